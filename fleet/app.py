@@ -45,7 +45,7 @@ ENTRY_POINTS = "fleet.features"
 def load(wanted: Collection[str] = ()) -> Registry:
     """Load the features of this process and return their registry, which `registry.current()` returns from now on.
 
-    `wanted` is FLEET_FEATURES: names of optional features to have, or names with a leading minus to leave out; empty
+    `wanted` is FLEET_FEATURES: names of optional features to load, or names with a leading minus to leave out; empty
     for all. Required features are always there. Raises InvalidInput for a name that no feature has.
     """
     features = _all()
@@ -56,9 +56,9 @@ def load(wanted: Collection[str] = ()) -> Registry:
 
 
 def chosen() -> tuple[str, ...]:
-    """Return FLEET_FEATURES of the environment, else of `.env`, as `Settings` does, but without loading pydantic.
+    """Return FLEET_FEATURES from the environment, else from `.env`, as `Settings` does, but without loading pydantic.
 
-    The settings follow from the features, so this one has to be known before them.
+    The settings depend on the features, so this one must be known before them.
     """
     given = {name.upper(): value for name, value in {**_dotenv(), **os.environ}.items()}.get("FLEET_FEATURES")
     return tuple(name for part in (given or "").split(",") if (name := part.strip()))
@@ -71,7 +71,7 @@ def settings() -> Settings:
 
 
 def load_tables() -> None:
-    """Load the tables of all features, also of those that this process leaves out: the database has them all."""
+    """Load the tables of all features, also of those that this process leaves out: all are in the database."""
     for feature in _all():
         for ref in feature.tables:
             registry.load(ref)
@@ -90,7 +90,7 @@ def _dotenv() -> Mapping[str, str | None]:
 
     try:
         return dotenv_values(".env")
-    except (OSError, ValueError):  # the settings report what is wrong with the file
+    except (OSError, ValueError):  # loading the settings reports the problem in the file
         return {}
 
 

@@ -1,7 +1,7 @@
-"""Floor 3: who may come in and do what: users, sessions, API tokens, roles, and the audit log.
+"""Users, sessions, API tokens, roles, and the audit log.
 
-Called by the frame and the users feature inside their transactions, and by doors for the table of permissions. Must
-never know what is done behind a permission, and keeps no password, session or token that could be read back.
+Called by the frame and the users feature inside their transactions, and by entry points for the table of permissions.
+Knows no action behind a permission, and stores no password, session or token that could be read back.
 """
 
 from fleet.access.audit import Actor, acting

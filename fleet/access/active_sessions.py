@@ -1,6 +1,6 @@
-"""What many sessions and tokens still open. Asked about open streams, by `fleet.web.live.hub`.
+"""Permissions of many sessions and tokens at once, for open streams. Called by `fleet.web.live.hub`.
 
-Looking is no use of them: a page that is left open does not keep its session alive.
+This does not count as use: an open page does not keep its session alive.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from fleet.core.db import Tx
 
 
 def of(tx: Tx, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Principal]:
-    """Return by id those of the sessions and tokens that still stand, each with who it lets in as things are now."""
+    """Return those of the sessions and tokens that are still valid, by id, each with its user and current
+    permissions.
+    """
     wanted = sa.func.any(sa.literal(list(ids), sa.ARRAY(sa.Uuid)))
     unscoped = sa.null().cast(ARRAY(sa.String())).label("scopes")
     kinds = ((SessionRow, unscoped, sessions.STANDS), (TokenRow, TokenRow.scopes, tokens.STANDS))

@@ -1,7 +1,7 @@
-"""The audit log: what people did, with old and new values, in the transaction in which they did it.
+"""The audit log: actions of people, with old and new values, in the transaction of the action.
 
-Who acts is said once at a door (`acting`) and known to every verb below it. The database itself refuses to change or
-delete a line (a trigger of the migration), so this file has no verb for that.
+Each entry point sets the actor once (`acting`), for every command that it calls. The database itself refuses to change
+or delete a line (a trigger of the migration), so this file has no function for that.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from fleet.core.masking import mask_all
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who does what is done now. `address` is where the request came from, `request_id` what its log lines carry."""
+    """The user behind an action. `address` is the request's IP address, `request_id` the id in its log lines."""
 
     name: str
     role: str = ""
@@ -53,15 +53,15 @@ def act_as(actor: Actor) -> None:
 
 
 def actor() -> Actor:
-    """Return who acts now; the fleet itself where no door said."""
+    """Return the current actor; the fleet itself where no entry point set one."""
     return _actor.get()
 
 
 def note(tx: Tx, action: str, target: str = "", *, before: Mapping[str, Any] | None = None,
          after: Mapping[str, Any] | None = None) -> None:  # fmt: skip
-    """Write down what is done in this transaction, e.g. `agent.paused` to `agent:ana`. Secrets are taken out.
+    """Record an action in this transaction, e.g. `agent.paused` on `agent:ana`. Secrets are masked.
 
-    What the fleet does by itself is told by events; only people's acts are kept here.
+    Actions of the fleet itself are events; only actions of people are recorded here.
     """
     who = _actor.get()
     if who.via is Via.FLEET:
@@ -77,23 +77,23 @@ def note(tx: Tx, action: str, target: str = "", *, before: Mapping[str, Any] | N
 
 
 def had_role(tx: Tx, name: str, roles: Sequence[str]) -> bool:
-    """Say whether a user was given another role than one of these, as the log has it."""
+    """Return whether the log shows that a user changed to a role other than these."""
     changed = (AuditRow.target == f"user:{name}", AuditRow.action == "user.role_changed")
     return bool(tx.scalar(sa.select(sa.exists().where(*changed, AuditRow.before["role"].astext.in_(roles)))))
 
 
 def noted(tx: Tx, done: Done, action: str, target: str = "", **after: Any) -> Done:
-    """Note an act if it changed something; return whether, or how much, it did. `after` says more of it."""
+    """Record an action if it changed anything; return whether, or how much, it did. `after` adds details."""
     if done:
         more = {name: value for name, value in after.items() if value not in (None, "")}
-        # Of an act on many things it is told on how many.
+        # An action on many objects records their number.
         counted = more if isinstance(done, bool) else {"number": done, **more}
         note(tx, action, target, after=counted or None)
     return done
 
 
 def note_change(tx: Tx, action: str, target: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
-    """Note what differs between two states, with old and new values; nothing if nothing does."""
+    """Record the differences between two states, with old and new values; nothing if they are equal."""
     old, new = _plain(before), _plain(after)
     changed = [name for name in {**old, **new} if old.get(name) != new.get(name)]
     if changed:
@@ -115,7 +115,7 @@ def _plain(value: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class AuditFilter:
-    """Which lines; empty fields filter nothing. `action` may end in `*`, `target` is an exact name."""
+    """A filter of lines; empty fields match all. `action` may end in `*`, `target` is an exact name."""
 
     actor: str | None = None
     action: str | None = None

@@ -14,9 +14,9 @@ log = logs.get(__name__)
 
 
 def by_session(tx: Tx, key: str, *, address: str | None = None, may_rotate: bool = False) -> Found | None:
-    """Return whose session a key opens, and its new key if it has changed; None if it opens none.
+    """Return the user of a session's key, and the new key if it was rotated; None for an invalid key.
 
-    A copied key ends the session, and the audit log has from where it came.
+    A copied key ends the session, and the audit log records the address that sent it.
     """
     found = sessions.find(tx, key, may_rotate=may_rotate)
     if not isinstance(found, Copied):

@@ -8,7 +8,7 @@ from fleet.core.errors import FleetError
 
 
 class LoginRefused(FleetError):
-    """Name and password do not open anything; which of both is wrong is not said."""
+    """Wrong name or password; the message does not reveal which."""
 
     exit_code = 2
 
@@ -17,7 +17,7 @@ class LoginRefused(FleetError):
 
 
 class TooManyTries(FleetError):
-    """So many logins have failed that the next has to wait until `retry_at`."""
+    """Too many logins have failed: the next must wait until `retry_at`."""
 
     def __init__(self, retry_at: datetime) -> None:
         super().__init__("Too many failed logins.", fix=f"Try again after {retry_at:%H:%M:%S} UTC.")
@@ -25,4 +25,4 @@ class TooManyTries(FleetError):
 
 
 class NotPermitted(FleetError):
-    """Somebody wants to give more than they have."""
+    """A user tries to grant more than they have."""

@@ -1,8 +1,8 @@
-"""Writes that a program may send again: what it asked for under a key of its own, and what it was answered.
+"""Idempotency keys: the request that a program made with each key, and the response that it got.
 
 Called by `fleet.web.middleware.idempotency_keys` inside its transactions. A key belongs to one session or token, so
-that nobody reads another's answers. One that was claimed by a process that died is free again after a while, unless
-the audit log has a line of its request: that line is of the transaction that wrote.
+that nobody reads another's responses. A key that was claimed by a process that died becomes free after a while, unless
+the audit log has a line of its request: that line belongs to the transaction of the write.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _CLOCK = sa.func.clock_timestamp()
 
 
 class RepeatRow(Base):
-    """One key, what it was used for, and the answer once there is one. Without a body: it held a secret."""
+    """One key, its request, and the response once there is one. Without a body: it contained a secret."""
 
     __tablename__ = "idempotency_keys"
 
@@ -49,7 +49,7 @@ class RepeatRow(Base):
 
 
 class ResponseLost(Conflict):
-    """The request with this key was carried out, at least in part, by a process that died before it could answer."""
+    """The request with this key was executed, at least in part, by a process that died before it responded."""
 
 
 class RequestUnderWay(Conflict):
@@ -61,7 +61,7 @@ _IS_ABANDONED = RepeatRow.claimed_at < _CLOCK - ABANDONED
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """A key and what it is used for: `fingerprint` is the SHA-256 of the whole request, `request_id` names this try."""
+    """A key and its request: `fingerprint` is the SHA-256 of the whole request, `request_id` names this try."""
 
     owner_id: uuid.UUID
     key: str
@@ -71,7 +71,7 @@ class Use:
 
 @dataclass(frozen=True, slots=True)
 class KeptResponse:
-    """What was answered. `body` is None where it held a secret, which is shown once."""
+    """The stored response. `body` is None where it contained a secret, which is shown once."""
 
     status: int
     media_type: str | None
@@ -79,10 +79,10 @@ class KeptResponse:
 
 
 def claim(tx: Tx, use: Use) -> uuid.UUID | KeptResponse:
-    """Take a key for a request and return the claim; or what the same request was answered before.
+    """Claim a key for a request and return the claim; or return the response of the same request before.
 
-    Raises InvalidInput for a key that was used for another request, UnderWay while that is being answered, Unanswered
-    if it was carried out and its answer is lost.
+    Raises InvalidInput for a key that was used for another request, UnderWay while that one is being served, Unanswered
+    if it was executed and its response is lost.
     """
     mine = ids.new()
     values = {"fingerprint": use.fingerprint, "claim": mine, "claimed_at": _CLOCK, "request_id": use.request_id}
@@ -121,7 +121,7 @@ def _known(tx: Tx, use: Use) -> KeptResponse:
 
 
 def keep(tx: Tx, use: Use, claim_id: uuid.UUID, answer: KeptResponse) -> bool:
-    """Keep what was answered, for whoever holds the claim; False if it is somebody else's by now."""
+    """Store the response for the holder of the claim; False if another request holds it by now."""
     values = {"status": answer.status, "media_type": answer.media_type, "body": answer.body}
     return (
         tx.execute(sa.update(RepeatRow).where(*_names(use), RepeatRow.claim == claim_id).values(**values)).rowcount == 1
@@ -134,7 +134,7 @@ def release(tx: Tx, use: Use, claim_id: uuid.UUID) -> None:
 
 
 def prune(tx: Tx, *, days: int, limit: int) -> int:  # noqa: ARG001  every pruner is given the fleet's retention
-    """Forget keys after a day, however long other things are kept; return how many."""
+    """Delete keys after a day, whatever the retention is; return how many."""
     cutoff = sa.select(_CLOCK).scalar_subquery() - sa.literal(KEPT, sa.Interval)
     old = sa.select(RepeatRow.owner_id, RepeatRow.key).where(RepeatRow.claimed_at < cutoff)
     victims = old.order_by(RepeatRow.claimed_at).limit(limit).subquery()

@@ -1,7 +1,7 @@
-"""Invitations: links that make one user, once. Called by `fleet.features.users.service`.
+"""Invitations: links that create one user, once. Called by `fleet.features.users.service`.
 
-The link that `fleet up` prints while nobody can log in is one, for an owner; it is void as soon as anybody can. Who
-loses their place loses their open invitations with it, and so does a token that is revoked or runs out.
+`fleet up` prints one for the first owner while no user can log in; it becomes invalid when one can. Removing a user, or
+revoking a token, also withdraws the open invitations that they made; so does the end of a token.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from fleet.core.errors import FleetError, InvalidInput, NotFound
 
 SHORTEST, USUAL, LONGEST = timedelta(hours=1), timedelta(days=1), timedelta(days=7)
 FIRST = "fleet:first"
-"""By whom the first owner is invited."""
+"""`invited_by` of the first owner."""
 _CLOCK = sa.func.clock_timestamp()
 _ROW = InvitationRow
 _REVOKED = sa.exists().where(TokenRow.id == _ROW.made_by, TokenRow.revoked_at.is_not(None))
@@ -32,7 +32,7 @@ _OPEN = (_ROW.used_at.is_(None), _ROW.expires_at > _CLOCK, ~_REVOKED)
 
 
 class NoInvitation(FleetError):
-    """A link that opens nothing. Whether it was used, is too old or never was is nobody's business."""
+    """An invalid link. The message does not reveal whether it was used, expired or never existed."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -42,7 +42,7 @@ class NoInvitation(FleetError):
 
 @dataclass(frozen=True, slots=True)
 class Invitation:
-    """An invitation that nobody has used yet."""
+    """An invitation that is still open."""
 
     id: uuid.UUID
     role: Role
@@ -56,16 +56,16 @@ _COLUMNS = (_ROW.id, _ROW.role, _ROW.invited_by, _ROW.created_at, _ROW.expires_a
 
 def make(tx: Tx, role: Role, *, by: str, made_by: uuid.UUID | None = None,
          for_: timedelta = USUAL) -> tuple[str, Invitation]:  # fmt: skip
-    """Return a new key, to be shown once, and what it opens. Raises InvalidInput for a time out of range.
+    """Return a new key, to be shown once, and its invitation. Raises InvalidInput for a time out of range.
 
-    `made_by` is the token that asks: once it is revoked or has run out, the key opens nothing.
+    `made_by` is the requesting token: once it is revoked or has expired, the key is invalid.
     """
     if not SHORTEST <= for_ <= LONGEST:
         raise InvalidInput("An invitation is good for 1 hour to 7 days.")
     key = secret.new_invitation_key()
     values = {"id": ids.new(), "key_hash": secret.digest(key), "role": role, "invited_by": by, "made_by": made_by}
-    # What a token made may itself not outlive it, so that the one that asks is all there is to look at. No time of a
-    # token is NULL, which LEAST passes over.
+    # An invitation of a token's token ends with that one, so only the requesting token needs checking. No token's end
+    # is NULL, which LEAST would ignore.
     ends = sa.select(TokenRow.expires_at).where(TokenRow.id == made_by).scalar_subquery()
     until = sa.func.least(_CLOCK + for_, ends)
     row = tx.execute(sa.insert(_ROW).values(**values, expires_at=until).returning(*_COLUMNS)).one()
@@ -76,7 +76,7 @@ def make(tx: Tx, role: Role, *, by: str, made_by: uuid.UUID | None = None,
 
 
 def first_owner(tx: Tx) -> str | None:
-    """Return a key for the first owner, in place of every former one; None if somebody can log in already."""
+    """Return a key for the first owner, replacing all earlier ones; None if a user can log in already."""
     users.lock(tx)
     if users.any_there(tx):
         return None
@@ -85,7 +85,7 @@ def first_owner(tx: Tx) -> str | None:
 
 
 def look(tx: Tx, key: str) -> Invitation:
-    """Return what a key opens. Raises NoInvitation."""
+    """Return the invitation of a key. Raises NoInvitation."""
     row = tx.execute(sa.select(*_COLUMNS).where(_ROW.key_hash == secret.digest(key), *_OPEN)).one_or_none()
     if row is None or (row.invited_by == FIRST and users.any_there(tx)):
         raise NoInvitation
@@ -93,10 +93,13 @@ def look(tx: Tx, key: str) -> Invitation:
 
 
 def use(tx: Tx, key: str, name: str, password: str) -> User:
-    """Make the user whom a key stands for. Raises NoInvitation, and as `users.create`, after which it is still good."""
+    """Create the invited user.
+
+    Raises NoInvitation, and the errors of `users.create`, after which the key stays valid.
+    """
     users.lock(tx)
     invited = look(tx, key)
-    # Of two who use it at once, the second waits here and finds it used.
+    # Of two concurrent uses, the second waits here and finds it used.
     used = sa.update(_ROW).where(_ROW.id == invited.id, *_OPEN).values(used_at=_CLOCK)
     if not tx.execute(used).rowcount:
         raise NoInvitation
@@ -126,14 +129,14 @@ def withdraw(tx: Tx, invitation: Invitation) -> None:
 
 
 def void_of(tx: Tx, name: str) -> None:
-    """Withdraw what a user has handed out: whom they may invite has changed, or is nobody any more."""
+    """Withdraw a user's open invitations: their role, and so whom they may invite, has changed or ended."""
     for invitation in listed(tx):
         if invitation.invited_by == inviter(name):
             withdraw(tx, invitation)
 
 
 def inviter(name: str) -> str:
-    """Return how a user is named as the one who invites."""
+    """Return the name of the inviting user."""
     return f"{Via.SESSION}:{name}"
 
 

@@ -7,7 +7,7 @@ from fleet.core.db import Tx
 
 
 def prune(tx: Tx, *, days: int, limit: int) -> int:
-    """Delete some of what opens or counts nothing any more, invitations so many days after their end; return how many.
+    """Delete expired rows, invitations so many days after their end; return how many.
 
     The audit log is never touched: its table refuses.
     """

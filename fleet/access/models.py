@@ -1,4 +1,4 @@
-"""The tables of access. Passwords are argon2 hashes; of sessions, tokens and invitations only SHA-256 is kept."""
+"""Tables of access. Passwords are argon2 hashes; of sessions, tokens and invitations only a SHA-256 is stored."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ROLES = "role IN ('owner', 'admin', 'operator', 'reviewer', 'viewer')"
 
 
 class UserRow(Base):
-    """Somebody who may come in. Removed ones keep their row, since others name it."""
+    """A user. Removed users keep their row, since other rows refer to it."""
 
     __tablename__ = "users"
 
@@ -38,8 +38,10 @@ class UserRow(Base):
 
 
 class SessionRow(Base):
-    """A browser that is logged in. The hashes are SHA-256 of what its cookie holds, holds no more, and of the part
-    that stays; `confirmed_at` is when the browser first sent the key that it was last given.
+    """A browser's login.
+
+    The hashes are SHA-256 of the current key, of the previous one, and of the part that never changes; `confirmed_at`
+    is when the browser first sent its newest key.
     """
 
     __tablename__ = "sessions"
@@ -61,9 +63,9 @@ class SessionRow(Base):
 
 
 class TokenRow(Base):
-    """A key for programs. `key_hash` is the SHA-256 of its text, `hint` the few letters that people tell it by.
+    """A key for programs. `key_hash` is the SHA-256 of its text, `hint` its first letters, for people.
 
-    `made_by` is the token that made it, if a token did: revoked, it takes this one with it.
+    `made_by` is the token that made it, if any: revoking that one revokes this one.
     """
 
     __tablename__ = "tokens"
@@ -84,7 +86,7 @@ class TokenRow(Base):
 
 
 class InvitationRow(Base):
-    """A link that makes one user, once. `made_by` is the token that made it, if a token did: it ends with it."""
+    """A link that creates one user, once. `made_by` is the token that made it, if any: it ends with that token."""
 
     __tablename__ = "invitations"
 

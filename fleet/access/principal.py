@@ -1,4 +1,4 @@
-"""Who stands at a door, once it is known. Made by `sessions` and `tokens`, carried by a request. Pure."""
+"""The authenticated user of a request. Made by `sessions` and `tokens`, kept in the request's state. Pure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Via(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Somebody with a role. `scopes` narrow what a token may do; None for a person with a session."""
+    """A user with a role. `scopes` narrow a token's permissions; None for a person with a session."""
 
     user_id: uuid.UUID
     name: str
@@ -32,7 +32,7 @@ class Principal:
 
     @property
     def by(self) -> str:
-        """How it is recorded with what follows."""
+        """The name that records of their actions show."""
         return f"{self.via}:{self.name}"
 
     def may(self, permission: Permission) -> bool:

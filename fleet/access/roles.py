@@ -1,7 +1,7 @@
-"""Which role may do what: one table. Asked through `Principal`, by `fleet.web.auth` for every route.
+"""The table of roles and permissions. Checked through `Principal`, by `fleet.web.auth` for every route.
 
-Pure. A role may do what the table says and nothing by inheritance, so that a line here is the whole truth about a
-permission; `ORDER` only says who may appoint whom. docs/access.md shows the table, and a test compares the two.
+Pure. A role has the permissions in the table and inherits none, so that one line is the whole truth about a permission;
+`ORDER` only says which roles may manage which. docs/access.md shows the table, and a test compares the two.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from enum import StrEnum
 
 
 class Role(StrEnum):
-    """What somebody is to the fleet."""
+    """The role of a user."""
 
     OWNER = "owner"
     ADMIN = "admin"
@@ -86,10 +86,10 @@ def allows(role: Role, permission: Permission) -> bool:
 
 
 def at_least(role: Role) -> frozenset[Role]:
-    """Return the role and every one below it: what it stands for where rules of approval name roles."""
+    """Return the role and every lower one: the roles that it covers where rules of approval name roles."""
     return frozenset(ORDER[ORDER.index(role) :])
 
 
 def may_appoint(own: Role, other: Role) -> bool:
-    """Say whether a role may make, change or remove users of another: an owner any, others only those below them."""
+    """Return whether a role may create, change or remove users of another: owners any, others only lower ones."""
     return own is Role.OWNER or ORDER.index(own) < ORDER.index(other)

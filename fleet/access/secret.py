@@ -1,4 +1,4 @@
-"""What is shown once and kept as a hash: keys of sessions, tokens and invitations, and passwords."""
+"""Secrets that are shown once and stored as a hash: keys of sessions, tokens and invitations, and passwords."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from fleet.core.errors import InvalidInput
 
-# Scanners of repositories look for such beginnings, and `fleet.core.masking` takes out what begins so.
+# Scanners of repositories search for these prefixes, and `fleet.core.masking` masks them.
 TOKEN_PREFIX = "flt_"  # noqa: S105
 INVITATION_PREFIX = "fli_"
 SESSION_PREFIX = "fls_"
@@ -26,12 +26,14 @@ def new_key(prefix: str = "") -> str:
 
 
 def new_invitation_key() -> str:
-    """Return a key of 128 random bits: a link that people pass on should fit on a line, and lives for days at most."""
+    """Return a key of 128 random bits: a link that people pass on should fit on a line, and is valid for days at
+    most.
+    """
     return INVITATION_PREFIX + secrets.token_urlsafe(16)
 
 
 def digest(key: str) -> bytes:
-    """Return what is kept of a key. One round does: nobody can guess so many random bits."""
+    """Return the hash to store of a key. One round is enough for so many random bits."""
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
 
 
@@ -41,17 +43,17 @@ def new_session_key(family: str = "") -> str:
 
 
 def family_of(session_key: str) -> str:
-    """Return the part of a session's key that stays while the rest is changed from time to time."""
+    """Return the part of a session's key that stays the same when the key is rotated."""
     return session_key.partition(".")[0]
 
 
 def csrf_of(session_key: str) -> str:
-    """Return the word that a session's forms carry: the same for all of its keys, or open forms would go stale."""
+    """Return the CSRF token of a session: the same for all of its keys, or open forms would become stale."""
     return hashlib.sha256(b"csrf:" + family_of(session_key).encode("utf-8", "surrogatepass")).hexdigest()[:40]
 
 
 def hash_password(password: str, name: str) -> str:
-    """Return what is kept of a password (argon2id). Raises InvalidInput for one that is weak: short, or the name."""
+    """Return the argon2id hash of a password. Raises InvalidInput for a weak one: short, or equal to the name."""
     if password and not password.casefold().replace(name.casefold(), ""):
         raise InvalidInput("A password is not the name itself.", fix="Four random words do.")
     if len(password) < LEAST_CHARS:
@@ -65,7 +67,7 @@ def hash_password(password: str, name: str) -> str:
 
 
 def is_password(kept: str | None, password: str) -> bool:
-    """Say whether it is the password. Takes as long without a hash: time tells nobody which names exist."""
+    """Return whether a password matches. Takes as long without a hash, so that timing reveals no user names."""
     try:
         return _hasher.verify(kept or _nobodys(), password[: _MOST_CHARS + 1]) and kept is not None
     except (VerificationError, InvalidHashError, UnicodeEncodeError):
@@ -73,7 +75,7 @@ def is_password(kept: str | None, password: str) -> bool:
 
 
 def is_outdated(kept: str) -> bool:
-    """Say whether a hash was made with weaker parameters than today's."""
+    """Return whether a hash was made with weaker parameters than today's."""
     return _hasher.check_needs_rehash(kept)
 
 

@@ -1,7 +1,7 @@
 """Sessions of browsers: open, find, list, end. Called by `fleet.access.users` and `fleet.features.users.service`.
 
-A session ends after 12 hours without a request and after 14 days in any case. Its key changes every quarter of an hour;
-who comes with one that was changed before has a copy, and ends it. No key is ever kept, only its digest.
+A session ends after 12 hours without a request and after 14 days in any case. Its key is rotated every quarter of an
+hour; a request with an older key comes from a copy, and ends the session. Keys are stored as hashes only.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Whose session it is, and the key that its browser has to send from now on, if that has changed."""
+    """A session's user, and the key that the browser must send from now on, if it was rotated."""
 
     principal: Principal
     new_key: str | None = None
@@ -70,7 +70,7 @@ class Copied:
 
 
 def open(tx: Tx, user_id: uuid.UUID, visit: Visit) -> str:
-    """Begin a session and return its key, which is new: what a browser had before it logged in counts for nothing."""
+    """Open a session and return its key, which is always new: a key from before the login is not reused."""
     key = secret.new_session_key()
     tx.execute(
         sa.insert(_ROW).values(
@@ -83,9 +83,9 @@ def open(tx: Tx, user_id: uuid.UUID, visit: Visit) -> str:
 
 
 def find(tx: Tx, key: str, *, may_rotate: bool = False) -> Found | Copied | None:
-    """Return whose session it is, and note that it is used; None for a key that opens nothing (any more).
+    """Return the session of a key and record its use; None for a key that is not valid (any more).
 
-    Its key is changed when that is due and the answer can carry the new one (`may_rotate`).
+    Its key is rotated when that is due and the response can carry the new one (`may_rotate`).
     """
     row = tx.execute(_looked_up(key)).one_or_none()
     if row is None:
@@ -118,7 +118,7 @@ def _next_key(tx: Tx, row: sa.Row[Any], key: str, *, is_current: bool, may_rotat
     """Change the key if it is time to; of requests side by side one does it."""
     if is_current and row.confirmed_at is None:
         tx.execute(sa.update(_ROW).where(_ROW.id == row.id, _ROW.confirmed_at.is_(None)).values(confirmed_at=_CLOCK))
-    # A new key that has not come back after a while was lost with the answer that carried it: another one is made.
+    # A new key that the browser has not sent after a while was lost with its response: make another one.
     is_lost = not is_current and row.confirmed_at is None and row.is_late
     if not (may_rotate and (is_lost or (is_current and row.is_due))):
         return None

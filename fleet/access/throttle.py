@@ -1,8 +1,8 @@
-"""How often somebody may try to log in. Called by `fleet.features.users.service` before a password is looked at.
+"""Limits of login attempts. Called by `fleet.features.users.service` before a password is checked.
 
 After five failures of a name, or twenty of an address, each further one doubles the wait, up to a quarter of an hour.
-Who knows the password waits as well: otherwise the wait itself would tell whether a guess was right. At an address
-where somebody has logged in before, their failures are counted by themselves: nobody elsewhere can lock them out.
+The right password waits as well: otherwise the wait would reveal whether a guess was right. At an address from which a
+user has logged in before, their failures are counted separately: attackers elsewhere cannot lock the user out.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _CLOCK = sa.func.clock_timestamp()
 
 
 def _of_name(tx: Tx, name: str, address: str | None) -> str:
-    """Return under what a name is counted: for a place where it is at home by itself, for all others together."""
+    """Return the key under which a name is counted: separately for its known addresses, together for all others."""
     name = name.lower()[:60]
     where = (AuditRow.target == f"user:{name}", AuditRow.action == "session.opened", AuditRow.address.is_not(None))
     homes = tx.session.scalars(sa.select(AuditRow.address).where(*where).distinct())
@@ -34,7 +34,7 @@ def _of_name(tx: Tx, name: str, address: str | None) -> str:
 
 
 def place_of(address: str) -> str:
-    """Return what an address is counted as: of IPv6 the /64, within which whoever has one has all."""
+    """Return the key under which an address is counted: of IPv6 the /64, since its holder can use any address in it."""
     try:
         found = ipaddress.ip_address(address)
     except ValueError:
@@ -55,9 +55,9 @@ def wait_after(number: int, free: int) -> timedelta:
 
 
 def begin(tx: Tx, name: str, address: str | None) -> datetime | None:
-    """Count a try of a name as a failure, which `succeeded` forgets; or return until when nobody may try.
+    """Count a login attempt as a failure, which `succeeded` clears; or return until when attempts are refused.
 
-    Counted before the password is looked at: many tries side by side would all be over before the first was counted.
+    Counted before the password is checked: parallel attempts would all be checked before the first was counted.
     """
     key = _of_name(tx, name, address)
     tx.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(key))))
@@ -68,7 +68,7 @@ def begin(tx: Tx, name: str, address: str | None) -> datetime | None:
 
 
 def _blocked_until(tx: Tx, free: Mapping[str, int]) -> datetime | None:
-    """Return until when nobody is let in under one of these; None if they may try."""
+    """Return until when one of these keys is blocked; None if it is not."""
     query = sa.select(LoginFailureRow.key, LoginFailureRow.number, LoginFailureRow.last_at)
     query = query.where(LoginFailureRow.key.in_(free), LoginFailureRow.last_at > _CLOCK - _FORGOTTEN_AFTER)
     until = max((last + wait_after(number, free[key]) for key, number, last in tx.execute(query)), default=None)
@@ -84,7 +84,7 @@ def failed(tx: Tx, name: str, address: str | None) -> None:
 
 
 def _count(tx: Tx, key: str) -> None:
-    """Count a failure; what lies a day back is forgotten."""
+    """Count a failure; failures older than a day are forgotten."""
     fresh = insert(LoginFailureRow).values(key=key, number=1)
     old = LoginFailureRow.last_at < _CLOCK - _FORGOTTEN_AFTER
     again = sa.case((old, 1), else_=LoginFailureRow.number + 1)
@@ -98,5 +98,5 @@ def prune(tx: Tx, *, limit: int) -> int:
 
 
 def succeeded(tx: Tx, name: str, address: str | None) -> None:
-    """Forget the failures of a name; those of an address stay, or one good account would hide guesses at others."""
+    """Clear the failures of a name; those of an address stay, or one known account would hide guesses at others."""
     tx.execute(sa.delete(LoginFailureRow).where(LoginFailureRow.key == _of_name(tx, name, address)))

@@ -1,7 +1,7 @@
 """Tokens of programs: issue, find, revoke. Called by `fleet.access.users`, the users feature and `fleet.web.auth`.
 
-A token may do what its user may, narrowed by its scopes. It is shown once; what is kept is its digest. What a token
-makes ends with it: neither by time nor by being revoked does it leave another one behind.
+A token has the permissions of its user, narrowed by its scopes. It is shown once and stored as a hash. Tokens that a
+token makes end with it: they do not outlast it and are revoked with it.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ class Token:
 
 def issue(tx: Tx, user_id: uuid.UUID, name: str, scopes: Collection[Permission], for_: timedelta | None, *,
           made_by: uuid.UUID | None = None) -> str:  # fmt: skip
-    """Make a token and return its text, to be shown once. Raises InvalidInput without a name, a scope or a time.
+    """Issue a token and return its text, to be shown once. Raises InvalidInput without a name, a scope or a time.
 
-    `made_by` is the token that asks, which `outlives` holds.
+    `made_by` is the requesting token, which `outlives` locks.
     """
     if not 1 <= len(name.strip()) <= 60 or not name.isprintable():
         raise InvalidInput("A token's name has 1 to 60 characters, on one line.")
@@ -69,9 +69,9 @@ def issue(tx: Tx, user_id: uuid.UUID, name: str, scopes: Collection[Permission],
 
 
 def outlives(tx: Tx, token_id: uuid.UUID, for_: timedelta | None) -> bool:
-    """Say whether something made now that lasts so long, or for ever, is there when this token is no more.
+    """Return whether something that lasts so long (None: without end) would outlast this token.
 
-    The token is held: revoking it meanwhile waits, and then finds what was made.
+    The token's row is locked: revoking it meanwhile waits, and then finds the new row.
     """
     until = sa.func.coalesce(_CLOCK + sa.literal(for_, sa.Interval), sa.literal("infinity", sa.DateTime(timezone=True)))
     sooner = sa.or_(TokenRow.revoked_at.is_not(None), sa.func.coalesce(TokenRow.expires_at < until, sa.false()))
@@ -79,7 +79,7 @@ def outlives(tx: Tx, token_id: uuid.UUID, for_: timedelta | None) -> bool:
 
 
 def find(tx: Tx, key: str) -> Principal | None:
-    """Return whose token it is, and note that it is used; None for one that opens nothing (any more)."""
+    """Return the user of a token and record its use; None for one that is not valid (any more)."""
     query = (
         sa.select(TokenRow.id, UserRow.id, UserRow.name, UserRow.role, TokenRow.scopes,
                   sa.func.coalesce(TokenRow.last_used_at < _CLOCK - _NOTED_EVERY, sa.true()))
@@ -97,7 +97,7 @@ def find(tx: Tx, key: str) -> Principal | None:
 
 
 def listed(tx: Tx, user_id: uuid.UUID | None = None) -> Sequence[Token]:
-    """Return a user's tokens, or everybody's, newest first."""
+    """Return a user's tokens, or all users', newest first."""
     query = (
         sa.select(TokenRow.id, UserRow.name.label("user"), TokenRow.name, TokenRow.hint, TokenRow.scopes,
                   TokenRow.created_at, TokenRow.expires_at, TokenRow.last_used_at, TokenRow.revoked_at)
@@ -110,7 +110,7 @@ def listed(tx: Tx, user_id: uuid.UUID | None = None) -> Sequence[Token]:
 
 
 def revoke(tx: Tx, token_id: uuid.UUID, *, user_id: uuid.UUID | None = None) -> None:
-    """Let a token and those that it made open nothing any more; only a user's own, if one is named. Raises NotFound."""
+    """Revoke a token and those that it made; only a user's own, if one is given. Raises NotFound."""
     where = [TokenRow.id == token_id]
     if user_id is not None:
         where.append(TokenRow.user_id == user_id)
@@ -118,14 +118,14 @@ def revoke(tx: Tx, token_id: uuid.UUID, *, user_id: uuid.UUID | None = None) -> 
     if not revoked:
         raise NotFound("There is no such token that opens anything.", fix="`fleet tokens list` shows them.")
     audit.note(tx, "token.revoked", f"token:{token_id}")
-    # Generation by generation: whoever makes one holds its maker, so that each look finds all of the next.
+    # Generation by generation: making a token locks its maker, so each query finds the whole next generation.
     while revoked := _revoked(tx, TokenRow.made_by.in_(revoked)):
         for one, maker in revoked.items():
             audit.note(tx, "token.revoked", f"token:{one}", after={"with": f"token:{maker}"})
 
 
 def _revoked(tx: Tx, *where: sa.ColumnElement[bool]) -> Mapping[uuid.UUID, uuid.UUID | None]:
-    """Revoke tokens, and return which, each with the one that made it."""
+    """Revoke tokens; return which, each with the one that made it."""
     found = sa.update(TokenRow).where(*where, TokenRow.revoked_at.is_(None)).values(revoked_at=_CLOCK)
     return {row.id: row.made_by for row in tx.execute(found.returning(TokenRow.id, TokenRow.made_by))}
 

@@ -1,7 +1,7 @@
-"""Users: create, change, remove, look up. Each runs inside its caller's transaction and is noted in the audit log.
+"""Users: create, change, remove, look up. Each runs inside its caller's transaction and is recorded in the audit log.
 
-Called by `fleet.features.users.service`. A change of role or password ends the sessions. A removal
-revokes the tokens too, and a change of the password does where that is asked for.
+Called by `fleet.features.users.service`. A change of role or password ends the sessions. Removing a user also revokes
+the tokens, and changing the password does so on request.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,59}")  # as the table's CHECK has it
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Somebody who may come in."""
+    """A user."""
 
     id: uuid.UUID
     name: str
@@ -96,12 +96,12 @@ def standing(tx: Tx, name: str) -> ApproverStatus:
 
 
 def any_there(tx: Tx) -> bool:
-    """Say whether anybody can come in."""
+    """Return whether there is any user."""
     return bool(tx.scalar(sa.select(sa.exists().where(_PRESENT))))
 
 
 def change_role(tx: Tx, name: str, role: Role) -> bool:
-    """Give a user another role; False if it is theirs. Raises NotFound, Conflict for the last owner."""
+    """Change a user's role; False if they have it already. Raises NotFound, Conflict for the last owner."""
     user = locked(tx, name)
     if user.role is role:
         return False
@@ -113,7 +113,7 @@ def change_role(tx: Tx, name: str, role: Role) -> bool:
 
 
 def set_password(tx: Tx, name: str, password: str, *, revoke_tokens: bool = False) -> int:
-    """Set a user's password, end their sessions and, if asked to, revoke their tokens; return how many were revoked.
+    """Set a user's password, end their sessions and optionally revoke their tokens; return how many were revoked.
 
     Raises NotFound, InvalidInput.
     """
@@ -139,12 +139,12 @@ def remove(tx: Tx, name: str) -> None:
 
 
 def lock(tx: Tx) -> None:
-    """Keep others from changing who there is. Owners are counted so: two who remove one another would leave nobody."""
+    """Lock the list of users, to count owners: two owners who remove each other at once would leave none."""
     tx.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext("fleet.users"))))
 
 
 def locked(tx: Tx, name: str) -> User:
-    """Return a user whom nobody else changes meanwhile. Raises NotFound."""
+    """Return a user and lock their row. Raises NotFound."""
     lock(tx)
     return get(tx, name)
 

@@ -1,5 +1,5 @@
-"""Floor 3: the fleet's secrets at rest: keys of models and surfaces, sealed in a table.
+"""The fleet's secrets at rest: keys of models and surfaces, sealed in a table.
 
-Called by `fleet.accounts.keys` for the loop and for people. Must never know what a secret is for, nor tell one to
-anybody but its caller: what is listed are names and times.
+Called by `fleet.accounts.keys` for the loop and for people. Does not know the purpose of a secret, and returns it to
+its caller alone: lists contain names and times.
 """

@@ -1,6 +1,6 @@
-"""The accounts of this process: rows with their credentials opened, read again when somebody has changed them.
+"""The accounts of this process with their credentials unsealed, read again after a change.
 
-Held by `fleet.engine.deps`. Credentials that cannot be opened make one account unusable and nothing else.
+Held by `fleet.engine.deps`. Credentials that cannot be unsealed make one account unusable and nothing else.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ log = logs.get(__name__)
 
 @dataclass(frozen=True, slots=True)
 class OpenAccount:
-    """An account as a process uses it. `lost` says why its credentials cannot be opened."""
+    """An account as a process uses it. `lost` says why its credentials cannot be unsealed."""
 
     key: AccountKey
     adapter: str
@@ -54,7 +54,7 @@ class Accounts:
         key = key_of(account_id)
         with self._lock:
             if not self._is_loaded or key not in self._open:
-                self._look()  # one that was made a moment ago
+                self._look()  # one that was added a moment ago
             if key not in self._open:
                 raise NotFound("The account of this job was removed.", fix="Discard the job.")
             return self._of_settings() if key == SETTINGS_ACCOUNT else self._open[key]
@@ -76,7 +76,7 @@ class Accounts:
             return [*([self._of_settings()] if SETTINGS_ACCOUNT in self._open else []), *others]
 
     def refresh(self) -> bool:
-        """Read the accounts if the last look is 30 s old; return whether any has changed. Not for transactions."""
+        """Read the accounts if the last read is 30 s old; return whether any has changed. Not for transactions."""
         with self._lock:
             if self._is_loaded and self._clock_s() < self._next_s:
                 return False
@@ -84,11 +84,11 @@ class Accounts:
             try:
                 self._look()
             except Unavailable:
-                return False  # what was known a moment ago is still the best guess
+                return False  # the last known accounts are still the best guess
             return had_looked and self._open != before
 
     def expire(self) -> None:
-        """Let the next `refresh` read the accounts, however short ago the last look was."""
+        """Make the next `refresh` read the accounts, however recent the last read is."""
         with self._lock:
             self._next_s = 0.0
 
@@ -104,7 +104,10 @@ class Accounts:
         self._open, self._is_loaded = found, True
 
     def _opened(self, row: AccountRow, known: OpenAccount | None) -> OpenAccount:
-        """Open what has changed. What was only sealed anew is known, also with a key that this process has not."""
+        """Unseal what has changed.
+
+        If only the sealing key changed, keep the known credentials, also without that key.
+        """
         key = AccountKey(row.id, row.name, row.version)
         if known is not None and known.key == key and known.limits == row.limits:
             return known

@@ -1,6 +1,6 @@
 """The file of keys in a fleet's home: one key a line, the first one seals. Only its owner may read it.
 
-Called by `fleet.accounts.keys`. Never changes a line that is there: an old key may be needed for an old backup.
+Called by `fleet.accounts.keys`. Never changes an existing line: an old key may be needed for an old backup.
 """
 
 from __future__ import annotations
@@ -19,13 +19,16 @@ _MOST_BYTES = 64 * 1024
 
 
 def ring(home: Path) -> Keyring | None:
-    """Return the keys of a home, or None without a key file. Raises InvalidInput, also for a file others can read."""
+    """Return the keys of a home, or None without a key file.
+
+    Raises InvalidInput, also for a file that others can read.
+    """
     written = _read(home / NAME)
     return None if written is None else Keyring.of(_keys(written), where=str(home / NAME))
 
 
 def make(home: Path) -> Path | None:
-    """Make a home's key file with one new key; None if there is one already. Raises FleetError."""
+    """Create a home's key file with one new key; None if there is one already. Raises FleetError."""
     path = home / NAME
     try:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -38,13 +41,13 @@ def make(home: Path) -> Path | None:
 
 
 def add(home: Path) -> Path:
-    """Put a new key before those of the file, so that it seals from now on. Raises FleetError."""
+    """Add a new key before those of the file, so that it seals from now on. Raises FleetError."""
     path, beside = home / NAME, home / f".{NAME}.new"
     if _read(path) is None:
         raise InvalidInput(f"There is no {path}.", fix="`fleet secrets init` makes it.")
     try:
-        # Two that did this at once would lose one of the new keys, and with it what it has sealed: the file is read
-        # when the one beside it is ours.
+        # Two concurrent calls would lose one of the new keys, with everything that it sealed: read the file only after
+        # the lock file beside it is created.
         _write(beside, lambda: f"{new_key()}\n{_read(path) or ''}")
     except FileExistsError as error:
         raise FleetError(f"Somebody else is changing {path}.", fix=f"If nobody is, remove {beside}.") from error
@@ -74,8 +77,10 @@ def _read(path: Path) -> str | None:
 
 
 def _write(path: Path, text: Callable[[], str]) -> None:
-    """Make a file, whose text is asked for once nobody else can make it. Where that fails there is none: an empty one
-    would stay in the way of every later try."""
+    """Create a file; its text is computed once this process alone can create it.
+
+    On failure remove it: an empty file would block every later try.
+    """
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:

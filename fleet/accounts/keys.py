@@ -1,7 +1,7 @@
-"""Which keys the fleet works with: those of the environment, then those of the key store. And people's verbs over it.
+"""The secrets that the fleet uses: those of the environment, then those of the key store. And commands on the store.
 
-Held by `fleet.engine.deps`; the verbs are for doors. A key that cannot be opened is left out and told of: models fall
-back to the next one, a surface waits, and nothing ends for it.
+Held by `fleet.engine.deps`; the commands are for people. A secret that cannot be unsealed is left out and reported:
+models fall back to the next one, and a surface waits.
 """
 
 from __future__ import annotations
@@ -48,12 +48,12 @@ class Keys:
 
     @property
     def settings(self) -> Settings:
-        """The same object as long as no key changes. Raises Unavailable if the store could never be asked."""
+        """The same object as long as no secret changes. Raises Unavailable if the store could never be read."""
         with self._lock:
             return self._filled or self._look()
 
     def refresh(self) -> bool:
-        """Look at the store if the last look is 30 s old; return whether a key has changed. Not for transactions."""
+        """Read the store if the last read is 30 s old; return whether a secret has changed. Not for transactions."""
         with self._lock:
             before = self._filled
             if before is not None and self._clock_s() < self._next_s:
@@ -61,7 +61,7 @@ class Keys:
             return self._look() is not before and before is not None
 
     def expire(self) -> None:
-        """Let the next `refresh` look at the store, however short ago the last look was."""
+        """Make the next `refresh` read the store, however recent the last read is."""
         with self._lock:
             self._next_s = 0.0
 
@@ -72,7 +72,7 @@ class Keys:
         except Unavailable:
             if self._filled is None:
                 raise
-            return self._filled  # what was known a moment ago is still the best guess
+            return self._filled  # the last known secrets are still the best guess
         opened = self._take_out(secrets)
         if self._filled is None or opened != self._opened:
             values = {name: SecretStr(value) for name, (_, value) in opened.items()}
@@ -91,7 +91,7 @@ class Keys:
         return found
 
     def _take_out(self, secrets: Iterable[StoredSecret]) -> dict[str, tuple[datetime, str]]:
-        """Open what has changed. What is only sealed anew is known, also with a key that this process has not."""
+        """Unseal what has changed. If only the sealing key changed, keep the known secret, also without that key."""
         known = {one.name: self._opened[one.name] for one in secrets
                  if self._opened.get(one.name, (None,))[0] == one.updated_at}  # fmt: skip
         opened, lost = _opened(self._given, [one for one in secrets if one.name not in known])
@@ -119,7 +119,7 @@ def _opened(
 
 
 def ring(settings: Settings) -> Keyring:
-    """Return the keys that seal and open: those of the environment, else of the home's file. Raises InvalidInput."""
+    """Return the keys that seal and unseal: those of the environment, else of the home's file. Raises InvalidInput."""
     written = settings.secret_keys.get_secret_value()
     if written:
         return Keyring.of(written.split(","), where="FLEET_SECRET_KEYS")
@@ -132,13 +132,13 @@ def ring(settings: Settings) -> Keyring:
 
 
 def make_ring(settings: Settings) -> Path | None:
-    """Make the home's key file, unless there is one or the environment holds the keys. Raises FleetError."""
+    """Create the home's key file, unless there is one or the environment holds the keys. Raises FleetError."""
     return None if settings.secret_keys.get_secret_value() else keyfile.make(settings.home.absolute())
 
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
-    """A key that shall seal from now on: put into `file`, or `written` for a person to put into the environment."""
+    """A new first key for sealing: added to `file`, or `written` for a person to put into the environment."""
 
     file: Path | None
     written: str = ""
@@ -153,7 +153,10 @@ def add_key(settings: Settings, *, for_environment: bool = False) -> NewKey:
 
 @dataclass(frozen=True, slots=True)
 class ListedSecret:
-    """What is told of a secret. `state` is ok, old key (to be sealed anew) or lost; the environment's value wins."""
+    """A secret in a list, without its value.
+
+    `state` is ok, old key (to be sealed again) or lost; the environment's value wins.
+    """
 
     name: str
     state: str
@@ -166,7 +169,7 @@ class ListedSecret:
 
 
 def listed(db: Database, settings: Settings) -> list[ListedSecret]:
-    """Return what the store holds, and whether it can be opened; never a value."""
+    """Return the secrets in the store, and whether each can be unsealed; never a value."""
     with db.transaction() as tx:
         secrets = keystore.everything(tx)
     return [_listed(settings, secret) for secret in secrets]
@@ -187,7 +190,7 @@ def _listed(settings: Settings, secret: StoredSecret) -> ListedSecret:
 
 
 def put(db: Database, settings: Settings, name: str, value: str, *, by: str) -> str:
-    """Keep a secret; return the name under which. Raises InvalidInput for an unknown name and what is no secret."""
+    """Store a secret; return its name. Raises InvalidInput for an unknown name or an invalid value."""
     name, value = name_of(settings, name), _fit(value)
     masking.conceal(value)
     models.check(settings.model_copy(update={name: SecretStr(value)}))
@@ -225,7 +228,7 @@ def rotate(db: Database, settings: Settings, *, by: str, resealers: Iterable[Res
 
 
 def names(settings: Settings) -> tuple[str, ...]:
-    """Return what the store can hold: every setting that is a secret, under the setting's name."""
+    """Return the names that the store can hold: every setting that is a secret."""
     return tuple(name for name in secrets_of(type(settings)) if name != "secret_keys")
 
 
@@ -242,7 +245,7 @@ def _plain(written: str) -> str:
 
 
 def _fit(value: str) -> str:
-    """Return a secret without what an editor or a shell puts around it."""
+    """Strip whitespace that an editor or a shell adds around a secret."""
     value = value.strip()
     if not value:
         raise InvalidInput("The value is empty.", fix="`fleet secrets remove` forgets a secret.")

@@ -1,6 +1,6 @@
-"""Keeping secrets: put, list, take out, remove, and seal anew. Each is called inside its caller's transaction.
+"""The key store: put, list, unseal, remove, and seal again. Each runs inside its caller's transaction.
 
-Called by `fleet.accounts.keys`. Every change is an event with the name and who asked, never the value.
+Called by `fleet.accounts.keys`. Every change is an event with the name and the user, never the value.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from fleet.core.errors import NotFound
 
 _CLOCK = sa.func.clock_timestamp()
 _NOTED_EVERY = timedelta(minutes=10)
-"""How exact "last used" is: each process looks twice a minute, and not every look is worth a write."""
+"""How exact "last used" is: each process reads the store twice a minute, and not every read is worth a write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class StoredSecret:
 
 
 def put(tx: Tx, keys: Keyring, name: str, value: str, *, by: str) -> None:
-    """Keep a secret under this name, in place of what is there."""
+    """Store a secret under this name, replacing the old one."""
     sealed = keys.seal(name, value)
     given = {"ciphertext": sealed.ciphertext, "key_id": sealed.key_id}
     statement = insert(SecretRow).values(name=name, **given)
@@ -68,9 +68,9 @@ def remove(tx: Tx, name: str, *, by: str) -> None:
 
 
 def reseal(tx: Tx, keys: Keyring, *, by: str) -> list[str]:
-    """Seal with the first key whatever another one sealed; return the names.
+    """Seal with the first key every secret that another key sealed; return the names.
 
-    All or nothing, and nothing the second time. Raises LostKey, naming the secret, when one cannot be opened.
+    All or nothing; a second call changes nothing. Raises LostKey, naming the secret, when one cannot be unsealed.
     """
     first = keys.key_ids[0]
     query = sa.select(SecretRow).where(SecretRow.key_id != first).order_by(SecretRow.name).with_for_update()

@@ -40,7 +40,7 @@ def key_of(account_id: uuid.UUID | None) -> uuid.UUID:
 
 
 class AccountRow(Base):
-    """One account at an outside system. `version` counts the changes of its address, credentials and limits.
+    """One account at an outside system. `version` counts changes of its address, credentials and limits.
 
     The row of the settings' account has neither address nor credentials.
     """

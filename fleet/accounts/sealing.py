@@ -1,7 +1,7 @@
 """Sealing with AES-256-GCM under a ring of keys: the first seals, all open. Pure but for the system's randomness.
 
-Called by `fleet.accounts.keystore`. What is sealed under one name opens under no other (ADR 009), so whoever can write
-to the table can neither read a secret nor put one in another's place.
+Called by `fleet.accounts.keystore`. A value sealed under one name opens under no other (ADR 009), so write access to
+the table neither reveals a secret nor allows it to be moved to another name.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ _NEW_KEY_FIX = "`fleet secrets new-key` makes one: 32 bytes in URL-safe Base64."
 
 
 class LostKey(FleetError):
-    """A secret cannot be opened: the key that sealed it is not on the ring, or the row is not what was sealed."""
+    """A secret cannot be unsealed: its key is not on the ring, or the row was changed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """A secret that only the holder of a key can open. `key_id` says which key, and tells nothing of it."""
+    """A sealed secret. `key_id` names the key and reveals nothing of it."""
 
     ciphertext: bytes
     key_id: str
@@ -53,9 +53,9 @@ class Keyring:
 
     @classmethod
     def of(cls, written: Iterable[str], *, where: str) -> Self:
-        """Return the ring of keys in URL-safe Base64; `where` they stand is told with what is wrong with them.
+        """Return the ring of keys in URL-safe Base64; errors name `where` they come from.
 
-        Raises InvalidInput for none, and for what is no key.
+        Raises InvalidInput for no key and for an invalid one.
         """
         told = [key.strip() for key in written if key.strip()]
         masking.conceal(*told)
@@ -63,7 +63,7 @@ class Keyring:
 
     @property
     def key_ids(self) -> tuple[str, ...]:
-        """The ids of all keys; the first one's seals."""
+        """The ids of all keys; the first key seals."""
         return tuple(self._keys)
 
     def seal(self, name: str, secret: str) -> Sealed:
@@ -73,7 +73,7 @@ class Keyring:
         return Sealed(_FORMAT + nonce + key.encrypt(nonce, secret.encode(), _bound_to(name)), key_id)
 
     def open(self, name: str, sealed: Sealed) -> str:
-        """Return what was sealed for this name. Raises LostKey."""
+        """Return the secret sealed under this name. Raises LostKey."""
         key = self._keys.get(sealed.key_id)
         if key is None:
             raise LostKey(

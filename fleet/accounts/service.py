@@ -31,7 +31,7 @@ _FIX_SETTINGS = "`fleet secrets set service_token` changes the token."
 
 @dataclass(frozen=True, slots=True)
 class AccountKey:
-    """Which account a call goes through. `version` is that of the credentials that the call sends."""
+    """The account that a call uses. `version` is that of the credentials that the call sends."""
 
     id: uuid.UUID
     name: str
@@ -47,7 +47,7 @@ class AccountKey:
 
 @dataclass(frozen=True, slots=True)
 class NewAccount:
-    """An account to be made."""
+    """An account to be created."""
 
     name: str
     adapter: str
@@ -78,7 +78,7 @@ def change(
     tx: Tx, keys: Callable[[], Keyring], row: AccountRow, *, by: str, address: str | None = None,
     credentials: str | None = None, limits: Mapping[str, int] | None = None,
 ) -> AccountRow:  # fmt: skip
-    """Change an account. Raises InvalidInput, Conflict for what the settings hold."""
+    """Change an account. Raises InvalidInput, Conflict for values that the settings hold."""
     values: dict[str, Any] = {}
     if row.id == SETTINGS_ACCOUNT and (address is not None or credentials is not None):
         raise Conflict(f"The account {row.name} is that of the settings. {_FROM_SETTINGS}", fix=_FIX_SETTINGS)
@@ -104,7 +104,7 @@ def renew(tx: Tx) -> None:
 
 
 def remove(tx: Tx, row: AccountRow, *, by: str) -> None:
-    """Forget an account and its credentials; what was done through it stays. Raises Conflict."""
+    """Remove an account and its credentials; records of its actions stay. Raises Conflict."""
     if row.id == SETTINGS_ACCOUNT:
         raise Conflict(
             f"The account {row.name} is that of the settings. {_FROM_SETTINGS}",
@@ -144,7 +144,7 @@ def named(tx: Tx, name: str, *, lock: bool = False) -> AccountRow:
 
 
 def is_version(tx: Tx, key: AccountKey) -> bool:
-    """Say whether an account's credentials are those of `key`, and keep it so for the rest of the transaction."""
+    """Return whether an account's credentials are those of `key`, and lock the row until the transaction ends."""
     query = sa.select(AccountRow.version).where(AccountRow.id == key.id, AccountRow.deleted_at.is_(None))
     version: int | None = tx.scalar(query.with_for_update(read=True))
     return version == key.version
@@ -173,7 +173,7 @@ def why_lost(row: AccountRow, keys: Callable[[], Keyring]) -> str:
 
 
 def reseal(tx: Tx, keys: Keyring) -> Sequence[str]:
-    """Seal with the first key whatever another one sealed; return of what. Raises LostKey."""
+    """Seal with the first key all credentials that another key sealed; return their accounts. Raises LostKey."""
     first = keys.key_ids[0]
     query = sa.select(AccountRow).where(AccountRow.key_id != first).order_by(AccountRow.name).with_for_update()
     done = []

@@ -1,8 +1,8 @@
 """Outside systems: what an adapter declares, actions with typed payloads, and how a call can fail.
 
-Pure values. Adapters translate their vendor's answers into these errors at the wall; the class of an error says
-whether the write certainly did not happen, may have happened, or must wait. `fleet.adapters.social` has the types of
-action of social platforms; a feature registers the types that its jobs use.
+Pure values. Adapters translate their vendor's responses into these errors; the class of an error says whether the write
+certainly did not happen, may have happened, or must wait. `fleet.adapters.social` has the types of action of social
+platforms; a feature registers the types that its jobs use.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from typing import Any, Generic, Protocol, TypeVar
 from fleet.core.errors import FleetError
 
 LONGEST_ID = 200
-"""What the ledger keeps of a surface's ids, in characters. What has a longer one cannot be acted on."""
+"""The longest id of a surface that the ledger stores, in characters. An object with a longer one cannot be acted on."""
 
 
 class Resolution(StrEnum):
-    """How an adapter finds out about a write whose outcome is unknown."""
+    """How an adapter resolves a write whose outcome is unknown."""
 
     RESEND = "resend"  # send again: the surface honours the idempotency key
-    PROBE = "probe"  # look for the effect; adopt it, or send again once it has surely not happened
+    PROBE = "probe"  # probe for the effect; adopt it, or send again once it has certainly not happened
     NATURAL = "natural"  # send again: doing it twice is doing it once
-    ASK = "ask"  # nobody can tell: a person decides
+    ASK = "ask"  # it cannot be found out: a person decides
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +42,15 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """What one action says. Subclasses are frozen dataclasses; they hold no secret, since dry runs show them."""
+    """The content of one action. Subclasses are frozen dataclasses; they hold no secret, since dry runs show them."""
 
     @property
     def words(self) -> str:
-        """The text that others will read; empty for an action without one."""
+        """The text that users will read; empty for an action without one."""
         return ""
 
     def draft(self) -> dict[str, Any]:
-        """Return what would be sent, as data for people."""
+        """Return the payload as data for people."""
         return {one.name: getattr(self, one.name) for one in fields(self)}
 
 
@@ -68,7 +68,7 @@ class Cap:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActionType(Generic[P_co]):
-    """Something that can be written to an outside system. A feature registers it; adapters say which ones they do."""
+    """A type of write to an outside system. A feature registers it; adapters declare the types that they support."""
 
     name: str
     noun: str
@@ -77,7 +77,7 @@ class ActionType(Generic[P_co]):
     cap: Cap = field(default_factory=Cap)
     """The default; `FLEET_CAPS` sets another."""
     is_counted: bool = True
-    """Whether its cap and the surface's writes a minute hold it back."""
+    """Whether its cap and the surface's writes a minute apply to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ class Action(Generic[P_co]):
             raise TypeError(f"the payload of the action {self.type.name} is a {found}, not a {expected}")
 
     def draft(self) -> dict[str, Any]:
-        """Return what would be sent, as data for people."""
+        """Return the payload as data for people."""
         content = {"verb": self.type.name, "as": self.account.username, **self.payload.draft()}
         return {name: value for name, value in content.items() if value is not None and value != ""}
 
@@ -133,7 +133,7 @@ class Adapter(OutsideSystem, Protocol):
 
 
 class AdapterError(FleetError):
-    """An outside system did not do what was asked. Base class; the subclass says what follows."""
+    """An outside system did not do what was requested. Base class; the subclass says what follows."""
 
 
 class Refused(AdapterError):

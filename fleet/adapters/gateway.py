@@ -1,7 +1,7 @@
 """The gateway: every write to an outside system passes it, and the rules about writing are here and nowhere else.
 
-It checks dry run, the allow-list of hosts, labels, what the adapter does, caps, the kill switch and the lease that ends
-soon. Pure but for the calls that it is handed. It knows no type of action but by what features registered.
+It checks dry run, the allow-list of hosts, labels, the adapter's capabilities, caps, the kill switch and the lease that
+ends soon. Pure except for the functions that it is given. It knows only the registered types of action.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from fleet.core.failpoints import Point, reach
 
 FetchPicture = Callable[[str, float], PictureFile]
 MARGIN_S = 2.0
-"""A write must be able to end this long before its lease does."""
+"""A write must be able to end this long before the lease does."""
 
 
 class NotAllowed(FleetError):
@@ -30,7 +30,7 @@ class Stopped(FleetError):
 
 
 class DryRun(FleetError):
-    """Nothing was sent because the fleet runs dry; `draft` is what would have been."""
+    """Nothing was sent because dry run is on; `draft` is the payload."""
 
     def __init__(self, draft: dict[str, object]) -> None:
         super().__init__("dry run: nothing was sent")
@@ -156,7 +156,7 @@ class _Guard:
         if left_s <= 0:
             raise LeaseEnding("the lease ends before the write could")
         reach(Point.JOB_CLEARED)
-        # One limit for the first byte of the answer and one for the rest of it.
+        # One limit for the first byte of the response and one for the rest of it.
         return left_s / 2
 
 
@@ -168,7 +168,7 @@ class Gateway(_Guard):
         self.adapter = adapter
 
     def permit(self, one: ActionType[Payload]) -> None:
-        """Raise NotAllowed where the rules forbid such a write whatever it says."""
+        """Raise NotAllowed if the rules forbid such a write whatever its payload is."""
         self._permit_system()
         if one.name not in self.policy.caps.actions:
             raise NotAllowed(
@@ -191,8 +191,8 @@ class Gateway(_Guard):
 class PictureGateway(_Guard):
     """The gateway of one account whose system makes pictures. An order costs money, so it passes the rules of a write.
 
-    `stopped` reads the kill switch. `fetch` fetches a picture of the maker within seconds, from the addresses that the
-    owner allows.
+    `stopped` reads the kill switch. `fetch` fetches a picture from the maker within seconds, from the addresses that
+    the owner allows.
     """
 
     def __init__(
@@ -210,9 +210,9 @@ class PictureGateway(_Guard):
         return self._maker.make(order, timeout_s=self._clear_to_send(lease))
 
     def fetch(self, url: str, lease: Lease) -> PictureFile:
-        """Fetch a picture that the maker made, to look at it. Raises LeaseEnding, NotAllowed or an AdapterError.
+        """Fetch a picture that the maker made, to check it. Raises LeaseEnding, NotAllowed or an AdapterError.
 
-        The maker chose the address, so `fetch` judges it; it never sends our token.
+        The maker chose the address, so `fetch` checks it and sends no token.
         """
         left_s = lease.left_s() - MARGIN_S
         if left_s <= 0:

@@ -1,7 +1,8 @@
-"""HTTP for adapters: one client with deadlines, and the translation of what goes wrong on the wire.
+"""HTTP for adapters: one client with deadlines, and the translation of network errors.
 
 The only file that imports httpx for surfaces. Redirects are not followed, the environment's proxies are not used,
-answers are bounded in size and time, and must come unpacked: a packed one could unfold to any size at its first read.
+responses are limited in size and time, and must come uncompressed: a compressed one could expand to any size at its
+first read.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ class HttpClient:
                 response.close()
         except _NEVER_SENT as error:
             raise Unreachable(f"{self._client.base_url.host} cannot be reached ({_words(error)})") from error
-        # An answer that is not read, being packed or too large, was sent by somebody who may have done what was asked.
+        # A response that is not read, compressed or too large, may come from a server that has done the write.
         except httpx.TransportError as error:
             raise Uncertain(f"no answer from {self._client.base_url.host} ({_words(error)})") from error
         return response

@@ -13,7 +13,7 @@ from fleet.adapters.pictures import PictureMaker
 
 @dataclass(frozen=True, slots=True)
 class AccountAccess:
-    """What an adapter needs to reach an account. What `credentials` are is the adapter's to say: one secret text."""
+    """What an adapter needs to reach an account. The adapter defines the meaning of `credentials`, one secret text."""
 
     address: str
     credentials: SecretStr
@@ -27,7 +27,7 @@ class AdapterType:
     name: str
     help: str
     credentials: str
-    """What the credentials are, for the person who is asked for them: "service token (fst_...)"."""
+    """The kind of the credentials, for the person who enters them: "service token (fst_...)"."""
     connect: Callable[[AccountAccess], Adapter]
     connect_pictures: Callable[[AccountAccess], PictureMaker] | None = None
     """The maker of pictures of the same account, if the system has one."""

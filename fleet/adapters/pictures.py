@@ -14,10 +14,10 @@ from fleet.adapters.base import Account, OutsideSystem
 
 @dataclass(frozen=True, slots=True)
 class PictureOrder:
-    """One picture to be made. `key` makes it be made, and paid, once where the maker honours it.
+    """An order of one picture. With `key` the maker makes, and charges, it once if it honours keys.
 
-    `workflow_type` is one of the persona's ways to work, or empty. `is_guest`: the agent acts through another account,
-    so the maker's system may not know it yet.
+    `workflow_type` is one of the persona's, or empty. `is_guest`: the agent acts through another account, so the
+    maker's system may not know it yet.
     """
 
     account: Account
@@ -29,7 +29,7 @@ class PictureOrder:
 
 @dataclass(frozen=True, slots=True)
 class PictureFile:
-    """A picture as its address gave it. `content_type` is what the server said; believe the bytes."""
+    """A fetched picture. `content_type` is the server's claim; believe the bytes."""
 
     data: bytes
     content_type: str = ""

@@ -1,4 +1,4 @@
-"""Which adapters there are, by name: the folders here, and those of packages by the entry point group `fleet.adapters`.
+"""The adapters by name: the folders here, and those of packages by the entry point group `fleet.adapters`.
 
 A folder holds its `AdapterType` as ADAPTER; an entry point names one.
 """
@@ -34,7 +34,7 @@ def names() -> list[str]:
 
 @functools.cache
 def get(name: str) -> AdapterType:
-    """Return an adapter; it is loaded on first use. Raises NotFound for a surface that nobody knows."""
+    """Return an adapter; it is loaded on first use. Raises NotFound for an unknown surface."""
     if name in _built_in():
         found: AdapterType = importlib.import_module(f"{adapters.__name__}.{name}").ADAPTER
         return found

@@ -13,7 +13,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Character:
-    """What an agent or a persona is like. The metadata of a field are the fields of its `Trait`."""
+    """The character of an agent or a persona. The metadata of a field are the fields of its `Trait`."""
 
     personality: str = field(
         default="",
@@ -31,7 +31,7 @@ class Character:
     )  # fmt: skip
 
     def changed(self, values: Mapping[str, Any]) -> Character:
-        """Return a copy with those of the values that are named like a field."""
+        """Return a copy with the given values, for names that are fields."""
         given = {one: values[one.name] for one in TRAITS if one.name in values}
         fields: dict[str, Any] = {one.name: tuple(value) if one.is_list else value for one, value in given.items()}
         return replace(self, **fields)
@@ -48,7 +48,7 @@ class Character:
 
 
 BLANK = Character()
-"""A character of which nothing is known."""
+"""A character with no values."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,11 +60,11 @@ class Trait:
     help: str
     most_chars: int
     rows: int = 1
-    """How high its box in a form is; a text of one row is on one line."""
+    """The height of its box in a form; a text of one row has no line breaks."""
     most_items: int = 0
-    """Of a list; 0 for a text."""
+    """Maximum items of a list; 0 for a text."""
     item: str = ""
-    """What messages call one item of a list."""
+    """The noun for one item of a list, in messages."""
     option: str = ""
     """The option of commands; empty: the name."""
 

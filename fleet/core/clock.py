@@ -1,7 +1,7 @@
-"""The time, as a value that is handed in.
+"""The time, as a value that callers pass in.
 
 Leases and due times are compared on the database's clock, so a worker whose own clock is wrong can be late but never
-harmful. A `VirtualClock` is for simulations: statements take its time for the database's, and nobody waits.
+harmful. A `VirtualClock` is for simulations: statements use its time instead of the database's, and nothing waits.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Clock:
 
 
 class VirtualClock(Clock):
-    """A clock that stands still until it is advanced, for this process and for the database's statements alike."""
+    """A clock that stands still until `advance`, for this process and for the statements of its database."""
 
     def __init__(self, start: datetime) -> None:
         self._start = self._now = start

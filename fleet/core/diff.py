@@ -1,6 +1,6 @@
-"""What a payload would change: field by field for data, line by line for words.
+"""Differences between two payloads: by field for data, by line for texts.
 
-Called by doors that show a request. Pure.
+Called by pages and commands that show a request. Pure.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 _CONTEXT_LINES = 2
 _WORDS = re.compile(r"\s+|\w+|[^\w\s]")
 _MOST_WORDS = _MOST_LINES = 4_000
-"""Comparing takes the square of it; longer texts are shown as a whole taken out and a whole put in."""
+"""Comparing takes quadratic time; longer texts are shown as one removal and one insertion."""
 _NOTHING: Mapping[str, Any] = {}
 
 
@@ -30,7 +30,7 @@ class How(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One field that differs. `path` leads to it through fields within fields; `lines` is the unified diff of words."""
+    """One field that differs. `path` leads to it through fields within fields; `lines` is the unified diff of texts."""
 
     path: tuple[str, ...]
     how: How
@@ -46,14 +46,14 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A run of a text: kept (`how` is None), put in or taken out."""
+    """A run of a text: kept (`how` is None), inserted or removed."""
 
     text: str
     how: How | None = None
 
 
 def pieces(before: str, after: str) -> tuple[Piece, ...]:
-    """Return two texts as one, word by word: what stayed, what was taken out, what was put in. Changed is both."""
+    """Return two texts merged into one, word by word: kept, removed and inserted runs. A changed word is both."""
     old, new = _WORDS.findall(before), _WORDS.findall(after)
     if before == after or len(old) + len(new) > _MOST_WORDS:
         whole = (Piece(before),) if before == after else (Piece(before, How.REMOVED), Piece(after, How.ADDED))
@@ -91,7 +91,7 @@ def _between(path: tuple[str, ...], before: Any, after: Any) -> Iterator[Change]
 
 
 def _as_json(value: Any) -> str:
-    """Return a value in the form in which two are the same: 1 is not true, and the order of fields does not matter."""
+    """Return a value in a form for comparison: 1 differs from true, and the order of fields does not matter."""
     return json.dumps(value, sort_keys=True)
 
 

@@ -1,7 +1,7 @@
 """Every error that Fleet raises on purpose.
 
-Lives at the bottom so that any room may raise and any door may render. The class says what to do
-about it (retry or not, which exit code); the message is written for the person who reads it.
+In `core`, so that every package may raise one and every entry point may render it. The class says how to react (retry
+or not, which exit code); the message is for the person who reads it.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from fleet.core.masking import mask
 class FleetError(Exception):
     """Base of all errors raised on purpose; `fix` is the next step for a person, if there is one.
 
-    Servers like to repeat the key that they refuse, so secrets are taken out of every message here; and what no
-    database keeps (NUL, halves of characters), or the error could not be recorded.
+    Servers often repeat the key that they refuse, so secrets are removed from every message here; so are NUL and lone
+    surrogates, with which the error could not be stored.
     """
 
     exit_code = 1
@@ -33,19 +33,19 @@ def _kept(words: str) -> str:
 
 
 class InvalidInput(FleetError):
-    """What was asked for cannot be: a wrong value, a word that Fleet does not have, a broken file. Never retried."""
+    """An invalid request: a wrong value, an unknown name, a broken file. Never retried."""
 
     exit_code = 2
 
 
 class NotFound(FleetError):
-    """The named thing does not exist: an agent, a persona, a job, whatever a fleet may or may not have."""
+    """The named object does not exist: an agent, a persona, a job and so on."""
 
     exit_code = 3
 
 
 class Conflict(FleetError):
-    """The thing exists but its state does not allow this move."""
+    """The object exists but its state does not allow this change."""
 
     exit_code = 4
 

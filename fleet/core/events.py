@@ -1,8 +1,8 @@
-"""Events: what happened, append-only, written in the transaction that made it so.
+"""Events: what happened, append-only, written in the transaction of the change itself.
 
-The activity feed is a view of this table; `up`'s live line, `activity --follow`, webhooks and other agents read it
-from a position. Ids are handed out before COMMIT, so reading "id > last" would miss events of slow transactions; a
-position is therefore (transaction id, event id), and only transactions older than every running one are read.
+The activity feed is a view of this table; `up`'s live line, `activity --follow`, webhooks and other agents read it from
+a position. Ids are assigned before COMMIT, so reading "id > last" would miss events of slow transactions; a position is
+therefore (transaction id, event id), and only transactions older than every running one are read.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from fleet.core.db.sql import NOW, Statement
 from fleet.core.masking import mask_all
 from fleet.core.subjects import matches
 
-# Rows are only appended, and pruned at the other end: vacuum often, so that new ones find the space of the old.
+# Rows are only appended, and pruned at the other end: frequent vacuums let new rows reuse the space of old ones.
 APPENDED = {"autovacuum_vacuum_scale_factor": 0.05, "autovacuum_vacuum_insert_scale_factor": 0.05}
 _SETTLED_BELOW = sa.text("pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
 YET_TO_COME: sa.ColumnElement[int] = sa.literal_column("pg_snapshot_xmax(pg_current_snapshot())::text::bigint")
-"""The first transaction id that this server has not given to anybody whose work can be seen."""
+"""The first transaction id that this server has not assigned to a visible transaction."""
 
 
 class EventRow(Base):
@@ -56,7 +56,7 @@ class EventRow(Base):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Position:
-    """Where a reader stands. `Position()` is before everything."""
+    """The position of a reader. `Position()` is before all events."""
 
     txid: int = 0
     id: int = 0
@@ -83,7 +83,7 @@ _EMIT = Statement(
 
 def emit(tx: Tx, subject: str, *, agent_id: uuid.UUID | None = None, job_id: uuid.UUID | None = None,
          **payload: Any) -> None:  # fmt: skip
-    """Record that something happened, in the transaction in which it happens. Secrets are taken out of its texts."""
+    """Record an event, in the transaction of the change that it reports. Secrets are removed from its texts."""
     tx.run(_EMIT, subject=subject, agent_id=agent_id, job_id=job_id, payload=mask_all(payload))
 
 
@@ -94,9 +94,9 @@ def emit_many(tx: Tx, rows: list[dict[str, Any]]) -> None:
 
 
 def read_after(tx: Tx, position: Position, *, but: Sequence[str] = (), limit: int = 500) -> list[Event]:
-    """Return the settled events after `position`, oldest first. No event is ever missed or seen twice.
+    """Return the settled events after `position`, oldest first. No event is missed or returned twice.
 
-    `but` are the subjects that are left out; each may end in `*`.
+    `but` are subjects to leave out; each may end in `*`.
     """
     rows = tx.run(_following(tuple(but)), txid=position.txid, id=position.id, limit=limit)
     return [_event(row) for row in rows]
@@ -111,18 +111,20 @@ def _following(but: tuple[str, ...]) -> Statement:
 
 
 def of_ids(tx: Tx, ids: Sequence[int]) -> dict[Position, Event]:
-    """Return events by where they stand; those that are gone are left out."""
+    """Return events by position; those that were pruned are left out."""
     query = sa.select(*_TOLD).where(EventRow.id == sa.func.any(sa.literal(list(ids), sa.ARRAY(sa.BigInteger))))
     return {event.position: event for event in map(_event, tx.execute(query))}
 
 
 def tail_position(tx: Tx) -> Position:
-    """Return the position from which a reader sees only what comes after now."""
+    """Return the position after the newest event."""
     return Position(txid=tx.scalar(sa.select(_SETTLED_BELOW)) - 1, id=2**62)
 
 
 def are_from_elsewhere(tx: Tx) -> bool:
-    """Say whether events bear transaction ids that this server has yet to reach: they were written on another one."""
+    """Return whether events have transaction ids that this server has not reached: they were written on another
+    server.
+    """
     return bool(tx.scalar(sa.select(sa.func.coalesce(sa.func.max(EventRow.txid), 0) >= YET_TO_COME)))
 
 
@@ -135,7 +137,7 @@ def put_first(tx: Tx, *, limit: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class EventTally:
-    """How often something was said: `number` sums the payloads' own `number` where one event stands for several."""
+    """How often a subject occurred: `number` sums the payloads' own `number` where one event stands for several."""
 
     subject: str
     kind: str | None
@@ -156,7 +158,7 @@ FROM page GROUP BY subject, kind
 def tally_after(tx: Tx, position: Position, *, limit: int = 50_000) -> tuple[list[EventTally], Position]:
     """Count the settled events after `position` by subject and kind; return the counts and how far they reach.
 
-    At most `limit` events are read: whoever has fallen behind catches up with the next calls.
+    At most `limit` events are read: a reader that is behind catches up with the next calls.
     """
     rows = list(tx.execute(_TALLY, {"txid": position.txid, "id": position.id, "limit": limit}))
     reached = max((Position(*row.last) for row in rows), default=position)
@@ -166,9 +168,9 @@ def tally_after(tx: Tx, position: Position, *, limit: int = 50_000) -> tuple[lis
 def latest(tx: Tx, *, agent_id: uuid.UUID | None = None, job_id: uuid.UUID | None = None,
            subjects: tuple[str, ...] = (), but: Sequence[str] = (), since: datetime | None = None,
            before: int | None = None, limit: int = 50, offset: int = 0) -> list[Event]:  # fmt: skip
-    """Return events newest first, of some subjects or of all but some. Each may end in `*`, for any ending.
+    """Return events newest first, of some subjects or of all but some. A subject may end in `*`, for any ending.
 
-    `before` is an event's id: the page after the one that ended with it, however far down, costs what the first does.
+    `before` is an event's id: the page that follows that event. Each page costs the same, however far down it is.
     """
     given = {"agent_id": agent_id, "job_id": job_id, "before": before}
     values: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
@@ -179,17 +181,18 @@ def latest(tx: Tx, *, agent_id: uuid.UUID | None = None, job_id: uuid.UUID | Non
     query = _latest_of(frozenset(values), tuple(but), len(wanted) if of_one else bool(wanted), of_one=of_one)
     values |= {f"subject_{n}": name for n, name in enumerate(wanted)} if of_one else {"subjects": wanted}
     events = [_event(row) for row in tx.run(query, limit=limit, offset=offset, **values)]
-    # Ids are handed out in the order of time, so what is too old stands at the end: no index on the time is needed.
+    # Ids grow with time, so events that are too old are at the end: no index on the time is needed.
     return events if since is None else [event for event in events if event.occurred_at >= since]
 
 
 @functools.lru_cache(64)
 def _latest_of(given: frozenset[str], but: tuple[str, ...], subjects: int, *, of_one: bool) -> Statement:
-    """Return the statement for a page of events, by what is asked for: to write it takes longer than to run it.
+    """Return the statement for a page of events, cached by the shape of the filter: building it takes longer than
+    running it.
 
-    Of one agent or job so many subjects are filtered; without either a page needs no more of each subject than its
-    length, and an index holds those. Walking all events from the newest would be as quick for a subject of every day,
-    and read the whole table for a rare one.
+    With an agent or job, its events are few and are filtered by subject. Without one, the statement takes at most one
+    page of each subject from an index. Scanning all events from the newest would be as quick for a frequent subject,
+    but would read the whole table for a rare one.
     """
     limit, offset = (sa.bindparam(name, type_=sa.BigInteger()) for name in ("limit", "offset"))
     where = [*_all_but(but), *(_GIVEN[name] for name in sorted(given))]
@@ -221,7 +224,7 @@ def _all_but(subjects: Sequence[str]) -> list[sa.ColumnElement[bool]]:
 
 
 def _spelled_out(tx: Tx, subjects: Sequence[str]) -> list[str]:
-    """Return the subjects in use that are asked for; there are some dozens, each found by one step in the index."""
+    """Return the subjects in use that match; there are some dozens, each found by one step in the index."""
     if not any(subject.endswith("*") for subject in subjects):
         return list(subjects)
     known = [row.subject for row in tx.run(_USED)]

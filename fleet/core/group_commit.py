@@ -1,9 +1,8 @@
-"""Group commit: what many threads ask of the database at one moment is asked together.
+"""Group commit: the first waiting thread runs the whole batch in one transaction.
 
-A call that finds nobody before it goes at once, alone. While it is under way others gather, and then the first of them
-carries out its own and all that are of the same kind in one go; so nobody waits for a clock, and the busier a process
-is, the fewer round trips and transactions a call costs. Knows no SQL: `fleet.core.db` and `fleet.engine` say what is
-carried out.
+A call that finds no other waiting runs at once, alone. Calls that arrive meanwhile gather; then the first of them runs
+itself and all others of the same kind together. So no call waits for a timer, and the busier a process is, the fewer
+round trips and transactions a call costs. Knows no SQL: `fleet.core.db` and `fleet.engine` pass the function to run.
 """
 
 from __future__ import annotations
@@ -18,18 +17,20 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 MOST = 25
-"""Calls in one go."""
+"""Maximum calls in one batch."""
 PATIENCE_MS = 300
-"""How long a turn waits for a lock, since all others wait for it; each of its calls then waits by itself. Less than the
-second after which Postgres looks for deadlocks, so it is the group that gives way and never whoever it met."""
+"""How long a batch waits for a lock, since all other batches wait for it; after that, each of its calls waits by
+itself. Less than the second after which Postgres looks for deadlocks, so that the batch gives way and never the
+other transaction.
+"""
 NO_END_MS = 0
-"""The patience of a call by itself, as Postgres understands it."""
+"""The limit for a call by itself: in Postgres, 0 means no limit."""
 LONGEST_QUEUE_S = 30.0
 """How long a call waits until it may try by itself: as long as for a connection."""
 
 
 class Separate(Exception):
-    """Nothing of what was asked for in a turn stands: each call is to try by itself."""
+    """The batch has certainly written nothing: each call is to be tried by itself."""
 
 
 CarryOut = Callable[[list[Item], int], Sequence[Result]]
@@ -37,7 +38,7 @@ CarryOut = Callable[[list[Item], int], Sequence[Result]]
 
 
 class GroupCommit:
-    """Those who wait for their turn, of whom one at a time carries out what he and his kind ask for."""
+    """Group commit: the first waiting thread runs the batch of its kind in one transaction, one batch at a time."""
 
     def __init__(self, *, most: int = MOST, most_separate: int = MOST) -> None:
         """Let no more than `most` calls go together, and `most_separate` try by themselves at a time."""
@@ -48,12 +49,12 @@ class GroupCommit:
         self._may_be_alone = threading.BoundedSemaphore(most_separate)
 
     def run(self, carry_out: CarryOut[Item, Result], item: Item, *, apart: Sequence[Hashable] = ()) -> Result:
-        """Return what `carry_out` returns for an item, which it may get among others, in the order of their coming.
+        """Return the result of `carry_out` for an item, which may run in a batch with others, in the order of arrival.
 
-        Calls with the same `carry_out` go together, but for those that have something of `apart` in common: the later
-        one waits for the next turn. If it raises Separate each goes by itself, beside the turns of others; whatever
-        else it raises, all of them raise. What calls a thread away (Ctrl-C, a time limit, a greenlet's end) does so to
-        no other: those whom it would have carried out raise Unavailable.
+        Calls with the same `carry_out` share a batch, except calls whose `apart` overlap: the later one waits for the
+        next batch. If `carry_out` raises Separate, each item runs by itself, beside other batches; any other exception
+        is raised by all of them. An exception that interrupts the leading thread (Ctrl-C, a time limit, a greenlet's
+        end) is raised in no other thread: the other calls of the batch raise Unavailable.
         """
         call = _Call(carry_out, item, apart)
         try:
@@ -63,7 +64,7 @@ class GroupCommit:
                     self._leader = call
                 leads = self._leader is call
             if not leads:
-                call.turn.acquire()  # until it was carried out, or is the first of those that wait
+                call.turn.acquire()  # until its call is done, or it is the first that waits
             if not call.is_over:
                 self._lead(call)
         except BaseException:
@@ -78,7 +79,7 @@ class GroupCommit:
         return result
 
     def _lead(self, own: _Call) -> None:
-        """Carry out the first that waits and its kind, then hand the lead to the first of the others."""
+        """Run the batch of the first waiting call, then make the next waiting call the leader."""
         calls = self._taken()
         try:
             results = own.carry_out([call.item for call in calls], PATIENCE_MS)
@@ -101,12 +102,12 @@ class GroupCommit:
                 follower.turn.release()
 
     def _next(self) -> _Call | None:
-        """Make the first that waits the one who leads, if anybody waits. For the leader, who holds the lock."""
+        """Make the first waiting call the leader, if there is one. For the leader, who holds the lock."""
         self._leader = self._waiting[0] if self._waiting else None
         return self._leader
 
     def _leave(self, own: _Call) -> None:
-        """Ask for nothing any more: nobody may wait for a turn that its thread does not take."""
+        """Withdraw a call: no thread may wait for a turn that its own thread does not take."""
         with self._lock:
             if own in self._waiting:
                 self._waiting.remove(own)
@@ -115,7 +116,7 @@ class GroupCommit:
             follower.turn.release()
 
     def _by_itself(self, call: _Call) -> Any:
-        """Carry out one call however long it waits for locks, once few enough others do so."""
+        """Run one call however long it waits for locks, once few enough others do so."""
         if not self._may_be_alone.acquire(timeout=LONGEST_QUEUE_S):
             raise Unavailable("Too many calls of this process wait for what others have locked.")
         try:
@@ -124,7 +125,7 @@ class GroupCommit:
             self._may_be_alone.release()
 
     def _taken(self) -> list[_Call]:
-        """Take the first that waits, and those that may go with it."""
+        """Take the first waiting call, and those that may share its batch."""
         taken: list[_Call] = []
         left: list[_Call] = []
         seen: set[Hashable] = set()
@@ -138,7 +139,7 @@ class GroupCommit:
 
 
 class _Call:
-    """What one thread asks for, and what has become of it."""
+    """The call of one thread, and its result."""
 
     __slots__ = ("apart", "carry_out", "error", "is_over", "is_separate", "item", "result", "turn")
 

@@ -1,7 +1,7 @@
-"""Ids: random for things that people make, derived for things that must never be made twice.
+"""Ids: random for objects that people create, derived for objects that must never be created twice.
 
-A job's id follows from (agent, tick, ordinal), so however often a tick is decided or a message is
-delivered, the row, and the idempotency key sent to the surface, are the same.
+A job's id follows from (agent, tick, ordinal), so however often a tick is decided or a message is delivered, the row,
+and the idempotency key sent to the surface, are the same.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def job(agent_id: uuid.UUID, tick_no: int, ordinal: int) -> uuid.UUID:
 
 
 def derived(purpose: str, *parts: object) -> uuid.UUID:
-    """Return the id of what follows from something else; the same arguments give the same id."""
+    """Return an id derived from others; the same arguments give the same id."""
     return uuid.uuid5(_NAMESPACE, f"{purpose}:{':'.join(map(str, parts))}")
 
 
@@ -42,4 +42,4 @@ def share(agent_id: uuid.UUID, tick_no: int, purpose: str) -> float:
 
     Where one number is all that is drawn: dice take four times as long to make as to throw once.
     """
-    return (seed(agent_id, tick_no, purpose) >> 80) / (1 << 48)  # what stands before the version, and is all chance
+    return (seed(agent_id, tick_no, purpose) >> 80) / (1 << 48)  # the digits before the version, which are all random

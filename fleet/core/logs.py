@@ -1,7 +1,7 @@
 """Logging: structlog, JSON in production and colours on a terminal.
 
-Called once by each door. Event names are static strings, data goes in as keywords, ids rather than
-objects. Values of keys that look like secrets are masked here, whoever logs them.
+Each entry point sets it up once. Event names are static strings, data goes in as keywords, ids rather than objects.
+Values of keys that look like secrets are masked here, in every log line.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Taking secrets out of texts: what looks like one, and the very values that this process was given.
+"""Remove secrets from texts: what looks like one, and the secrets that this process was given.
 
-Called wherever a text is about to be kept or told: logs, errors, events. Settings and the key store say what is to be
-concealed. Imports nothing of ours and nothing heavy: the command line's errors need it.
+Called wherever a text is about to be stored or shown: logs, errors, events. Settings and the key store register their
+secrets. Imports no other module of Fleet and nothing heavy: the command line's errors need it.
 """
 
 from __future__ import annotations
@@ -14,12 +14,11 @@ from typing import Any
 from urllib.parse import quote, quote_plus, unquote
 
 SHORTEST_CHARS = 8
-"""Shorter values are no secrets (`none`, `ollama`), and would blacken innocent words."""
+"""Shorter values are no secrets (`none`, `ollama`), and would mask harmless words."""
 _HIDDEN = "***"
 _LONG_LINE_CHARS = 16
-# It begins where a scheme ends: to look for the scheme as well takes the square of a long word, and words come from
-# receivers and surfaces.
-# A password that holds an @ as it is goes on to the last one before the path.
+# Starts at the end of a scheme: searching for the scheme as well takes quadratic time on a long word, and texts come
+# from receivers and surfaces. A password with a bare @ extends to the last one before the path.
 _URL_PASSWORD = re.compile(r"(?P<head>://[^\s:/@]*):[^\s/]+@")
 _WITHIN_ADDRESS = re.compile(r"[/:@?&=,;#]+")
 _SERVICE_TOKEN = re.compile(r"\bfst_[A-Za-z0-9_-]+")
@@ -36,14 +35,14 @@ def conceal(*secrets: str) -> None:
     global _concealed
     forms = {form for secret in secrets for form in _forms(secret)}
     if not forms <= set(_concealed):
-        # One assignment, so that other threads see the old or the new; long ones first, since some contain others.
+        # One assignment, so that other threads see the old or the new list; long ones first, since some contain others.
         _concealed = tuple(sorted({*_concealed, *forms}, key=len, reverse=True))
 
 
 def conceal_address(address: str) -> None:
-    """Have an address that may hold keys anywhere taken out of every text, and its password and long parts alone too.
+    """Register an address that may contain keys: mask it in every text, and its password and long parts alone too.
 
-    What has a dot is a host, and told: to see which one did not answer is what a log is for.
+    A part with a dot is a host, and is not masked: logs must show which host did not answer.
     """
     rest = address.partition("://")[2]
     _, _, password = rest.partition("/")[0].rpartition("@")[0].partition(":")
@@ -97,8 +96,9 @@ def _parts(secret: str) -> Iterable[str]:
 
 
 def _in_base64(secret: bytes, before: int) -> Iterator[str]:
-    """Return the letters that stand for a secret alone when `before` other bytes precede it (of which only the
-    remainder by three matters, as in `user:key`)."""
+    """Return the letters that a secret alone becomes in base64 after `before` other bytes (of which only the
+    remainder modulo three matters, as in `user:key`).
+    """
     encoded = base64.b64encode(bytes(before) + secret).decode()
     first, last = -(-before * 8 // 6), (before + len(secret)) * 8 // 6
     yield encoded[first:last]

@@ -1,6 +1,6 @@
-"""Rows by the beginning of their id, as people name them: the first few characters are enough.
+"""Find rows by the beginning of their id, as people type them: the first few characters are enough.
 
-Called by the rooms whose rows people name so, each for its own table.
+Called by packages with such rows, each for its own table.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ _DIGITS = frozenset("0123456789abcdef")
 
 
 def resolve(tx: Tx, column: InstrumentedAttribute[uuid.UUID], prefix: str, *, what: str, listed: str) -> uuid.UUID:
-    """Return the one id in a column that begins so; dashes do not count.
+    """Return the one id in a column that begins with a prefix; dashes do not count.
 
-    `what` is what people call such a row, `listed` how they find them. Raises InvalidInput, NotFound.
+    `what` is the noun for such a row in errors, `listed` the command that lists them. Raises InvalidInput, NotFound.
     """
     digits = prefix.lower().replace("-", "")
     if not SHORTEST <= len(digits) <= _WHOLE or not _DIGITS.issuperset(digits):

@@ -1,8 +1,8 @@
-"""Settings: read once at a door, from FLEET_* variables and an optional .env, and passed down as a value.
+"""Settings: read once at an entry point, from FLEET_* variables and an optional .env, and passed down as a value.
 
-`Settings` has what the fleet as a whole needs; features add models of their own (`composed`), which their code reads
-through `Settings.of`. Nothing below the doors reads the environment. Secrets are `SecretStr`, so printing settings
-shows none, and whatever this process is given as one is taken out of all that it tells.
+`Settings` has the settings of the whole fleet; features add models of their own (`composed`), which their code reads
+through `Settings.of`. Nothing below the entry points reads the environment. Secrets are `SecretStr`, so printing
+settings shows none, and every secret of this process is masked in all its output.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ CommaSeparatedHosts = Annotated[tuple[HostAndPort, ...], NoDecode, _AtCommas]
 
 
 class CapSetting(BaseModel):
-    """What `FLEET_CAPS` says of one action; None leaves the action's own cap."""
+    """The cap that `FLEET_CAPS` sets for one action; None keeps the action's own cap."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -73,7 +73,7 @@ def _vendors(name: str, default: object, description: str) -> Any:
 
 
 class Settings(BaseSettings):
-    """Everything that can be set. Durations end in `_s` (seconds)."""
+    """All settings. Durations end in `_s` (seconds)."""
 
     model_config = SettingsConfigDict(env_prefix="FLEET_", env_file=".env", extra="ignore", frozen=True,
                                       populate_by_name=True)  # fmt: skip
@@ -225,9 +225,9 @@ class Settings(BaseSettings):
     @field_validator("*")
     @classmethod
     def _bare(cls, value: object) -> object:
-        """Take off what a shell or a file puts around a secret: with a line's end it fits into no header.
+        """Strip whitespace that a shell or a file adds to a secret: with a line break it fits into no header.
 
-        One of several lines, a key in PEM, stays as it was written.
+        A secret of several lines, a key in PEM, stays as it was written.
         """
         if not isinstance(value, SecretStr):
             return value
@@ -237,7 +237,9 @@ class Settings(BaseSettings):
     @field_validator("web_proxies")
     @classmethod
     def _addresses_of_proxies(cls, entries: tuple[str, ...]) -> tuple[str, ...]:
-        """Refuse what the server would pass over in silence, and the star, which lets everybody say who they are."""
+        """Refuse invalid addresses, which the server would ignore silently, and `*`, with which any client could
+        forge its address.
+        """
         for entry in entries:
             try:
                 ipaddress.ip_network(entry)
@@ -264,7 +266,7 @@ class Settings(BaseSettings):
         return value
 
     def caps_given(self) -> dict[str, CapSetting]:
-        """Return the caps that are set, by action: `caps`, and what the settings that it replaced say beside it."""
+        """Return the caps that are set, by action: `caps`, completed by the older settings that it replaced."""
         given = {action: cap.model_dump(exclude_none=True) for action, cap in self.caps.items()}
         for name, places in REPLACED.items():
             value = getattr(self, name)
@@ -285,7 +287,7 @@ class Settings(BaseSettings):
         return self
 
     def of(self, model: type[P]) -> P:
-        """Return these settings as those that a feature registers. Raises LookupError if the feature is left out."""
+        """Return the settings of one feature's model. Raises LookupError if the feature is left out."""
         if isinstance(self, model):
             return self
         raise LookupError(f"These settings have no {model.__name__}: its feature is left out.")
@@ -323,7 +325,7 @@ REPLACED: dict[str, tuple[tuple[str, str], ...]] = {
 
 
 def mapping_as_json(values: Mapping[str, object]) -> str:
-    """Return a mapping as its variable is written, such as `FLEET_CAPS`; empty for none."""
+    """Return a mapping in the form of its variable, such as `FLEET_CAPS`; empty for none."""
     return to_json(values, exclude_none=True).decode() if values else ""
 
 
@@ -338,7 +340,7 @@ def load(model: type[Settings] = Settings, /, **overrides: object) -> Settings:
 
 
 def _in_words(model: type[Settings], item: ErrorDetails) -> str:
-    """Return what is wrong with a value: in our own words where we have said it, never as a regular expression."""
+    """Return the error of a value: Fleet's own message where there is one, never a regular expression."""
     if item["type"] == "value_error":
         return str(item["ctx"]["error"])
     if item["type"] in ("string_pattern_mismatch", "bool_parsing"):

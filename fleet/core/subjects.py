@@ -21,7 +21,7 @@ def matches(subject: str, pattern: str) -> bool:
 
 
 def is_pattern(text: str) -> bool:
-    """Say whether a text is a valid pattern: words joined by dots, with a star alone or as the last word."""
+    """Return whether a text is a valid pattern: words joined by dots, with a star alone or as the last word."""
     return len(text) <= LONGEST and _PATTERN.fullmatch(text) is not None
 
 

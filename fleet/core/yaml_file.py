@@ -1,7 +1,7 @@
-"""Files that people write in YAML: read safely, held to a shape, and every problem put in words they can act on.
+"""YAML files that people write: read safely, check against a model, and explain every problem.
 
-Called by the rooms whose material comes in files (personas, experiments). Each problem is one line, `field.path: what
-is wrong and how to mend it`; nothing is raised, so that a person sees all problems of all files at once.
+Called by packages that read such files (personas, experiments). Each problem is one line, `field.path: problem and
+fix`; nothing is raised, so that a person sees all problems of all files at once.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ ShapeT = TypeVar("ShapeT", bound=Shape)
 
 
 def refusal(message: str) -> PydanticCustomError:
-    """Return what a validator raises, with words that are told as they are."""
+    """Return an exception for a validator, whose message is shown unchanged."""
     return PydanticCustomError(_IN_WORDS, "{reason}", {"reason": message})
 
 
@@ -46,7 +46,7 @@ def tidy(value: str) -> str:
 
 
 def named(longest_chars: int) -> Callable[[str], str]:
-    """Return a validator that accepts what a database key or a username may begin with."""
+    """Return a validator of names of at most so many characters of a-z, 0-9 and _, beginning with a letter."""
 
     def check(value: str) -> str:
         if not re.fullmatch(rf"[a-z][a-z0-9_]{{0,{longest_chars - 1}}}", value):
@@ -59,7 +59,7 @@ def named(longest_chars: int) -> Callable[[str], str]:
 
 
 def no_repeats(values: list[Any]) -> list[Any]:
-    """Accept a list that says nothing twice."""
+    """Accept a list without duplicates."""
     twice = sorted({str(value) for value in values if values.count(value) > 1})
     if twice:
         raise refusal(f"{', '.join(twice)} stands there more than once; keep one")
@@ -67,7 +67,7 @@ def no_repeats(values: list[Any]) -> list[Any]:
 
 
 def read(file: Path, shape: type[ShapeT], *, page: str) -> tuple[ShapeT | None, list[str]]:
-    """Read one file: the shape, or None and what is wrong with it. `page` is the page of the docs that explains it."""
+    """Read one file: the model, or None and the problems. `page` is the page of the docs that explains the file."""
     try:
         content = _parse(file)
     except InvalidInput as error:
@@ -107,7 +107,7 @@ def _where(error: yaml.MarkedYAMLError) -> str:
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """A safe loader for which a key that stands twice is a mistake, where YAML's habit is to drop the first."""
+    """A safe loader that refuses duplicate keys, where YAML's habit is to drop the first."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[str] = set()
@@ -121,7 +121,7 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
 
 
 def _say(item: ErrorDetails, shape: type[BaseModel], page: str) -> str:
-    """Put one of pydantic's findings in words for the person who wrote the file."""
+    """Return one of pydantic's findings as a message for the author of the file."""
     path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in item["loc"]).lstrip(".")
     reason = _reason(item, shape, page)
     return f"{path}: {reason}" if path else reason
@@ -143,7 +143,7 @@ def _reason(item: ErrorDetails, shape: type[BaseModel], page: str) -> str:
 def _fields(shape: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
     for part in path:
         if isinstance(part, int):
-            continue  # a place in a list, whose shape was found by the list's own name
+            continue  # an index in a list, whose model was found by the list's own name
         field = shape.model_fields.get(part)
         inner = _shape_in(field.annotation) if field is not None else None
         if inner is None:
@@ -153,7 +153,7 @@ def _fields(shape: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
 
 
 def _shape_in(annotation: object) -> type[BaseModel] | None:
-    """Return the shape of a field, of the members of its list, or of what it holds if it holds anything."""
+    """Return the model of a field, of the items of its list, or of its optional value."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     return next((found for inner in get_args(annotation) if (found := _shape_in(inner)) is not None), None)

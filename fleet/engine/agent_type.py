@@ -41,7 +41,7 @@ class Decision(Protocol):
 
     @property
     def thought(self) -> str:
-        """What it thinks, in words."""
+        """What the agent thinks, as text for people."""
 
     def outcome(self) -> dict[str, Any]:
         """Return the decision as data for the decision log."""
@@ -49,7 +49,7 @@ class Decision(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Acts:
-    """What follows from a decision, in the transaction that records it: jobs, and `also` for what is only state.
+    """The jobs that follow from a decision, and `also`: further writes of the transaction that records it.
 
     A decision without `also` is recorded in one round trip.
     """
@@ -62,13 +62,13 @@ class Behaviour(Protocol):
     """One agent type. What `gather` returns is all that `decide` knows; both are recorded."""
 
     def gather(self, deps: Deps, claimed: ClaimedAgent) -> Any:
-        """See what there is to see."""
+        """Read everything that the decision needs."""
 
     def decide(self, moment: Any, dice: random.Random) -> Decision:
-        """Choose; pure: the same moment and dice give the same decision."""
+        """Choose what to do. Pure: the same observation and random numbers give the same decision."""
 
     def act(self, deps: Deps, claimed: ClaimedAgent, decision: Any) -> Acts:
-        """Return what follows from a decision."""
+        """Return the jobs and writes that follow from a decision."""
 
     def to_data(self, moment: Any) -> dict[str, Any]:
         """Return a moment as data for the decision log."""

@@ -1,7 +1,7 @@
-"""What holds agents back: the kill switch and the pauses, by scope, in one table that is read before every write.
+"""Controls: the kill switch and the pauses, by scope, in one table that is read before every write.
 
-Called by `fleet.engine` inside its transactions. A hold with an end lifts itself; the kill switch is lifted by a
-person only.
+Called by `fleet.engine` inside its transactions. A pause with an end lifts itself; only a person turns the kill switch
+off.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from fleet.engine.sql import group_statement, statement
 SCOPES = ("fleet", "surface", "account", "persona", "agent", "kind")
 ALL = "*"
 BUDGET = "budget"
-"""Who sets a pause for a spent budget."""
+"""`set_by` of a pause for a spent budget."""
 REFUSED = "refusal"
-"""Who sets the pause of an account whose credentials were refused."""
+"""`set_by` of the pause of an account whose credentials were refused."""
 _READ_HOLDS = statement("read_holds")
 _READ_KILL_SWITCH = group_statement("read_kill_switch")
 _A_MOMENT = timedelta(seconds=3)
@@ -36,7 +36,7 @@ _A_MOMENT = timedelta(seconds=3)
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """One hold in force. `until` None: until a person lifts it."""
+    """One control in force. `until` None: until a person lifts it."""
 
     scope: str
     key: str
@@ -47,27 +47,27 @@ class Hold:
     set_at: datetime
 
     def words(self) -> str:
-        """Return what people are told."""
+        """Return the control as text for people."""
         if self.hold == "kill":
             return f"kill switch: {self.reason or 'thrown by ' + self.set_by}"
         return f"{self._where} is paused: {self.reason or 'by ' + self.set_by}"
 
     @property
     def _where(self) -> str:
-        """What is held back. Of an agent or account the key is an id, which is no word for people."""
+        """Return the scope as text. The key of an agent or account is an id, which people do not know."""
         if self.scope in ("fleet", "agent", "account") and (self.key == ALL or _id(self.key)):
             return f"the {self.scope}"
         return f"{self.scope} {self.key}"
 
 
 def in_force(tx: Tx) -> list[Hold]:
-    """Return every hold in force, the kill switch first."""
+    """Return every control in force, the kill switch first."""
     row: Any = tx.run(_READ_HOLDS).fetchone()
     return read(row.holds)
 
 
 def read(holds: Sequence[Any]) -> list[Hold]:
-    """Return the holds that stand in the column `holds` (`fleet/engine/sql/_holds.sql`)."""
+    """Return the controls in the column `holds` (`fleet/engine/sql/_holds.sql`)."""
     return [
         Hold(scope, key, hold, reason, datetime.fromisoformat(until) if until else None, by, datetime.fromisoformat(at))
         for scope, key, hold, reason, until, by, at in holds
@@ -77,10 +77,10 @@ def read(holds: Sequence[Any]) -> list[Hold]:
 def covering(
     holds: Sequence[Hold], agent: ActingAgent | AgentRow, kind: str | None = None, *, is_notice: bool = False
 ) -> Hold | None:
-    """Return the hold that covers an agent, or its jobs of a kind, or None. Pure. One without an end comes first.
+    """Return the control that covers an agent, or its jobs of a kind, or None. Pure. One without an end comes first.
 
-    `is_notice`: the work tells operators what happens. It reports the kill switch and pauses of agents' work, so only a
-    pause that names its own agent or its kind of job covers it.
+    `is_notice`: the work notifies operators of events. Notices report the kill switch and pauses of agents, so only a
+    pause of their own agent or kind of job covers them.
     """
     keys = {"agent": str(agent.id), "kind": kind}
     if not is_notice:
@@ -92,13 +92,16 @@ def covering(
 
 
 def kill_reason(db: Database) -> str | None:
-    """Return why the kill switch is on, or None. One indexed read: it stands before every outside write."""
+    """Return why the kill switch is on, or None. One indexed read: it runs before every outside write."""
     thrown = db.run(_READ_KILL_SWITCH, scope="fleet")
     return f"kill switch: {thrown[0].reason or 'thrown by ' + thrown[0].set_by}" if thrown else None
 
 
 def account_hold(db: Database, account_id: uuid.UUID) -> str | None:
-    """Return why an account is paused, or None. Calls through another agent's account ask this beside the job's own."""
+    """Return why an account is paused, or None.
+
+    Calls through another agent's account check this besides the job's own.
+    """
     which = (ControlRow.scope == "account", ControlRow.key == str(account_id))
     with db.transaction() as tx:
         in_force = sa.or_(ControlRow.until.is_(None), ControlRow.until > tx.sql_now)
@@ -123,7 +126,7 @@ def lift_kill_switch(tx: Tx, *, by: str) -> bool:
 
 
 def pause(tx: Tx, scope: str, key: str, *, by: str, reason: str = "", until: datetime | None = None) -> bool:
-    """Hold a scope back; False if it was held already. Raises InvalidInput for an unknown scope."""
+    """Pause a scope; False if it was paused already. Raises InvalidInput for an unknown scope."""
     _check(scope, key)
     paused = _set(tx, scope, key, "pause", reason=reason, until=until, by=by)
     if paused:
@@ -135,7 +138,7 @@ def pause(tx: Tx, scope: str, key: str, *, by: str, reason: str = "", until: dat
 
 
 def resume(tx: Tx, scope: str, key: str, *, by: str) -> bool:
-    """Let a scope go on; False if it was not held."""
+    """Resume a scope; False if it was not paused."""
     _check(scope, key)
     resumed = _remove(tx, scope, key, "pause")
     if resumed:
@@ -168,7 +171,7 @@ def end_pause_of_budget(tx: Tx, scope: str, key: str, *, by: str) -> bool:
 
 
 def _whose(tx: Tx, scope: str, key: str) -> dict[str, Any]:
-    """Return whom an event about a hold is about, if it is about one agent or account."""
+    """Return the agent or account that an event about a control concerns, if it is about one."""
     agent_id = _id(key) if scope == "agent" else None
     name = tx.scalar(sa.select(AgentRow.name).where(AgentRow.id == agent_id)) if agent_id else None
     if scope == "account":
@@ -191,9 +194,9 @@ def _check(scope: str, key: str) -> None:
 
 
 def _set(tx: Tx, scope: str, key: str, hold: str, *, reason: str, until: datetime | None, by: str) -> bool:
-    """Insert a hold, or replace one that has run out or that ends sooner; False if an equal or longer one stands.
+    """Insert a control, or replace one that has run out or ends sooner; False if an equal or longer one is in force.
 
-    A moment sooner is no sooner: that is somebody's second click.
+    A difference of a moment is ignored: it is a second click on the same button.
     """
     values = {"reason": reason[:300], "until": until, "set_by": by[:100], "set_at": tx.sql_now}
     ends_sooner = (

@@ -76,9 +76,9 @@ class Deps:
     worker: str
     dice: random.Random = field(default_factory=random.SystemRandom)
     writer: Words | None = None
-    """Who writes the words, if not whom the settings name."""
+    """The language model, if not the one that the settings name."""
     parts: dict[str, Any] = field(default_factory=dict)
-    """What features keep for this process, by name: see `part`."""
+    """Values of this process that features keep, by name: see `part`."""
     outside: Outside = field(default_factory=Outside)
     """How accounts are connected to."""
     _gateways: dict[uuid.UUID, Gateway] = field(default_factory=dict)
@@ -88,7 +88,7 @@ class Deps:
     _signers: list[Credentials | None] = field(default_factory=list)
     _batches: list[BatchWriter | None] = field(default_factory=list, init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _parts_lock: threading.RLock = field(default_factory=threading.RLock)  # one part may need another
+    _parts_lock: threading.RLock = field(default_factory=threading.RLock)  # one value may need another
 
     @property
     def clock(self) -> Clock:
@@ -107,7 +107,7 @@ class Deps:
                 found = self._usable(account_id)
                 adapter = self.outside.connect(found)
                 made = Gateway(adapter, policy(self.settings, found.limits), self._kill_reason)
-                if key != SETTINGS_ACCOUNT:  # else whoever may edit agents has our requests sent to any host
+                if key != SETTINGS_ACCOUNT:  # else anybody who may edit agents could send our requests to any host
                     made.require_host()
                 self._gateways[key] = made
             return self._gateways[key]
@@ -148,7 +148,7 @@ class Deps:
 
     @property
     def words(self) -> Words:
-        """Who writes the words. Made on first use: the vendors' libraries take half a second. Raises InvalidInput."""
+        """The language model. Made on first use: vendors' libraries take half a second to load. Raises InvalidInput."""
         with self._lock:
             if not self._writers:
                 self._writers.append(self.writer or models.connect(self.keys.settings))
@@ -156,7 +156,10 @@ class Deps:
 
     @property
     def moderator(self) -> RemoteModerator | None:
-        """Who looks at texts beside the local rules, if anybody. Raises Unanswered when it cannot be asked at all."""
+        """The moderator that checks texts besides the local rules, if one is set.
+
+        Raises Unanswered when it cannot be reached.
+        """
         with self._lock:
             if not self._moderators:
                 self._moderators.append(models.connect_moderator(self.keys.settings, self.dice))
@@ -164,7 +167,7 @@ class Deps:
 
     @property
     def signer(self) -> Credentials | None:
-        """Whose signature pictures carry, if anybody's. Raises NotSigned for credentials that cannot sign."""
+        """The signer of pictures, if one is set. Raises NotSigned for credentials that cannot sign."""
         with self._lock:
             if not self._signers:
                 try:
@@ -200,7 +203,7 @@ class Deps:
 
     @property
     def batches(self) -> BatchWriter | None:
-        """Who writes what can wait, for less money; None unless the settings want that."""
+        """The batch API of the language model, cheaper and slower; None unless the settings want it."""
         with self._lock:
             if not self._batches:
                 self._batches.append(models.connect_batches(self.keys.settings))
@@ -209,7 +212,7 @@ class Deps:
     def part(self, name: str, make: Callable[[Deps], T]) -> T:
         """Return a feature's value of this process, made on first use. Raises what making it raises.
 
-        Features wrap this in a function of their own, so that the name and the type stand in one place.
+        A feature wraps this in a function, so that the name and the type are in one place.
         """
         if name not in self.parts:
             with self._parts_lock:
@@ -235,7 +238,7 @@ class Deps:
 
     @property
     def settle(self) -> timedelta:
-        """How long to wait before an unknown outcome is looked into."""
+        """How long to wait before an unknown outcome is probed."""
         return timedelta(seconds=self.settings.settle_s)
 
     def now(self) -> datetime:
@@ -254,8 +257,8 @@ class Deps:
 def policy(settings: Settings, limits: Mapping[str, Any] = MappingProxyType({})) -> Policy:
     """Return the owner's rules for an account with these limits.
 
-    A fleet that lives faster than life keeps its gaps in its own time, but what it owes the surface (writes a minute)
-    in everybody's.
+    A fleet with a tempo keeps the gaps between its actions in fleet time, but limits that protect the surface (writes a
+    minute) in real time.
     """
     caps = {name: replace(cap, gap=cap.gap / settings.tempo) for name, cap in caps_of(settings).items()}
     hosts = frozenset(host.lower() for host in settings.allowed_hosts)
@@ -266,7 +269,7 @@ def policy(settings: Settings, limits: Mapping[str, Any] = MappingProxyType({}))
 
 
 def caps_of(settings: Settings) -> dict[str, Cap]:
-    """Return the cap of each registered type of action: its own, or what the settings say.
+    """Return the cap of each registered type of action: from the settings, or else its own.
 
     Raises InvalidInput for a cap of an action that no feature registers.
     """
@@ -285,7 +288,7 @@ def caps_of(settings: Settings) -> dict[str, Cap]:
 
 
 def preload(settings: Settings) -> None:
-    """Load what `build` would, as far as children of this process can have it from here: nothing is connected."""
+    """Load the modules that `build` would, so that child processes share them; nothing is connected."""
     for load in registry.current().parts("preloads"):
         load(settings)
     sql.compile_all()

@@ -1,4 +1,4 @@
-"""Dispatch: wake the agents whose time has come. Called every second by beat's metronome; any number may run."""
+"""Dispatch: wake the agents whose time has come. Called every second by beat; any number may run at once."""
 
 from __future__ import annotations
 
@@ -22,11 +22,12 @@ from fleet.engine.schedule import ALWAYS, next_wake
 Draw = Callable[[Deps, Due, int], datetime]
 """Draws when an agent wakes after the tick of a number."""
 log = logs.get(__name__)
-_TURN_S = 1.0  # until the metronome calls again; somebody else may go on, and a worker is asked to stop between turns
+_TURN_S = 1.0  # until beat calls again; another dispatcher may continue, and a worker checks for shutdown between turns
 
 
 _LANES = 2  # of batches under way: while Postgres works on one, Python works on the other
-# However long the fleet was held or away: a tick that is opened an hour late the sweep would skip before it is decided.
+# However long the fleet was paused or down: the sweep would skip a tick that is opened an hour late before it is
+# decided.
 _LATEST = timedelta(minutes=30)
 
 
@@ -43,7 +44,7 @@ def dispatch(deps: Deps) -> int:
 
 
 def _batches(deps: Deps, until_s: float) -> int:
-    """Work through one batch after another, beside others who do; return how many ticks were opened."""
+    """Process one batch after another, beside other dispatchers; return how many ticks were opened."""
     opened = 0
     while deps.clock.monotonic_s() < until_s:
         claimed, new = _one_batch(deps)
@@ -55,15 +56,15 @@ def _batches(deps: Deps, until_s: float) -> int:
 
 def _one_batch(deps: Deps) -> tuple[int, int]:
     with deps.db.transaction() as tx:
-        # The agents that run the fleet itself wake all the same: they tell operators of the very hold.
+        # System agents wake even so: they notify operators of the pause itself.
         is_held = any(hold.scope == "fleet" for hold in controls.in_force(tx))
         kinds = system_agents.kinds() if is_held else None
         due = loop.claim_due(tx, limit=deps.settings.dispatch_batch, kinds=kinds)
         if not due:
             return 0, 0
-        # An agent whose last tick nobody has decided yet gets no second one: it is late once, not many times.
+        # An agent whose last tick is undecided gets no second one: it is late once, not many times.
         late = ticks.with_open_tick(tx, [TickKey(agent.agent_id, agent.tick_no) for agent in due])
-        # Agents whose type or mode is left out sleep until it is back: nobody could decide their ticks.
+        # Agents whose type or mode is left out sleep until it is back: no worker could decide their ticks.
         known = {*((kind, AUTONOMOUS) for kind in registry.current().agents), *registry.current().modes}
         late |= {agent.agent_id for agent in due if (agent.kind, agent.autonomy) not in known}
         draws = {key: _draw_of(*key) for key in {(agent.kind, agent.autonomy) for agent in due}}
@@ -74,7 +75,7 @@ def _one_batch(deps: Deps) -> tuple[int, int]:
         ]
         loop.reschedule(tx, [n for _, n in nexts])
         earliest = due[0].claimed_at - _LATEST
-        # An insert would wait for whoever ends the late one, who may be waiting for the agent's row that we hold.
+        # An insert would wait for the process that ends the late tick, which may wait for the agent's row that we hold.
         wanted = [
             (TickKey(agent.agent_id, n.tick_no), max(agent.next_tick_at, earliest))
             for agent, n in nexts
@@ -89,7 +90,7 @@ def _one_batch(deps: Deps) -> tuple[int, int]:
 
 
 def _next(deps: Deps, tx: Tx, agent: Due, draw: Draw, *, late: bool) -> Next | None:
-    """Draw when an agent wakes after this tick; an agent whose persona is gone fails loudly instead."""
+    """Draw when an agent wakes after this tick; an agent whose persona is gone fails with an error instead."""
     tick_no = agent.tick_no if late else agent.tick_no + 1
     try:
         return Next(agent.agent_id, tick_no, draw(deps, agent, tick_no))
@@ -100,7 +101,7 @@ def _next(deps: Deps, tx: Tx, agent: Due, draw: Draw, *, late: bool) -> Next | N
 
 
 def drawn(deps: Deps, agent: Due, tick_no: int) -> datetime:
-    """Return when an agent wakes after a tick that is claimed at `agent.claimed_at`: the same for whoever asks.
+    """Return when an agent wakes after a tick that is claimed at `agent.claimed_at`: the same in every call.
 
     Raises NotFound when its persona is gone, InvalidInput when it has no schedule that spends its interval.
     """

@@ -1,7 +1,7 @@
-"""What a feature registers for Prometheus: families of metrics, and how their samples are read.
+"""Metrics that features register for Prometheus: families, and how their samples are read.
 
-`monitoring` gathers the `Metrics` of all features and serves them. Labels are words of the code (kinds, states), never
-an id, a name or a text.
+`monitoring` collects the `Metrics` of all features and serves them. Labels come from the code (kinds, states), never an
+id, a name or a text.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ SampleKey = tuple[str, tuple[str, ...]]
 """The name of a family, and the values of its labels in their order."""
 Samples = dict[SampleKey, float]
 Reading = Callable[[Tx], Iterable[tuple[SampleKey, float]]]
-"""Reads gauges in a read-only transaction. It gets about 2 s, and goes by indexes: every scrape calls it."""
+"""Reads gauges in a read-only transaction, within about 2 s and by indexes: every scrape calls it."""
 
 
 @dataclass(frozen=True, slots=True)
 class MetricFamily:
     """One metric: its name, its help text, the names of its labels.
 
-    A counter counts from the start of the exporter. `order` is the place in the exposition; families of the same order
-    follow their features.
+    A counter counts from the start of the exporter. `order` sorts families in the output; equal ones follow the order
+    of features.
     """
 
     name: str

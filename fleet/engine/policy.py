@@ -22,7 +22,7 @@ class Priority(StrEnum):
 class RetryPolicy:
     """When to try again: attempt n waits up to `base_s` times 2^(n-1), n or 1, never past `cap_s`.
 
-    Ten attempts last about seven minutes: a surface that is restarted, or away for a moment, leaves no dead letter.
+    Ten attempts take about seven minutes: a surface that restarts, or is briefly down, leaves no dead letter.
     """
 
     shape: Literal["exponential", "linear", "constant"] = "exponential"
@@ -34,7 +34,7 @@ class RetryPolicy:
         """Return how long to wait after the `attempt`-th failure (from 1).
 
         Full jitter: uniform between 0 and the cap of that attempt, so that a thousand jobs refused at once do not
-        return at once. A surface's Retry-After is a promise not to come earlier and is kept.
+        return at once. The delay is never shorter than a surface's Retry-After.
         """
         factor = {"exponential": 2.0 ** min(attempt - 1, 30), "linear": float(attempt), "constant": 1.0}[self.shape]
         wait_s = dice.uniform(0.0, min(self.cap_s, self.base_s * factor))
@@ -44,4 +44,4 @@ class RetryPolicy:
 
 
 MOST_WORKERS_LOST = 12
-"""Workers that may be lost with one job before it is held to be what kills them."""
+"""A job that loses this many workers is taken for the cause, and becomes a dead letter."""

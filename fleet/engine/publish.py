@@ -17,13 +17,13 @@ def ring_ticks(publisher: Publisher, keys: Iterable[TickKey], *, queue: str = "t
 
 
 def ring_jobs(publisher: Publisher, rings: Iterable[Ring]) -> None:
-    """Tell the workers that jobs are ready, each in the queue of its priority."""
+    """Publish messages of jobs that are ready, each to the queue of its priority."""
     due = [ring for ring in rings if ring.is_published]
     publisher.publish([Message(f"fleet.{ring.kind}", (str(ring.job_id),), ring.priority) for ring in due])
 
 
 def add_jobs(tx: Tx, publisher: Publisher, jobs: Sequence[NewJob]) -> list[Ring]:
-    """Add jobs in a transaction, and publish those that are due once it has committed. Return those that are new."""
+    """Add jobs in a transaction, and publish the due ones after COMMIT. Return the new ones."""
     rings = ledger.add(tx, jobs)
     if rings:
         tx.afterwards(lambda: ring_jobs(publisher, rings))

@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from fleet.core.settings import Settings
 
 AUTONOMOUS = "autonomous"
-"""The mode of agents that live as their type says."""
+"""The mode of agents that behave as their type says."""
 
 T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
 Ref = str
-"""A part of a feature by its place: "package.module:attribute", or "package.module" for a module."""
-_imported = cache(importlib.import_module)  # each wake looks up several parts
+"""A reference to a part of a feature: "package.module:attribute", or "package.module" for a module."""
+_imported = cache(importlib.import_module)  # each request looks up several parts
 
 
 def load(ref: Ref | Any) -> Any:
@@ -49,7 +49,7 @@ def load(ref: Ref | Any) -> Any:
 
 
 def load_all(refs: Iterable[Ref | Any | None]) -> list[Any]:
-    """Return the objects that references name, without those that are None. Raises ImportError."""
+    """Return the objects that references name, skipping references that are None. Raises ImportError."""
     return [load(ref) for ref in refs if ref is not None]
 
 
@@ -63,24 +63,24 @@ class JobHandler:
     kind: str
     """At most 20 characters. Its Celery task is `fleet.KIND`."""
     noun: str
-    """As sentences have it: "a post"."""
+    """The kind in sentences: "a post"."""
     plural: str = ""
-    """As counts have it, if it is not KIND and an s: "looks around"."""
+    """The kind in counts, if it is not KIND and an s: "looks around"."""
     prepare: Ref | Callable[..., Any]
     action: str = ""
     """The name of the type of action that `prepare` returns; by default the kind. Caps count jobs by it."""
     priority: Priority = Priority.NORMAL
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     expires_after: timedelta = timedelta(hours=24)
-    """How long after it was added a job is still worth starting."""
+    """A job is started at most this long after it was added."""
     is_act: bool = True
     """Whether it is an act of its agent: `current_action` shows it, totals count it, and stopping cancels it."""
     is_public: bool = False
-    """Whether others see it; a supervised agent does it only with an approval."""
+    """Whether users of the surface see it; a supervised agent does it only with an approval."""
     is_notice: bool = False
-    """A message to operators: the kill switch and pauses of agents' work do not hold it."""
+    """A message to operators: the kill switch and pauses of agents do not delay it."""
     uses_surface: bool = True
-    """Whether it calls a surface, so that its end says something about that surface's health."""
+    """Whether it calls a surface, so that its outcome counts for that surface's health."""
     asks_model: bool = False
     """Whether it may wait for a budget."""
     is_frequent: bool = False
@@ -96,13 +96,15 @@ class JobHandler:
     """At most one of an agent on one target, for as long as the agent is there. Each job keeps what this said when it
     was added, so a change needs a migration."""
     ignores_pauses: bool = False
-    """Only the kill switch holds it: the removal of an account."""
+    """Only the kill switch delays it: the removal of an account."""
     ignores_agent_pause: bool = False
-    """The pause of its agent does not hold it."""
+    """The pause of its agent does not delay it."""
     outlives_agent: bool = False
-    """Whether it is carried out for a deleted agent."""
+    """Whether it runs for a deleted agent."""
     about: str = ""
-    """A subject of events: only who may see events of this subject may see the payload of a job (`Feature.private`)."""
+    """A subject of events: only users who may see events of this subject see the payload of a job
+    (`Feature.private`).
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +119,7 @@ MESSAGE = JobHandler(
     kind="message", noun="a message", prepare="", priority=Priority.LOW, expires_after=timedelta(days=30),
     uses_surface=False,
 )  # fmt: skip
-"""No work but a dead letter: a message that no task understood."""
+"""The kind of dead letters for messages that no task understood; it does no work."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,12 +142,14 @@ class AgentType:
     """`next_tick(deps, due, tick_no) -> datetime`; without it gaps are drawn between the agent's intervals."""
     system: SystemAgent | None = None
     actions: tuple[str, ...] = ()
-    """The actions that a person can ask of an agent of this type."""
+    """The actions that a person can request of an agent of this type."""
     about: str = ""
-    """A subject of events: only who may see events of this subject may see what these agents decide."""
+    """A subject of events: only users who may see events of this subject see the decisions of these agents."""
     weights: Mapping[str, float] = field(default_factory=dict)
-    """Default weights of the actions between which its agents choose. An agent stores only the weights that are its
-    own, so a new action starts with its default."""
+    """Default weights of the actions between which its agents choose.
+
+    An agent stores only weights that differ, so a new action starts with its default.
+    """
     config: Ref | type[Any] | None = None
     """A pydantic model: the settings of such agents, stored as JSON in `agents.config`. `engine.agents.config` says how
     its fields are checked and shown."""
@@ -155,8 +159,8 @@ class AgentType:
 class AgentTab:
     """A tab of an agent's page.
 
-    `facts(deps, agent, before)` returns what the template shows; `before` is the place in the list where it begins, or
-    empty. `permission` is one of `fleet.access`; without one everybody who sees agents sees the tab.
+    `facts(deps, agent, before)` returns what the template shows; `before` is the cursor of the list, or empty.
+    `permission` is one of `fleet.access`; without one every user who sees agents sees the tab.
     """
 
     name: str
@@ -168,9 +172,10 @@ class AgentTab:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentMode:
-    """Another way to live for agents of a kind, which people switch on for single agents (`agents.autonomy`).
+    """A mode of agents of a kind, which people choose for single agents (`agents.autonomy`).
 
-    `call_off(agent, claim, handler)` returns Skipped for a job that such an agent must not carry out, else None.
+    `call_off(agent, claim, handler)` returns Skipped for a job that an agent in this mode must not carry out, else
+    None.
     """
 
     kind: str
@@ -179,11 +184,11 @@ class AgentMode:
     next_tick: Ref | Callable[..., Any] | None = None
     call_off: Ref | Callable[..., Any] | None = None
     actions: tuple[str, ...] = ()
-    """The actions that a person can ask of an agent in this mode."""
+    """The actions that a person can request of an agent in this mode."""
     label: str = ""
-    """As forms offer it: "Supervised: it proposes, people decide"."""
+    """The label in forms: "Supervised: it proposes, people decide"."""
     config: Ref | type[Any] | None = None
-    """As `AgentType.config`: settings that matter in this mode. They can be set before the mode is switched on."""
+    """As `AgentType.config`: settings of this mode. They can be set before the mode is switched on."""
     first_config: Ref | Callable[..., Mapping[str, Any]] | None = None
     """`first_config(deps) -> Mapping`: settings of new agents, where they are not the defaults."""
 
@@ -192,17 +197,17 @@ class AgentMode:
 class EventType:
     """A subject of events, and how feeds show it. `engine.event_text` turns an event into words.
 
-    An event without `words` and `describe` is shown as its subject and its payload.
+    Without `words` and `describe` an event is shown as its subject and its payload.
     """
 
     subject: str
     kind: str = ""
-    """Only for events whose payload has this `kind`: the success of one kind of job has words of its own."""
+    """Only for events whose payload has this `kind`: a kind of job can have its own text for success."""
     words: str = ""
     """A template without the agent, which feeds put before it: "asked {to} for a favour". `engine.event_text` lists
     the names; any other name is a value of the payload, cut after 60 characters (`{thought:160}`: after 160)."""
     describe: Ref | Callable[..., str | None] | None = None
-    """`describe(payload, event)` returns the words where a template is not enough; None hides the event."""
+    """`describe(payload, event)` returns the text where a template is not enough; None hides the event."""
     reason: tuple[str, ...] = ()
     """Names of payload values; the first one that is not empty is appended to the template after a colon."""
     sign: str = ""
@@ -233,9 +238,9 @@ class NavItem:
     icon: str
     order: int = 100
     tally: Ref | Callable[..., int | None] | None = None
-    """`tally(tx) -> int | None`: how many things wait on the page, None for very many. The item shows the number."""
+    """`tally(tx) -> int | None`: the number beside the item, such as waiting requests; None for very many."""
     is_alarming: bool = False
-    """Whether the number says that something is wrong."""
+    """Whether the number means trouble."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -271,13 +276,13 @@ class Check:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Feature:
-    """All that one capability adds. A feature registers what it has; every field but the name may be left out."""
+    """One capability and everything that it adds. Every field but the name is optional."""
 
     name: str
     help: str = ""
     needs: tuple[str, ...] = ()
     required_because: str = ""
-    """Why no fleet can be without it, as a sentence. A feature without one can be left out by `FLEET_FEATURES`."""
+    """Why the feature cannot be left out, as a sentence. Without one, `FLEET_FEATURES` can leave it out."""
     settings: Ref | type[BaseModel] | None = None
     """A pydantic model of its settings: a field `dance_days` is FLEET_DANCE_DAYS. `deps.settings.of(Model)` returns
     them to its code."""
@@ -290,8 +295,10 @@ class Feature:
     events: tuple[EventType, ...] = ()
     """The subjects that its code emits. Nobody can subscribe to a subject that no feature registers."""
     private: Mapping[str, str] = field(default_factory=dict)
-    """The permission of `fleet.access` that it takes to see events, by subject or family ("hook.*"). Without one, an
-    event is shown to everybody who sees the fleet."""
+    """The permission of `fleet.access` that events need, by subject or family ("hook.*").
+
+    Without one, every user who sees the fleet sees the event.
+    """
     metrics: tuple[Ref | Any, ...] = ()
     """Objects of `engine.metrics.Metrics`, for Prometheus."""
     tables: tuple[Ref, ...] = ()
@@ -314,13 +321,13 @@ class Feature:
     resealers: tuple[Ref | Callable[..., Any], ...] = ()
     """`reseal(tx, keys) -> names`: seal with the first key what another key sealed (`fleet secrets rotate`)."""
     error_policies: tuple[Ref | Callable[..., Any], ...] = ()
-    """`policy(error) -> Verdict | None`: what follows from an error that the engine does not know."""
+    """`policy(error) -> AttemptResult | None`: the result of an attempt, for an error that the engine does not know."""
     extends: Mapping[str, tuple[Ref | Any, ...]] = field(default_factory=dict)
     """Parts for extension points that other features define, by the name of the point ("publishing.waits")."""
     api: tuple[Ref, ...] = ()
     """Routers below /api/v1, in the order in which they match."""
     routes: tuple[Ref, ...] = ()
-    """Routers outside /api/v1 that are open to anybody and answer programs, such as health checks."""
+    """Public routers outside /api/v1 for programs, such as health checks."""
     pages: tuple[Ref, ...] = ()
     live_feed: Ref | None = None
     """Builds the lines of the feed for the live stream; see `fleet.web.live.ports.Feed`. One feature has it."""
@@ -338,17 +345,18 @@ class Feature:
     agent_commands: tuple[Ref, ...] = ()
     """Commands below `fleet agents`."""
     agent_deleting: Ref | Callable[..., None] | None = None
-    """`deleting(deps, tx, agent_id)`: end what waits for an agent that is being deleted.
+    """`deleting(deps, tx, agent_id)`: end work that waits for an agent that is being deleted.
 
-    Called before the agent's row is locked and again with the lock, so it must be idempotent."""
+    Called before the agent's row is locked and again with the lock, so it must be idempotent.
+    """
     agent_deleted: Ref | Callable[..., None] | None = None
-    """`deleted(deps, tx, agent, by=)`: add what remains to be done for an agent that this transaction has deleted."""
+    """`deleted(deps, tx, agent, by=)`: add jobs that clean up after an agent that this transaction has deleted."""
     account_left: Ref | Callable[..., None] | None = None
-    """`left(deps, tx, identity, by=)`: add what remains to be done at an account that an agent uses no more."""
+    """`left(deps, tx, identity, by=)`: add jobs that clean up at an account that an agent no longer uses."""
     refuse_name: Ref | Callable[..., None] | None = None
     """`refuse_name(deps, name)`: raise InvalidInput for a name that an invited person must not choose."""
     completions: Mapping[str, Ref] = field(default_factory=dict)
-    """`complete(context, beginning)` by what an option names ("agent"): pairs of a name and a line of help."""
+    """`complete(context, beginning)` by type of name ("agent"): pairs of a name and a line of help."""
     checks: tuple[Check, ...] = ()
 
     @property
@@ -358,10 +366,10 @@ class Feature:
 
 
 class Registry:
-    """The features of this process, and what they registered, by kind. Raises InvalidInput for two of one name.
+    """The features of this process, and their registrations, by kind. Raises InvalidInput for two of one name.
 
-    `left_out` are features that are installed and not in this process. What they register as private stays private:
-    their jobs and events are still in the database.
+    `left_out` are installed features that this process does not load. Their private registrations stay in force: their
+    jobs and events are still in the database.
     """
 
     def __init__(self, features: Iterable[Feature], *, left_out: Iterable[Feature] = ()) -> None:
@@ -426,7 +434,7 @@ class Registry:
 
     @cached_property
     def completions(self) -> Mapping[str, Ref]:
-        """How names are completed, by what an option names."""
+        """Functions that complete names, by type of name."""
         pairs = (pair for one in self for pair in one.completions.items())
         return dict(_by_name(pairs, lambda pair: pair[0], "completion").values())
 
@@ -435,7 +443,7 @@ class Registry:
         return (check for one in self for check in one.checks if check.stage is stage)
 
     def parts(self, name: str) -> tuple[Any, ...]:
-        """Return what features named in a field of references, such as "pruners", in order."""
+        """Return the objects that features named in a field of references, such as "pruners", in order."""
         if name not in self._parts:
             self._parts[name] = tuple(load(ref) for one in self for ref in getattr(one, name))
         return self._parts[name]
@@ -446,7 +454,7 @@ class Registry:
         return _by_name((mode for one in self for mode in one.modes), lambda mode: (mode.kind, mode.name), "mode")
 
     def actions(self, kind: str, mode: str) -> tuple[str, ...]:
-        """Return what a person can ask of an agent of a kind in a mode."""
+        """Return the actions that a person can request of an agent of a kind in a mode."""
         one = self.modes.get((kind, mode)) or self.agents.get(kind)
         return () if one is None else one.actions
 
@@ -467,7 +475,7 @@ class Registry:
         return {name: first[name] for name, _ in found}
 
     def all_actions(self) -> tuple[str, ...]:
-        """Return what a person can ask of any agent."""
+        """Return the actions that a person can request of any agent."""
         of_types = [name for kind in self.agents.values() for name in kind.actions]
         return tuple(dict.fromkeys([*of_types, *(name for mode in self.modes.values() for name in mode.actions)]))
 
@@ -509,12 +517,12 @@ class Registry:
 
     @cached_property
     def subjects_of_jobs(self) -> Mapping[str, str]:
-        """The subject of events that says who may see the payload of a job, by kind of job."""
+        """The subject of events whose permission guards the payload of a job, by kind of job."""
         return {job.kind: job.about for one in self._installed for job in one.jobs if job.about}
 
     @cached_property
     def subjects_of_agents(self) -> Mapping[str, str]:
-        """The subject of events that says who may see the decisions of an agent, by kind of agent."""
+        """The subject of events whose permission guards the decisions of an agent, by kind of agent."""
         return {agent.kind: agent.about for one in self._installed for agent in one.agents if agent.about}
 
     @property
@@ -545,7 +553,7 @@ class Registry:
         return kind not in self.jobs or self.jobs[kind].uses_surface
 
     def kinds(self, is_wanted: Callable[[JobHandler], bool]) -> frozenset[str]:
-        """Return the kinds of job whose handler is wanted."""
+        """Return the kinds of job whose handler has a given property."""
         return frozenset(job.kind for job in self.jobs.values() if is_wanted(job))
 
 

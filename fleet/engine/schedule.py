@@ -1,9 +1,9 @@
-"""When an agent is eager, slow or asleep, and when it wakes next: the one room that knows local hours.
+"""When an agent is active, slow or asleep, and when it wakes next: the only module that knows local hours.
 
-Called by dispatch (`next_wake`, thousands of times a second) and by the doors that draw a week. Pure: no clock, no
-dice of its own, no table. Zones are read by `whenever` and not by zoneinfo: it names the instant of every clock change
-(`next_transition`), so a segment is cut exactly there instead of by probing, and it never does wall-clock arithmetic
-behind one's back. Inside, time is whole microseconds since 1970 in UTC, and a rate is read off the local clock face.
+Called by dispatch (`next_wake`, thousands of times a second) and by pages that draw a week. Pure: no clock, no random
+generator of its own, no table. Zones are read by `whenever` and not by zoneinfo: it gives the instant of every clock
+change (`next_transition`), so segments are cut exactly there without probing, and it does no implicit wall-clock
+arithmetic. Inside, time is whole microseconds since 1970 in UTC, and rates are read by local clock time.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Schedule:
 
 
 class ClockChange(NamedTuple):
-    """One step of a zone's clocks: at `at` (UTC) the offset from UTC goes from `before` to `after`."""
+    """One change of a zone's clocks: at `at` (UTC) the offset from UTC goes from `before` to `after`."""
 
     at: datetime
     before: timedelta
@@ -127,7 +127,7 @@ def next_wake(schedule: Schedule, now: datetime, gap_s: float, *, tempo: float =
 def week(schedule: Schedule, now: datetime) -> list[list[float]]:
     """Return the current local week for drawing: 7 days from Monday, each 24 rates by local hour.
 
-    An hour that the clocks leave out in this very week is 0.0, as nobody can act in it.
+    An hour that a clock change skips in this week is 0.0, as no agent can act in it.
     """
     here = _zoned(schedule.timezone, _micros(now, "now") // _US)
     hour = _local_hour(here)
@@ -139,7 +139,9 @@ def week(schedule: Schedule, now: datetime) -> list[list[float]]:
 
 
 def clock_changes(schedule: Schedule, start: datetime, end: datetime) -> list[ClockChange]:
-    """List the steps of the zone's clocks with start <= at < end; a mere change of the zone's letters is none."""
+    """List the changes of the zone's offset with start <= at < end; a change of its abbreviation alone does not
+    count.
+    """
     start_s, end_s = -(-_micros(start, "start") // _US), -(-_micros(end, "end") // _US)
     pieces = list(_offsets(schedule.timezone, start_s - 1, end_s))
     return [
@@ -220,7 +222,7 @@ def _spend(schedule: Schedule, start_us: int, gap_us: float) -> int:
 
 
 def _pieces(schedule: Schedule, start_us: int, end_us: int) -> Iterator[tuple[int, float]]:
-    """Yield (end, rate) over [start, end), cut at every UTC midnight besides the real changes."""
+    """Yield (end, rate) over [start, end), cut at every UTC midnight and at clock changes."""
     at_us = start_us
     while at_us < end_us:
         ends_us, rates = _day(schedule, at_us // _DAY_US)
@@ -250,7 +252,7 @@ def _day(schedule: Schedule, utc_day: int) -> _Day:
 
 
 def _offsets(timezone: str, start_s: int, end_s: int) -> Iterator[tuple[int, int]]:
-    """Yield (end, offset from UTC), in seconds, of each stretch of [start, end) in which the clocks run evenly."""
+    """Yield (end, offset from UTC), in seconds, of each stretch of [start, end) with one offset."""
     here: ZonedDateTime | None = _zoned(timezone, start_s)
     while here is not None:
         offset_s = _offset_s(here)
@@ -300,7 +302,7 @@ def _instant(at_us: int) -> datetime:
 
 def _check_timezone(name: str) -> None:
     try:
-        # whenever ignores case; the rest of the world does not, so only the name as it is written counts.
+        # whenever ignores case; other programs do not, so only the exact name counts
         if _zoned(name, 0).tz_id == name and not name.startswith(_NOT_A_PLACE):
             return
     except (TimeZoneNotFoundError, TypeError):
@@ -341,4 +343,4 @@ def _check_multiplier(field: str, value: float) -> None:
 
 
 ALWAYS = Schedule("UTC", frozenset(range(7)), ())
-"""The week of an agent without a persona: the plain pace at every hour."""
+"""The week of an agent without a persona: the same rate at every hour."""

@@ -1,7 +1,7 @@
-"""Pictures that a surface's workflows made, fetched from where the surface says they are.
+"""Pictures that a surface's workflows made, fetched from the address that the surface gives.
 
-Handed to the gateway by `deps`. The surface chooses the address, so it is treated like any stranger's: only the
-surface's own origin and the hosts of FLEET_IMAGE_HOSTS are called, by way of `fleet.images.fetch`, without a token.
+Passed to the gateway by `deps`. The surface chooses the address, so it is untrusted: only the surface's own origin and
+the hosts of FLEET_IMAGE_HOSTS are called, by way of `fleet.images.fetch`, without a token.
 """
 
 from __future__ import annotations

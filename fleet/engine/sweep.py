@@ -1,7 +1,7 @@
-"""Sweep: find what was left lying and set it going again. Called by beat every few seconds; any number may run.
+"""Sweep: find stranded ticks and jobs and publish them again. Called by beat every few seconds; any number may run.
 
-This is the recovery from killed workers, lost messages and a wiped broker. Prune is its slow sister: it deletes what
-is past its retention, and keeps the sums of the calls to models that go.
+This recovers from killed workers, lost messages and a wiped broker. Prune runs less often: it deletes rows past their
+retention, and keeps the sums of the model calls that it deletes.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from fleet.spending import days, ledger
 
 log = logs.get(__name__)
 TOO_LATE_S = 3600.0
-"""A tick that nobody came to within an hour is skipped: the agent's next one will see today's feed, not yesterday's."""
+"""A tick that no worker claims within an hour is skipped: the agent's next one reads today's feed, not yesterday's."""
 _LONG = 100
 PRUNE_FOR_S = 45.0
 """Less than beat's minute, so that messages do not pile up while there is much to delete."""
-_PRUNE_LOCK = 0x7072756E65  # "prune": any constant does, as long as all pruners take the same
+_PRUNE_LOCK = 0x7072756E65  # "prune": any constant works, as long as all pruners use the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Swept:
 
 
 def sweep(deps: Deps) -> Swept:
-    """Release what dead workers held, end what is too old, and ring again for what is due."""
+    """Take back expired leases, end what is too old, and publish due ticks and jobs again."""
     settings = deps.settings
     with deps.db.transaction() as tx:
         released_ticks = ticks.release_expired(tx)
@@ -79,7 +79,7 @@ def sweep(deps: Deps) -> Swept:
 
 
 def _sweep_features(deps: Deps) -> int:
-    """Let each feature sweep; return how much they recovered. One that fails does not stop the others."""
+    """Run each feature's sweep; return how much they recovered. One that fails does not stop the others."""
     recovered = 0
     for sweep_feature in registry.current().parts("sweeps"):
         try:
@@ -100,8 +100,8 @@ def _long_queues(deps: Deps) -> frozenset[str]:
 
 
 def _clear_actions(deps: Deps, moved: list[RecoveredJob]) -> None:
-    """Take what has ended off the agents' rows, with no job's row held: who stops an agent has its row, and wants those
-    of its jobs.
+    """Clear current actions that have ended, without a lock on a job: stopping an agent locks its row before its
+    jobs.
     """
     ended = [(job.agent_id, job.kind) for job in moved if job.agent_id is not None and job.state in FINAL]
     if ended:
@@ -134,18 +134,18 @@ def _count(tx: Tx, **found: Sized) -> None:
 PRUNERS: tuple[Callable[..., int], ...] = (
     ticks.prune_ticks, recovery.prune_jobs, events.prune, ledger.prune_calls, idempotency_keys.prune, maintenance.prune,
 )  # fmt: skip
-"""Those of the engine and the floors below it; features bring their own."""
+"""Pruners of the engine and of the packages below it; features register their own."""
 
 
 def prune(deps: Deps, *, for_s: float = PRUNE_FOR_S) -> int:
-    """Delete ticks, jobs and events past their retention, a batch of each in turn; return how many rows went.
+    """Delete ticks, jobs and events past their retention, one batch of each in turn; return how many rows went.
 
-    Every batch is a transaction of its own, and no batch begins after `for_s` seconds: the next call goes on. Live
-    jobs, unknown outcomes, dead letters, and reactions that stand are never touched.
+    Every batch is a transaction of its own, and no batch begins after `for_s` seconds: the next call continues. Live
+    jobs, unknown outcomes, dead letters, and reactions in force are never touched.
     """
     until_s, gone, left = deps.clock.monotonic_s() + for_s, 0, [*PRUNERS, *registry.current().parts("pruners")]
     with deps.db.transaction() as tx:
-        days.fold(tx)  # calls go only once their sums are kept
+        days.fold(tx)  # calls go only once their sums are stored
     while left and deps.clock.monotonic_s() < until_s:
         numbers = [prune_batch(deps, prune_some) for prune_some in left]
         gone += sum(numbers)
@@ -158,9 +158,9 @@ def prune(deps: Deps, *, for_s: float = PRUNE_FOR_S) -> int:
 
 
 def prune_batch(deps: Deps, prune_some: Callable[..., int]) -> int:
-    """Delete one batch of one kind of rows; return how many: none while somebody else prunes."""
+    """Delete one batch of one kind of rows; return how many: none while another process prunes."""
     with deps.db.transaction() as tx:
-        # One at a time: two would wait for each other's rows, and find them gone.
+        # One at a time: two would wait for each other's locks only to find the rows deleted.
         if not tx.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(_PRUNE_LOCK))):
             return 0
         return prune_some(tx, days=deps.settings.retention_days, limit=deps.settings.prune_batch)

@@ -1,6 +1,6 @@
-"""The agents that run the fleet itself, one of each kind, and what holds them back.
+"""System agents, one of each kind, and the pauses that apply to them.
 
-`fleet up` and `fleet migrate` create them; dispatch, ticks and lists of agents ask what holds them.
+`fleet up` and `fleet migrate` create them; dispatch, ticks and lists of agents ask which pause applies.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from fleet.engine.controls import Hold
 from fleet.engine.registry import SystemAgent
 
 SURFACE = NOWHERE
-"""Where they act: on no surface, so that a pause of one does not hold them."""
+"""The surface of system agents is none, so that the pause of a surface does not apply to them."""
 
 
 def kinds() -> frozenset[str]:
@@ -29,17 +29,18 @@ def kinds() -> frozenset[str]:
 
 
 def hold_on(holds: Sequence[Hold], agent: ActingAgent | AgentRow) -> Hold | None:
-    """Return the hold that keeps an agent from waking, or None.
+    """Return the control that keeps an agent from waking, or None.
 
-    The agents that run the fleet itself report the kill switch and pauses, so only a pause that names one holds it.
+    System agents report the kill switch and pauses, so only a pause that names one applies to it.
     """
     return controls.covering(holds, agent, is_notice=agent.kind in kinds())
 
 
 def staff(db: Database) -> list[str]:
-    """Make and start those of them that never were; return their usernames.
+    """Create and start missing system agents; return their usernames.
 
-    One that a person stopped stays stopped, and one that was deleted stays away. Any number may call this at once.
+    One that a person stopped stays stopped, and one that was deleted is not created again. Any number may call this at
+    once.
     """
     with db.transaction() as tx:
         tx.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext("fleet.staff"))))

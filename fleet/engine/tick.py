@@ -1,6 +1,6 @@
-"""One waking of one agent: claim, gather, decide, record. Called by the task `fleet.tick`.
+"""One tick of one agent: claim, gather, decide, record. Called by the task `fleet.tick`.
 
-A second delivery of the same message claims nothing; a worker that dies here loses its lease, and somebody else
+A second delivery of the same message claims nothing. A worker that dies here loses its lease, and another worker
 decides.
 """
 
@@ -39,7 +39,7 @@ _MODE = "mode"
 
 
 def tick(deps: Deps, key: TickKey) -> None:
-    """Decide one tick, if nobody has yet."""
+    """Decide one tick, unless it is decided already."""
     deps.refresh()
     started_s = deps.clock.monotonic_s()
     claimed_agent = _claim(deps, key)
@@ -58,13 +58,13 @@ def tick(deps: Deps, key: TickKey) -> None:
     try:
         _record(deps, claimed_agent, _Thought(behaviour, moment, decision, duration_ms))
     except Unavailable:
-        raise  # the lease runs out, and somebody else decides
+        raise  # the lease runs out, and another worker decides
     except Exception as error:  # noqa: BLE001 - what cannot be written down now cannot be by the next worker either
         _give_up(deps, claimed_agent, error)
 
 
 def dice_of(key: TickKey) -> random.Random:
-    """Return the dice of one tick: the same for whoever decides it, and whenever."""
+    """Return the random generator of one tick: every worker gets the same numbers at any time."""
     return random.Random(ids.seed(key.agent_id, key.tick_no, "decide"))
 
 
@@ -88,13 +88,15 @@ def _claim(deps: Deps, key: TickKey) -> ClaimedAgent | None:
 
 
 def _acting(ways: Sequence[ActingAgent], holds: Sequence[Hold], tick_no: int) -> ActingAgent:
-    """Return the agent with the account through which it acts this time: its accounts take turns, without held ones."""
+    """Return the agent with the account through which it acts this time: its accounts take turns, paused ones are
+    skipped.
+    """
     free = [way for way in ways if len(ways) == 1 or system_agents.hold_on(holds, way) is None] or ways
     return free[tick_no % len(free)]
 
 
 def _why_not(agent: ActingAgent, holds: Sequence[Hold], claimed: ClaimedTick) -> str | None:
-    """Return why an agent must not act now, or None. What a person asks for also wakes an idle agent."""
+    """Return why an agent must not act now, or None. A request of a person also wakes an idle agent."""
     if agent.deleted_at is not None:
         return "the agent is gone"
     if agent.status != AgentStatus.RUNNING and not (agent.status == AgentStatus.IDLE and claimed.requested_by):
@@ -114,7 +116,7 @@ class _Thought:
 
 
 def _record(deps: Deps, claimed_agent: ClaimedAgent, thought: _Thought) -> None:
-    """T3. The decision, its jobs and the thought at once; nothing if somebody else has the lease. Then ring."""
+    """T3: record the decision, its jobs and the thought; nothing if another worker has the lease. Then publish."""
     agent, key, behaviour, decision = claimed_agent.agent, claimed_agent.tick.key, thought.behaviour, thought.decision
     acts = behaviour.act(deps, claimed_agent, decision)
     told = {
@@ -148,7 +150,7 @@ def _record(deps: Deps, claimed_agent: ClaimedAgent, thought: _Thought) -> None:
 
 
 def _inputs(agent: ActingAgent, data: dict[str, Any]) -> dict[str, Any]:
-    """Return what a decision rested on, with the mode in which the agent made it."""
+    """Return the inputs of a decision, with the agent's mode."""
     return data if agent.autonomy == AUTONOMOUS else {**data, _MODE: agent.autonomy}
 
 
@@ -174,9 +176,9 @@ def _give_up(deps: Deps, claimed_agent: ClaimedAgent, error: Exception) -> None:
 
 
 def decide_again(tx: Tx, key: TickKey) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Decide a recorded tick once more; return (what was decided then, what is decided now).
+    """Decide a recorded tick once more; return (the recorded decision, the new one).
 
-    Raises NotFound, or Conflict if the tick holds no decision, or one that another version recorded.
+    Raises NotFound, or Conflict if the tick has no decision, or one that another version recorded.
     """
     row = ticks.get_tick(tx, key)
     if row.inputs is None or row.outcome is None:

@@ -1,7 +1,7 @@
-"""Pictures: changed, marked as machine-made, signed, fetched from outside, and stored; and one placeholder, drawn here.
+"""Pictures: edit, mark as machine-made, sign, fetch from outside, and store; and one placeholder, drawn here.
 
-Called by features and by the sandbox gallery. The network is touched in `wire` alone, which webhooks use too, and
-files in `objects`; all else is pure. Knows no table.
+Called by features and by the sandbox gallery. Only `wire` uses the network, also for webhooks, and only `objects` uses
+files; all else is pure. Knows no table.
 """
 
 from fleet.images.editing import Format, adjust, encode, resize

@@ -1,7 +1,7 @@
-"""Which URLs may be called: one strict reading of them, and the networks that are not the public internet.
+"""Which URLs may be called: one strict parser, and the networks that are not the public internet.
 
-Called before a connection is made (`fetch`, `fleet.features.webhooks`) and again with every answer of the name server
-(`wire`). Pure. There is no second reader: host, port and target that are called are the parts that were checked here.
+Used before a connection is made (`fetch`, `fleet.features.webhooks`) and again on every DNS answer (`wire`). Pure.
+There is no second parser: the host, port and target that are called are the parts that were checked here.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from fleet.images.errors import ForbiddenAddress, NotNamed
 LONGEST_URL = 2000
 _PORTS = {"http": 80, "https": 443}
 _UNSEEMLY = re.compile(r"[\x00-\x20\x7f\\\ud800-\udfff]")
-"""Blanks, control characters, backslashes and halves of characters: readers of URLs part over each of them."""
+"""Blanks, control characters, backslashes and lone surrogates: URL parsers disagree about each of them."""
 _AUTHORITY = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<name>[A-Za-z0-9._-]+))(?::(?P<port>[0-9]{1,5}))?", re.A)
 _NUMBER = re.compile(r"0x[0-9a-f]*|[0-9]+", re.A)
 _LOCAL_ENDINGS = (".localhost", ".local", ".internal", ".intranet", ".lan", ".home.arpa", ".localdomain", ".onion")
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-# Written out, with reasons: what Python calls global has changed within its minor versions.
+# Written out, with reasons: Python's `is_global` has changed within its minor versions.
 _CLOSED = tuple(
     (ipaddress.ip_network(network), why)
     for network, why in (
@@ -48,7 +48,7 @@ _CLOSED = tuple(
 )  # fmt: skip
 _PRIVATE = tuple(network for network, why in _CLOSED if why == "private")
 _PUBLIC_SIX = ipaddress.IPv6Network("2000::/3")
-"""All of IPv6 that has been given out to anybody; what lies outside is reserved, whatever it will be some day."""
+"""All of IPv6 that has been assigned; the rest is reserved, whatever it will be used for."""
 
 
 class Origin(NamedTuple):
@@ -70,7 +70,7 @@ class Rules:
     allowed: frozenset[tuple[str, int]] = frozenset()
     plain_http: bool = False
     http_setting: str = ""
-    """The setting that allows plain http, if there is one: told to whoever is refused."""
+    """The setting that allows plain http, if there is one: shown in the error."""
     hosts: frozenset[str] | None = None
     """The only hosts of the internet that are called; None for all."""
     origins: frozenset[Origin] = frozenset()
@@ -108,11 +108,11 @@ class Endpoint:
     target: str
     allowed: bool = False
     named: bool = False
-    """Whether the owner named this server: with it, what `Rules.origins` opens."""
+    """Whether the owner named this server, and so the hosts that `Rules.origins` opens."""
 
     @property
     def authority(self) -> str:
-        """The host as URLs and the Host header write it, with its port unless that goes without saying."""
+        """The host as in URLs and in the Host header, with its port unless it is the default."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
 
@@ -160,7 +160,7 @@ def _origin(scheme: str, netloc: str) -> Origin:
 
 
 def follow(place: Endpoint, location: str, rules: Rules) -> Endpoint:
-    """Return where a redirect leads, held to the same rules as any URL. Raises ForbiddenAddress."""
+    """Return the target of a redirect, checked by the same rules as any URL. Raises ForbiddenAddress."""
     if _UNSEEMLY.search(location):
         raise ForbiddenAddress(
             f"{place.host} redirects to an address with blanks, control characters or backslashes in it."
@@ -191,7 +191,7 @@ def admit(place: Endpoint, answers: Iterable[str]) -> list[Address]:
 
 
 def why_closed(address: Address) -> str | None:
-    """Return what an address is if it is not one of the public internet's; None if it is."""
+    """Return the kind of a non-public address; None if it is public."""
     for network, why in _CLOSED:
         if address.version == network.version and address in network:
             return why
@@ -203,7 +203,7 @@ def _too_long() -> ForbiddenAddress:
 
 
 def _authority(netloc: str) -> tuple[str, int | None]:
-    """Return host and port. Raises ForbiddenAddress for what is not plainly one host."""
+    """Return host and port. Raises ForbiddenAddress for an ambiguous host."""
     if "@" in netloc:
         raise ForbiddenAddress("The address holds a user name; only open ones are called.")
     match = _AUTHORITY.fullmatch(netloc)
@@ -256,10 +256,10 @@ def _heed(place: Endpoint, rules: Rules) -> None:
 
 
 def _excepted(place: Endpoint, address: Address) -> bool:
-    """Tell whether the owner opened this address: as itself, or as this machine under an allowed name.
+    """Return whether the owner opened this address: as itself, or as this machine under an allowed name.
 
-    A named server may also stand in a private network: under a name that only such a network knows, or by https,
-    where the certificate has to be the name's. Any other name is a stranger's to lead wherever he likes.
+    A named server may also be in a private network: under a name that only such a network resolves, or by https, where
+    the certificate must match the name. Under any other name a stranger could choose its address.
     """
     literal = _address(place.host)
     if literal is not None:

@@ -1,4 +1,4 @@
-"""Whether a picture that a workflow made may be posted: it is what it says it is, opens, and shows something.
+"""Checks of a picture that a workflow made: its format is as declared, it opens, and it is not blank.
 
 Called by the post handler on the bytes behind the address that a surface gave. Pure; believes no content type.
 """
@@ -38,7 +38,7 @@ def why_unfit(data: bytes, declared: str = "") -> str | None:
 
 
 def is_nearly_blank(image: Image.Image) -> bool:
-    """Tell whether a picture shows nothing: one colour, or noise that nobody sees. What is transparent is white."""
+    """Return whether a picture is blank: one colour, or invisible noise. Transparent pixels count as white."""
     small = image.reduce(max(1, min(image.size) // _SAMPLE_PX)) if image.mode in ("RGB", "RGBA", "L") else image
     if small.mode != "L":
         clear = Image.new("RGBA", small.size, "white")

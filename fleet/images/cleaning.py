@@ -1,7 +1,7 @@
-"""Makes a picture from outside fit to be kept: decoded, turned upright, made smaller, and written anew from its pixels.
+"""Clean a picture from outside: decode, turn upright, shrink, and encode anew from its pixels.
 
-Called by `fetch`. Pure. What the file said about itself (place, camera, comments, colour profile, whatever was hung
-onto its end) is gone, but for one thing: the mark that a machine made it, which nobody may take off.
+Called by `fetch`. Pure. The file's metadata (place, camera, comments, colour profile, appended data) is dropped, except
+for one: the mark that a machine made it, which must not be removed.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class FetchedPicture:
 
 @safety.in_turn
 def clean(data: bytes, *, max_bytes: int, max_pixels: int, max_side_px: int) -> FetchedPicture:
-    """Return the clean form of a picture's file. Raises Unusable for what is no picture, broken or too large."""
+    """Return the clean form of a picture's file. Raises Unusable for a file that is no picture, broken or too large."""
     try:
         content_type, image = safety.decode(data, max_bytes=max_bytes, max_pixels=max_pixels)
         marks = _machine_mark(data)

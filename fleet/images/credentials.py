@@ -1,7 +1,7 @@
-"""Content credentials (C2PA): a signed manifest in a picture's file that says who made it and how.
+"""Content credentials (C2PA): a signed manifest in a picture's file that states its maker and its method.
 
-Called for every picture that is posted by a fleet with a signing key; the XMP mark of `marks` is there in any case.
-The library is an extra of the installation and imported only here. Asks no network: nothing is time-stamped.
+Called for every picture that is posted by a fleet with a signing key; the XMP mark of `marks` is there in any case. The
+library is an extra of the installation and imported only here. Uses no network: there are no time stamps.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _CURVES = {"secp256r1": "es256", "secp384r1": "es384", "secp521r1": "es512"}
 _SOUND = ("Valid", "Trusted")
 _FIX = "Look at FLEET_C2PA_CERT and FLEET_C2PA_KEY (docs/content.md)."
 _NO_THUMBNAIL = {"builder": {"thumbnail": {"enabled": False}}}
-"""The picture lies beside its manifest: a smaller copy inside would double the file."""
+"""The picture is beside its manifest: a smaller copy inside would double the file."""
 
 
 class NotSigned(FleetError):
@@ -44,9 +44,9 @@ class Credentials:
     algorithm: str
 
     def sign(self, picture: bytes) -> bytes:
-        """Return a marked PNG, JPEG or WebP with a manifest that says what its mark says. Raises NotSigned.
+        """Return a marked PNG, JPEG or WebP with a manifest that repeats its mark. Raises NotSigned.
 
-        A manifest that the picture came with gives way to ours.
+        A manifest of the original picture is replaced.
         """
         marks = read_marks(picture)
         if marks is None:
@@ -77,7 +77,7 @@ def read(certificates: bytes, key: bytes) -> Credentials:
 
 
 def manifest_of(picture: bytes) -> dict[str, Any] | None:
-    """Return what is read out of a picture's manifest, with its validation; None if it has none or a broken one."""
+    """Return the parsed manifest of a picture, with its validation; None if it has none or a broken one."""
     c2pa = _library()
     try:
         with c2pa.Reader(sniff(picture), io.BytesIO(picture)) as reader:
@@ -88,7 +88,7 @@ def manifest_of(picture: bytes) -> dict[str, Any] | None:
 
 
 def _try_out(credentials: Credentials) -> None:
-    """Sign a little picture: certificates that are too old, or not meant for this, show only then."""
+    """Sign a small picture: expired or unsuitable certificates fail only then."""
     trial = encode(Image.new("RGB", (64, 64), "white"), Marks(PictureSource.FORMULA, "trial"), Format.PNG)
     try:
         told = manifest_of(credentials.sign(trial)) or {}
@@ -100,7 +100,7 @@ def _try_out(credentials: Credentials) -> None:
 
 
 def _manifest(marks: Marks) -> dict[str, Any]:
-    """Return the claim: Fleet made this picture anew, in the way that the mark says."""
+    """Return the claim: Fleet made this picture, in the way that the mark states."""
     maker = {"name": CREATOR_TOOL, "version": __version__}
     created = {"action": "c2pa.created", "digitalSourceType": marks.source, "softwareAgent": maker}
     actions = {"label": "c2pa.actions.v2", "data": {"actions": [created]}}
@@ -119,5 +119,5 @@ def _algorithm(key: object) -> str:
 
 
 def _library() -> Any:
-    """Return the library, which takes a moment to load, and is not part of every installation."""
+    """Import the library, which is slow to load and not part of every installation."""
     return importlib.import_module("c2pa")

@@ -64,8 +64,8 @@ def resize(image: Image.Image, width: int, height: int, *, fit: str = "cover",
            kernel: str = "lanczos") -> Image.Image:  # fmt: skip
     """Return the picture in a new size.
 
-    `cover` fills width x height and cuts what hangs over, `contain` fits inside and may come out smaller, `fill`
-    stretches. Kernels: lanczos, cubic, linear, nearest. Raises InvalidInput for anything else.
+    `cover` fills width x height and crops the rest, `contain` fits inside and may come out smaller, `fill` stretches.
+    Kernels: lanczos, cubic, linear, nearest. Raises InvalidInput for anything else.
     """
     if not (1 <= width <= MAX_SIDE and 1 <= height <= MAX_SIDE):
         raise InvalidInput(f"{width} x {height} is no size for a picture; each side must be 1 to {MAX_SIDE}.")
@@ -97,7 +97,7 @@ def encode(
 
 
 def _covering_box(size: tuple[int, int], width: int, height: int) -> tuple[float, float, float, float]:
-    """Return the middle part of a picture of `size` that has the proportions of width x height."""
+    """Return the centre box of a picture of `size` with the proportions of width x height."""
     scale = max(width / size[0], height / size[1])
     part_w, part_h = width / scale, height / scale
     left, top = max(0.0, (size[0] - part_w) / 2), max(0.0, (size[1] - part_h) / 2)

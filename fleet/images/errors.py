@@ -1,7 +1,7 @@
-"""Why a picture was not had from its address. The class says whether asking again may help.
+"""Errors of fetching a picture. The class says whether a retry may help.
 
-Raised by `addresses`, `wire`, `cleaning` and `fetch`; the messages name a host at most, never a whole URL, since those
-carry other people's tokens.
+Raised by `addresses`, `wire`, `cleaning` and `fetch`; the messages name a host at most, never a whole URL, since URLs
+may contain tokens.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from fleet.core.errors import FleetError
 
 
 class FetchError(FleetError):
-    """A picture was not had. `retryable` says whether the same address may give it later."""
+    """A picture could not be fetched. `retryable` says whether the same address may work later."""
 
     retryable = False
 
@@ -22,11 +22,11 @@ class ForbiddenAddress(FetchError):
 
 
 class NotNamed(ForbiddenAddress):
-    """The address is none of those that the owner's settings open."""
+    """The address is not one that the owner's settings open."""
 
 
 class Unusable(FetchError):
-    """The server answered, and what it gave is no picture that can be kept. Permanent."""
+    """The server answered, but not with a picture that can be stored. Permanent."""
 
     exit_code = 2
 

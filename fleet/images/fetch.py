@@ -1,8 +1,8 @@
-"""Fetches a picture from an address that somebody else chose: cleaned, in a form that is fit to be kept, or as it came.
+"""Fetch a picture from an untrusted address: cleaned, ready to be stored, or unchanged.
 
-Called by `fleet.features.media.service` and `fleet.engine.surface_pictures`. Redirects are followed by hand and each
-is checked like a first address; size and time are bounded while the bytes come. Must never send a token, a cookie or
-a referrer, nor believe a header about the bytes.
+Called by `fleet.features.media.service` and `fleet.engine.surface_pictures`. Redirects are followed by hand and each is
+checked like a first address; size and time are limited while the bytes arrive. Never sends a token, a cookie or a
+referrer, and believes no header about the bytes.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _HEADERS = [
 
 @dataclass(frozen=True, slots=True)
 class FetchLimits:
-    """How much one picture may take: bytes on the wire, seconds in all, redirects, pixels; and how large it is kept."""
+    """Limits of one picture: bytes on the wire, seconds in all, redirects, pixels; and its size when stored."""
 
     max_bytes: int = MAX_BYTES
     total_s: float = 20.0
@@ -55,8 +55,8 @@ def fetch_picture(
 ) -> FetchedPicture:
     """Fetch a picture and return it cleaned.
 
-    Raises ForbiddenAddress for closed addresses, Unusable for what is no picture, OutOfReach (retryable) for
-    what may pass.
+    Raises ForbiddenAddress for closed addresses, Unusable for a file that is no picture, OutOfReach (retryable) for
+    temporary errors.
     """
     file = fetch_file(url, rules=rules, limits=limits, network=network)
     return clean(
@@ -65,10 +65,10 @@ def fetch_picture(
 
 
 def fetch_file(url: str, *, rules: Rules, limits: FetchLimits = USUAL, network: Network = SYSTEM) -> FetchedFile:
-    """Fetch a picture's file and return it as it came.
+    """Fetch a picture's file and return it unchanged.
 
-    Raises ForbiddenAddress for closed addresses, Unusable for what is not handed out or too large, OutOfReach
-    (retryable) for what may pass.
+    Raises ForbiddenAddress for closed addresses, Unusable for a file that is refused or too large, OutOfReach
+    (retryable) for temporary errors.
     """
     deadline = Deadline.after(limits.total_s)
     place = addresses.read(url, rules)
@@ -113,7 +113,7 @@ def _location(place: Endpoint, location: bytes) -> str:
 
 
 def _refusal(place: Endpoint, status: int, wish: bytes) -> OutOfReach | Unusable:
-    """Return what an answer without a picture means. A wish (Retry-After) counts when it is a number of seconds."""
+    """Return the error for a response without a picture. Retry-After counts when it is a number of seconds."""
     words = f"{place.host} answers {status} instead of a picture."
     if status in _PASSING or status >= 500:
         asked_s = min(float(wish), _LONGEST_WISH_S) if wish.isdigit() and len(wish) < 10 else None

@@ -1,4 +1,4 @@
-"""The mark inside a picture's file that says how it was made, for machines to read (EU AI Act, art. 50(2)).
+"""Machine-readable marks in a picture's file that say how it was made (EU AI Act, art. 50(2)).
 
 An XMP packet with IPTC's digital source type: art by a model is `trainedAlgorithmicMedia`, art by formula is
 `algorithmicMedia`. Written by `editing.encode`; read back from any file by `read_marks`.
@@ -39,7 +39,7 @@ class PictureSource(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """What a file says about itself. `source` is an address of IPTC's vocabulary; ours are `PictureSource`s."""
+    """The marks of a file. `source` is an address of IPTC's vocabulary; Fleet's are `PictureSource`s."""
 
     source: str
     description: str = ""
@@ -47,17 +47,17 @@ class Marks:
 
     @property
     def is_ai_made(self) -> bool:
-        """Tell whether a model made the whole picture or a part of it."""
+        """Return whether a model made the whole picture or a part of it."""
         return self.source.rsplit("/", 1)[-1] in ("trainedAlgorithmicMedia", "compositeWithTrainedAlgorithmicMedia")
 
     @property
     def is_machine_made(self) -> bool:
-        """Tell whether the file says that a model or a formula made it."""
+        """Return whether the file is marked as made by a model or a formula."""
         return self.is_ai_made or self.source == PictureSource.FORMULA
 
 
 def packet(marks: Marks) -> bytes:
-    """Return the XMP packet that says `marks`."""
+    """Return an XMP packet with the marks."""
     description = escape(_printable(marks.description[:_MOST_DESCRIPTION_CHARS]))
     body = (
         '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>'
@@ -82,7 +82,7 @@ def save_options(format_name: str, marks: Marks) -> dict[str, Any]:
 
 @safety.in_turn
 def read_marks(data: bytes) -> Marks | None:
-    """Return what a PNG, JPEG, WebP or GIF file says about its making; None if it says nothing that can be read."""
+    """Return the marks of a PNG, JPEG, WebP or GIF file; None if it has none that can be read."""
     found = _packet_of(data)
     if found is None or len(found) > _MOST_PACKET_BYTES:
         return None
@@ -117,7 +117,7 @@ def _packet_of(data: bytes) -> bytes | None:
 
 
 def _packet_of_gif(data: bytes) -> bytes | None:
-    """Return the packet as it stands in its block, which Pillow does not read; a trailer of falling bytes ends it."""
+    """Return the raw packet from its block, which Pillow does not read; a trailer of falling bytes ends it."""
     _, found, rest = data.partition(_GIF_BLOCK)
     packet, ended, _ = rest.partition(_GIF_TRAILER)
     return packet if found and ended else None
@@ -135,6 +135,6 @@ def _property(tree: ElementTree.Element, namespace: str, name: str) -> str | Non
 
 
 def _printable(text: str) -> str:
-    """Leave out what XML 1.0 cannot hold."""
+    """Remove characters that XML 1.0 does not allow."""
     return "".join(c for c in text if c in "\t\n" or (ord(c) >= 0x20 and not 0xD800 <= ord(c) < 0xE000
                    and ord(c) not in (0xFFFE, 0xFFFF)))  # fmt: skip

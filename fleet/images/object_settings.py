@@ -6,7 +6,7 @@ from pydantic import BaseModel, Field, SecretStr
 
 
 class ObjectSettings(BaseModel):
-    """Where pictures are kept."""
+    """Settings of the store of pictures."""
 
     objects: str = Field(
         "", description="where fetched pictures are kept: a folder or s3://bucket/prefix; in the home if empty"

@@ -1,7 +1,7 @@
-"""Where pictures are kept: a folder of this machine, or a bucket that speaks S3. Each is named by what it holds.
+"""The store of pictures: a folder of this machine, or an S3 bucket. The key of a picture is the hash of its content.
 
-Called by `fleet.features.media.service`; the only file that knows the library. The name is the hash of the bytes, so
-keeping a picture twice keeps it once, and what is read is known to be whole.
+Called by `fleet.features.media.service`; the only file that imports obstore. Storing a picture twice stores it once,
+and a read verifies the hash.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ ENDINGS = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "image
 _LONGEST_SIGNED = timedelta(days=7)
 _KEY = re.compile(r"(?P<shelf>[0-9a-f]{2})/(?P<digest>(?P=shelf)[0-9a-f]{62})\.(?:png|jpg|webp|gif)")
 _CALL_S, _RETRY_S = 15, 20
-# obstore has no errno for what a folder's file system says, only the words in a GenericError.
+# obstore gives no errno for errors of a folder's file system, only the text in a GenericError.
 _FULL = ("No space left on device", "Disk quota exceeded")
 _FORBIDDEN = ("Permission denied", "Operation not permitted", "Read-only file system")
 
 
 class Objects:
-    """A store of pictures. `public_url` is what their addresses begin with where a server hands them to everybody."""
+    """A store of pictures. `public_url` is the prefix of their addresses where a server publishes them."""
 
     def __init__(self, store: LocalStore | S3Store, *, place: str, folder: Path = Path(), public_url: str = "") -> None:
         self._store = store
@@ -40,10 +40,10 @@ class Objects:
         self._public_url = public_url.rstrip("/")
 
     def put(self, data: bytes, content_type: str) -> str:
-        """Keep a picture, unless it is kept already, and return its key.
+        """Store a picture, unless it is stored already, and return its key.
 
-        It is there whole or not at all. Raises InvalidInput for what is no picture, Unavailable (retryable) when the
-        disk is full or the bucket out of reach.
+        It is stored whole or not at all. Raises InvalidInput for a file that is no picture, Unavailable (retryable)
+        when the disk is full or the bucket unreachable.
         """
         if content_type not in ENDINGS:
             raise InvalidInput(f"{content_type[:60]} is no kind of picture that is kept.")
@@ -51,7 +51,7 @@ class Objects:
         key = f"{digest[:2]}/{digest}.{ENDINGS[content_type]}"
         if self.has(key, size_bytes=len(data)):
             return key
-        # A folder keeps no content type; there the ending of the name says it. Two who put the same picture at once
+        # A folder stores no content type; the extension of the name gives it. Two concurrent writes of one picture
         # write the same bytes, so the later one does no harm.
         attributes = None if isinstance(self._store, LocalStore) else {"Content-Type": content_type}
         try:
@@ -71,7 +71,7 @@ class Objects:
             raise self._explained(error) from error
 
     def get(self, key: str) -> bytes:
-        """Return a picture's bytes. Raises NotFound when it is not there or not what it was, Unavailable."""
+        """Return a picture's bytes. Raises NotFound when it is missing or changed, Unavailable."""
         digest = _digest(key)
         try:
             data = obstore.get(self._store, key).bytes().to_bytes()
@@ -84,9 +84,9 @@ class Objects:
         return data
 
     def url_of(self, key: str, *, expires: timedelta = timedelta(hours=1)) -> str:
-        """Return an address of a picture: the public one, else a folder's file, or an address that is signed and ends.
+        """Return an address of a picture: the public one, else a folder's file, or a signed address that expires.
 
-        Save the key, not this: a signed address is good for `expires`, at most seven days.
+        Store the key, not this: a signed address is valid for `expires`, at most seven days.
         """
         _digest(key)
         if self._public_url:
@@ -99,7 +99,7 @@ class Objects:
             raise self._explained(error) from error
 
     def _explained(self, error: Exception) -> FleetError:
-        """Turn the library's error into one that says what to do. Its own words may hold signed addresses."""
+        """Turn the library's error into one with a fix. Its own text may contain signed addresses."""
         denied = isinstance(error, PermissionDeniedError | UnauthenticatedError | PermissionError)
         if denied or any(words in str(error) for words in _FORBIDDEN):
             return InvalidInput(

@@ -1,7 +1,7 @@
-"""The picture that Fleet draws by itself when a surface's workflow fails: hills below a sky.
+"""The picture that Fleet draws itself when a surface's workflow fails: hills below a sky.
 
-Called by the post handler. Prompt and persona seed the drawing, so every attempt at one post shows the same picture.
-It is marked as made by formula: no model had a hand in it.
+Called by the post handler. Prompt and persona seed the drawing, so every attempt at one post shows the same picture. It
+is marked as made by formula: no model was used.
 """
 
 from __future__ import annotations

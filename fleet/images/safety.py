@@ -1,6 +1,6 @@
-"""Pictures from outside: what they are by their first bytes, and whether they can be opened without harm.
+"""Checks of pictures from outside: their format by their first bytes, and whether they open safely.
 
-Called before anything keeps or shows a picture that somebody else sent. Believes no name and no content type.
+Called before an untrusted picture is stored or shown. Believes no name and no content type.
 """
 
 from __future__ import annotations
@@ -61,16 +61,16 @@ class _Parts(io.BytesIO):
 
 
 def opened(data: bytes) -> Image.Image:
-    """Return a picture of which only the head is read yet. Raises one of BROKEN, or Pillow's DecompressionBombError."""
+    """Open a picture and read only its header. Raises one of BROKEN, or Pillow's DecompressionBombError."""
     most = _MOST_READS_OF_JPEG if data.startswith(b"\xff\xd8") else _MOST_READS
     return Image.open(_Parts(data, most), formats=tuple(_PILLOW_NAMES.values()))
 
 
 def in_turn(work: Callable[Concatenate[bytes, P], T]) -> Callable[Concatenate[bytes, P], T]:
-    """Have a function that takes a picture's file work on the large ones one after the other, small ones at any time.
+    """Make a function of a picture's file run on one large file at a time, on small ones at any time.
 
-    Half a gigabyte is taken for one of 40,000,000 pixels, whose file has 40 kB if it is all of one colour: a worker
-    with many threads that were each given one would be ended by the system.
+    A picture of 40,000,000 pixels takes half a gigabyte, and its file has 40 kB if it is of one colour: a worker with
+    many threads that each opened one would run out of memory.
     """
 
     @functools.wraps(work)
@@ -106,10 +106,10 @@ def sniff(data: bytes) -> str:
 
 @in_turn
 def check(data: bytes, *, max_bytes: int = MAX_BYTES, max_pixels: int = MAX_PIXELS) -> Checked:
-    """Open a picture fully and return what it is.
+    """Open a picture fully and return its format and size.
 
-    Raises InvalidInput for what is too large in bytes or pixels, of another kind, broken or cut off. The size in pixels
-    is read from the header first, so a small file that unfolds to gigabytes is never unfolded.
+    Raises InvalidInput for a file that is too large in bytes or pixels, of another format, broken or cut off. The size
+    in pixels is read from the header first, so a small file that expands to gigabytes is never expanded.
     """
     content_type, image = decode(data, max_bytes=max_bytes, max_pixels=max_pixels)
     return Checked(content_type, *image.size)
@@ -136,7 +136,7 @@ def decode(data: bytes, *, max_bytes: int = MAX_BYTES, max_pixels: int = MAX_PIX
 
 
 def upright(image: Image.Image) -> Image.Image:
-    """Return a picture turned as its camera wished; one that tells that wish in a broken way stays as it lies."""
+    """Return a picture turned by its orientation tag; one with a broken tag stays as it is."""
     try:
         return ImageOps.exif_transpose(image)
     except (OSError, ValueError, SyntaxError, TypeError, LookupError, struct.error):

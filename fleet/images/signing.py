@@ -23,7 +23,7 @@ def check(settings: Settings) -> None:
 
 
 def connect(settings: Settings) -> Credentials | None:
-    """Return the credentials, or None where none are wanted. Raises InvalidInput for what cannot sign."""
+    """Return the credentials, or None where none are set. Raises InvalidInput for credentials that cannot sign."""
     check(settings)
     if settings.c2pa_cert is None:
         return None

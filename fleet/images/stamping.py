@@ -1,7 +1,7 @@
-"""Puts the mark into the file of a picture that came without one; the pixels of PNG and JPEG stay as they are.
+"""Add the mark to a picture's file that has none; the pixels of PNG and JPEG stay as they are.
 
-Called for the pictures of workflows before they are posted. Pure. What else the file says about itself stays, but for
-an XMP packet without the mark, whose place the mark takes: readers expect one.
+Called for the pictures of workflows before they are posted. Pure. Other metadata stays, except for an XMP packet
+without the mark, which is replaced: readers expect one packet.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _START_OF_SCAN = 0xDA
 
 @safety.in_turn
 def stamp(data: bytes, marks: Marks) -> bytes:
-    """Return the picture's file with `marks` in it. Raises InvalidInput for what is no picture or broken.
+    """Return the picture's file with `marks` in it. Raises InvalidInput for a file that is no picture or broken.
 
     WebP and GIF become PNG.
     """
@@ -43,7 +43,7 @@ def stamp(data: bytes, marks: Marks) -> bytes:
 
 def _smaller(image: Image.Image, marks: Marks) -> bytes:
     flat = safety.upright(image)
-    if flat.has_transparency_data:  # what nobody saw may have any colour, and becomes white
+    if flat.has_transparency_data:  # transparent pixels may have any colour, and become white
         seen = flat.convert("RGBA")
         flat = Image.alpha_composite(Image.new("RGBA", seen.size, "white"), seen)
     small = flat.convert("RGB")

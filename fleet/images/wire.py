@@ -1,8 +1,8 @@
-"""The way to a server that somebody else chose: every name is looked up once, every answer checked, and that is called.
+"""Connections to untrusted servers: each name is resolved once, every address checked, and that address is called.
 
-The only file that opens such connections; called by `fetch` for pictures and by `fleet.features.webhooks` for
-webhooks. Between the check and the call there is no second look at the name, so a name that changes its mind
-(rebinding) changes nothing. Must never read proxies out of the environment, nor wait beyond its deadline.
+The only file that opens such connections; called by `fetch` for pictures and by `fleet.features.webhooks` for webhooks.
+The name is not resolved again between the check and the call, so DNS rebinding has no effect. Never reads proxies from
+the environment, nor waits beyond its deadline.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _DIAL_S = 5.0
 
 
 def ask_system(host: str, port: int) -> Sequence[str]:
-    """Return what the system's resolver says. Raises OSError."""
+    """Return the addresses of a name from the system's resolver. Raises OSError."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
     return [str(entry[4][0]) for entry in found]
 
@@ -47,7 +47,7 @@ def dial(address: str, port: int, timeout_s: float) -> httpcore.NetworkStream:
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """Who is asked for names, who connects, and whose certificates are trusted. Tests bring their own."""
+    """The resolver, the connector and the trusted certificates. Tests pass their own."""
 
     resolve: Resolve = ask_system
     dial: Dial = dial
@@ -56,7 +56,7 @@ class Network:
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
-    """The end of one fetch on the clock that only rises, redirects and all."""
+    """The deadline of one fetch on the monotonic clock, redirects included."""
 
     until_s: float
 
@@ -74,7 +74,7 @@ class Deadline:
 
 
 class Wall(httpcore.NetworkBackend):
-    """Connects to one place, if all of its addresses are public, and holds the connection to the deadline."""
+    """Connects to one place, if all of its addresses are public, and ends the connection at the deadline."""
 
     def __init__(self, place: Endpoint, network: Network, deadline: Deadline) -> None:
         self._place = place
@@ -86,7 +86,7 @@ class Wall(httpcore.NetworkBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:  # fmt: skip
         """Connect to the place, by one of the addresses that were checked. Raises ForbiddenAddress or OutOfReach."""
-        del host, port, timeout, local_address, socket_options  # the place says where to, the deadline how long
+        del host, port, timeout, local_address, socket_options  # the place gives the address, the deadline the timeout
         for address in admitted(self._place, self._network, self._deadline)[:_MOST_TRIED]:
             try:
                 within_s = min(_DIAL_S, self._deadline.left_s())
@@ -99,7 +99,7 @@ class Wall(httpcore.NetworkBackend):
 def admitted(place: Endpoint, network: Network, deadline: Deadline) -> list[Address]:
     """Return the addresses of a place, each of them public. Raises ForbiddenAddress, or OutOfReach if it has none now.
 
-    The name server is asked in a thread: the system's resolver knows no deadline.
+    The resolver runs in a thread: the system's resolver has no timeout.
     """
     heard: queue.SimpleQueue[Sequence[str] | Exception] = queue.SimpleQueue()
 
@@ -129,7 +129,7 @@ def exchange(
     headers: Headers = (),
     body: bytes = b"",
 ) -> Iterator[Response]:
-    """Send one request to a place and give the answer, whose body is yet to be read. No redirect is followed.
+    """Send one request to a place and yield the response, with an unread body. No redirect is followed.
 
     Raises ForbiddenAddress or OutOfReach.
     """
@@ -149,13 +149,13 @@ def exchange(
 
 
 class _Timed(httpcore.NetworkStream):
-    """A connection whose every read and write ends at the deadline, however slowly the other side drips."""
+    """A connection whose every read and write ends at the deadline, however slowly the server sends."""
 
     def __init__(self, stream: httpcore.NetworkStream, deadline: Deadline) -> None:
         self._stream = stream
         self._deadline = deadline
 
-    # What the caller asks for (`timeout`) is never longer than what is left.
+    # The caller's `timeout` is cut to the remaining time.
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002
         return self._stream.read(max_bytes, self._deadline.left_s())
 

@@ -53,7 +53,8 @@ class Style:
 class PostRequest:
     """Ask for one post. `recent_captions` are the latest, not to be repeated; `memories` are what the speaker knows.
 
-    `objections` are why an earlier draft of it was refused, in words that repeat nothing private.
+    `objections` are why an earlier draft of it was refused, in words that repeat nothing private. `heard` are the
+    newest texts of all speakers: a writer without a model begins otherwise.
     """
 
     speaker: Speaker
@@ -61,6 +62,7 @@ class PostRequest:
     memories: tuple[str, ...] = ()
     styles: tuple[Style, ...] = ()
     objections: tuple[str, ...] = ()
+    heard: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,7 @@ class CommentRequest:
     seen: tuple[SeenPost, ...]
     memories: tuple[str, ...] = ()
     objections: tuple[str, ...] = ()
+    heard: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.seen:

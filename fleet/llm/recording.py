@@ -41,8 +41,8 @@ class NotRecorded(InvalidInput):
 def key_of(request: PostRequest | CommentRequest | ScanRequest) -> str:
     """Return the hash under which a request is known: equal requests have equal keys, in every process.
 
-    Ids of posts do not count: a surface gives others in every run. Nor do memories: what is done at a moment depends
-    on which worker was how fast.
+    Ids of posts do not count: a surface gives others in every run. Nor do memories and what was heard: what is done
+    at a moment depends on which worker was how fast.
     """
     request = dataclasses.replace(request, memories=())
     if isinstance(request, CommentRequest):
@@ -247,6 +247,7 @@ def _plain(value: Any) -> Any:
     """Return a frozen value as JSON has it; mappings of any kind (a grammar may be read-only) count as their items."""
     if dataclasses.is_dataclass(value):
         told = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        told.pop("heard", None)
         if isinstance(value, Speaker):  # the fields of the character count as its own, as in recordings of old
             told |= told.pop("character").values()
         return told

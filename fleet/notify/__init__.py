@@ -1,6 +1,6 @@
-"""Floor 2: telling people outside: e-mail, Slack, webhooks and whatever else the operator names, and the log always.
+"""Notifications to people outside: e-mail, Slack, webhooks and other channels of the operator, and always the log.
 
-Called by `fleet.features.notices.handlers`. Knows no table; an address is a secret and is never told, only its name.
+Called by `fleet.features.notices.handlers`. Knows no table. An address is a secret: only its name is shown.
 """
 
 from fleet.notify.channels import LOG, Notice, check, deliver, names

@@ -1,6 +1,6 @@
-"""Channels: addresses as apprise writes them, called by names that give nothing away; and one delivery through one.
+"""Channels: addresses in apprise's format, under names that reveal no secret; and one delivery through one channel.
 
-The only file that knows apprise, which is imported when something is sent: it takes longer than most commands.
+The only file that imports apprise, when something is sent: the import takes longer than most commands.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ LOG = "log"
 """The channel that is always there."""
 _TIMEOUT_S = 30.0
 _QUOTE_ADDRESSES = ("apprise", "urllib3")
-"""Their logs hold whole addresses, and so passwords and tokens."""
+"""Their logs contain whole addresses, and so passwords and tokens."""
 _FIX = "FLEET_NOTIFY lists addresses as apprise writes them; docs/approvals.md has examples."
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What people are told. `subject` is the event; `reference` lets them recognise one that came twice."""
+    """A message to people. `subject` is the event; `reference` identifies a message that arrives twice."""
 
     subject: str
     title: str
@@ -39,7 +39,7 @@ class Notice:
 
 
 def names(addresses: Sequence[SecretStr]) -> tuple[str, ...]:
-    """Return what the channels are called: the log, then each address by its scheme; the second of one is `slack-2`."""
+    """Return the names of the channels: the log, then each address by its scheme; the second of one is `slack-2`."""
     return (LOG, *_by_name(addresses))
 
 
@@ -54,7 +54,7 @@ def _by_name(addresses: Sequence[SecretStr]) -> Mapping[str, SecretStr]:
 
 
 def check(addresses: Sequence[SecretStr]) -> None:
-    """Raise InvalidInput that names the first channel whose address is none; sends nothing."""
+    """Raise InvalidInput that names the first channel with an invalid address; sends nothing."""
     for name, address in _by_name(addresses).items():
         _service(name, address)
 

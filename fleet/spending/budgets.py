@@ -1,7 +1,7 @@
-"""Budgets: whom one covers, when its period begins and ends, and whether an amount still fits. Pure.
+"""Budgets: scope, beginning and end of the period, and whether an amount still fits. Pure.
 
-Called by `fleet.spending.ledger`. Periods are days and months of UTC, so that they are the same wherever a worker
-runs. Money is integer millionths of a US dollar.
+Called by `fleet.spending.ledger`. Periods are days and months of UTC, so that they are the same wherever a worker runs.
+Money is integer millionths of a US dollar.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from fleet.core.errors import FleetError, InvalidInput
 
 ALL = "*"
 SETTLED_SOON = timedelta(minutes=1)
-"""When a call is tried again that only amounts set aside for other calls kept from being made."""
+"""When to retry a call that failed only because of amounts reserved for other calls."""
 
 
 class Scope(StrEnum):
@@ -36,7 +36,7 @@ class Period(StrEnum):
 
     @property
     def each(self) -> str:
-        """How people call what belongs to every period: a daily budget."""
+        """The adjective of the period: a daily budget."""
         return "daily" if self is Period.DAY else "monthly"
 
     @property
@@ -47,7 +47,7 @@ class Period(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Spender:
-    """On whose account a call is made, and for what."""
+    """The scopes that pay for a call: agent, persona and so on, and its purpose."""
 
     agent_id: uuid.UUID | None
     persona_id: str | None
@@ -66,7 +66,7 @@ class Spender:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """A limit and how much of it is used in the current period. `allowance_microusd` is what a person added to it.
+    """A limit and the used part of it in the current period. `allowance_microusd` is what a person added to it.
 
     `spent_at` is when a call first did not fit in this period; raising the limit or adding to it clears it.
     """
@@ -91,7 +91,7 @@ class Budget:
         return self.spent_microusd + microusd <= self.limit_microusd + self.allowance_microusd
 
     def words(self) -> str:
-        """Return what people are told when a call does not fit."""
+        """Return the message for people when a call does not fit."""
         limit = dollars(self.limit_microusd + self.allowance_microusd)
         aside = f", {dollars(self.reserved_microusd)} set aside" if self.reserved_microusd else ""
         return (
@@ -101,9 +101,9 @@ class Budget:
 
 
 class BudgetSpent(FleetError):
-    """A call does not fit into a budget. `until` is when to ask again.
+    """A call does not fit into a budget. `until` is when to retry.
 
-    `is_passing` says that only amounts set aside for calls under way are in the way: the budget is not spent.
+    `is_passing` says that only amounts reserved for running calls are in the way: the budget is not spent.
     """
 
     def __init__(self, budget: Budget, until: datetime, *, is_passing: bool = False) -> None:
@@ -130,8 +130,8 @@ def ends(period: Period, now: datetime) -> datetime:
 def first_spent(budgets: Iterable[Budget], microusd: int, now: datetime) -> BudgetSpent | None:
     """Return why an amount does not fit, or None if it fits into all budgets.
 
-    A provider's budget counts last: where another one is spent too, another provider is no way out. Among the rest
-    the one that is full again last decides. Budgets that are short only of what is set aside count after all others.
+    A provider's budget counts last: if another one is spent too, another provider does not help. Among the rest the one
+    whose period ends last decides. Budgets that lack only reserved amounts count after all others.
     """
     over = [budget for budget in budgets if budget.left_microusd < microusd]
     if not over:
@@ -143,16 +143,16 @@ def first_spent(budgets: Iterable[Budget], microusd: int, now: datetime) -> Budg
 
 
 def forecast(spent_microusd: int, now: datetime) -> int:
-    """Return what today (UTC) will have cost at its end if it goes on at its average pace, in microusd.
+    """Return what today (UTC) will have cost at its end at its average rate so far, in microusd.
 
-    In its first tenth the pace says little, and what was spent is taken as a tenth's worth at most.
+    In the first tenth of the day the rate is unreliable: what was spent counts as a tenth of the day's cost at most.
     """
     gone = max(0.1, (now - begins(Period.DAY, now)) / timedelta(days=1))
     return round(spent_microusd / gone)
 
 
 def whose(scope: Scope, key: str | None) -> str:
-    """Return whom a budget covers, in words."""
+    """Return the scope of a budget as text."""
     return "the fleet" if scope is Scope.FLEET else f"{scope} {key}"
 
 

@@ -1,6 +1,6 @@
-"""Past days of calls, folded: what the calls of a day (UTC) have in common is one row, which outlives them.
+"""Daily sums of past calls: one row for all similar calls of a day (UTC), which outlives them.
 
-`fold` is called by prune; `queries` reads. What is folded is final: nothing is written into a past day any more.
+`fold` is called by prune; `queries` reads. A sum is final: no call is recorded for a past day any more.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ _NEVER = date(1970, 1, 1)
 
 
 def fold(tx: Tx) -> int:
-    """Sum the whole days that are over and were not summed yet; return how many rows that made.
+    """Sum the past days that are not summed yet; return how many rows that made.
 
-    It may be called by many at once, and again: a day is folded once.
+    Concurrent and repeated calls are safe: a day is summed once.
     """
     frontier, end = folded_until(tx), begins(Period.DAY, tx.now() - SETTLED_AFTER)
     if frontier >= end:

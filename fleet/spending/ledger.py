@@ -1,8 +1,8 @@
-"""The ledger of money: set an amount aside before a call, settle it after, and count every call.
+"""The ledger of money: reserve an amount before a call, settle it after, and record every call.
 
-Called by `fleet.engine` inside its transactions. An amount is set aside in the budgets that cover the call, under
-their rows' locks, so that any number of workers together stay within them. One whose maker died counts as spent: the
-call may have been made and billed.
+Called by `fleet.engine` inside its transactions. An amount is reserved in the budgets that cover the call, under their
+rows' locks, so that any number of workers together stay within them. If the worker died, the amount counts as spent:
+the call may have been made and billed.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def mark_spent(tx: Tx, budget: Budget, microusd: int) -> bool:
 
 
 def settle(tx: Tx, reservation: Reservation, calls: Iterable[Usage]) -> None:
-    """Record the calls that were made and charge what they cost instead of what was set aside."""
+    """Record the calls that were made and charge their cost in place of the reserved amount."""
     calls = list(calls)
     record(tx, reservation.spender, calls)
     cost = sum(call.microusd for call in calls)
@@ -94,7 +94,7 @@ def settle(tx: Tx, reservation: Reservation, calls: Iterable[Usage]) -> None:
 
 
 def record(tx: Tx, spender: Spender, calls: Iterable[Usage]) -> None:
-    """Write a row for each call. The budgets that stand are charged by `settle`; a later one counts these rows."""
+    """Write a row for each call. Existing budgets are charged by `settle`; a later budget counts these rows."""
     rows = [
         {
             "agent_id": spender.agent_id, "persona_id": spender.persona_id, "job_id": spender.job_id,
@@ -110,9 +110,9 @@ def record(tx: Tx, spender: Spender, calls: Iterable[Usage]) -> None:
 
 
 def charge_abandoned(tx: Tx) -> bool:
-    """Count one amount as spent whose maker never settled it; False when there is none. For the sweep.
+    """Charge one reserved amount that was never settled; False when there is none. For the sweep.
 
-    One in a transaction: budgets' rows are locked in order, and a second amount would have to begin anew.
+    One in a transaction: budgets' rows are locked in order, and a second amount would break that order.
     """
     victim = (
         sa.select(ReservationRow.id)
@@ -135,9 +135,9 @@ def charge_abandoned(tx: Tx) -> bool:
 
 
 def prune_calls(tx: Tx, *, days: int, limit: int) -> int:
-    """Delete some of the calls older than `days` that are folded into sums of their day.
+    """Delete some of the calls older than `days` that are summed by day.
 
-    None goes that the budget of a month may still be summed from.
+    Calls that the budget of a month may still count stay.
     """
     cutoff = _CLOCK - sa.literal(timedelta(days=max(days, _LONGEST_PERIOD_DAYS)), sa.Interval)
     is_old, is_folded = CallRow.called_at < cutoff, CallRow.called_at < folded_until(tx)
@@ -155,8 +155,8 @@ def _charge(tx: Tx, reservation: Reservation, *, set_aside: int, cost: int) -> N
 
 
 def set_budget(tx: Tx, scope: Scope, key: str, period: Period, limit_microusd: int, *, by: str) -> bool:
-    """Set a limit; False if it stands already. What its period has cost so far is counted from the calls, and what is
-    set aside for calls under way from those amounts: another's must not be let go of when they are settled.
+    """Set a limit; False if it is set already. The cost of its period so far is summed from the recorded calls, and its
+    reserved amount from those of running calls, so that settling them does not release amounts of other budgets.
 
     Raises InvalidInput.
     """
@@ -186,10 +186,10 @@ def remove_budget(tx: Tx, scope: Scope, key: str, period: Period, *, by: str) ->
 
 def allow(tx: Tx, scope: Scope, key: str, period: Period, more_microusd: int, *, by: str, reason: str,
           had_microusd: int | None = None) -> Budget:  # fmt: skip
-    """Let a scope spend more in the current period: a person's act, recorded.
+    """Add to a scope's limit for the current period: an action of a person, recorded.
 
-    `had_microusd` is what a person saw that it had been allowed before; if that is so no more, their click came twice
-    or somebody else was quicker. Raises NotFound, Conflict.
+    `had_microusd` is the amount added before, as the person saw it; if it has changed, this is a double click or
+    another person was quicker. Raises NotFound, Conflict.
     """
     row = _locked(tx, scope, key, period)
     if row is None:
@@ -206,7 +206,7 @@ def allow(tx: Tx, scope: Scope, key: str, period: Period, more_microusd: int, *,
 
 
 def list_budgets(tx: Tx) -> list[Budget]:
-    """Return every budget as it stands in its current period."""
+    """Return every budget and its use in the current period."""
     rows = list(tx.session.scalars(sa.select(BudgetRow).order_by(BudgetRow.scope, BudgetRow.key, BudgetRow.period)))
     now = tx.now()
     for row in rows:
@@ -221,7 +221,7 @@ def _locked(tx: Tx, scope: Scope, key: str, period: Period) -> BudgetRow | None:
 
 
 def _covering(tx: Tx, keys: Mapping[Scope, str]) -> list[BudgetRow]:
-    """Lock the budgets of these scopes, always in the same order, so that no two workers wait for one another."""
+    """Lock the budgets of these scopes, always in the same order, so that no two workers wait for each other."""
     query = (
         sa.select(BudgetRow)
         .where(sa.tuple_(BudgetRow.scope, BudgetRow.key).in_([(str(scope), key) for scope, key in keys.items()]))
@@ -248,7 +248,7 @@ def _budget(row: BudgetRow) -> Budget:
 
 def _sum(tx: Tx, of: type[CallRow] | type[ReservationRow], scope: Scope, key: str,
          *where: sa.ColumnElement[bool]) -> int:  # fmt: skip
-    """Return what all rows that a scope covers come to, in microusd."""
+    """Return the sum of all rows that a scope covers, in microusd."""
     match scope:
         case Scope.AGENT:
             where = (*where, of.agent_id == uuid.UUID(key))
@@ -270,6 +270,6 @@ def _check(scope: Scope, key: str) -> None:
 
 
 def unknown(scope: Scope, key: str, period: Period) -> NotFound:
-    """Return what to raise where no budget stands."""
+    """Return the error for a scope without a budget."""
     return NotFound(f"There is no {period.each} budget of {whose(scope, key)}.",
                     fix="`fleet budgets list` shows them all.")  # fmt: skip

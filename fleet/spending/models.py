@@ -1,4 +1,4 @@
-"""Tables of what is paid: calls to models, amounts set aside for calls under way, and budgets."""
+"""Tables of spending: calls to models, amounts reserved for running calls, and budgets."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class CallRow(Base):
 
     __table_args__ = (
         sa.CheckConstraint("microusd >= 0", name="microusd"),
-        # What a span of time cost is summed from here, without a look at the rows.
+        # Costs of a span of time are summed from this index alone.
         sa.Index("ix_llm_calls_spent", "called_at", postgresql_include=["microusd"]),
         sa.Index("ix_llm_calls_agent", "agent_id", "called_at"),
     )

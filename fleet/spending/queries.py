@@ -75,14 +75,16 @@ def sums(tx: Tx, by: SpendingBy, *, since: datetime, until: datetime | None = No
 
 
 def spent_by_day(tx: Tx, since: datetime) -> dict[date, int]:
-    """Return what each day (UTC) since a midnight cost, in microusd, today so far included; free ones are left out."""
+    """Return the cost of each day (UTC) since a midnight, in microusd, today so far included; free days are left
+    out.
+    """
     source = days.spent(days.span(tx, since, None))
     query = sa.select(source.c.day, sa.func.sum(source.c.microusd)).group_by(source.c.day)
     return {day: int(amount) for day, amount in tx.execute(query)}
 
 
 def spent_since(tx: Tx, since: datetime, until: datetime | None = None) -> int:
-    """Return what all calls since a moment, and before another, cost, in microusd."""
+    """Return the cost of all calls since a time, and before another, in microusd."""
     source = days.spent(days.span(tx, since, until))
     return int(tx.scalar(sa.select(sa.func.coalesce(sa.func.sum(source.c.microusd), 0))) or 0)
 
@@ -99,7 +101,7 @@ class RecentCalls:
 
 
 def recent(tx: Tx, *, limit: int = 200) -> list[RecentCalls]:
-    """Return what became of the newest calls, by provider."""
+    """Return the results of the newest calls, by provider."""
     newest = sa.select(CallRow).order_by(CallRow.called_at.desc()).limit(limit).subquery()
     call = sa.orm.aliased(CallRow, newest)
     failed = sa.func.count().filter(call.outcome.not_in(_ANSWERS))

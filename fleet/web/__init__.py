@@ -1,5 +1,5 @@
-"""Floor 5: the dashboard and the REST API, one ASGI app over the verbs of the runtime.
+"""The frame of the dashboard and the REST API: one ASGI app over the commands of features.
 
-Started by `fleet web`. Every route names its permission (`gate.needs`) or says that it is open to anybody
-(`gate.anybody`); a test walks the routes. No rule of the business lives here, and no SQL.
+Started by `fleet web`. Every route names its permission (`auth.needs`) or is marked as open (`auth.anybody`); a test
+walks the routes. No business rule and no SQL belong here.
 """

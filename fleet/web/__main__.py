@@ -14,7 +14,7 @@ from fleet.web import server
 
 
 def main() -> int:
-    """Serve until told to stop; returns the exit code."""
+    """Serve until a signal ends the process; returns the exit code."""
     try:
         features = app.load(app.chosen())
         given = app.settings()

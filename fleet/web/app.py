@@ -58,8 +58,11 @@ def create_app(deps: Deps) -> FastAPI:
 
 @functools.lru_cache(maxsize=_REGISTRIES)
 def _routes(features: Registry) -> tuple[BaseRoute, ...]:
-    """Return what every app of these features serves. FastAPI reads all signatures at the first request, once for all
-    apps of a process: routes know no connections, and find those of their app in its state."""
+    """Return the routes of every app with these features.
+
+    FastAPI reads all signatures at the first request, once for all apps of a process: routes keep no connections, and
+    find those of their app in its state.
+    """
     root = APIRouter(generate_unique_id_function=openapi.operation_id)
     for router in _routers(features, "routes"):
         root.include_router(router)
@@ -79,7 +82,7 @@ def _routers(features: Registry, which: Literal["routes", "api", "pages"]) -> It
 
 
 def _for_programs(features: Registry) -> Iterator[str]:
-    """Yield what the paths of open routes begin with: their errors are for programs."""
+    """Yield the path prefixes of open routes for programs: their errors are JSON."""
     for router in _routers(features, "routes"):
         for route in router.routes:
             if isinstance(route, APIRoute):
@@ -87,5 +90,5 @@ def _for_programs(features: Registry) -> Iterator[str]:
 
 
 def _built(ref: Ref | None, deps: Deps) -> Any:
-    """Build what one feature brings for the whole app; None if no feature does."""
+    """Build the part that one feature brings for the whole app; None if no feature does."""
     return None if ref is None else registry.load(ref)(deps)

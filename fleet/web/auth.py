@@ -1,8 +1,8 @@
-"""The one place where it is decided who may use a route. Every route depends on `needs(...)`, or on `anybody`.
+"""Authorization of every route: each depends on `needs(...)`, or on `anybody`.
 
-A browser is known by its session cookie, and its writes must come from our own pages: the browser says so (Sec-Fetch-
-Site, Origin) and the form carries the session's word. A program is known by its bearer token, which no browser sends by
-itself. Whoever is let through is the actor of the audit log for the rest of the request.
+A browser is known by its session cookie, and its writes must come from our own pages: it proves this with
+Sec-Fetch-Site, Origin and the CSRF token in the form. A program is known by its bearer token, which no browser sends by
+itself. The authorized user is the actor of the audit log for the rest of the request.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ from fleet.engine.jobs.models import JobRow
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 STREAMS = "/live"
-"""Answers that last for hours: they change no session's key, since a browser may never come back for another."""
+"""Responses that last for hours: they rotate no session's key, since the browser may never send the new one."""
 _PORTS = {"http": 80, "https": 443}
 _OF_ANY_DECISION = ("action", "thought", "skipped")
-"""What everybody who sees agents is told of a decision, whatever it is about."""
+"""The fields of a decision that every user who sees agents may see, whatever the decision is about."""
 CSRF_FIELD = "csrf"
 CSRF_HEADER = "x-csrf-token"
 
 
 class NotLoggedIn(FleetError):
-    """Nobody is known to stand here."""
+    """The request has no valid session or token."""
 
     def __init__(self) -> None:
         super().__init__("Log in first.", fix="Programs send `Authorization: Bearer <token>`.")
@@ -47,13 +47,13 @@ class Forbidden(FleetError):
 
 
 class Needs:
-    """A dependency that lets through whoever has a permission, and returns who it is."""
+    """A dependency that admits users with a permission, and returns the user."""
 
     def __init__(self, permission: Permission) -> None:
         self.permission = permission
 
     async def __call__(self, request: Request) -> Principal:
-        """Return who asks. Raises NotLoggedIn, Forbidden."""
+        """Return the user. Raises NotLoggedIn, Forbidden."""
         who = await principal_of(request)
         if who is None:
             raise NotLoggedIn
@@ -72,7 +72,7 @@ def needs(permission: Permission) -> Any:
 
 
 async def anybody(request: Request) -> None:
-    """Let everybody through; a write has to come from our own pages all the same. The dependency of open routes."""
+    """Admit everybody; a write must still come from our own pages. The dependency of open routes."""
     if request.method not in SAFE:
         _same_origin(request)
     audit.act_as(Actor("nobody", "", Via.SESSION, address_of(request), request.state.id))
@@ -82,18 +82,18 @@ Open = Depends(anybody)
 
 
 def withheld(who: Principal) -> tuple[str, ...]:
-    """Return the subjects of events that somebody who sees the fleet does not hear of."""
+    """Return the subjects of events that a user may not see."""
     return tuple(subject for subject, needed in registry.current().private.items() if not who.may(Permission(needed)))
 
 
 def carried_for(who: Principal, job: JobRow) -> Mapping[str, Any]:
-    """Return what a job is to do, as far as somebody may know it: nothing if it is about what they do not hear of."""
+    """Return a job's payload, as far as a user may see it: empty if they may not see its subject."""
     subject = registry.current().subjects_of_jobs.get(job.kind) or str(job.payload.get("subject", ""))
     return {} if _is_withheld(who, subject) else job.payload
 
 
 def decided_for(who: Principal, agent: AgentRow, data: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Return inputs or outcome of an agent's decision, as far as somebody may know them."""
+    """Return the inputs or outcome of an agent's decision, as far as a user may see them."""
     if data is None or not _is_withheld(who, registry.current().subjects_of_agents.get(agent.kind, "")):
         return data
     return {name: data[name] for name in _OF_ANY_DECISION if name in data}
@@ -104,7 +104,7 @@ def _is_withheld(who: Principal, subject: str) -> bool:
 
 
 async def principal_of(request: Request) -> Principal | None:
-    """Return who stands behind a request; looked up once."""
+    """Return the user of a request; looked up once."""
     if not hasattr(request.state, "principal"):
         deps: Deps = request.app.state.deps
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
@@ -118,7 +118,7 @@ async def principal_of(request: Request) -> Principal | None:
 
 
 TheVisitor = Annotated[Principal | None, Depends(principal_of)]
-"""Who stands behind a request of an open route, if anybody is known."""
+"""The user of a request to an open route, or None."""
 
 
 def _by_token(deps: Deps, key: str) -> Principal | None:
@@ -163,9 +163,9 @@ def address_of_ours(request: Request) -> str:
 
 
 def cookie_name(request: Request) -> str:
-    """Return the name of the session's cookie; the prefix has browsers refuse one that another host has set.
+    """Return the name of the session's cookie; with the prefix, browsers refuse one that another host has set.
 
-    Browsers keep cookies by host and not by port, so the name tells two fleets of one machine apart.
+    Browsers keep cookies by host and not by port, so the name distinguishes two fleets on one machine.
     """
     if is_secure(request):
         return "__Host-fleet"
@@ -188,7 +188,7 @@ def session_cookie(request: Request, key: str) -> str:
 
 
 def csrf_word(request: Request) -> str:
-    """Return what the forms of this session carry."""
+    """Return the CSRF token for the forms of this session."""
     return secret.csrf_of(request.cookies.get(cookie_name(request), ""))
 
 
@@ -205,7 +205,7 @@ async def _from_our_pages(request: Request) -> None:
 
 
 def _same_origin(request: Request) -> None:
-    """Refuse what another site has a browser send. What is no browser says nothing about itself, and has no cookie."""
+    """Refuse requests that another site makes a browser send. Other clients send neither these headers nor a cookie."""
     site = request.headers.get("sec-fetch-site")
     if site is not None and site not in ("same-origin", "none"):
         raise Forbidden("This request comes from another site.")
@@ -220,7 +220,7 @@ def _same_origin(request: Request) -> None:
 
 
 def _host_and_port(address: str) -> tuple[str, int | None] | None:
-    """Return where an address leads; browsers leave out a port that goes without saying. None for what is none."""
+    """Return host and port of a URL; browsers leave out the default port. None for an invalid URL."""
     try:
         parts = urlsplit(address)
         return parts.netloc.lower().removesuffix(f":{parts.port}"), parts.port or _PORTS.get(parts.scheme)

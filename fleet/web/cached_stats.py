@@ -1,6 +1,6 @@
 """Cached statistics shared by all page requests. Made by `app`, one a process.
 
-Holds no fact of its own: all of it can be lost and read again.
+Only a cache: all of it can be lost and read again.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ log = logs.get(__name__)
 
 
 class Cached(Generic[T]):
-    """A value that is read again when it is older than `for_s`, by one reader; the others wait for that one."""
+    """A value that one reader refreshes when it is older than `for_s`; other readers wait for that one."""
 
     def __init__(self, read: Callable[[], T], *, for_s: float = _FOR_S) -> None:
         self._read, self._for_s = read, for_s
@@ -32,7 +32,7 @@ class Cached(Generic[T]):
         self._until_s = float("-inf")
 
     def get(self) -> T:
-        """Return the value, as old as `for_s` at most. Raises what reading raises."""
+        """Return the value, at most `for_s` old. Raises the errors of reading."""
         with self._lock:
             if self._value is None or clock.monotonic_s() >= self._until_s:
                 began_s = clock.monotonic_s()
@@ -46,12 +46,12 @@ class Cached(Generic[T]):
         return self._value
 
     def forget(self) -> None:
-        """Have the next one read: somebody has just changed something."""
+        """Drop the value, after a change."""
         self._until_s = float("-inf")
 
 
 class Background(Generic[T]):
-    """A value that takes long to get: asked for in a thread of its own while everybody goes on with the last one."""
+    """A value that takes long to read: a thread refreshes it, while all requests use the last one."""
 
     def __init__(self, ask: Callable[[], T], *, every_s: float) -> None:
         self._ask, self._every_s = ask, every_s
@@ -60,14 +60,14 @@ class Background(Generic[T]):
         self.last: T | None = None
 
     def refresh(self) -> None:
-        """Have it asked for if that is due and nobody does; returns at once."""
+        """Start a refresh if one is due and none runs; returns at once."""
         if clock.monotonic_s() >= self._due_s and self._lock.acquire(blocking=False):
             threading.Thread(target=self._run, name="ask", daemon=True).start()
 
     def _run(self) -> None:
         try:
             self.last = self._ask()
-        except Exception:  # whoever looks is told what was known before
+        except Exception:  # requests go on with the old value
             log.exception("asking_failed")
         finally:
             self._due_s = clock.monotonic_s() + self._every_s
@@ -75,18 +75,18 @@ class Background(Generic[T]):
 
 
 class CachedStats:
-    """What one process reads once for all who look: the pulse, and the cards of the first page."""
+    """Statistics that one process reads once for all requests: the pulse, and the cards of the first page."""
 
     def __init__(self, deps: Deps, cards: Cards | None = None) -> None:
         self._pulse = Cached(lambda: _pulse(deps))
         self._cards = cards
 
     def pulse(self, *, fresh: bool = True) -> Pulse | None:
-        """Return how the fleet stands; `fresh` False: as it was last known, without asking anybody."""
+        """Return the state of the fleet; `fresh` False: the last known one, without a query."""
         return self._pulse.get() if fresh else self._pulse.last
 
     def forget(self) -> None:
-        """Read everything anew at the next look: whoever did something must see what came of it."""
+        """Drop all values: a user who changed something must see the result on the next page."""
         self._pulse.forget()
         if self._cards is not None:
             self._cards.forget()

@@ -15,7 +15,7 @@ def number(value: float | None) -> str:
 
 
 def plural(value: int, noun: str) -> str:
-    """Return a number of things: 1 as 1 like, 2 as 2 likes."""
+    """Return a number with its noun: 1 as 1 like, 2 as 2 likes."""
     return f"{number(value)} {noun}{'' if value == 1 else 's'}"
 
 
@@ -42,7 +42,7 @@ def percent(share: float | None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Trend:
-    """How something stands against the time before."""
+    """A value compared with the period before."""
 
     words: str
     tone: str
@@ -97,7 +97,7 @@ _SYSTEMS = (("Android", "Android"), ("iPhone", "iPhone"), ("iPad", "iPad"), ("Wi
 
 
 def browser(user_agent: str) -> str:
-    """Return what a browser says of itself as people would; its own words if it is none that is known."""
+    """Return a browser's name for people, from its User-Agent header; an unknown header as it is."""
     name = next((name for mark, name in _BROWSERS if mark in user_agent), None)
     system = next((system for mark, system in _SYSTEMS if mark in user_agent), None)
     if name is None:

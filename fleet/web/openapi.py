@@ -1,7 +1,6 @@
-"""What the OpenAPI document says of every route alike: who may call it, how it refuses, its tags and its keys.
+"""Parts of the OpenAPI document that are common to routes: permissions, errors, tags and operation ids.
 
-Called by `app`. What is the same everywhere is said here once, from the routes as they are; a route describes only what
-is its own.
+Called by `app`. They are derived here from the routes; a route describes only what is specific to it.
 """
 
 from __future__ import annotations
@@ -52,7 +51,7 @@ class Problem(BaseModel):
 
 
 class DescribedApp(FastAPI):
-    """An app whose OpenAPI document says of each route what `app` adds to all of them."""
+    """An app whose OpenAPI document has the common parts of each route."""
 
     def openapi(self) -> dict[str, Any]:
         """Return the document."""
@@ -73,7 +72,7 @@ class DescribedApp(FastAPI):
 
 
 def operation_id(route: APIRoute) -> str:
-    """Return what generated clients call a route: `agents_pause`, `agents_list`, `status`."""
+    """Return the name of a route in generated clients: `agents_pause`, `agents_list`, `status`."""
     if not route.tags:
         return route.name
     noun = str(route.tags[0]).replace(" ", "_")
@@ -82,7 +81,7 @@ def operation_id(route: APIRoute) -> str:
 
 
 def guarded(app: FastAPI) -> Iterator[tuple[str, str, Permission | None]]:
-    """Return each route's path, method and permission; no permission for those that are open to anybody."""
+    """Return each route's path, method and permission; no permission for open routes."""
     for route in iter_route_contexts(app.routes):
         if isinstance(route.original_route, APIRoute):
             needed = [one.call.permission for one in route.dependant.dependencies if isinstance(one.call, Needs)]

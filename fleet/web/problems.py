@@ -1,4 +1,4 @@
-"""Errors as answers: problem+json (RFC 9457) for programs, a page that says what to do for people."""
+"""Error responses: problem+json (RFC 9457) for programs, a page with the next step for people."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ _TITLES = {
 }  # fmt: skip
 _MOST_WRONG, _LONGEST_PATH = 100, 200
 _NO_PAGE = {404: "There is no page at this address.", 405: "There is a page at this address, but nothing to send it."}
-"""What a page says instead of the protocol's own words, which are for programs."""
+"""Messages of pages, in place of the protocol's own, which are for programs."""
 
 
 class _Problem(JSONResponse):
-    """Whatever was sent may be quoted in it, also what is no text: half of a surrogate pair becomes a question mark."""
+    """JSON that may quote any input, even invalid text: a lone surrogate becomes a question mark."""
 
     media_type = "application/problem+json"
 
@@ -51,7 +51,7 @@ class _Problem(JSONResponse):
 
 
 def status_of(error: FleetError) -> int:
-    """Return the status that tells a program what kind of refusal it is."""
+    """Return the HTTP status for an error."""
     return next((status for kind, status in _STATUS if isinstance(error, kind)), 400)
 
 
@@ -88,7 +88,9 @@ def install(app: FastAPI) -> None:
 
 
 class _Breakage:
-    """Answers what nobody expected from within the other layers, whose headers the answer would lack outside."""
+    """Answers unexpected errors from within the other middleware; outside of it the response would lack their
+    headers.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -122,7 +124,7 @@ def _answer(request: Request, status: int, detail: str, fix: str | None = None, 
 
 
 async def _refused(request: Request, error: Exception) -> Response:
-    assert isinstance(error, FleetError)  # this is what it is registered for
+    assert isinstance(error, FleetError)  # the type that it is registered for
     if isinstance(error, NotLoggedIn) and not _for_program(request):
         where = f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path
         return RedirectResponse(f"/login?next={quote(where if request.method == 'GET' else '/')}", 303)
@@ -132,19 +134,19 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 
 async def _malformed(request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)  # this is what it is registered for
+    assert isinstance(error, RequestValidationError)  # the type that it is registered for
     wrong = error.errors()[:_MOST_WRONG]  # a request of a megabyte can be wrong in a hundred thousand places
     found = [{"path": ".".join(str(part) for part in item["loc"])[:_LONGEST_PATH], "message": str(item["msg"])}
              for item in wrong]  # fmt: skip
     if _for_program(request):
         words = "; ".join(f"{item['path']}: {item['message']}" for item in found)
-    else:  # whoever looks at a page has filled in a field, or changed an address
+    else:  # on a page, the person filled in a field or changed the URL
         words = "; ".join(f"“{item['path'].rpartition('.')[2]}”: {item['message']}" for item in found)
     return _answer(request, 422, words[:1000], None, errors=found)
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)  # this is what it is registered for
+    assert isinstance(error, HTTPException)  # the type that it is registered for
     detail = str(error.detail)
     if not _for_program(request) and detail == HTTPStatus(error.status_code).phrase:
         detail = _NO_PAGE.get(error.status_code, detail)

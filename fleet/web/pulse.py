@@ -15,7 +15,7 @@ from fleet.engine.controls import Hold
 
 @dataclass(frozen=True, slots=True)
 class Pulse:
-    """The state of the fleet. `tallies` are by path of the page, None for more than anybody counts."""
+    """The state of the fleet. `tallies` are by path of the page, None for numbers too high to count."""
 
     holds: Sequence[Hold] = ()
     tallies: Mapping[str, int | None] = field(default_factory=dict)

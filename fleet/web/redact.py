@@ -1,6 +1,6 @@
-"""What jobs and events carry, as pages show it: data in words, secrets out, long texts cut. Pure.
+"""Payloads of jobs and events, prepared for pages: as text, without secrets, long values cut. Pure.
 
-All of it may come from agents, surfaces and people; a link is made of it only where it is an address of the web.
+All of it may come from agents, surfaces and people; only http(s) addresses become links.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _HIDDEN = "***"
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One thing that is carried. `is_long` ones are folded."""
+    """One field of a payload. `is_long` ones are folded."""
 
     name: str
     text: str
@@ -31,7 +31,7 @@ class Field:
 
 
 def fields(data: Mapping[str, Any] | None) -> list[Field]:
-    """Return what stands in a row's data, by name as it stands there."""
+    """Return the fields of a payload, by name."""
     return [_field(name, value) for name, value in _without_secrets(data or {}).items()]
 
 
@@ -50,7 +50,7 @@ def _cut(text: str) -> str:
 
 
 def _without_secrets(value: Any) -> Any:
-    """Take out what looks like a secret, and what is called one."""
+    """Mask values that look like a secret, and fields whose name says so."""
     match value:
         case Mapping():
             return {

@@ -1,6 +1,6 @@
-"""Pages: templates filled in, and what was just done told on the page after it.
+"""Render pages from templates, and show the result of the last action on the next page.
 
-All that comes from agents, surfaces and people is data: Jinja escapes it, and the policy runs no script but ours.
+All data of agents, surfaces and people is escaped by Jinja, and the content security policy runs only our own scripts.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _Source = tuple[str, str | None, Callable[[], bool] | None]
 
 
 def _edition() -> str:
-    """Return what changes with the look: browsers keep files by their address."""
+    """Return a hash of the style and scripts: browsers cache files by their URL."""
     files = sorted((_HERE / "static").iterdir())
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:12]
 
@@ -47,7 +47,7 @@ class _Templates(jinja2.BaseLoader):
         self._own = jinja2.FileSystemLoader(_HERE / "templates")
 
     def get_source(self, environment: jinja2.Environment, template: str) -> _Source:
-        """Return a template, its file, and whether that is still the same. Raises TemplateNotFound."""
+        """Return a template, its file, and a function that tells whether it is unchanged. Raises TemplateNotFound."""
         feature, slash, name = template.partition("/")
         if not slash:
             return self._own.get_source(environment, template)
@@ -96,7 +96,7 @@ pages.globals.update(
 
 
 def render(request: Request, template: str, *, code: int = 200, **facts: Any) -> HTMLResponse:
-    """Return a page. `who` is the one who looks at it, None before a login."""
+    """Return a page. `who` is the user, None before a login."""
     who = getattr(request.state, "principal", None)
     said = _take_said(request)
     html = pages.get_template(template).render(
@@ -110,7 +110,7 @@ def render(request: Request, template: str, *, code: int = 200, **facts: Any) ->
 
 
 def go(request: Request, where: str, said: str = "", *, wrong: bool = False) -> RedirectResponse:
-    """Lead to a page of ours after something was done, and say there what it was."""
+    """Redirect to a page after an action, with a message about its result."""
     request.app.state.stats.forget()
     answer = RedirectResponse(where, 303)
     if said:
@@ -122,13 +122,13 @@ def go(request: Request, where: str, said: str = "", *, wrong: bool = False) -> 
 
 
 def _pulse(request: Request, code: int) -> Pulse | None:
-    """Return how the fleet stands. Refusals are rendered on the event loop, where nobody may wait for a database."""
+    """Return the state of the fleet. Refusals are rendered on the event loop, which must not wait for a database."""
     stats: CachedStats = request.app.state.stats
     return stats.pulse(fresh=code < 400 and getattr(request.state, "principal", None) is not None)
 
 
 def back(request: Request, otherwise: str) -> str:
-    """Return the page of ours that a form was sent from, with its filters, or another."""
+    """Return the page from which a form was sent, with its filters, or another."""
     try:
         came = urlsplit(request.headers.get("referer", ""))
     except ValueError:
@@ -140,7 +140,7 @@ def back(request: Request, otherwise: str) -> str:
 
 
 def frame(pulse: Pulse | None) -> str:
-    """Return what every page shows of the fleet, for the stream."""
+    """Return the parts that every page shows, for the stream."""
     parts: Any = pages.get_template("_frame.html").module
     return str(parts.whole(pulse))
 

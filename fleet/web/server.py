@@ -33,7 +33,7 @@ def running(deps: Deps, *, host: str = "127.0.0.1", port: int = 0) -> Iterator[s
 
 
 def _prepared(deps: Deps, host: str, port: int) -> serving.Server:
-    app = create_app(deps)  # before the port is taken, which nobody would give back
+    app = create_app(deps)  # before the port is taken, which an error would not release
     listener = serving.bound("dashboard", host, port, setting="FLEET_WEB")
     proxies = list(deps.settings.web_proxies)
     # Half of the connections may be live streams, and half of all those of one address.

@@ -46,3 +46,10 @@ def test_a_way_to_work_adds_one_step_to_the_personas_own() -> None:
     assert told("social_marketer", "filter_apply") == ["generate", "resize", "adjust", "save"]
     assert told("ai_artist", "upscale") == ["generate", "resize", "save"]
     assert told("ai_artist", "inpaint") == told("ai_artist") == ["generate", "save"]
+
+
+def test_a_story_is_made_tall_and_not_cut_out_of_a_square() -> None:
+    """Symptom: posters in stories lost both ends of their titles."""
+    made = workflows.steps("social_marketer", "a kite", "resize_stories")
+    assert made[0]["params"]["size"] == "1024x1792"
+    assert [step["params"]["height"] for step in made if step.get("operation") == "resize"] == [1920]

@@ -6,6 +6,7 @@ import functools
 import random
 import re
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -18,7 +19,7 @@ from fleet.features.content.checks.similar import RecentTexts, repeats
 from fleet.features.personas import library
 from fleet.llm.base import CommentRequest, PostRequest, PostWords, SeenPost, Speaker
 from fleet.llm.lexicon import subject
-from fleet.llm.offline import grammar, phrases
+from fleet.llm.offline import grammar, leads, phrases
 from fleet.llm.offline.provider import OfflineProvider
 from tests.factories import comment_on
 
@@ -326,6 +327,25 @@ def test_interest_with_braces_or_markup_is_no_rule() -> None:
 
 
 # Comments
+
+
+def test_no_two_tempers_begin_a_comment_alike() -> None:
+    tempers = ("professional", "trendy", "creative", "analytical", "experimental", "minimal", "of my own")
+    said = [" ".join(lead.casefold().split()[:3]) for temper in tempers for lead in leads.for_temper(temper)]
+    assert [opening for opening, times in Counter(said).items() if times > 1] == []
+
+
+@pytest.mark.parametrize("persona_id", IDS)
+def test_what_was_heard_lately_is_not_begun_again(persona_id: str) -> None:
+    """Symptom: four voices began with "Said with respect for the work", and one with "Saving the" six times."""
+    who, captions = speaker(persona_id), [post.caption for post in posts("ux_designer", 40)]
+    heard: list[str] = []
+    for number, caption in enumerate(captions):
+        request = replace(comment_on(who, "Neon Fox", caption), heard=tuple(heard[-12:]))
+        text = WRITER.write_comment(request, random.Random(number))[0].text
+        begun = {" ".join(one.split()[:3]) for one in heard[-12:]}
+        assert " ".join(text.split()[:3]) not in begun
+        heard.append(text)
 
 
 @pytest.mark.parametrize("persona_id", IDS)

@@ -1,8 +1,8 @@
-"""The FloImg gallery (the FSC API): every call, header and code that it knows.
+"""The FloImg gallery (the FSC API): every call, header and status code that Fleet uses.
 
-How an unknown outcome is resolved: an account by asking again (the invitation is idempotent), a post or comment by
-looking for it, a like by the answer itself, since liking toggles and the answer says which way. Reactions and
-requests to be friends are no part of that API: a server that has them says so, and doing them twice is doing them once.
+How an unknown outcome is resolved: an account by inviting again (the invitation is idempotent), a post or comment by
+looking for it, a like by the answer itself, since liking toggles and the answer says which way. Reactions and friend
+requests are no part of that API: a server that has them declares it, and repeating one has no effect.
 """
 
 from __future__ import annotations
@@ -78,19 +78,22 @@ class FloImg:
         self._offers: Offers | None = None
 
     def offers(self) -> Offers:
-        """Return what this server has beyond the FSC API; asked once. Raises an AdapterError while it is away."""
+        """Return the capabilities of this server beyond the FSC API; requested once.
+
+        Raises an AdapterError while it is down.
+        """
         if self._offers is None:
             try:
                 body = self._call("GET", "/api/capabilities", None)
-            except (base.Vanished, base.Refused):  # the API as it is written knows no such question
+            except (base.Vanished, base.Refused):  # the standard API has no such route
                 body = {}
             self._offers = parsed(Capabilities, body).offers()
         return self._offers
 
     def feed(self, account: Account, *, limit: int, audience: str = "public") -> list[FeedItem]:
-        """Return the newest posts, at most `limit`; those for friends too where they are asked for and there are any.
+        """Return the newest posts, at most `limit`; those for friends too if they are requested and there are any.
 
-        A server that knows no friends is asked for what everybody sees. What no job could be about is left out.
+        A server without friends is asked for public posts. Posts that no job could be about are left out.
         """
         wanted = audience if audience != "public" and audience in self.offers().visibilities else "public"
         items = self._page(account, limit=limit, offset=0, audience=wanted)
@@ -141,7 +144,7 @@ class FloImg:
                 own = (c for c in self._comments(action.account, target) if c.user.username == action.account.username)
                 try:
                     comment = next((c for c in own if c.id not in known), None)
-                except base.Vanished:  # the post, and with it whatever was said there
+                except base.Vanished:  # the post, and with it all comments on it
                     return None
                 return None if comment is None else Receipt(comment.id, {"adopted": True})
         return None
@@ -154,7 +157,7 @@ class FloImg:
 
     def _post(self, action: AnyAction, post: PostPayload, timeout_s: float) -> Receipt:
         request = {"imageUrl": post.image_url, "title": post.text[:TITLE_CHARS], "description": post.text}
-        # The surface's validator refuses nulls: what we do not know is left out.
+        # The surface's validator refuses nulls: leave out unknown values.
         if post.alt_text:
             request["altText"] = post.alt_text
         if post.visibility != "public":
@@ -170,7 +173,7 @@ class FloImg:
         return Receipt(parsed(Comment, body.get("comment")).id)
 
     def _like(self, action: AnyAction, target: str, timeout_s: float) -> Receipt:
-        """Leave the post liked. An answer of "not liked" means that we had liked it before: once more puts it back."""
+        """Leave the post liked. The answer "not liked" means that it was liked before: like it once more."""
         path = f"/api/showcase/{quote(target, safe='')}/like"
         for turn in range(3):
             body = self._call("POST", path, action.account, json={}, key=f"{action.key}:{turn}", timeout_s=timeout_s)
@@ -258,7 +261,7 @@ class FloImg:
 
 
 def _reader(account: Account) -> Account | None:
-    """Return whom to read as: without an account (a dry run makes none) the service itself reads."""
+    """Return the user as which to read: without an account (in a dry run) the service itself reads."""
     return account if account.remote_id is not None else None
 
 

@@ -14,13 +14,15 @@ from fleet.adapters.http import Response
 from fleet.core import text
 
 LONGEST_NAME_CHARS, LONGEST_TEXT_CHARS = 200, 20_000
-"""Of what others wrote: it goes into decisions, events, jobs and prompts, and is read there again and again."""
+"""Limits of other users' texts: they go into decisions, events, jobs and prompts, and are read there again and
+again.
+"""
 MOST = 1_000_000_000
 
 Name = Annotated[str, AfterValidator(lambda name: name[:LONGEST_NAME_CHARS])]
 Text = Annotated[str, AfterValidator(lambda text: text[:LONGEST_TEXT_CHARS])]
 Count = Annotated[int, AfterValidator(lambda number: max(-MOST, min(number, MOST)))]
-"""A number that a table keeps, and two of them together as well."""
+"""A number that fits into a column, even as a sum of two."""
 
 _Model = TypeVar("_Model", bound=BaseModel)
 _REACTION = re.compile(r"[a-z_]{1,20}")
@@ -42,7 +44,7 @@ def body_of(response: Response) -> dict[str, Any]:
 
 
 def _storable(value: Any) -> Any:
-    """Return a part of an answer as it can be kept: surfaces that cut captions short send halves of emoji."""
+    """Return a part of a response in storable form: surfaces that cut captions short send lone surrogates."""
     match value:
         case str():
             return text.storable(value)
@@ -57,7 +59,7 @@ def _storable(value: Any) -> Any:
 
 
 def comments_of(body: dict[str, Any]) -> list[Any]:
-    """Return the comments of an answer. Raises Uncertain for what is no list."""
+    """Return the comments in a response. Raises Uncertain if it has no list."""
     found = body.get("comments", body.get("items", []))
     if not isinstance(found, list):
         raise base.Uncertain("the surface's comments are no list")
@@ -101,7 +103,7 @@ def _retry_after_s(response: Response) -> float | None:
 
 
 def moment_of(value: object) -> datetime | None:
-    """Return a time that may be missing; None for what is none."""
+    """Return an optional time; None for an invalid one."""
     try:
         return aware(datetime.fromisoformat(str(value))) if value else None
     except ValueError:
@@ -109,7 +111,7 @@ def moment_of(value: object) -> datetime | None:
 
 
 def reactions_of(value: object) -> dict[str, int]:
-    """Return the reactions to a post other than likes, by type; what is no such count is left out."""
+    """Return the reactions to a post other than likes, by type; invalid counts are left out."""
     found: dict[str, int] = {}
     for one in value if isinstance(value, list) else []:
         kind, count = (one.get("type"), one.get("count")) if isinstance(one, dict) else (None, None)
@@ -121,22 +123,22 @@ def reactions_of(value: object) -> dict[str, int]:
 
 
 def image_url_of(value: object) -> str:
-    """Return the address of a post's picture; nothing for what is none, such as the picture itself as a data URL."""
+    """Return the address of a post's picture; empty for an invalid one, such as a data URL."""
     url = value.get("url") if isinstance(value, dict) else value
     return url if isinstance(url, str) and _ADDRESS.fullmatch(url) else ""
 
 
 def aware(value: datetime | None) -> datetime:
-    """Return a time with its zone, UTC where none is told; without a time the end of all."""
+    """Return a time with its zone, by default UTC; without a time the latest possible one."""
     if value is None:
         return datetime.max.replace(tzinfo=UTC)
     return value if value.tzinfo else value.replace(tzinfo=UTC)
 
 
 def parsed(model: type[_Model], value: object) -> _Model:
-    """Return a part of an answer in its shape. Raises Uncertain."""
+    """Parse a part of a response as a model. Raises Uncertain."""
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        # It was a success: something happened, only what is unclear.
+        # It was a success: something happened, but not clearly what.
         raise base.Uncertain(f"the surface's answer is not understood ({error.error_count()} problems)") from error

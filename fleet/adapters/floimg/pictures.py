@@ -16,8 +16,8 @@ class FloImgPictures(FloImg):
     def make(self, order: PictureOrder, *, timeout_s: float) -> str:
         """Run the persona's workflow and return the address of its first picture.
 
-        Raises an AdapterError; a workflow that ends in failure is Refused. FloImg makes pictures for agents that it
-        knows, so a guest is invited first: the invitation is idempotent.
+        Raises an AdapterError; a workflow that ends in failure is Refused. FloImg makes pictures only for invited
+        agents, so a guest is invited first: the invitation is idempotent.
         """
         try:
             return self._run(order, timeout_s)

@@ -1,4 +1,4 @@
-"""What FloImg's API answers with: posts, comments and what the surface offers. Called by `floimg` alone."""
+"""Models of the responses of FloImg's API: posts, comments and capabilities. Used by `floimg` alone."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Wire(BaseModel):
 
 
 class WireUser(Wire):
-    """Who made something, as far as it is told."""
+    """The author, as far as the response names it."""
 
     id: str = ""
     username: Name = ""
@@ -73,7 +73,7 @@ class Capabilities(Wire):
     visibilities: frozenset[str] = frozenset({"public"})
 
     def offers(self) -> Offers:
-        """Return it as the engine asks for it."""
+        """Return the capabilities as the engine reads them."""
         return Offers(
             frozenset(action for name, action in _EXTRAS.items() if name in self.capabilities), self.visibilities
         )

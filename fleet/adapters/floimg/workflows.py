@@ -1,7 +1,6 @@
-"""FloImg workflows by persona: how each makes its pictures. Pure data in the surface's step format.
+"""FloImg workflows by persona: the steps that make a picture. Pure data in the surface's step format.
 
-A persona's `workflow_types` add to that: what is a matter of size or light becomes one more step. The others are ways
-to work that the prompt tells of.
+A persona's `workflow_types` add to that: one about size or light adds a step. The others only change the prompt.
 """
 
 from __future__ import annotations
@@ -33,16 +32,22 @@ _OF_TYPE: dict[str, dict[str, Any]] = {
     "upscale": {"operation": "resize", "params": {"width": 2688, "height": 1536, "fit": "contain"}},
 }
 
+_SIZE_OF_TYPE = {"resize_stories": "1024x1792", "resize_presentation": "1792x1024", "resize_devices": "1792x1024"}
+"""Made in the shape that the resize step wants: cutting a square would cut the title off a poster or a chart."""
+
 
 def steps(persona_id: str, prompt: str, workflow_type: str = "") -> list[dict[str, Any]]:
     """Return the steps that make one picture: generate, perhaps transform, save."""
     params = {"prompt": prompt, **_GENERATE.get(persona_id, {"size": "1024x1024", "quality": "standard"})}
+    if workflow_type in _SIZE_OF_TYPE:
+        params["size"] = _SIZE_OF_TYPE[workflow_type]
     made: list[dict[str, Any]] = [
         {"kind": "generate", "generator": "openai", "model": "dall-e-3", "params": params, "out": "image"}
     ]
     last = "image"
     for table, name, out in ((_TRANSFORM, persona_id, "final"), (_OF_TYPE, workflow_type, "finished")):
-        if name in table:
+        is_second = workflow_type in _SIZE_OF_TYPE and table is _TRANSFORM  # one resize, not two
+        if name in table and not (is_second and table[name]["operation"] == "resize"):
             made.append({"kind": "transform", **table[name], "in": last, "out": out})
             last = out
     return [*made, {"kind": "save", "in": last, "destination": "cloud"}]

@@ -1,8 +1,8 @@
 """Postgres: the engine, transactions and migrations.
 
-Doors and `fleet.engine` open transactions; rooms are handed one. No network call is made inside a
-transaction: what must follow a COMMIT is registered with `Tx.afterwards` and runs when COMMIT has
-returned. (SQLAlchemy's own after_commit event would fire at the release of a savepoint.)
+Entry points and `fleet.engine` open transactions; other packages get one as an argument. No network call is made inside
+a transaction: a call that must follow COMMIT is registered with `Tx.afterwards` and runs when COMMIT has returned.
+(SQLAlchemy's own after_commit event would fire at the release of a savepoint.)
 """
 
 from __future__ import annotations
@@ -39,13 +39,12 @@ if TYPE_CHECKING:
 
 log = logs.get(__name__)
 
-_MIGRATION_LOCK = 0x666C656574  # "fleet": any constant does, as long as all migrators take the same
+_MIGRATION_LOCK = 0x666C656574  # "fleet": any constant works, as long as all migrators use the same
 
-# A process that is suspended inside a transaction keeps its locks, and everybody who needs them waits for it. No
-# transaction of ours idles (no network call is made inside one), so the server may end such a session soon.
-#
-# The planner's own price of a random page is that of a turning disk: it would read a young table from end to end, by a
-# plan that is kept while the table grows, rather than look up one key.
+# A process that is suspended inside a transaction keeps its locks, and all transactions that need them wait. No
+# transaction of ours idles (no network call is made inside one), so the server may end such a session soon.  The
+# planner's own price of a random page is that of a turning disk: it would read a young table from end to end, by a plan
+# that is kept while the table grows, rather than look up one key.
 _SESSION = "-c idle_in_transaction_session_timeout=5s -c statement_timeout=60s -c random_page_cost=1.1"
 
 _CONNECT_S = 5
@@ -92,7 +91,7 @@ class Tx:
         return self.session.execute(statement, parameters)  # type: ignore[return-value]
 
     def run(self, statement: Statement, **values: Any) -> psycopg.Cursor[Any]:
-        """Run a statement of the hot path. Rows that the session holds already do not see what it changes."""
+        """Run a statement of the hot path. Rows that the ORM session has loaded do not see its changes."""
         with self._as_ours():
             return statement.run(self._driver, values, now=self._clock.statement_time())
 
@@ -131,14 +130,14 @@ class Tx:
         return sa.func.clock_timestamp() if virtual is None else sa.literal(virtual, sa.DateTime(timezone=True))
 
     def afterwards(self, call: Callable[[], None]) -> None:
-        """Call `call` when this transaction has committed; never if it rolls back.
+        """Call `call` after this transaction has committed; never if it rolls back.
 
-        The facts are safe by then, so what such a call raises is logged and left to the sweep.
+        The data is committed by then, so an error that such a call raises is logged, and the sweep repairs it.
         """
         self._afterwards.append(call)
 
     def end(self) -> None:
-        """Write what the session still holds and let go of its rows. For `Database.transaction` only."""
+        """Flush the session and detach its rows. For `Database.transaction` only."""
         if "session" in self.__dict__:
             self.session.flush()
             self.session.close()
@@ -153,8 +152,9 @@ class Tx:
 
 
 Also = Callable[[Tx], None]
-"""Work for a transaction of somebody else, always handed over as `also`: it is called with the transaction once the
-statement that it belongs to has found its row, and before COMMIT. What it raises undoes both."""
+"""Work for the caller's transaction, always passed as `also`: called with the transaction after the statement that
+it belongs to has found its row, and before COMMIT. An exception undoes both.
+"""
 
 _NOW = Statement(sa.select(NOW))
 
@@ -178,11 +178,11 @@ class Database:
                 pool_timeout=30,
                 json_serializer=as_json,
                 json_deserializer=from_json,  # ten times as fast as Python's, and each claim has several documents
-                hide_parameters=True,  # errors are written down and shown, and values may be anybody's words
-                pool_use_lifo=True,  # the last one back goes first: its statements are prepared
+                hide_parameters=True,  # errors are logged and shown, and parameter values may be users' texts
+                pool_use_lifo=True,  # last in, first out: that connection has prepared statements
                 connect_args={"connect_timeout": _CONNECT_S, "application_name": "fleet", "options": _SESSION, **link},
             )
-        # A port that is no number is a ValueError, a database whose driver is not there a ModuleNotFoundError.
+        # A port that is no number is a ValueError, a missing driver a ModuleNotFoundError.
         except (exc.ArgumentError, exc.NoSuchModuleError, ValueError, ModuleNotFoundError) as error:
             raise InvalidInput(
                 f"FLEET_DATABASE_URL is not a database address ({logs.mask(str(error))}).",
@@ -190,9 +190,9 @@ class Database:
             ) from None
         db_link.watch(self.engine)
         _ask_whether_alive(self.engine)
-        # Who waits for a lock has a connection meanwhile; the turns of all others need one, too.
+        # A call that waits for a lock holds a connection; the turns of all other calls need one, too.
         self._group = GroupCommit(most_separate=max(1, pool_size - 2))
-        # Cached, since calls go together that are carried out by one and the same function.
+        # Cached, since group commit groups calls by the identity of their function.
         self._separating = functools.cache(separating)
         self._carrying_out = functools.cache(lambda statement: functools.partial(self._carry_out, statement))
 
@@ -200,9 +200,9 @@ class Database:
     def transaction(self) -> Iterator[Tx]:
         """Open a transaction that commits when the block ends, and rolls back when it raises.
 
-        Raises Unavailable when the server cannot be reached or cuts the connection, InvalidInput when its
-        tables are missing. After an Unavailable out of the COMMIT itself, what was written may stand: callers
-        read again (every move is guarded, so asking twice is harmless).
+        Raises Unavailable when the server cannot be reached or cuts the connection, InvalidInput when its tables are
+        missing. After an Unavailable from COMMIT itself the writes may be in force: callers read again (every change is
+        guarded, so a repetition is harmless).
         """
         with explained(), self.engine.connect() as connection, connection.begin():
             tx = Tx(connection, self.clock)
@@ -213,8 +213,8 @@ class Database:
     def run(self, statement: Statement, also: Also | None = None, **values: Any) -> list[Any]:
         """Run one statement as a transaction of its own, in one round trip, and return its rows.
 
-        A GroupStatement goes together with what other threads ask of it at this moment. `also` is called in the
-        same transaction if there are any rows. Raises as `transaction` does.
+        A GroupStatement runs together with the calls of other threads at this moment. `also` is called in the same
+        transaction if there are any rows. Raises as `transaction` does.
         """
         if also is not None:
             with self.transaction() as tx:
@@ -229,10 +229,10 @@ class Database:
             return cursor.fetchall() if cursor.description else []
 
     def together(self, carry_out: CarryOut[Item, Result], item: Item, *, apart: Sequence[Hashable] = ()) -> Result:
-        """Return what `carry_out` returns for an item, which it gets among those of other threads (GroupCommit).
+        """Return the result of `carry_out` for an item, which runs together with items of other threads (GroupCommit).
 
-        It opens one transaction for all of them. Where one of them spoils it, or a lock is not to be had soon, each
-        tries by itself.
+        All of them share one transaction. If one item fails it, or a lock is not free soon, each item is tried by
+        itself.
         """
         result: Result = self._group.run(self._separating(carry_out), item, apart=apart)
         return result
@@ -244,7 +244,7 @@ class Database:
 
     @contextmanager
     def _committing_each(self) -> Iterator[psycopg.Connection[Any]]:
-        """Hand out a connection on which each statement is a transaction of its own."""
+        """Yield a connection on which each statement is a transaction of its own."""
         with explained():
             pooled = self.engine.raw_connection()
             driver: psycopg.Connection[Any] = pooled.driver_connection  # type: ignore[assignment]
@@ -256,7 +256,7 @@ class Database:
             finally:
                 if driver.pgconn.transaction_status == TransactionStatus.IDLE:
                     driver.autocommit = False
-                else:  # it is lost, or whoever asked was called away while it answered
+                else:  # the connection is lost, or the thread was interrupted during the query
                     pooled.invalidate()
                 pooled.close()
 
@@ -269,10 +269,10 @@ _FRESH_S = 5.0
 
 
 def _ask_whether_alive(engine: sa.Engine) -> None:
-    """Have a pooled connection asked whether it still works before it is used, unless it was used a moment ago.
+    """Make the pool check a connection before use, unless it was used a moment ago.
 
-    SQLAlchemy's pre-ping asks every time, a round trip for each transaction. One that was lost within the moment
-    fails like one that is lost in mid-use: Unavailable; and it makes the pool distrust all others of its age.
+    SQLAlchemy's pre-ping checks every time, a round trip for each transaction. A connection that was lost within the
+    moment fails like one lost during use: Unavailable; and the pool then distrusts all others of its age.
     """
     lost_at_s = float("-inf")
 
@@ -299,9 +299,9 @@ def _ask_whether_alive(engine: sa.Engine) -> None:
 def migrate(url: str, *, app_role: str = "", folders: Sequence[Path] = ()) -> None:
     """Bring the database at `url` to this version's tables. Safe to run from several places at once.
 
-    `url` is the owner's; `app_role` is the role that gets the grants of an app, if it is another one. `folders` hold
-    the revisions of other packages, each on a branch of its own. Raises FleetError for a database of a later version,
-    and leaves it alone.
+    `url` is the owner's; `app_role` is the role that gets the grants of an app, if it differs. `folders` hold the
+    revisions of other packages, each on a branch of its own. Raises FleetError for a database of a later version,
+    without changing it.
     """
     import alembic.command  # 10 MB that no other process needs
 
@@ -324,8 +324,9 @@ def migrate(url: str, *, app_role: str = "", folders: Sequence[Path] = ()) -> No
 
 
 def _wait_for_turn(connection: sa.Connection) -> None:
-    """Take the migration lock. Asked for again and again: who waits inside a statement stops CREATE INDEX CONCURRENTLY,
-    which waits for all statements that began before it."""
+    """Take the migration lock by polling: a wait inside a statement would block CREATE INDEX CONCURRENTLY, which
+    waits for all statements that began before it.
+    """
     while not connection.scalar(sa.text("SELECT pg_try_advisory_lock(:key)"), {"key": _MIGRATION_LOCK}):
         connection.rollback()
         time.sleep(0.2)

@@ -1,4 +1,4 @@
-"""What a failed statement or transaction means: for people, and for the others who went along with it.
+"""The meaning of a failed statement or transaction: as an error for people, and for other calls of the same group.
 
 Used by `fleet.core.db` alone.
 """
@@ -26,7 +26,7 @@ def explained() -> Iterator[None]:
         yield
     except exc.DBAPIError as error:
         ours = _translated(error)
-        if ours is error:  # its cause stays what it is
+        if ours is error:  # keep its cause
             raise
         raise ours from error
     except exc.TimeoutError as error:
@@ -57,7 +57,7 @@ def _translated(error: exc.DBAPIError) -> Exception:
 
 
 def separating(carry_out: CarryOut[Item, Result]) -> CarryOut[Item, Result]:
-    """Return the same, except that items whose transaction came to nothing are sent away to try by themselves."""
+    """Return the function changed so that items of a transaction that failed are tried one by one."""
 
     def separated(items: list[Item], patience_ms: int) -> Sequence[Result]:
         try:
@@ -79,5 +79,5 @@ def _cause(error: BaseException | None) -> psycopg.Error | None:
 
 
 def _came_to_nothing(cause: psycopg.Error | None) -> bool:
-    """Say whether nothing stands for certain of a transaction that failed: its connection was not lost with it."""
+    """Return whether a failed transaction has certainly written nothing: its connection was not lost with it."""
     return cause is None or not (cause.sqlstate is None or cause.sqlstate.startswith(("08", "57P")))

@@ -1,7 +1,7 @@
-"""The link to Postgres: what ends a wait for a server that says nothing.
+"""Time limits of connections to Postgres: they end a wait for a server that does not answer.
 
-Used by `fleet.core.db` alone. One connection carries all of a process's turns (`fleet.core.group_commit`), so
-whoever waits for it for ever has everybody wait.
+Used by `fleet.core.db` alone. One connection carries all batches of a process (`fleet.core.group_commit`), so a wait
+without end on it would block every thread.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from sqlalchemy import event
 
 from fleet.core.workarounds.psycopg import WatchedConnection
 
-# Of a machine that died, or a firewall that forgot us, the kernel would tell after a quarter of an hour. In seconds,
-# but the last in milliseconds.
+# After a machine died, or a firewall dropped the connection, the kernel would notice after a quarter of an hour. In
+# seconds, except the last, in milliseconds.
 _LINK = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 4, "tcp_user_timeout": 30_000}
 
 
@@ -29,12 +29,14 @@ def watch(engine: sa.Engine) -> None:
 
 
 def limits(url: sa.URL) -> Mapping[str, int]:
-    """Return after how long the kernel gives a link up that answers nothing, where the address does not say so."""
+    """Return after how long the kernel gives up a connection that does not answer, unless the address sets limits of
+    its own.
+    """
     return {name: value for name, value in _LINK.items() if name not in url.query}
 
 
 def wait_without_end(connection: sa.Connection) -> None:
-    """Let the statements of a connection take as long as they take: others' migrations and big tables take time."""
+    """Remove the time limit of a connection's statements: migrations of big tables take time."""
     connection.execute(sa.text("SET statement_timeout = 0"))
     connection.commit()  # or a rollback takes it back
     driver: Any = connection.connection.driver_connection

@@ -25,7 +25,7 @@ LIMITED: Mapping[str, tuple[str, ...]] = {
 }
 """Tables on which the app may do less than on the others."""
 
-_SETUP_LOCK = 0x726F6C6573  # "roles": any constant does, as long as every set-up takes the same
+_SETUP_LOCK = 0x726F6C6573  # "roles": any constant works, as long as every set-up uses the same
 _ATTRIBUTES = "LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS"
 
 Connect = Callable[[str], psycopg.Connection[Any]]
@@ -87,7 +87,7 @@ def _ensure_role(admin: psycopg.Connection[Any], login: Login) -> None:
 
 @contextmanager
 def _membership(admin: psycopg.Connection[Any], owner: str) -> Iterator[None]:
-    """Let an administrator who is no superuser act for the owner, as CREATE DATABASE ... OWNER demands."""
+    """Let an administrator without superuser rights act for the owner, as CREATE DATABASE ... OWNER demands."""
     query = "SELECT rolsuper OR pg_has_role(%s, 'USAGE') FROM pg_roles WHERE rolname = current_user"
     row = admin.execute(query, [owner]).fetchone()
     if row is not None and row[0]:
@@ -110,8 +110,8 @@ def _ensure_database(admin: psycopg.Connection[Any], name: str, owner: str) -> N
     admin.execute(_sql("REVOKE ALL ON DATABASE {} FROM PUBLIC", name))
 
 
-# Indexes, TOAST tables and sequences of columns follow their tables, row types follow theirs, and what belongs to an
-# extension stays with it.
+# Indexes, TOAST tables and sequences of columns change owner with their tables, row types with theirs; objects of an
+# extension keep their owner.
 _FOREIGN = """
     WITH ours AS (SELECT oid FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'),
          owner AS (SELECT oid FROM pg_roles WHERE rolname = %s),
@@ -147,9 +147,9 @@ def _give_contents(inside: psycopg.Connection[Any], owner: str) -> None:
 
 
 def grant(connection: sa.Connection, app: str) -> None:
-    """Let the app's role use the tables that the connected owner has, and those of later migrations.
+    """Grant the app's role access to the tables of the connected owner, and to those of later migrations.
 
-    Nothing happens where both are one role. Raises InvalidInput when the role does not exist.
+    Does nothing where both are one role. Raises InvalidInput when the role does not exist.
     """
     if not app or app == connection.scalar(sa.text("SELECT current_user")):
         return
@@ -207,7 +207,7 @@ _POWERS = {
 
 
 def excess(connection: Any) -> list[str]:
-    """Return what the connected role may do and the app has no use for; a superuser may do all of it."""
+    """Return the privileges of the connected role that the app does not need; a superuser has all of them."""
     row = connection.execute(sa.text(_EXCESS)).mappings().one()
     return ["is a superuser"] if row["rolsuper"] else [words for name, words in _POWERS.items() if row[name]]
 

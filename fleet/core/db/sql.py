@@ -1,4 +1,4 @@
-"""SQL for the hot path: statements that are compiled once, and values that come as one table.
+"""SQL for the hot path: statements that are compiled once, and values passed as one table.
 
 A statement is a named `.sql` file (`read`) or an expression of SQLAlchemy Core. `fleet.core.db` alone runs them; this
 module has no connection of its own. A step of the loop (T1, T3, J1, J5) is one GroupStatement in one file
@@ -29,12 +29,14 @@ from fleet.core.group_commit import NO_END_MS
 from fleet.core.workarounds.sqlalchemy import LiteralDialect
 
 _UNSTORABLE = re.compile(r"(\\\\|\\ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2})|\\u0000|\\ud[89a-f][0-9a-f]{2}")
-"""In JSON: NUL and halves of characters. What must not be taken for them comes first."""
+"""In JSON: NUL and lone surrogates. An escaped backslash comes first, since it looks like their beginning."""
 
 
 def as_json(value: Any) -> str:
-    """Return a value as JSON that Postgres takes. NUL and halves of characters, which it refuses, are left out:
-    both are valid JSON, so any server may send them, and one post of a feed would end everything that reads it."""
+    """Return a value as JSON that Postgres accepts, without NUL and lone surrogates, which it refuses.
+
+    Both are valid JSON, so any server may send them, and one such post would break every reader of its feed.
+    """
     try:
         written = to_json(value).decode()  # three times as fast, but it refuses halves of characters
     except PydanticSerializationError:
@@ -56,12 +58,12 @@ def compile_all() -> None:
 NOW = sa.func.coalesce(sa.bindparam("now", type_=sa.DateTime(timezone=True)), sa.func.clock_timestamp())
 """The time in a Statement of SQLAlchemy Core: the database's, or that of a virtual clock (`fleet.core.clock`)."""
 NOW_FOR_INDEX = sa.func.coalesce(sa.bindparam("now", type_=sa.DateTime(timezone=True)), sa.func.statement_timestamp())
-"""As NOW, but the same for all rows of a statement: only such a value can be looked up in an index."""
+"""As NOW, but the same for all rows of a statement: only such a value can use an index."""
 
 
 @dataclass(frozen=True, slots=True)
 class SqlFile:
-    """The text of a named statement, and what its header says.
+    """The text of a named statement, and its parsed header.
 
     The first lines of a file are comments: its name and a sentence; `calls by KEY:` with the columns of a
     GroupStatement's calls and their types, or `parameters:` with those of a single one; `returns:` with the columns.
@@ -72,7 +74,7 @@ class SqlFile:
     sql: str
     parameters: Mapping[str, str]
     order: str | None
-    """The column by which calls are put in order; None for a statement that takes one call."""
+    """The column by which calls are sorted; None for a statement that takes one call."""
     returns: tuple[str, ...]
 
 
@@ -80,9 +82,9 @@ _HEADER = re.compile(r"(?:--[^\n]*\n)+")
 _FIELD = re.compile(r"(calls by (?P<order>\w+)|parameters|returns):(?P<value>.*)", re.DOTALL)
 _FRAGMENT = re.compile(r"\{(\w+)\}")
 _PARAMETER = re.compile(r"(?<!:):([a-z]\w*)")
-# The planner believes in a hundred rows of a function, and reads whole tables rather than look up as many keys. Of
-# what it cannot know, such as `n % 1`, it believes that it holds for one row of them.
-# `lock_timeout` holds for this statement alone, and is set before its first row is seen, let alone locked.
+# The planner estimates a hundred rows for a function, and would scan whole tables rather than look up as many keys. For
+# a condition that it cannot estimate, such as `n % 1`, it assumes one matching row. `lock_timeout` holds for this
+# statement alone, and is set before its first row is read or locked.
 _CALLS = (
     "SELECT call.* FROM (SELECT set_config('lock_timeout', :patience::text, true)) AS patience,"
     " jsonb_to_recordset(:calls::jsonb) AS call(n integer, {columns}) WHERE call.n % 1 = 0"
@@ -125,13 +127,13 @@ def _stripped(text: str) -> str:
 
 
 class Statement:
-    """A statement of the hot path: a named file or an expression of Core, compiled once, run by the driver itself.
+    """A statement of the hot path: a named file or an expression of Core, compiled once and run by the driver directly.
 
-    SQLAlchemy's own way through a statement costs three times the driver's (measured), and building one anew costs as
-    much again. Values that change are `sa.bindparam(name, type_=...)`; lists are arrays (`= ANY(...)`), never IN.
+    Running it through SQLAlchemy costs three times as much as the driver alone (measured), and building it anew as much
+    again. Values that change are `sa.bindparam(name, type_=...)`; lists are arrays (`= ANY(...)`), never IN.
 
-    The server keeps what it made of it. One that is not `prepared` is planned for the values of each call: where some
-    are common and others rare, a plan for any of them serves the common ones, and for a rare one walks whole tables.
+    The server caches the plan of a `prepared` statement. Others are planned for the values of each call: where some
+    values are common and others rare, a generic plan suits the common ones, and scans whole tables for a rare one.
     """
 
     def __init__(self, statement: sa.ClauseElement | SqlFile, *, prepared: bool = True) -> None:
@@ -163,10 +165,10 @@ class Statement:
 
 
 class GroupStatement(Statement):
-    """A statement that carries out many calls at once: its values are the rows of `given`, each with its number `n`.
+    """A statement that runs many calls at once: its values are the rows of `given`, each with its number `n`.
 
-    Its rows say by `n` whose they are. `order` names the value by which calls are put in order, so that two groups take
-    locks in the same one. A file names it in its header.
+    The column `n` of its result says to which call a row belongs. `order` names the value by which calls are sorted, so
+    that two groups take locks in the same order. A file names it in its header.
     """
 
     def __init__(self, statement: sa.ClauseElement | SqlFile, *, order: str = "") -> None:
@@ -188,7 +190,7 @@ class GroupStatement(Statement):
         self, connection: psycopg.Connection[Any], calls: Sequence[Mapping[str, Any]], *, patience_ms: int,
         now: datetime | None = None,
     ) -> list[list[Any]]:  # fmt: skip
-        """Carry out several calls; return the rows of each. Locks are waited for so long, without an end if 0."""
+        """Run several calls; return the rows of each. `patience_ms` limits the wait for locks; 0 means no limit."""
         places = sorted(range(len(calls)), key=lambda place: str(calls[place][self._order]))
         numbered = [self._numbered(place, calls[place]) for place in places]
         found: list[list[Any]] = [[] for _ in calls]
@@ -197,7 +199,7 @@ class GroupStatement(Statement):
         return found
 
     def _numbered(self, number: int, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the row of a call. A value that is not given would be NULL without a word, so it is an error."""
+        """Return the row of a call. A missing value is an error; SQL would silently use NULL."""
         if self._columns is not None and self._columns != values.keys():
             raise TypeError(f"a call has {sorted(values)}; the statement takes {sorted(self._columns)}")
         plain = {name: str(value) if isinstance(value, _AS_TEXT) else value for name, value in values.items()}
@@ -210,7 +212,7 @@ _AS_TEXT = (uuid.UUID, datetime)
 def given(**columns: sa.types.TypeEngine[Any]) -> sa.CTE:
     """Return the values of all calls of a GroupStatement as a table, with the number of the call as `n`.
 
-    For statements in SQLAlchemy Core; a file says `{calls}`. Values are what JSON has, uuids and instants as text;
+    For statements in SQLAlchemy Core; a file says `{calls}`. Values are JSON values, uuids and instants as text;
     documents are columns of type JSONB.
     """
     call = (
@@ -225,6 +227,8 @@ def given(**columns: sa.types.TypeEngine[Any]) -> sa.CTE:
 
 
 def array(values: Iterable[object]) -> str:
-    """Return uuids, numbers, instants or plain words as an array to run a statement with: its text. The driver takes
-    ten times as long to write one, and a uuid with its dashes four times as long as without."""
+    """Return uuids, numbers, instants or plain words as the text of a Postgres array.
+
+    The driver takes ten times as long to write one, and a uuid takes four times as long with its dashes as without.
+    """
     return "{" + ",".join([one.hex if type(one) is uuid.UUID else str(one) for one in values]) + "}"

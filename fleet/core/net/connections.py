@@ -1,7 +1,7 @@
-"""Which connections a server keeps: limits in time and number, and the connection that is closed when one is too many.
+"""Which connections a server keeps: limits of time and number, and the choice of one to close when there are too many.
 
-Called by `serving` for every server of ours. A connection that waits for the rest of a request is closed before one
-that is served, the oldest first: a flood of half-sent requests displaces itself, and visitors still come in.
+Called by `serving` for every server of Fleet. A connection that waits for the rest of a request is closed before one
+that is served, the oldest first: a flood of half-sent requests displaces itself, and visitors are still served.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ log = logs.get(__name__)
 
 _SAY_AGAIN_S = 60.0
 _SITE_BITS = 64
-"""One visitor with IPv6 has this whole network to choose addresses from."""
+"""A visitor with IPv6 can use any address of such a network."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectionLimits:
     """Limits of one server: durations of each phase of a connection, and numbers of connections.
 
-    `per_address` does not hold for the addresses and networks in `proxies`, which speak for many visitors.
+    `per_address` does not hold for the addresses and networks in `proxies`, which forward many visitors.
     """
 
     head_s: float = 10.0
     body_s: float = 30.0
     stalled_s: float = 20.0
-    """Maximum time in which a peer takes nothing of an answer."""
+    """Maximum time in which a client reads nothing of a response."""
     idle_s: int = 5
     connections: int = 1000
     per_address: int = 500
@@ -55,14 +55,18 @@ class Connections:
         self._counts: Counter[str] = Counter()
         self._waiting: OrderedDict[Closable, None] = OrderedDict()
         self.counted: Counter[str] = Counter()
-        """How many were `refused`, `displaced` by newer ones, or closed as `late`, `stalled` or `malformed`."""
+        """Counts of connections that were `refused`, `displaced` by newer ones, or closed as `late`, `stalled` or
+        `malformed`.
+        """
         self._said_at_s = float("-inf")
 
     def __len__(self) -> int:
         return len(self._sites)
 
     def admit(self, connection: Closable, address: str) -> bool:
-        """Count a new connection, and close an older one where it is one too many; False if it cannot be kept."""
+        """Count a new connection, and close an older one if there are too many; False if the new one must be
+        refused.
+        """
         site = site_of(address)
         self._sites[connection] = site
         self._counts[site] += 1
@@ -96,7 +100,7 @@ class Connections:
                 del self._counts[site]
 
     def count(self, what: str) -> None:
-        """Count a connection that was closed by us; the log is told at most once a minute."""
+        """Count a connection that Fleet closed; it is logged at most once a minute."""
         self.counted[what] += 1
         if clock.monotonic_s() - self._said_at_s >= _SAY_AGAIN_S:
             self._said_at_s = clock.monotonic_s()
@@ -123,7 +127,7 @@ class Connections:
 
 
 def site_of(address: str) -> str:
-    """Return what limits are counted by: an IPv4 address, or the /64 network of an IPv6 one."""
+    """Return the key of the limit per address: an IPv4 address, or the /64 network of an IPv6 one."""
     try:
         found = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:

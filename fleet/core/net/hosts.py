@@ -1,8 +1,8 @@
-"""The headers of a request that are judged before an app sees them: Host, and cookies.
+"""Check headers of a request before an app sees them: Host, and cookies.
 
-A page of another site can have its own name lead to this machine (DNS rebinding) and would then share our origin. So a
-request that calls us by any other name is answered with 421, before anything else looks at it. Called by the dashboard
-and by the sandbox's gallery.
+A page of another site can point its own name at this machine (DNS rebinding) and would then share our origin. So a
+request with any other Host is answered with 421, before any other code runs. Called by the dashboard and by the
+sandbox's gallery.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 _PROBES = frozenset({"/health", "/ready"})
-"""Orchestrators ask these under any name; the answers hold no data."""
+"""Orchestrators request these under any host name; the responses hold no data."""
 
 
 class Hosts:
@@ -50,17 +50,17 @@ def host_of(written: str) -> str | None:
     """Return the name in a Host header, in lower case and without the port; None for one that is malformed."""
     try:
         parts = urlsplit(f"//{written}")
-        _ = parts.port  # raises for what is no port
+        _ = parts.port  # raises for an invalid port
     except ValueError:
         return None
     return parts.hostname if parts.netloc == written and "@" not in written else None
 
 
 def without_escapes(header: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
-    """Return a header, of cookies without those that hold a backslash: none of ours does.
+    """Return a cookie header without the cookies that contain a backslash: none of ours does.
 
-    To undo such escapes takes Python the square of their number (CVE-2024-7592): a header of 60 kB, from anybody, held
-    every page up for eight seconds.
+    Python takes quadratic time to undo such escapes (CVE-2024-7592): a header of 60 kB, from any client, blocked every
+    page for eight seconds.
     """
     name, value = header
     if name != b"cookie" or b"\\" not in value:

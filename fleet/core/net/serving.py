@@ -1,8 +1,8 @@
-"""A web server as a process or a thread: a port taken, served, and given back cleanly.
+"""A web server as a process or a thread: take a port, serve, and release it cleanly.
 
-Called by the dashboard, the exporter of metrics and the sandbox's gallery, each with its own app. Uvicorn does the
-serving; added are plain words for a taken port, a line once it listens, limits of connections (`connections`), and live
-streams that do not hold up the end.
+Called by the dashboard, the exporter of metrics and the sandbox's gallery, each with its own app. Uvicorn serves; this
+adds a plain error for a taken port, a line once it listens, limits of connections (`connections`), and live streams
+that do not delay the shutdown.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ _STOP_S = 2
 _START_S = 30.0
 _BACKLOG = 512
 _OTHER_FILES = 200
-"""Files that a process may need beside its connections: of the database, of pictures, of logs."""
+"""Files that a process may need besides its connections: of the database, of pictures, of logs."""
 USUAL = ConnectionLimits()
 
 
 def bound(what: str, host: str, port: int, *, setting: str) -> socket.socket:
     """Take a port, 0 for any free one; `setting` begins the names of the settings that choose another.
 
-    Raises InvalidInput that names the port when it cannot be had.
+    Raises InvalidInput that names the port when it is taken.
     """
     fix = f"Choose another with {setting}_PORT (0 takes any free one)."
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # asyncio lets what is written leave at once (TCP_NODELAY) only where the protocol is named. Elsewhere the body of
-    # an answer waits for the ACK of its headers, 40 ms.
+    # asyncio sends data at once (TCP_NODELAY) only if the protocol is named. Otherwise the body of a response waits for
+    # the ACK of its headers, 40 ms.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -60,7 +60,10 @@ def bound(what: str, host: str, port: int, *, setting: str) -> socket.socket:
 
 
 class Server(uvicorn.Server):
-    """An app on a port that was taken for it. `close` ends the live streams, which would keep it from ending."""
+    """An app on a port that was taken for it.
+
+    `close` ends the live streams, which would otherwise delay the shutdown.
+    """
 
     def __init__(self, app: Any, listener: socket.socket, what: str, *, close: Callable[[], None],
                  http: type[LimitedProtocol] = LimitedProtocol, limits: ConnectionLimits = USUAL,
@@ -79,15 +82,15 @@ class Server(uvicorn.Server):
         self._listens = threading.Event()
 
     def serve_until_told(self) -> None:
-        """Serve until SIGTERM or SIGINT. Says `<what> listening on <address>` once it does."""
+        """Serve until SIGTERM or SIGINT. Prints `<what> listening on <address>` once it does."""
         self._is_announced = True
         _allow_files(self.connections.most + _OTHER_FILES)
-        gc.freeze()  # what was loaded stays; a look through all of it would hold up every answer
+        gc.freeze()  # loaded modules stay; a full garbage collection would delay every response
 
         def stop(_signal: int, _frame: FrameType | None) -> None:
             self.should_exit = True
 
-        # Uvicorn raises the signal again once it has stopped; with these in place that ends nothing any more.
+        # Uvicorn raises the signal again once it has stopped; with these handlers in place that has no effect
         in_main_thread = threading.current_thread() is threading.main_thread()
         signals = (signal.SIGTERM, signal.SIGINT) if in_main_thread else ()
         before = {number: signal.signal(number, stop) for number in signals}
@@ -135,7 +138,7 @@ def _files() -> int:
 
 
 def _allow_files(wanted: int) -> None:
-    """Raise the soft limit of open files to what is wanted, as far as the hard limit lets."""
+    """Raise the soft limit of open files as needed, as far as the hard limit allows."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
     if soft != resource.RLIM_INFINITY and soft < most:

@@ -25,8 +25,11 @@ from fleet.core.workarounds import kombu
 from fleet.core.workarounds.celery import Args, MessageTemplate, TaskParent
 
 QUEUES = ("critical", "high", "normal", "ticks", "low")
-"""In the order in which a free worker looks. Jobs stand before ticks: when workers cannot keep up, agents wake
-later instead of piling up decisions that nobody carries out."""
+"""In the order in which a free worker takes messages.
+
+Jobs come before ticks: when workers cannot keep up, agents wake later instead of piling up decisions that wait for
+workers.
+"""
 
 _BATCH = 500
 
@@ -45,30 +48,30 @@ def make_app(broker_url: str) -> Celery:
         raise InvalidInput("No broker is set.", fix="Set FLEET_BROKER_URL, or start the embedded one with `fleet up`.")
     try:
         _ = [urlsplit(one).port for one in broker_url.split(";")]  # sentinels are named side by side
-    except ValueError:  # whose words may quote a piece of a password
+    except ValueError:  # whose message may quote a part of a password
         fix = "Write it as redis://:password@host:6379/0; a password's / is %2F there."
         raise InvalidInput("FLEET_BROKER_URL is no address of a broker.", fix=fix) from None
     app = Celery("fleet", broker=broker_url, set_as_current=False)
     app.conf.update(
-        # What Redis handed over is gone from it: the ledger decides what is done, and the sweep rings again. Telling
-        # Redis as well costs more than all else that a message costs (docs/adr/008).
+        # Redis deletes a message when it delivers it: the ledger decides what is done, and the sweep publishes again.
+        # Acknowledging to Redis as well costs more than all other work for a message (docs/adr/008).
         task_queues=[Queue(name, Exchange(""), routing_key=name, no_ack=_is_redis(broker_url)) for name in QUEUES],
         task_default_queue="normal",
         task_create_missing_queues=False,
-        # Other brokers hand out by what is acknowledged; there a message is put away after its task has ended.
+        # Other brokers redeliver what is not acknowledged; there a message is acknowledged after its task has ended.
         task_acks_late=True,
         task_retry_on_worker_lost=True,
         task_default_retry_delay=1,
         task_ignore_result=True,
         task_store_errors_even_if_ignored=False,
-        # The backlog stays in the broker, where everybody sees it, instead of in one worker's memory.
+        # The backlog stays in the broker, where it is visible, instead of in one worker's memory.
         worker_prefetch_multiplier=1,
         worker_disable_prefetch=True,
         worker_eta_task_limit=100,
-        # A child of a prefork pool that takes another's place has Postgres plan all statements anew.
+        # A new child of a prefork pool has Postgres plan all statements anew.
         worker_max_tasks_per_child=10_000,
-        # Flower and `inspect` live on these. Nobody tells that a message was sent: that would double what is sent, and
-        # how many wait is asked of the broker, and why of the ledger.
+        # Flower and `inspect` rely on these. No event says that a message was sent: that would double the messages, and
+        # the broker knows how many wait, the ledger why.
         worker_send_task_events=True,
         task_send_sent_event=False,
         task_track_started=True,
@@ -112,7 +115,7 @@ class Publisher:
     def __init__(self, app: Celery) -> None:
         self._app = app
         self._templates: dict[tuple[str, str], MessageTemplate | None] = {}
-        # A broker that swallows everything costs each turn its timeouts: whoever waits goes with the next one.
+        # A broker that does not answer costs each turn its timeouts: waiting callers share the next turn.
         self._group = GroupCommit(most=_BATCH)
 
     def publish(self, messages: Sequence[Message]) -> None:
@@ -139,7 +142,9 @@ class Publisher:
         return [None] * len(items)
 
     def _template(self, producer: Any, task: str, queue: str) -> MessageTemplate | None:
-        """Return the template of a kind of message, made at its first use; None when each is sent by itself."""
+        """Return the template of a kind of message, made at its first use; None if each message must be sent by
+        itself.
+        """
         if not celery_message.is_supported(producer):
             return None
         if (task, queue) not in self._templates:
@@ -160,7 +165,9 @@ class Publisher:
             return {name: kombu.queue_size(channel, name) for name in QUEUES}
 
     def version(self) -> str | None:
-        """Return what the broker is, such as `Valkey 8.1.4`; None if it does not say. Raises Unavailable."""
+        """Return the name and version of the broker, such as `Valkey 8.1.4`; None if it gives none. Raises
+        Unavailable.
+        """
         with _reached(), self._app.connection_for_read(connect_timeout=3) as connection:
             channel: Any = connection.default_channel
             try:
@@ -174,7 +181,7 @@ class Publisher:
 
 @contextmanager
 def _reached() -> Iterator[None]:
-    """Say in words that the broker is away, whichever library notices."""
+    """Turn any library's error about a broker that is down into Unavailable."""
     try:
         yield
     except (KombuError, OperationalError, RedisError, OSError) as error:
@@ -185,7 +192,10 @@ def _reached() -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class BrokerInfo:
-    """What a broker says of itself. None where it does not say (another kind of server, or one that forbids it)."""
+    """What the broker reports about itself.
+
+    None where it reports nothing (another kind of server, or one that forbids it).
+    """
 
     driver: str
     eviction: str | None = None
@@ -193,7 +203,7 @@ class BrokerInfo:
 
 
 def describe(app: Celery) -> BrokerInfo:
-    """Ask the broker what it is and whether it may forget messages. Raises Unavailable."""
+    """Ask the broker for its version and whether it may lose messages. Raises Unavailable."""
     with _reached(), app.connection_for_read(connect_timeout=3) as connection:
         channel: Any = connection.default_channel
         driver = str(connection.transport.driver_type)
@@ -205,7 +215,7 @@ def describe(app: Celery) -> BrokerInfo:
 
 
 def workers(app: Celery, *, timeout_s: float, names: Sequence[str] = ()) -> list[str]:
-    """Return who answers: every worker, or those named; one that is busy in every thread answers all the same.
+    """Return the workers that answer: all, or the named ones; a worker that is busy in every thread answers too.
 
     A beat answers to its name (`celerybeat@host`) and is no worker.
 

@@ -1,7 +1,7 @@
-"""Text of people and machines made safe to keep and to show, in every script.
+"""Make texts of people and machines safe to store and to show, in every script.
 
-Called by whoever takes words from outside or gives words out. Pure. Letters, marks and emoji of all languages stay;
-what goes is what no reader sees: controls, direction overrides, zero-width and tag characters, piled-up marks.
+Called wherever a text enters or leaves Fleet. Pure. Letters, marks and emoji of all languages stay; invisible
+characters go: controls, direction overrides, zero-width and tag characters, piled-up marks.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _VISIBLE_FORMATS = frozenset("\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u
 _BLANK_LETTERS = frozenset("\u115f\u1160\u3164\uffa0\u2800\u17b4\u17b5")
 _JOINER_MARK, _SELECTORS = "\u034f", range(0xFE00, 0xFE10)
 _FREE_SELECTORS = range(0x180B, 0x1810)  # Mongolian ones, and its vowel separator
-_TAGS = range(0xE0000, 0xE0200)  # tag characters and the selectors beyond them: a way to hide words in words
+_TAGS = range(0xE0000, 0xE0200)  # tag characters and the selectors beyond them: a way to hide text in text
 _FLAG_TAGS = range(0xE0020, 0xE0080)
 _REGIONS = range(0x1F1E6, 0x1F200)
 _SKIN_TONES = range(0x1F3FB, 0x1F400)
@@ -54,19 +54,19 @@ _BLANK_BEFORE_POINT = re.compile(r"\s+(?=[,.;:!?…](?:\s|$))")
 
 
 def storable(text: str) -> str:
-    """Return the text with a sign in place of what no database keeps: NUL, and halves of cut emoji."""
+    """Return the text with a replacement for what no database stores: NUL, and lone surrogates."""
     return _NOT_KEPT.sub("\ufffd", text)
 
 
 def clean(text: str) -> str:
-    """Return the text in NFC on one line: every script and emoji kept, everything unseen removed.
+    """Return the text in NFC on one line: every script and emoji kept, all invisible characters removed.
 
-    Cleaning twice changes nothing more.
+    Cleaning a clean text changes nothing.
     """
     if text.isascii() and text.isprintable():
         return _BLANKS.sub(" ", text).strip()
     seen = ""
-    # What is taken away may bring two joiners or a letter and its mark together, so look again until nothing moves.
+    # Removing characters may bring two joiners or a letter and its mark together, so repeat until nothing changes.
     while seen != text:
         seen = text
         text = unicodedata.normalize("NFC", _TERMINAL_CODES.sub("", text))
@@ -94,7 +94,7 @@ def cut(text: str, limit_chars: int) -> str:
 
 
 def without_markup(text: str) -> str:
-    """Remove tags, comments and entities of HTML, and the signs that write markup; the words between them stay."""
+    """Remove tags, comments and entities of HTML, and the characters of Markdown; the words between them stay."""
     for _ in range(_MOST_NESTED_ENTITIES):
         decoded = html.unescape(text)
         plain = _without_tags(decoded)
@@ -109,7 +109,7 @@ def without_markup(text: str) -> str:
 def without_links(text: str) -> str:
     """Remove addresses of web and mail, also disguised ones (hxxp, a[.]example); a markdown link keeps its label.
 
-    An address that may as well be the end of a sentence ("lamp.It is late") stays.
+    An address that may also be the end of a sentence ("lamp.It is late") stays.
     """
     text = _MARKDOWN_LINK.sub(r"\1", _ADDRESS.sub(" ", text))
     kept, end = [], 0
@@ -121,12 +121,12 @@ def without_links(text: str) -> str:
 
 
 def without_keys(text: str) -> str:
-    """Remove what looks like a key, token or wallet, whosever it may be."""
+    """Remove whatever looks like a key, a token or a wallet address."""
     return _close_up(_KEY.sub(" ", text))
 
 
 def without_mentions(text: str) -> str:
-    """Remove @names, so that nobody is called who was not there."""
+    """Remove @names, so that a text mentions no outside user."""
     return _close_up(_MENTION.sub(" ", _ADDRESS.sub(" ", text)))
 
 
@@ -141,7 +141,7 @@ def without_hashtags(text: str) -> str:
 
 
 def _without_tags(text: str) -> str:
-    """Remove tags, comments, scripts and styles in one pass: what is not closed is searched for once."""
+    """Remove tags, comments, scripts and styles in one pass; the end of an unclosed tag is searched for only once."""
     kept: list[str] = []
     unclosed: set[str] = set()
     at = 0
@@ -197,7 +197,7 @@ def _visible(text: str) -> list[str]:
 
 
 def _keep(char: str, kept: list[str], following: str) -> str:
-    """Return what stays of one character: itself, a blank, or nothing."""
+    """Return the replacement of one character: itself, a blank, or nothing."""
     before = kept[-1] if kept else ""
     code = ord(char)
     if code < 0x7F:
@@ -231,7 +231,7 @@ def _control(char: str) -> str:
 
 
 def _joins(before: str, joiner: str, following: str) -> bool:
-    """Tell whether a joiner stands where it shapes something: between emoji, or in a script that joins its letters."""
+    """Return whether a joiner has an effect at its place: between emoji, or in a script that joins its letters."""
     if not before or not following:
         return False
     if joiner == _ZWJ and _is_emoji(following):
@@ -244,7 +244,7 @@ def _is_emoji(char: str) -> bool:
 
 
 def _in_flag(kept: list[str]) -> bool:
-    """Tell whether a tag character continues a flag, such as that of Scotland: at most six tags and their end."""
+    """Return whether a tag character continues a flag, such as that of Scotland: at most six tags and their end."""
     for back, char in enumerate(reversed(kept[-8:])):
         if char == _BLACK_FLAG:
             return back <= 6

@@ -45,7 +45,7 @@ def find(words: str) -> list[Link]:
 
 @functools.cache
 def endings() -> frozenset[str]:
-    """Return the top-level domains of IANA's list, as ASCII and as Unicode, and those that are reserved or private."""
+    """Return the top-level domains of IANA's list, as ASCII and as Unicode, and the reserved and private ones."""
     listed = resources.files(__package__).joinpath("tlds.txt").read_text(encoding="utf-8").split("\n")
     ascii_forms = {line for line in listed if line and not line.startswith("#")}
     unicode_forms = {idna.decode(one) for one in ascii_forms if one.startswith("xn--")}
@@ -62,14 +62,14 @@ _CORE = (
     "|shop|online|site|icu|click|link|onion|example|invalid|store"
     "|рф|ру|ком|нет|コム|كوم|कॉम|नेट|中国|公司|网络|c0m|n3t|0rg|corn|c o m"
 )
-"""Endings that stand apart from their label in disguises. The others are words too often."""
+"""Endings that disguises write apart from their label. The other endings are too often words."""
 _STOP = _words(
     """
     in is it at to my no so be do am as by us on of or an me we he the la el de es et un en va sa se ma je tu
     il ne
     """
 )
-_CLAIMED = _words("com net org info biz xyz onion example")  # no word of prose after a full stop
+_CLAIMED = _words("com net org info biz xyz onion example")  # not found after a full stop in prose
 _FILE_ENDINGS = _words("py md rs sh pl ps so ml cc mm")
 _FILE_STEMS = _words(
     """
@@ -248,7 +248,7 @@ def _others(plain: str) -> Iterator[Link]:
         if match["tld"] is None or match["tld"] in endings():
             yield Link(match.start(), match.end(), match[0])
     for match in _SEPARATED.finditer(plain):
-        # After a full stop and a blank begins a sentence, unless the ending is no word.
+        # A full stop and a blank begin a sentence, unless the ending is no word.
         if "." not in match[1] and (match[0][len(match[1])].isspace() or match[2] in _CLAIMED):
             yield Link(match.start(), match.end(), f"{match[1]}.{match[2]}{match[3]}")
     for match in _VISIT.finditer(plain):
@@ -296,7 +296,7 @@ def _spelt_out(plain: str) -> Iterator[Link]:
 
 
 def _apart(found: list[Link]) -> Iterator[Link]:
-    """Yield links by place, overlapping ones as one; a link is sure if one of its parts is."""
+    """Yield links by place, overlapping ones merged; a link is sure if one of its parts is."""
     open_link: Link | None = None
     for link in sorted(found, key=lambda one: (one.start, -one.end)):
         if open_link is not None and link.start < open_link.end:

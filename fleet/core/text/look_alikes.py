@@ -1,4 +1,4 @@
-"""Letters that look like a Latin letter: of other alphabets, and Latin ones in a style that Unicode does not undo.
+"""Letters that look like a Latin letter: of other alphabets, and styled Latin ones that Unicode does not normalize.
 
 Read by `fleet.core.text.links`, and by the word lists and the comparison of texts in `fleet.features.content`. Pure
 data.

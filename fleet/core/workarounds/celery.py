@@ -50,19 +50,19 @@ class MessageTemplate:
     body: str
 
     def push(self, channel: Channel, messages: Sequence[tuple[Args, TaskParent]]) -> None:
-        """Send a message for each tuple of ids and what it comes from, all in one command. Raises RedisError."""
-        drawn = os.urandom(RANDOM_BYTES * len(messages))  # at once: each call lets another thread run in between
+        """Send a message for each tuple of ids and its parent, all in one command. Raises RedisError."""
+        drawn = os.urandom(RANDOM_BYTES * len(messages))  # built first: each Redis call lets another thread run
         envelopes = [
             self.fill(args, parent, drawn[number * RANDOM_BYTES : (number + 1) * RANDOM_BYTES])
             for number, (args, parent) in enumerate(messages)
         ]
-        # Not `channel.client`, which costs less: that one is made for the worker's loop, and a connection of its pool
-        # that had been idle answered a health check with something else.
+        # Not `channel.client`, which costs less: it belongs to the worker's loop, and an idle connection of its pool
+        # once answered a health check with another reply.
         with channel.conn_or_acquire() as client:
             client.lpush(self.key, *envelopes)
 
     def fill(self, args: Args, parent: TaskParent, drawn: bytes) -> str:
-        """Return the envelope of one message, whose own ids are made of `RANDOM_BYTES` random bytes.
+        """Return the JSON of one message, with its own ids from `RANDOM_BYTES` random bytes.
 
         The ids in `args` are short, and nothing in them needs escaping.
         """
@@ -79,19 +79,19 @@ class MessageTemplate:
 
 
 def _random_id(drawn: bytes) -> str:
-    """Return what `str(uuid4())` would, from 16 random bytes."""
+    """Return a random UUID as text, from 16 random bytes."""
     digits = drawn.hex()
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
 
 
 def parent_of(app: Celery) -> TaskParent:
-    """Return what a message that is sent now has to say of where it comes from."""
+    """Return the parent of a message that is sent now."""
     task = app.current_worker_task
     return TaskParent() if task is None else TaskParent(task.request.root_id or task.request.id, task.request.id)
 
 
 def is_supported(producer: Producer) -> bool:
-    """Say whether a template may be used: on Redis, and no signal handler wants to see each message."""
+    """Return whether a template may be used: on Redis, and with no signal handler that needs each message."""
     hooks = (signals.before_task_publish, signals.after_task_publish, signals.task_sent)
     return isinstance(producer.channel, Channel) and not any(hook.receivers for hook in hooks)
 
@@ -111,7 +111,7 @@ def template_for(app: Celery, producer: Producer, task: str, queue: str) -> Mess
 
 
 def _template(key: str, text: str) -> MessageTemplate | None:
-    """Cut the holes. Every mark must stand where Celery 5.7 puts it; None for a message that is not known."""
+    """Cut the template at its marks. Each must be where Celery 5.7 puts it; None for an unknown message."""
     message = json.loads(text)
     encoded, properties = message["body"], message["properties"]
     if properties.get("body_encoding") != "base64" or message["content-type"] != "application/json":
@@ -131,7 +131,7 @@ def _template(key: str, text: str) -> MessageTemplate | None:
 
 
 class _Tap:
-    """The channel, except that what would be pushed to Redis is kept here. Stands in for kombu's batch of commands."""
+    """A channel that captures the Redis push instead of sending it. Stands in for kombu's batch of commands."""
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel

@@ -1,6 +1,6 @@
-"""httpx and httpx2: bound a whole answer in time and size. Both bound each read only.
+"""httpx and httpx2: limit a whole response in time and size. Both bound each read only.
 
-Incident: a server that sent one byte of its headers now and then held a worker for hours. Private parts:
+Incident: a server that sent single bytes of its headers slowly blocked a worker for hours. Private parts:
 `Client._transport`, `Client._mounts`, `HTTPTransport._pool._network_backend`, `Response._content`. Called by
 `adapters.http`, `llm.providers.wire` and `fleet --server`, each with its own client; imports neither library.
 """
@@ -13,10 +13,10 @@ from fleet.core import clock
 
 
 def bound(client: Any, late: type[Exception]) -> None:
-    """Have every answer to a client end within its read timeout, counted from when the last of the question was sent.
+    """Make every response to a client end within its read timeout, counted from the end of the request.
 
-    `late` is what the client raises for a read that takes too long. There is no public way to this place;
-    a library that has it elsewhere by now raises AttributeError when the client is made.
+    `late` is the client's exception for a slow read. There is no public way to this place; if a library has moved it,
+    making the client raises AttributeError.
     """
     for transport in (client._transport, *client._mounts.values()):
         if transport is not None:
@@ -24,9 +24,9 @@ def bound(client: Any, late: type[Exception]) -> None:
 
 
 def read(response: Any, most_bytes: int, broken: type[Exception]) -> None:
-    """Read an answer that was sent for as a stream. Raises `broken` where it is longer than that, or packed.
+    """Read a response that was sent as a stream. Raises `broken` if it is longer than the limit, or compressed.
 
-    A packed one could unfold to any size at its first read; who asks has said that it wants none.
+    A compressed response could expand to any size at its first read; the request asked for none.
     """
     if response.headers.get("content-encoding", "").strip().lower() not in ("", "identity"):
         raise broken("the answer is packed, though it was asked not to be")

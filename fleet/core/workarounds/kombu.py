@@ -37,7 +37,7 @@ def install() -> None:
 
 
 def parse(text: str) -> Any:
-    """Return JSON as kombu does; a text that is no JSON, or too long, as it is. `Envelope` keeps that one."""
+    """Parse JSON as kombu does; return a text that is no JSON, or too long, unchanged, for `Envelope` to handle."""
     try:
         return loads(text) if len(text) <= LARGEST else text
     except (ValueError, TypeError, RecursionError, AttributeError, LookupError):
@@ -56,7 +56,9 @@ class Envelope(virtual.Message):
 
 
 def _problem(envelope: Any) -> str | None:
-    """Return what kombu or Celery would trip over outside of its error handlers; None for a sound envelope."""
+    """Return the problem that would make kombu or Celery fail outside of its error handlers; None for a valid
+    envelope.
+    """
     if not isinstance(envelope, dict):
         return "no JSON object, or too long"
     properties, headers, body = envelope.get("properties"), envelope.get("headers"), envelope.get("body")
@@ -103,11 +105,11 @@ def skip_acknowledgement(message: Any) -> None:
 
 
 def _nothing(*_: Any, **__: Any) -> None:
-    """Acknowledge to nobody."""
+    """Do nothing, in place of an acknowledgement."""
 
 
 def queue_size(channel: Any, queue: str) -> int:
-    """Return the number of messages in a queue; 0 for a queue that nobody has declared yet on Redis."""
+    """Return the number of messages in a queue; 0 for a queue that is not declared yet on Redis."""
     size = getattr(channel, "_size", None)  # Redis and memory transports; no declare needed
     if size is not None:
         return int(size(queue))

@@ -1,8 +1,8 @@
-"""psycopg: give a connection up when the server says nothing for too long. psycopg waits without end.
+"""psycopg: give up a connection when the server is silent for too long. psycopg waits without end.
 
 Incident: a server process that was suspended ended no statement, and its kernel went on acknowledging; every thread of
-the process waited. Private parts: `Connection.wait` and the protocol of the generators that it drives (yields a wish,
-is sent what is ready, 0 ten times a second). Used by `fleet.core.db.link`.
+the process waited. Private parts: `Connection.wait` and the protocol of the generators that it drives (yields what it
+waits for, receives what is ready, 0 ten times a second). Used by `fleet.core.db.link`.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ LONGEST_ANSWER_S = 75.0
 
 
 class WatchedConnection(psycopg.Connection[Any]):
-    """A connection that is given up when nothing has come of it for too long.
+    """A connection that is given up when the server has been silent for too long.
 
-    A server process that is suspended (or its machine, by whoever sells it) ends no statement after its time, and its
-    kernel goes on saying that all is well.
+    A suspended server process (or its suspended virtual machine) does not end statements after their time limit, while
+    its kernel still acknowledges packets.
     """
 
     longest_answer_s = LONGEST_ANSWER_S
@@ -42,7 +42,7 @@ class _Silence(Exception):
 
 
 def _asked_until(gen: Generator[Any, Any, Any], until_s: float) -> Generator[Any, Any, Any]:
-    """Pass on between the driver and its socket; ten times a second it is told that nothing has come."""
+    """Relay between the driver and its socket; ten times a second the driver gets 0, "nothing is ready"."""
     try:
         wish = next(gen)
         while True:

@@ -1,7 +1,7 @@
-"""uvicorn: deadlines for requests and answers, and a maximum number of connections.
+"""uvicorn: deadlines for requests and responses, and a maximum number of connections.
 
-Incident: uvicorn waits without end for the rest of a request, and for a peer that does not take its answer; a thousand
-of those, from one machine, were all the connections that a process may have. Private parts: `H11Protocol` with its
+Incident: uvicorn waits without end for the rest of a request, and for a client that does not read its response; a
+thousand of those, from one machine, used up all connections of a process. Private parts: `H11Protocol` with its
 attributes `transport`, `flow`, `conn`, `client`, `loop`, `logger`, `app_state`. Used by `fleet.core.net.serving`.
 """
 
@@ -55,7 +55,7 @@ class LimitedProtocol(H11Protocol):
     def __init__(self, *args: Any, guard: Guard, limits: Timeouts, **options: Any) -> None:
         super().__init__(*args, **options)
         self._guard, self._limits = guard, limits
-        self.logger = _quiet  # anybody can send what is no HTTP, and would write our log
+        self.logger = _quiet  # any client can send something that is no HTTP, and would fill the log
         self._phase = ""
         self._late: asyncio.TimerHandle | None = None
         self._stalled: asyncio.TimerHandle | None = None
@@ -81,10 +81,10 @@ class LimitedProtocol(H11Protocol):
         super().connection_lost(exc)
 
     def on_response_complete(self) -> None:
-        """Wait for the next request, or for the peer to take the rest of the answer."""
+        """Wait for the next request, or for the client to read the rest of the response."""
         super().on_response_complete()
         if self.transport.is_closing():
-            self._expect_progress()  # what is left to be sent
+            self._expect_progress()  # the unsent rest
         elif self.conn.their_state is h11.IDLE:
             self._guard.waits(self)
 
@@ -107,12 +107,12 @@ class LimitedProtocol(H11Protocol):
         self.transport.abort()
 
     def send_400_response(self, msg: str) -> None:
-        """Count what is no HTTP, and answer it."""
+        """Count a request that is no HTTP, and answer it."""
         self._guard.count("malformed")
         super().send_400_response(msg)
 
     def _follow(self) -> None:
-        """Start the deadline of the phase that the request has reached; a byte more does not move it."""
+        """Start the deadline of the phase that the request has reached; single bytes do not move it."""
         if self.conn.their_state is h11.IDLE:
             self._enter("head")
         elif self.conn.their_state is h11.SEND_BODY:
@@ -132,7 +132,7 @@ class LimitedProtocol(H11Protocol):
         self._guard.waits(self)
 
     def _end_late(self) -> None:
-        if self.flow.read_paused:  # by us: the app has yet to read what came
+        if self.flow.read_paused:  # closed by Fleet: the app has not yet read the rest
             self._late = self.loop.call_later(self._limits.body_s, self._end_late)
             return
         self._guard.count("late")

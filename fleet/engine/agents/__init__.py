@@ -1,1 +1,1 @@
-"""Agents as rows: who they are, when they wake, what is done to them."""
+"""Agents as rows: identity, schedule and status."""

@@ -1,7 +1,7 @@
-"""What is done to agents: every write to their rows. Reading is in `queries`, the loop's own moves in `loop`.
+"""Writes to agents' rows, except those of the loop, which are in `loop`. Reading is in `queries`.
 
-Called by `fleet.engine` inside its transactions. Each move of status is one guarded UPDATE that says whether it
-happened, so that starting a running agent starts nothing twice.
+Called by `fleet.engine` inside its transactions. Each change of status is one guarded UPDATE that reports whether it
+happened, so that starting a running agent does nothing.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from fleet.engine.agents.queries import get
 
 _CLOCK = sa.func.clock_timestamp()
 FIRST_TICK = timedelta(seconds=5)
-"""An agent that was just started ticks first after this long."""
+"""The delay of the first tick of an agent that was just started."""
 AWAKE = (AgentStatus.RUNNING, AgentStatus.PAUSED, AgentStatus.ERROR)
-"""Whoever is not idle."""
+"""Every status but idle."""
 _EDITABLE = frozenset(
     {"name", "min_interval_s", "max_interval_s", "owner", "persona_id", "autonomy", *(one.name for one in TRAITS)}
 )
@@ -55,7 +55,7 @@ class NewAgent:
     character: Character = BLANK
     surface: str = "floimg"
     account_id: uuid.UUID | None = None
-    """Its main account; None is that of the settings."""
+    """Its main account; None is the account of the settings."""
     owner: str = ""
     kind: str = field(kw_only=True)
     autonomy: str = registry.AUTONOMOUS
@@ -78,11 +78,11 @@ def create(tx: Tx, new: NewAgent) -> uuid.UUID:
 
 
 class Outdated(Conflict):
-    """The agent's settings are others by now than the person has seen."""
+    """The agent's settings changed after the person read them."""
 
 
 def version_of(agent: AgentRow) -> str:
-    """Return a word that is another as soon as somebody has changed the agent's settings; its own life leaves it."""
+    """Return a version that changes with the agent's settings, but not with its activity."""
     settings = {name: getattr(agent, name) for name in sorted(_EDITABLE)}
     settings |= {"weights": sorted(agent.weights.items()), "config": sorted(agent.config.items())}
     return hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:16]
@@ -91,8 +91,8 @@ def version_of(agent: AgentRow) -> str:
 def update(tx: Tx, agent_id: uuid.UUID, changes: Mapping[str, Any]) -> Mapping[str, Any]:
     """Change an agent's settings; return the old ones. Raises NotFound, InvalidInput for a wrong field or value.
 
-    A weight is named by its action ("like_weight"), a setting of its configuration by its own name. The caller has the
-    agent's row locked: what is checked together must not change meanwhile.
+    A weight is named by its action ("like_weight"), a setting of its configuration by its own name. The caller holds
+    the lock of the agent's row, so that values that are checked together do not change meanwhile.
     """
     agent = get(tx, agent_id)
     before = settings_of(agent)
@@ -111,7 +111,7 @@ def update(tx: Tx, agent_id: uuid.UUID, changes: Mapping[str, Any]) -> Mapping[s
 
 
 def settings_of(agent: AgentRow) -> dict[str, Any]:
-    """Return what can be edited of an agent, by the names that `update` takes."""
+    """Return the editable settings of an agent, by the names that `update` takes."""
     weights = registry.current().weights(agent.kind, agent.weights)
     return {
         **dict.fromkeys(agent_config.fields(agent.kind)),
@@ -148,7 +148,7 @@ _WRONG = {
 
 
 def _write(tx: Tx, statement: sa.Executable, username: str) -> None:
-    """Run a write whose rules the database itself checks, and say what is wrong in words."""
+    """Run a write that the database's constraints check; turn a violation into an error for people."""
     try:
         with tx.session.begin_nested():
             tx.execute(statement)
@@ -171,7 +171,7 @@ def start(tx: Tx, agent_id: uuid.UUID, *, first_tick_at: datetime) -> bool:
 
 
 def start_these(tx: Tx, agent_ids: Sequence[uuid.UUID], *, first_tick_at: datetime) -> int:
-    """Set those of the agents going that are idle or failed; return how many."""
+    """Start those of the agents that are idle or failed; return how many."""
     return _move(
         tx, agent_ids, (AgentStatus.IDLE, AgentStatus.ERROR), AgentStatus.RUNNING, "agent.started",
         next_tick_at=first_tick_at, paused_until=None, pause_reason=None,
@@ -179,7 +179,7 @@ def start_these(tx: Tx, agent_ids: Sequence[uuid.UUID], *, first_tick_at: dateti
 
 
 def pause(tx: Tx, agent_id: uuid.UUID, *, reason: str, until: datetime | None = None) -> bool:
-    """Let an agent rest, until a person resumes it or `until` has come; False if it is idle or rests as long already.
+    """Pause an agent until a person resumes it or `until` has come; False if it is idle or already paused as long.
 
     Raises NotFound.
     """
@@ -187,10 +187,10 @@ def pause(tx: Tx, agent_id: uuid.UUID, *, reason: str, until: datetime | None = 
 
 
 def pause_these(tx: Tx, agent_ids: Sequence[uuid.UUID], *, reason: str, until: datetime | None = None) -> int:
-    """Let those of the agents rest that run, and without an end also those that rest for a while; return how many."""
+    """Pause running agents, and with no end also those that are paused until a moment; return how many."""
     ends = until.isoformat() if until else None
     moving = AgentRow.status == AgentStatus.RUNNING
-    if until is None:  # else the end of its budget's sleep would wake whom a person has paused
+    if until is None:  # else the end of its budget's sleep would wake an agent that a person paused
         moving = sa.or_(moving, sa.and_(AgentRow.status == AgentStatus.PAUSED, AgentRow.paused_until.is_not(None)))
     return _move(
         tx, agent_ids, (AgentStatus.RUNNING, AgentStatus.PAUSED), AgentStatus.PAUSED, "agent.paused",
@@ -205,7 +205,7 @@ def resume(tx: Tx, agent_id: uuid.UUID, *, first_tick_at: datetime) -> bool:
 
 
 def resume_these(tx: Tx, agent_ids: Sequence[uuid.UUID], *, first_tick_at: datetime) -> int:
-    """Let those of the agents go on that are paused; return how many."""
+    """Resume those of the agents that are paused; return how many."""
     return _move(
         tx, agent_ids, (AgentStatus.PAUSED,), AgentStatus.RUNNING, "agent.resumed",
         next_tick_at=first_tick_at, paused_until=None, pause_reason=None,
@@ -213,7 +213,7 @@ def resume_these(tx: Tx, agent_ids: Sequence[uuid.UUID], *, first_tick_at: datet
 
 
 def resume_paused_for(tx: Tx, agent_id: uuid.UUID, reasons: Sequence[str], *, first_tick_at: datetime) -> bool:
-    """Let an agent go on if the reason of its pause begins with one of these; False if it does not."""
+    """Resume an agent if the reason of its pause begins with one of these prefixes; return whether it did."""
     why = sa.or_(*(AgentRow.pause_reason.startswith(reason, autoescape=True) for reason in reasons))
     moved = _move(
         tx, [agent_id], (AgentStatus.PAUSED,), AgentStatus.RUNNING, "agent.resumed", only=why,
@@ -223,12 +223,12 @@ def resume_paused_for(tx: Tx, agent_id: uuid.UUID, reasons: Sequence[str], *, fi
 
 
 def stop(tx: Tx, agent_id: uuid.UUID) -> bool:
-    """Send an agent home; False if it is idle already. Raises NotFound."""
+    """Stop an agent; False if it is idle already. Raises NotFound."""
     return _one(tx, agent_id, stop_these(tx, [agent_id]))
 
 
 def stop_these(tx: Tx, agent_ids: Sequence[uuid.UUID]) -> int:
-    """Send those of the agents home that are not idle; return how many."""
+    """Stop those of the agents that are not idle; return how many."""
     return _move(
         tx, agent_ids, AWAKE, AgentStatus.IDLE, "agent.stopped",
         next_tick_at=None, paused_until=None, pause_reason=None, current_action=None,
@@ -261,7 +261,9 @@ def delete(tx: Tx, agent_id: uuid.UUID) -> None:
 def _move(tx: Tx, agent_ids: Sequence[uuid.UUID], before: Sequence[AgentStatus], after: AgentStatus, subject: str,
           *, payload: Mapping[str, Any] | None = None, only: sa.ColumnElement[bool] | None = None,
           **values: Any) -> int:  # fmt: skip
-    """Move those of the agents that stand where the move begins, with an event for each; return how many."""
+    """Change the status of those of the agents from which the transition is allowed, with an event for each; return how
+    many.
+    """
     standing = (AgentRow.id == sa.any_(_ids(agent_ids)), AgentRow.status.in_(before), AgentRow.deleted_at.is_(None))
     moved = tx.execute(
         sa.update(AgentRow)
@@ -283,7 +285,7 @@ def _ids(agent_ids: Sequence[uuid.UUID]) -> sa.ColumnElement[Any]:
 
 
 def _one(tx: Tx, agent_id: uuid.UUID, moved: int) -> bool:
-    """Say whether the one agent that was meant has moved. Raises NotFound if there is no such agent."""
+    """Return whether the status of the single given agent changed. Raises NotFound if there is no such agent."""
     if not moved:
         get(tx, agent_id)
     return bool(moved)

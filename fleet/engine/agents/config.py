@@ -1,7 +1,7 @@
-"""Configuration and weights of agents: JSON that is checked by what the agent's type and its modes registered.
+"""Configuration and weights of agents: JSON checked by the models that the agent's type and its modes registered.
 
-A configuration is a pydantic model. Only values that somebody has set are stored; all others take the model's defaults.
-Forms label a field by its `title`. `json_schema_extra` may hold `choices`, labels for the values of a Literal by
+A configuration is a pydantic model. Only values that were set are stored; all others take the model's defaults. Forms
+label a field by its `title`. `json_schema_extra` may hold `choices`, labels for the values of a Literal by
 `str(value)`, and `problem`, the message for a wrong value.
 """
 
@@ -33,7 +33,7 @@ class ConfigField:
 
     @property
     def annotation(self) -> Any:
-        """Its type, with what limits its values."""
+        """Its type, with its constraints."""
         limits = self.info.metadata
         return Annotated[(self.info.annotation, *limits)] if limits else self.info.annotation
 
@@ -51,7 +51,7 @@ class ConfigField:
 
     @property
     def label(self) -> str:
-        """The words beside its field in a form."""
+        """The label of its field in a form."""
         return self.info.title or self.name.replace("_", " ").capitalize()
 
     @property
@@ -83,7 +83,7 @@ class ConfigField:
         return {bound: schema[key] for bound, key in (("min", "minimum"), ("max", "maximum")) if key in schema}
 
     def check(self, value: Any) -> Any:
-        """Return a value as JSON has it. Text is taken for what the setting is. Raises InvalidInput."""
+        """Return a value as JSON has it. Text is parsed as the setting's type. Raises InvalidInput."""
         adapter = _adapter(self.annotation)
         try:
             return adapter.dump_python(adapter.validate_python(value), mode="json")
@@ -129,7 +129,7 @@ def read(model: type[C], stored: Mapping[str, Any]) -> C:
 
 
 def values(kind: str, stored: Mapping[str, Any]) -> dict[str, Any]:
-    """Return all settings of an agent of a kind: what is stored, or else the default."""
+    """Return all settings of an agent of a kind: the stored value, or else the default."""
     return {
         name: stored.get(name, one.default)
         for name, one in fields(kind).items()
@@ -138,7 +138,8 @@ def values(kind: str, stored: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check(kind: str, mode: str, given: Mapping[str, Any], *, stored: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Return settings as they are to be stored. Raises InvalidInput for one that is unknown, wrong, or missing.
+    """Return settings in the form in which they are stored. Raises InvalidInput for one that is unknown, wrong, or
+    missing.
 
     `stored` are those that the agent has already.
     """
@@ -187,7 +188,7 @@ def mode_names() -> tuple[str, ...]:
 
 
 def counted_actions() -> tuple[str, ...]:
-    """Return the actions whose totals people see: those of all types of agents."""
+    """Return the actions whose totals pages show: those of all types of agents."""
     kinds = registry.current().agents.values()
     return tuple(dict.fromkeys(name for kind in kinds for name in (*kind.actions, *kind.weights)))
 

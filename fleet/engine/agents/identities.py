@@ -1,4 +1,4 @@
-"""Through which accounts agents act, and as whom the systems behind them know the agents.
+"""The accounts through which agents act, and the identity that each has there.
 
 Called inside its caller's transaction. The loop reads the same with its own statements (`claim_tick.sql`).
 """
@@ -64,10 +64,10 @@ def link(tx: Tx, agent: AgentRow, account_id: uuid.UUID) -> bool:
 
 
 def unlink(tx: Tx, agent: AgentRow, account_id: uuid.UUID) -> Identity | None:
-    """Let an agent act through an account no more; return who it was there, None if it never acted through it.
+    """Detach an agent from an account; return its identity there, None if it never acted through the account.
 
-    When it leaves its main account, its next one becomes the main one. Raises Conflict for the only one. The caller
-    holds the agent's row.
+    When an agent leaves its main account, its next one becomes the main one. Raises Conflict for its only account. The
+    caller holds the lock of the agent's row.
     """
     main, *others = of_agent(tx, agent)
     own = AgentAccountRow

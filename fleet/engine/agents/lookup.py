@@ -1,4 +1,4 @@
-"""Agents by the names that people use, each read in a transaction of its own. Called by features and doors."""
+"""Find agents by the names that people use, each in its own transaction. Called by features and entry points."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The loop's own moves on agents' rows: claim who is due, set the next time, count what was done.
+"""The loop's own writes to agents' rows: claim due agents, set the next time, count actions.
 
 Called by `fleet.engine` only. Edits by people are in `commands`.
 """
@@ -52,7 +52,7 @@ _OWN, _TRAITS = len(ActingAgent.__slots__) - 1, len(Character.__slots__)
 
 
 def actor(row: Sequence[Any]) -> ActingAgent:
-    """Return the actor that stands in the last columns of a row (`fleet/engine/sql/_agent.sql`)."""
+    """Return the actor from the last columns of a row (`fleet/engine/sql/_agent.sql`)."""
     own, traits = row[-_OWN - _TRAITS : -_TRAITS], row[-_TRAITS:]
     character: list[Any] = [tuple(one) if isinstance(one, list) else one for one in traits]
     return ActingAgent(*[*own, Character(*character)])
@@ -74,7 +74,7 @@ def ways(agent: ActingAgent, further: Sequence[Any] | None) -> list[ActingAgent]
 
 
 class Due(NamedTuple):
-    """An agent whose time has come; the caller holds its row."""
+    """An agent whose time has come; the caller holds the lock of its row."""
 
     agent_id: uuid.UUID
     kind: str
@@ -110,15 +110,15 @@ _CLEAR_ENDED_ACTIONS = statement("clear_ended_actions")
 
 
 def anybody_due(db: Database) -> bool:
-    """Tell whether any agent's time has come: one round trip, for a metronome that mostly finds nobody."""
+    """Return whether any agent is due, in one round trip: dispatch mostly finds none."""
     return bool(db.run(_ANY_AGENT_DUE))
 
 
 def claim_due(tx: Tx, *, limit: int, kinds: Collection[str] | None = None) -> list[Due]:
-    """Lock and return the agents whose time has come by the database's clock, longest waiting first.
+    """Lock and return due agents by the database's clock, longest waiting first.
 
-    Others' locked rows are passed over, so any number of dispatchers may run. Agents whose budget sleep is over are
-    among them. With `kinds` only agents of these kinds are claimed.
+    Rows that other dispatchers hold are skipped, so any number of dispatchers may run. Agents whose budget sleep is
+    over are among the due ones. With `kinds` only agents of these kinds are claimed.
     """
     rows = tx.run(_CLAIM_DUE_AGENTS, limit=limit, kinds=None if kinds is None else array(sorted(kinds)))
     return [Due._make(row) for row in rows.fetchall()]
@@ -139,7 +139,7 @@ def lock(tx: Tx, agent_id: uuid.UUID) -> AgentRow | None:
 
 
 def is_there(tx: Tx, agent_id: uuid.UUID) -> bool:
-    """Say whether an agent is not deleted, and keep it so for the rest of the transaction."""
+    """Return whether an agent is not deleted, and lock its row so that it stays so until the transaction ends."""
     query = sa.select(AgentRow.id).where(AgentRow.id == agent_id, AgentRow.deleted_at.is_(None))
     return tx.scalar(query.with_for_update(read=True)) is not None
 
@@ -151,12 +151,12 @@ def wake(tx: Tx, agent_id: uuid.UUID) -> None:
 
 
 def clear_action(tx: Tx, agent_id: uuid.UUID) -> None:
-    """Clear an agent's current action: what it did has ended."""
+    """Clear an agent's current action."""
     tx.run(_CLEAR_ACTION, agent_id=agent_id)
 
 
 def end_actions(tx: Tx, ended: Sequence[tuple[uuid.UUID, str]]) -> None:
-    """Clear the current action of agents whose action ended without them, unless they do something else by now."""
+    """Clear the current action of agents whose action ended elsewhere, unless they have started another since."""
     agent_ids, actions = zip(*ended, strict=True)
     tx.run(_CLEAR_ENDED_ACTIONS, agent_ids=array(agent_ids), actions=array(actions))
 

@@ -1,4 +1,4 @@
-"""Tables of the agents and of what holds them back. Knows no other room's rows."""
+"""Tables of the agents and of the controls that pause them. Refers to no other package's rows."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _TIME = sa.DateTime(timezone=True)
 _NOW = sa.text("clock_timestamp()")
 _EMPTY = sa.text("'{}'")
 NOWHERE = "fleet"
-"""The surface of agents that run the fleet itself: they act through no account."""
+"""The surface of system agents: they act through no account."""
 
 
 class AgentStatus(StrEnum):
@@ -31,7 +31,7 @@ class AgentStatus(StrEnum):
 
 
 class AgentRow(Base):
-    """One agent: who it is, how it behaves, when it wakes next."""
+    """One agent: identity, character, schedule and status."""
 
     __tablename__ = "agents"
 
@@ -65,7 +65,7 @@ class AgentRow(Base):
     deleted_at: Mapped[datetime | None] = mapped_column(_TIME)
     # Beside `current_action`: an update writes the bytes between the first that differs and the last to the WAL.
     totals: Mapped[dict[str, int]] = mapped_column(JSONB, server_default=_EMPTY)  # done jobs by kind
-    weights: Mapped[dict[str, float]] = mapped_column(JSONB)  # its own; other actions have the default of its type
+    weights: Mapped[dict[str, float]] = mapped_column(JSONB)  # its own; other actions have the default of their type
     config: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=_EMPTY)  # checked by `agents.config`
 
     __table_args__ = (
@@ -78,14 +78,14 @@ class AgentRow(Base):
             name="documents",
         ),
         sa.CheckConstraint("deleted_at IS NULL OR status = 'idle'", name="deleted_is_idle"),
-        # The metronome reads only this: who is due, oldest first.
+        # Dispatch reads only this: the due agents, oldest first.
         sa.Index(
             "ix_agents_due",
             "next_tick_at",
             postgresql_where=sa.text("status IN ('running', 'paused') AND next_tick_at IS NOT NULL"),
         ),
-        # Those who do not run are few; those who do are met on the way through the usernames, and are written to at
-        # each of their ticks: an index that leaves them out costs a tick nothing.
+        # Agents that do not run are few. Running ones are found by username, and each tick writes to them: an index
+        # that leaves them out costs a tick nothing.
         sa.Index(
             "ix_agents_at_rest", "status", "username", postgresql_where=sa.text("status IN ('idle', 'paused', 'error')")
         ),
@@ -111,7 +111,7 @@ class AgentAccountRow(Base):
 
 
 class ControlRow(Base):
-    """Something that holds back a whole scope: the kill switch, or a pause. No row, no hold."""
+    """A control in force on a scope: the kill switch, or a pause. No row means no control."""
 
     __tablename__ = "controls"
 

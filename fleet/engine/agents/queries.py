@@ -1,4 +1,4 @@
-"""What is asked about agents: reading only. Called by `fleet.engine` and, through it, by doors."""
+"""Queries about agents, reading only. Called by `fleet.engine` and, through it, by entry points."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ class AgentFilter:
 
     @property
     def is_gathered(self) -> bool:
-        """Whether those that match are gathered in one go before a page of them is cut.
+        """Return whether the query collects all matches before it cuts a page of them.
 
-        A persona's usernames lie together, and a rare text is nowhere: walking through all usernames until a page is
-        full would read nearly every agent, in a random order.
+        A persona's usernames lie together, and a rare text may match none: walking through the index of usernames until
+        a page is full would read nearly every agent, in a random order.
         """
         return self.persona_id is not None or bool(self.text)
 
@@ -58,11 +58,11 @@ def named(tx: Tx, name: str, *, include_deleted: bool = False) -> AgentRow:
 
 
 def page(tx: Tx, which: AgentFilter, *, limit: int = 20, offset: int = 0) -> tuple[list[AgentRow], int]:
-    """Return what `find` does, and how many match in all."""
+    """Return the result of `find`, and how many agents match in all."""
     if not which.is_gathered:
         return find(tx, which, limit=limit, offset=offset), count(tx, which)
     some = _gathered(_where(which))
-    total = sa.select(sa.func.count()).select_from(some).scalar_subquery()  # of those at hand: no second look at all
+    total = sa.select(sa.func.count()).select_from(some).scalar_subquery()  # no second query
     rows = tx.execute(_page_of(some, limit, offset).add_columns(total)).all()
     return [row[0] for row in rows], rows[0][1] if rows else count(tx, which)
 
@@ -71,8 +71,8 @@ def find(tx: Tx, which: AgentFilter, *, limit: int = 20, offset: int = 0, after:
          before: str | None = None) -> list[AgentRow]:  # fmt: skip
     """Return the agents that match, by username.
 
-    With `after`, a username, those that follow it: the page after the one that ended with it, however far down, costs
-    what the first does. With `before` the last of those that come before it.
+    `after` and `before` are usernames: the page that follows or precedes that agent. Each page costs the same, however
+    far down it is.
     """
     where = _where(which)
     if after is not None:
@@ -100,15 +100,15 @@ def _page_of(some: sa.CTE, limit: int, offset: int, *, down: bool = False) -> sa
     return sa.select(AgentRow).join(page, page.c.id == AgentRow.id).order_by(order)
 
 
-# Who is deleted is idle, says a constraint, and there is an index of the idle ones.
+# A CHECK says that deleted agents are idle, and there is an index of idle ones.
 _DELETED = sa.select(sa.func.count()).where(AgentRow.status == AgentStatus.IDLE, AgentRow.deleted_at.is_not(None))
 
 
 def count(tx: Tx, which: AgentFilter) -> int:
     """Return how many agents match."""
     if which == AgentFilter():
-        # Whether one is deleted stands at the far end of its row: to read that of all takes four times as long as to
-        # count them and those few.
+        # The column for deletion is at the far end of the row: reading it in all rows takes four times as long as
+        # counting all rows and the few deleted ones.
         everyone = sa.select(sa.func.count()).select_from(AgentRow).scalar_subquery()
         return int(tx.scalar(sa.select(everyone - _DELETED.scalar_subquery())) or 0)
     return int(tx.scalar(sa.select(sa.func.count()).select_from(AgentRow).where(*_where(which))) or 0)
@@ -117,10 +117,10 @@ def count(tx: Tx, which: AgentFilter) -> int:
 def next_ids(tx: Tx, which: AgentFilter, statuses: Sequence[AgentStatus], *, usernames: Sequence[str] | None = None,
              sleepers: bool = False, after: uuid.UUID | None = None, limit: int = 1000,
              lock: bool = True) -> list[uuid.UUID]:  # fmt: skip
-    """Lock and return agents that match and stand in one of the statuses, in the order of their ids.
+    """Lock and return agents that match and have one of the statuses, in the order of their ids.
 
-    `usernames` narrows them further; `sleepers` adds those that rest for a while; `after` is the last id of the batch
-    before. Without `lock` they are only looked up.
+    `usernames` narrows the selection; `sleepers` adds agents that are paused until a moment; `after` is the last id of
+    the batch before. Without `lock` they are only read.
     """
     query = sa.select(AgentRow.id).where(*_crowd(which, statuses, usernames, sleepers))
     if after is not None:
@@ -154,7 +154,7 @@ class Census:
 
 
 def census(tx: Tx) -> Census:
-    """Count agents and add up what they did, in one look at each; those without a persona count as "-"."""
+    """Count agents and sum their totals in one scan, by persona; agents without a persona count as "-"."""
     actions = config.counted_actions()
     totals = {kind: sa.func.sum(sa.cast(AgentRow.totals[kind], sa.BigInteger)) for kind in actions}
     living = sa.func.count().filter(AgentRow.deleted_at.is_(None))
@@ -179,7 +179,7 @@ class AgentTally:
 
 
 def tally(tx: Tx, which: AgentFilter) -> AgentTally:
-    """Count the agents that match, and all living ones, in one look at each: two counts would read them twice."""
+    """Count the agents that match, and all that are not deleted, in one scan."""
     match = sa.and_(sa.true(), *_where(which))
     living = AgentRow.deleted_at.is_(None)
     counts = (sa.func.count().filter(match), sa.func.count().filter(living))
@@ -190,7 +190,7 @@ def tally(tx: Tx, which: AgentFilter) -> AgentTally:
 
 
 def counts_by_status(tx: Tx) -> dict[str, int]:
-    """Return how many agents there are by status, in one look at each."""
+    """Return how many agents there are by status, in one scan."""
     rows = tx.execute(sa.select(AgentRow.status, sa.func.count()).group_by(AgentRow.status))
     found = {status: int(number) for status, number in rows}
     if AgentStatus.IDLE in found:
@@ -204,7 +204,7 @@ def usernames(tx: Tx) -> frozenset[str]:
 
 
 def overdue_s(tx: Tx) -> float | None:
-    """Return by how many seconds the most overdue agent is late for its tick; None if nobody is."""
+    """Return by how many seconds the most overdue agent is late for its tick; None if no agent is."""
     # The earliest time of all, late or not, is the first entry of an index; the earliest late one may be none of many.
     late = sa.extract("epoch", sa.func.clock_timestamp() - sa.func.min(AgentRow.next_tick_at))
     value = tx.scalar(sa.select(late).where(AgentRow.status == AgentStatus.RUNNING))

@@ -1,8 +1,9 @@
-"""What follows when a surface or a rule says no: the outcome of the attempt, and whom else it holds back.
+"""What follows when a surface or a rule refuses a call: the outcome of the attempt, and the other agents or accounts
+affected.
 
-One table for ticks and jobs: the budgets of an outside system put whom they cover to sleep until they reset; its own
-kill switch and refused credentials pause the account, and no other, until a person has looked. A job that waits for a
-budget of our own holds back nothing but itself.
+One table for ticks and jobs. A budget of an outside system puts the agents that it covers to sleep until it resets. A
+kill switch of the system, or refused credentials, pause that account alone, until a person resumes it. A job that waits
+for one of Fleet's own budgets affects no other job.
 """
 
 from __future__ import annotations
@@ -35,16 +36,16 @@ _BREATHER_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class AttemptResult:
-    """How the attempt ended, and what else to write in the same transaction."""
+    """How the attempt ended, and further writes of the same transaction."""
 
     outcome: Outcome
     also: Also | None = None
     still_held: Callable[[Tx], bool] | None = None
-    """Says whether what the job waits for is still in the way; asked in the transaction that puts the job aside."""
+    """Returns whether the job must still wait; called in the transaction that snoozes the job."""
 
 
 def budget_reset(reset_at: datetime | None, now: datetime) -> datetime:
-    """Return when to wake from a budget sleep: the surface's word within 1 s and 24 h; 1 h when it gave none."""
+    """Return when to wake from a budget sleep: the time that the surface gave, between 1 s and 24 h; else 1 h."""
     if reset_at is None:
         return now + _BUDGET_SLEEP
     return min(max(reset_at, now + timedelta(seconds=1)), now + _LONGEST_SLEEP)
@@ -53,7 +54,10 @@ def budget_reset(reset_at: datetime | None, now: datetime) -> datetime:
 def judge(
     error: Exception, *, now: datetime, agent_id: uuid.UUID, account: AccountKey | None, sent: bool, settle: timedelta
 ) -> AttemptResult:
-    """Return what follows from an error of a call through an account. `sent`: the write may have left the house."""
+    """Return what follows from an error of a call through an account.
+
+    `sent`: the write may have reached the surface.
+    """
     account_id = None if account is None else account.id
     for policy in registry.current().parts("error_policies"):
         verdict: AttemptResult | None = policy(error)
@@ -85,7 +89,7 @@ def judge(
 
 
 def _of_rules(error: Exception, now: datetime, *, sent: bool, settle: timedelta) -> Outcome:
-    """Return what follows from our own rules, servers and mistakes."""
+    """Return what follows from errors of Fleet's own rules, servers and code."""
     match error:
         case gateway.DryRun():
             return Skipped("dry run: nothing was sent", {"draft": error.draft})
@@ -111,16 +115,16 @@ def _of_rules(error: Exception, now: datetime, *, sent: bool, settle: timedelta)
 
 
 def unexpected(error: Exception) -> str:
-    """Return what everybody who sees agents and jobs is told of an error that nobody has words for; the log has all.
+    """Return the message that pages show for an unexpected error; the log has the details.
 
-    Its first line alone: below it a database shows rows as they stand, whatever is in them.
+    The error's first line alone: further lines of a database error contain values of rows.
     """
     first_line = str(error).strip().partition("\n")[0]
     return masking.mask(f"unexpected: {type(error).__name__}: {first_line}")[:1000]
 
 
 def unrecorded(error: DBAPIError, *, may_be_out: bool) -> AttemptResult:
-    """Return how a job ends whose end the ledger does not take, such as an id that is longer than any column."""
+    """Return the outcome of a job whose result the ledger refuses, such as an id that is longer than its column."""
     why = masking.mask(f"what came of it cannot be written down: {error.orig}".splitlines()[0])[:1000]
     return AttemptResult(Dead(DeadReason.UNKNOWN_OUTCOME if may_be_out else DeadReason.PERMANENT, why))
 

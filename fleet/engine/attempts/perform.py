@@ -1,7 +1,7 @@
-"""One attempt at one job: claim, prepare, announce, write, record. Called by the task of the job's kind.
+"""One attempt at one job: claim, prepare, reserve the write, write, record. Called by the task of the job's kind.
 
-Each step is one committed transaction or one outside call (J1 to J5 in ARCHITECTURE.md). Whatever ends the process
-between two of them leaves a row from which the sweep and the next attempt go on.
+Each step is one committed transaction or one outside call (J1 to J5 in ARCHITECTURE.md). If the process dies between
+two of them, the sweep and the next attempt continue from the job's row.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _FINISH_JOB = group_statement("finish_job")
 
 
 def perform(deps: Deps, job_id: uuid.UUID) -> None:
-    """Make one attempt at a job, if it is due and nobody else has it."""
+    """Make one attempt at a job, if it is due and no other worker holds its lease."""
     deps.refresh()
     work = _claim(deps, job_id)
     if work is None:
@@ -129,7 +129,7 @@ def _prepare(work: Work) -> AnyAction | Outcome:
 
 
 def _resolve(work: Work) -> Outcome:
-    """Find out about a write that may have happened, as the adapter says."""
+    """Resolve the outcome of a write that may have happened, as the adapter declares for its action."""
     claim, adapter = work.claim, work.gateway.adapter
     action = _prepare(work)
     if not isinstance(action, Action):
@@ -153,7 +153,7 @@ def _known(work: Work) -> frozenset[str]:
 
 
 def _told(work: Work, action: AnyAction) -> dict[str, Any]:
-    """Return what the job's result tells about an action."""
+    """Return the fields of the job's result that describe an action."""
     words = action.payload.words
     return ({"text": words} if words else {}) | work.told
 
@@ -166,7 +166,7 @@ def _judge(work: Work, error: Exception) -> AttemptResult:
         error, now=work.deps.now(), agent_id=claim.agent_id, account=work.through, sent=work.sent,
         settle=work.deps.settle,
     )  # fmt: skip
-    # Who was refused while looking for a write knows nothing about it: to send it again blindly may double it.
+    # A refused probe says nothing about the write: sending again blindly may double it.
     if claim.state is JobState.UNKNOWN and isinstance(verdict.outcome, Dead | Skipped):
         why = f"the outcome could not be checked: {verdict.outcome.why}"
         return AttemptResult(Dead(DeadReason.UNKNOWN_OUTCOME, why), verdict.also)
@@ -174,7 +174,7 @@ def _judge(work: Work, error: Exception) -> AttemptResult:
 
 
 def _record(work: Work, verdict: AttemptResult) -> None:
-    """J5. The end of the attempt, the counters and the event: all of it, or nothing if the lease has gone elsewhere."""
+    """J5: record the outcome, the counters and the event in one transaction; nothing without the lease."""
     match verdict.outcome:
         case Done() as done:
             _record_success(work, done, verdict.also)

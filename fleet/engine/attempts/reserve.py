@@ -1,8 +1,7 @@
-"""J3: what may hold a job back, what the caps say, and the commitment to its one outside write.
+"""J3: check everything that may delay a job, check the caps, and commit to its one outside write.
 
-Called by `fleet.engine.attempts.perform`; scans take turns with it (`proposing`). Jobs of several threads that come
-this far at one moment are looked at in one transaction, each as if it were alone: those that could be in each other's
-way never go together.
+Called by `fleet.engine.attempts.perform`; scans take turns with it (`proposing`). Jobs of several threads that arrive
+together share a transaction, and each is checked as if it were alone: jobs that could conflict never share one.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ _COUNT_WRITES = group_statement("count_writes")
 
 
 def held_back(row: Any, agent: ActingAgent, kind: str) -> Held | None:
-    """Return what keeps an agent's job from being done now, if anything does."""
+    """Return the control, cap or other obstacle that delays an agent's job now, if any."""
     handler = registry.current().job(kind)
     hold = controls.covering(controls.read(row.holds), agent, kind, is_notice=handler.is_notice)
     if hold is not None and (hold.hold == "kill" or not handler.ignores_pauses):
@@ -65,7 +64,9 @@ def called_off(agent: ActingAgent, claim: Claim) -> Skipped | None:
 
 
 def look_again(tx: Tx, claim: Claim, held: Held) -> Held:
-    """Return what holds a job back at this moment: who has lifted it meanwhile has freed others, and not this one."""
+    """Check again what delays a job: whoever resumed it meanwhile released the waiting jobs, but could not see this
+    one.
+    """
     snooze.let_nobody_free(tx)
     row: Any = tx.run(_LOOK_AT_AGENT, agent_id=claim.agent_id).fetchone()
     agent = None if row is None else loop.through(loop.actor(row), claim.account_id, claim.surface)
@@ -74,9 +75,9 @@ def look_again(tx: Tx, claim: Claim, held: Held) -> Held:
 
 
 def announce(work: Work, action: AnyAction) -> Held | Skipped | None:
-    """Check the caps where nobody can slip past, and commit to the one write; or return why not.
+    """Check the caps under a lock and commit to the one write; or return why not.
 
-    Raises Fenced if the lease has gone to somebody else, or has run out.
+    Raises Fenced if another worker has the lease, or it has run out.
     """
     clock = work.deps.clock
     started_s = clock.monotonic_s()
@@ -98,8 +99,8 @@ def _announce_all(asked: list[tuple[Work, AnyAction]], patience_ms: int) -> Sequ
     turns |= {_account_turn(one) for one, most in zip(claims, full, strict=True) if most}
     with deps.db.transaction() as tx:
         take_turns(tx, turns, patience_ms=patience_ms)
-        # Only then anything is read: a snapshot that is older than the wait shows no pause that was set meanwhile, and
-        # not what those wrote who were waited for.
+        # Read only after the locks are held: an older snapshot would miss a pause that was set during the wait, and the
+        # writes of those that held the locks.
         looks = [
             usage.before_write_parameters(one, within=within, full=most) for one, most in zip(claims, full, strict=True)
         ]
@@ -127,8 +128,8 @@ def _account_turn(claim: Claim) -> str:
 
 
 def _turns(claim: Claim, action: AnyAction) -> Iterator[str]:
-    """Give the names of what no two jobs may count at once, in one snapshot or in two processes: the agent's writes,
-    and what the job's feature names.
+    """Return the lock names of what no two jobs may count at once, in one snapshot or in two processes: the agent's
+    writes, and those that the job's feature names.
     """
     yield f"agent:{claim.agent_id}"
     turns = registry.current().job(claim.kind).turns
@@ -137,12 +138,12 @@ def _turns(claim: Claim, action: AnyAction) -> Iterator[str]:
 
 
 def take_turns(tx: Tx, turns: Collection[str], *, patience_ms: int = NO_END_MS) -> None:
-    """Wait until nobody else has any of these turns, and have them until the transaction ends."""
+    """Take these locks, waiting for each; they last until the transaction ends."""
     tx.run_all(_TAKE_TURNS, [{"turn": turn} for turn in turns], patience_ms=patience_ms)
 
 
 def _obstacle(tx: Tx, asked: tuple[Work, AnyAction], rows: Sequence[Any], *, going: int) -> Held | Skipped | None:
-    """Return why a job must not write now; `going` is how many others are about to write through its account."""
+    """Return why a job must not write now; `going` is how many other jobs are about to write through its account."""
     work, action = asked
     if not rows:
         return Skipped("the agent is gone")
@@ -155,7 +156,7 @@ def _obstacle(tx: Tx, asked: tuple[Work, AnyAction], rows: Sequence[Any], *, goi
 
 
 def _capped(work: Work, action: AnyAction, counted: BeforeWrite, going: int) -> Held | Skipped | None:
-    """Return what the caps say."""
+    """Return the outcome for a job that a cap delays."""
     if not action.type.is_counted:
         return None
     policy = work.gateway.policy

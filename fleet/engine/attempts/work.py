@@ -1,4 +1,4 @@
-"""A claimed job in the hands of its handler: who acts, what is known, and steps that are paid for once."""
+"""A claimed job as its handler gets it: agent, checkpoints, and steps that are paid for once."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from fleet.engine.registry import JobHandler
 
 
 class Fenced(FleetError):
-    """The lease has gone to somebody else: stop at once, write nothing."""
+    """Another worker has the lease: stop at once, write nothing."""
 
 
 @dataclass(slots=True)
@@ -37,9 +37,9 @@ class Work:
     lease: Lease
     sent: bool = False
     told: dict[str, Any] = field(default_factory=dict)
-    """What the job's result and the activity feed tell beside the text: whom it answers, and why."""
+    """Further fields of the job's result and of its event, such as the user whom a comment answers, and why."""
     also: Also | None = None
-    """Called in the transaction that records how the attempt ended, if the lease is still ours then."""
+    """Called in the transaction that records the outcome, if this worker still has the lease."""
     through: AccountKey | None = None
     """The account that the attempt has called, with the version of its credentials; None before it calls any."""
     _gateway: Gateway | None = None
@@ -66,7 +66,7 @@ class Work:
 
     @contextlib.contextmanager
     def calling(self, account: AccountKey) -> Iterator[None]:
-        """Call another account than the job's: an error inside is that account's."""
+        """Call another account than the job's: an error inside concerns that account."""
         before, self.through = self.through, account
         yield
         self.through = before
@@ -89,18 +89,18 @@ class Work:
 
     @property
     def words_within_s(self) -> float:
-        """How long words may take: half of the lease that is left, since the rest of the job needs some too."""
+        """Seconds that writing a text may take: half of the rest of the lease, since later steps need time too."""
         return max(1.0, self.lease.left_s() / 2)
 
     def known(self, name: str) -> Any:
-        """Return what a step has given, in whichever attempt; None if it has not been taken."""
+        """Return the saved result of a step, from whichever attempt; None if the step has not run."""
         return self._steps.get(name)
 
     def step(self, name: str, make: Callable[[], Any], *, also: Also | None = None) -> Any:
-        """Return what `make` returned the first time, in whichever attempt that was. JSON-ready values only.
+        """Return the result of `make`, from the first attempt that ran this step. JSON-ready values only.
 
-        `also` is called in the transaction that saves it; `known` gives it the value. Raises Fenced if the lease has
-        gone to somebody else.
+        `also` is called in the transaction that saves the result; `known` gives it the value. Raises Fenced if another
+        worker has the lease.
         """
         if name not in self._steps:
             value = make()
@@ -110,7 +110,7 @@ class Work:
         return self._steps[name]
 
     def save(self, name: str, value: Any, *, also: Also | None = None) -> None:
-        """Keep a step's value, in place of what it had. Raises Fenced if the lease has gone to somebody else."""
+        """Save a step's result, replacing the old one. Raises Fenced if another worker has the lease."""
         before, is_saved = self._steps, False
         self._steps = {**before, name: value}
         try:
@@ -122,5 +122,5 @@ class Work:
             raise Fenced(f"step {name} came too late")
 
     def dice(self, purpose: str) -> random.Random:
-        """Return dice that fall the same way in every attempt at this job."""
+        """Return a random generator that gives the same numbers in every attempt at this job."""
         return random.Random(ids.seed(self.claim.job_id, self.claim.tick_no or 0, purpose))

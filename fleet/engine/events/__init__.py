@@ -1,1 +1,1 @@
-"""Events for readers: positions, and their words for people."""
+"""Events for readers: positions, and descriptions for people."""

@@ -1,7 +1,7 @@
-"""Describe events in words, the same for terminals and pages. Features register the words as `EventType`s.
+"""Describe events as text, the same for terminals and pages. Features register the templates as `EventType`s.
 
-Every value of a payload comes from outside: `clip` cleans it. The subject and the kind choose the words, never a text
-in the payload. The functions below `describe` are for the `describe` functions of features.
+Every value of a payload comes from outside: `clip` cleans it. The subject and the kind choose the template, never a
+text in the payload. The functions below `describe` are for the `describe` functions of features.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _READ_TIMES = 20
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """An event in words. `sign` may be empty; `tone` is a Rich style."""
+    """An event as text. `sign` may be empty; `tone` is a Rich style."""
 
     sign: str
     words: str
@@ -40,7 +40,7 @@ def describe(event: Event) -> Description | None:
         return _generic(event)
     try:
         words = _words(found, event)
-    except (AttributeError, TypeError, ValueError):  # written by another version; one odd event must not end a feed
+    except (AttributeError, TypeError, ValueError):  # written by another version; one odd event must not break a feed
         return _generic(event)
     return None if words is None else Description(found.sign, words, found.tone)
 
@@ -51,7 +51,7 @@ def type_of(event: Event) -> EventType | None:
 
 
 def is_quiet(event: Event) -> bool:
-    """Say whether feeds show an event only to readers who ask for everything."""
+    """Return whether feeds show an event only to readers who ask for all events."""
     found = type_of(event)
     return found is not None and found.is_quiet
 

@@ -1,6 +1,8 @@
-"""Positions: how far each reader of events has come. Every move is one guarded UPDATE that says whether it happened.
+"""Positions: how far each reader of events has read. Every change is one guarded UPDATE that reports whether it
+happened.
 
-A position moves in the transaction that makes what was read up to it so; who reads from an old one changes nothing.
+A position advances in the transaction that processes the events up to it; a reader that starts from an old position
+changes nothing.
 """
 
 from __future__ import annotations
@@ -35,7 +37,7 @@ class ReaderRow(Base):
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """A reader as it stands. `parked` counts the events that were given up."""
+    """A reader and its position. `parked` counts the events that were given up."""
 
     name: str
     at: Position
@@ -50,7 +52,7 @@ def forget(tx: Tx, name: str) -> None:
 
 
 def standing(tx: Tx, name: str) -> Position:
-    """Return where a reader stands; a new one begins with what happens from now on."""
+    """Return a reader's position; a new reader begins with the events from now on."""
     found = tx.execute(sa.select(ReaderRow.txid, ReaderRow.event_id).where(ReaderRow.name == name)).one_or_none()
     if found is not None:
         return Position(*found)
@@ -61,14 +63,16 @@ def standing(tx: Tx, name: str) -> Position:
 
 
 def advance(tx: Tx, name: str, before: Position, after: Position) -> bool:
-    """Move a reader on; False if it does not stand where the caller thinks."""
+    """Advance a reader; False if its position is not the one that the caller read from."""
     here = (ReaderRow.name == name, ReaderRow.txid == before.txid, ReaderRow.event_id == before.id)
     moved = sa.update(ReaderRow).where(*here).values(txid=after.txid, event_id=after.id, moved_at=_CLOCK)
     return tx.execute(moved.execution_options(synchronize_session=False)).rowcount == 1
 
 
 def park(tx: Tx, name: str, before: Position, after: Position, why: str) -> bool:
-    """Move a reader past an event that it cannot handle; False if it does not stand where the caller thinks."""
+    """Advance a reader past an event that it cannot handle; False if its position is not the one that the caller read
+    from.
+    """
     if not advance(tx, name, before, after):
         return False
     counted = {"parked": ReaderRow.parked + 1, "last_error": why[:500]}
@@ -77,7 +81,7 @@ def park(tx: Tx, name: str, before: Position, after: Position, why: str) -> bool
 
 
 def reset(tx: Tx, name: str, to: Position) -> Position:
-    """Let a reader read again from a position; return where it stood. Raises NotFound."""
+    """Set a reader back to a position, to read again from there; return the old one. Raises NotFound."""
     row = tx.session.scalars(sa.select(ReaderRow).where(ReaderRow.name == name).with_for_update()).one_or_none()
     if row is None:
         raise NotFound(
@@ -89,12 +93,12 @@ def reset(tx: Tx, name: str, to: Position) -> Position:
 
 
 def are_from_elsewhere(tx: Tx) -> bool:
-    """Say whether a reader stands where this server's transactions have yet to come: it read on another one."""
+    """Return whether a reader's position lies beyond this server's transactions: it was written on another server."""
     return bool(tx.scalar(sa.select(sa.func.coalesce(sa.func.max(ReaderRow.txid), 0) >= events.YET_TO_COME)))
 
 
 def put_first(tx: Tx) -> None:
-    """Let readers stand where they do among events of which all have the transaction id 0 (`events.put_first`)."""
+    """Keep readers' places among events that all have the transaction id 0 (`events.put_first`)."""
     stands = sa.tuple_(ReaderRow.txid, ReaderRow.event_id)
     before_the_next = (
         sa.select(sa.func.min(EventRow.id) - 1)
@@ -103,7 +107,7 @@ def put_first(tx: Tx) -> None:
         .scalar_subquery()
     )
     newest = sa.select(sa.func.max(EventRow.id)).scalar_subquery()
-    # Who stands at 0 was put there before this was killed.
+    # A reader at 0 was placed there before this process was killed.
     moved = sa.update(ReaderRow).where(ReaderRow.txid > 0)
     moved = moved.values(txid=0, event_id=sa.func.coalesce(before_the_next, newest, 0))
     tx.execute(moved.execution_options(synchronize_session=False))

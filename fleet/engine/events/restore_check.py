@@ -1,7 +1,7 @@
-"""What a ledger needs that was restored to another server: its readers' positions are transaction ids of the old one.
+"""Repair readers' positions after a restore to another server: positions are transaction ids of the old one.
 
-Called by `fleet migrate` and `fleet up` before anything else lives. The new server counts its transactions from its own
-beginning; until it has come as far as the old one, readers would hear of nothing that happens.
+Called by `fleet migrate` and `fleet up` before anything else starts. The new server counts transactions from the
+beginning; until it reaches the old server's count, readers would miss all new events.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ _BATCH = 20_000
 
 
 def settle(db: Database) -> bool:
-    """Put all that happened before a restore below all that will; False if the ledger is this server's own.
+    """Place all events from before a restore below all new ones; False if the ledger was written by this server.
 
-    Readers go on where they stood. Safe to be called again, also after it was killed on the way.
+    Readers keep their places. Safe to call again, also after a kill half-way.
     """
     with db.transaction() as tx:
         if not (events.are_from_elsewhere(tx) or positions.are_from_elsewhere(tx)):

@@ -1,6 +1,6 @@
-"""What people are told of a job: what may be done with it now, and what it means that it died. Pure.
+"""What people may do with a job now, and what the reason of a dead letter means. Pure.
 
-Says beforehand what `fleet.engine.jobs.queries` will allow; that decides again, with the row locked.
+Predicts what `fleet.engine.jobs.queries` will allow; that module decides again, with the row locked.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def _against_replay(state: JobState, kind: str) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What a reason says, and what to do about it."""
+    """The meaning of a dead letter's reason, and the advice for it."""
 
     says: str
     remedy: str

@@ -1,6 +1,6 @@
-"""Which jobs: a filter as a value, and as SQL. Used by `fleet.engine.jobs.lists`, and by `queries` for what people do.
+"""A filter of jobs as a value, and as SQL. Used by `fleet.engine.jobs.lists`, and by `queries` for commands of people.
 
-Everything is compared with bare columns, never with an expression, which no index holds.
+Filters compare bare columns, never expressions, which no index covers.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from fleet.engine.jobs.states import LEASED, DeadReason, JobState
 from fleet.engine.policy import Priority
 
 Search = Callable[..., sa.Select[Any]]
-"""Given the conditions, what is to be found: so many, in such an order."""
+"""Builds the query for given conditions, with a limit and an order."""
 _Value = Callable[[str], sa.ColumnElement[Any]]
 _TIME = sa.DateTime(timezone=True)
 _OPEN: dict[str, sa.types.TypeEngine[Any]] = {
     "agent_id": sa.Uuid(), "reason": sa.String(), "older_than": sa.Interval(), "newer_than": sa.Interval(),
     "kinds": ARRAY(sa.String()), "ids": ARRAY(sa.Uuid()), "ended_from": _TIME, "ended_till": _TIME,
 }  # fmt: skip
-"""The fields whose values change nothing in how a search is written; kinds do, but for dead letters."""
+"""The fields whose values do not change the text of the SQL; kinds do, except for dead letters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,28 +50,28 @@ class JobFilter:
 
     @property
     def is_of_the_dead(self) -> bool:
-        """Whether it asks for dead letters alone; an index of their own holds all that is asked of them."""
+        """Whether it matches dead letters alone; an index covers all their filtered columns."""
         return self.states == (JobState.DEAD,)
 
     @property
     def values(self) -> dict[str, Any]:
-        """The values of its open fields, by name."""
+        """The values of its set fields, by name."""
         given = {name: getattr(self, name) for name in _OPEN if name != "kinds" or self.is_of_the_dead}
         set_ = {name: value for name, value in given.items() if value not in (None, ())}
         return {name: [*value] if isinstance(value, tuple) else value for name, value in set_.items()}
 
     @property
     def shape(self) -> JobFilter:
-        """The same without those values: equal for all filters that are written alike."""
+        """The filter without those values: equal for all filters that set the same fields."""
         open_: dict[str, Any] = dict.fromkeys(self.values, True)
         return replace(self, **open_)
 
     @property
     def parts(self) -> list[JobFilter]:
-        """The same as several, each of which one index serves, by state or, `apart`, by kind.
+        """The filter split into parts that one index each serves, by state or, `apart`, by kind.
 
-        A common priority is what its kinds are born with, so that no other kind is looked through in vain. No parts:
-        nothing can match.
+        A priority that most kinds share is replaced by these kinds, so that no other kind is searched in vain. No
+        parts: nothing can match.
         """
         if self.is_of_the_dead:
             return [self]
@@ -86,7 +86,7 @@ class JobFilter:
 
     @property
     def apart(self) -> tuple[str, ...]:
-        """The kinds of a part for each of which the index is to be searched by itself; none: it holds them together."""
+        """The kinds of a part for which the index is searched one by one; none: the index covers them together."""
         if self.is_of_the_dead:
             return ()
         kinds = tuple(self._possible_kinds)
@@ -115,10 +115,10 @@ def matching(which: JobFilter) -> list[sa.ColumnElement[bool]]:
 
 
 def searching(part: JobFilter, one: Search) -> sa.Select[Any]:
-    """Return a search with a part of a filter's shape, to be run with the filter's values.
+    """Return a query for a part of a filter's shape, to be run with the filter's values.
 
-    Where each kind is searched for by itself, one after the other, this is written once for all of them: to plan a
-    dozen searches took the planner, and to write them Python, longer than to carry them out.
+    Where each kind is searched by itself, one after the other, the query is written once for all of them: planning a
+    dozen queries, and building them in Python, took longer than running them.
     """
     if len(part.apart) < 2:
         return one(*_conditions(part, _named))
@@ -170,6 +170,6 @@ def _ages(which: JobFilter, value: _Value) -> list[sa.ColumnElement[bool]]:
 
 
 def _in_states(states: Sequence[JobState]) -> list[sa.ColumnElement[bool]]:
-    """Say that a job is in one of the states; of the leased ones also what a CHECK says, for their index knows that."""
+    """Restrict to jobs in one of the states; for leased ones repeat the CHECK's condition, which their index needs."""
     leased = [JobRow.lease_until.is_not(None)] if LEASED.issuperset(states) else []
     return [JobRow.state.in_(states), *leased]

@@ -11,14 +11,14 @@ from fleet.core.db import Tx
 from fleet.engine import registry
 from fleet.engine.jobs.models import JobRow, TickRow
 
-_BESIDE = timedelta(minutes=1)  # of its decision a job is born; on the database's clock both
+_BESIDE = timedelta(minutes=1)  # between a decision and its jobs, both on the database's clock
 
 
 def jobs_of_ticks(tx: Tx, ticks: Sequence[TickRow]) -> dict[int, list[JobRow]]:
-    """Return what came of decisions of one agent, by the number of the tick, oldest first.
+    """Return the jobs that followed from decisions of one agent, by the number of the tick, oldest first.
 
-    Jobs are born with the record of their decision, so their time finds them (ix_jobs_agent), however many the agent
-    has.
+    Jobs are inserted with the record of their decision, so their time finds them (ix_jobs_agent), however many the
+    agent has.
     """
     moments = [tick.decided_at for tick in ticks if tick.decided_at is not None]
     if not moments:

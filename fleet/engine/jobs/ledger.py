@@ -1,6 +1,6 @@
 """The ledger's verbs on jobs: add, claim, checkpoint, send, finish.
 
-Called by `fleet.engine` inside its transactions. Each move is one guarded UPDATE on the database's clock that says
+Called by `fleet.engine` inside its transactions. Each move is one guarded UPDATE on the database's clock that reports
 whether it happened: a holder of an old lease token changes nothing, and a second delivery of a message claims nothing.
 """
 
@@ -41,15 +41,15 @@ class NewJob:
     payload: Mapping[str, Any] = field(default_factory=dict)
     requested_by: str | None = None
     due_in: timedelta = timedelta(0)
-    worth_doing: timedelta | None = None  # where it is not what the kind says
+    worth_doing: timedelta | None = None  # where it differs from the kind's own
     account_id: uuid.UUID | None = None
     """The account to act through; None is the account of the settings."""
-    lane: str | None = None  # of a paced job: `pacing` publishes it, unless a person asks for it
+    lane: str | None = None  # of a paced job: `pacing` publishes it, unless a person requests it
 
 
 @dataclass(frozen=True, slots=True)
 class Ring:
-    """What a message about a job must say."""
+    """The content of a message about a job."""
 
     job_id: uuid.UUID
     kind: str
@@ -86,7 +86,7 @@ def add(tx: Tx, jobs: Sequence[NewJob]) -> list[Ring]:
     """Insert jobs, marked as published; return those that are new, for the caller to publish after COMMIT.
 
     A job that exists already, or the second of an agent on one target of a kind that is done once per target, is left
-    out; so is one that is due later, for which the sweep rings, and one that is paced (`pacing`).
+    out; so is one that is due later, which the sweep publishes, and one that is paced (`pacing`).
     """
     return new_rings(tx.run(_ADD_JOBS, jobs=job_documents(jobs)).fetchall()) if jobs else []
 
@@ -97,12 +97,12 @@ def job_documents(jobs: Sequence[NewJob]) -> list[dict[str, Any]]:
 
 
 def new_rings(rows: Iterable[Any]) -> list[Ring]:
-    """Return what messages must say of added jobs that are due now, from rows of `add_jobs.sql`."""
+    """Return messages for added jobs that are due now, from rows of `add_jobs.sql`."""
     return rings(row for row in rows if row.publishes)
 
 
 def rings(rows: Iterable[Any]) -> list[Ring]:
-    """Return what messages must say, from rows with a job's id, kind and priority."""
+    """Return messages, from rows with a job's id, kind and priority."""
     return [Ring(row.id, row.kind, Priority(row.priority)) for row in rows]
 
 
@@ -134,13 +134,13 @@ def claim_parameters(job_id: uuid.UUID, *, worker: str, lease_s: float) -> dict[
 
 
 def claim_of(row: Any) -> Claim:
-    """Return the claim that stands in a row."""
+    """Return the claim in a row."""
     columns = {name: getattr(row, name) for name in Claim.__slots__}
     return Claim(**{**columns, "state": JobState(columns["state"])})
 
 
 def save_step(db: Database, claimed: Claim, name: str, value: Any, *, also: Also | None = None) -> bool:
-    """Keep the result of a paid step, so that a retry neither pays again nor says something else; False if fenced.
+    """Keep the result of a paid step, so that a retry does not pay again or get another result; False if fenced.
 
     `also` is called in the same transaction.
     """
@@ -161,7 +161,7 @@ def _mine(claimed: Claim) -> dict[str, Any]:
 
 
 def finish(tx: Tx, claimed: Claim, outcome: Failure, *, dice: random.Random) -> JobState | None:
-    """Record how an attempt failed; return the job's new state, or None if the lease has gone to somebody else.
+    """Record how an attempt failed; return the job's new state, or None if another worker has the lease.
 
     The attempt's own row is closed in any case: it is history, not state.
     """
@@ -185,7 +185,7 @@ def _consequence(
         case Retry():
             return _after_failure(claimed, outcome, dice, now)
         case Held(why=why, until=until):
-            # A claim that was only told to wait is no sign of poison.
+            # An attempt that was only told to wait (a 429) is no sign of poison.
             waiting = {"held": why[:300], "next_attempt_at": until, "claims": JobRow.claims - 1}
             return _back(claimed), {**waiting, **_unsent(claimed)}
         case Unknown(why=why, settle=settle):
@@ -223,12 +223,12 @@ def _after_absence(claimed: Claim, outcome: Absent, now: sa.ColumnElement[dateti
 
 
 def _back(claimed: Claim) -> JobState:
-    """Return where a job waits for its next attempt: what is unknown stays unknown until it is resolved."""
+    """Return the state in which a job waits for its next attempt: an unknown one stays unknown until it is resolved."""
     return JobState.UNKNOWN if claimed.state is JobState.UNKNOWN else JobState.READY
 
 
 def _unsent(claimed: Claim) -> dict[str, Any]:
-    """Return the columns of a job whose write, if there was one, was definitely refused: it counts toward no cap."""
+    """Return the column values of a job whose write, if any, was refused for certain: it counts toward no cap."""
     return {"published_at": None} if claimed.state is JobState.UNKNOWN else {"published_at": None, "sending_at": None}
 
 
@@ -244,7 +244,7 @@ _FROM: dict[type[Any], frozenset[JobState]] = {
 
 
 def finish_parameters(claimed: Claim, outcome: Done) -> dict[str, Any]:
-    """Return what a call of `finish_job.sql` says of the job."""
+    """Return the parameters of `finish_job.sql` for the job."""
     is_act = registry.current().job(claimed.kind).is_act
     return {**_mine(claimed), "remote_id": outcome.remote_id, "result": dict(outcome.result), "is_act": is_act}
 
@@ -256,7 +256,7 @@ def guarded(tx: Tx, claimed: Claim, states: set[JobState] | frozenset[JobState],
 
 
 def locked_in_order(*where: sa.ColumnElement[bool]) -> sa.Subquery:
-    """Return the ids of many jobs, locked in the one order for all who wait for the rows of several."""
+    """Return the ids of many jobs, locked in the one order that avoids deadlocks between callers."""
     return sa.select(JobRow.id).where(*where).order_by(JobRow.id).with_for_update(key_share=True).subquery("locked")
 
 

@@ -20,12 +20,12 @@ from fleet.engine.jobs.filters import JobFilter, searching
 from fleet.engine.jobs.models import JobRow
 
 MOST_COUNTED = 1000
-"""Lists say how many there are up to this number."""
-_KINDS_OF_LISTS = 128  # as many are kept; people look at a few
+"""The largest total that lists give."""
+_KINDS_OF_LISTS = 128  # as many are stored; people look at a few
 
 
 class ListedJob(NamedTuple):
-    """A job as lists tell of it: its row without what it carries, and without what is the engine's alone."""
+    """A job in a list: its row without payload and checkpoint, and without columns of the engine alone."""
 
     id: uuid.UUID
     agent_id: uuid.UUID | None
@@ -59,7 +59,7 @@ _PLACE = Statement(
 
 def page(tx: Tx, which: JobFilter, *, limit: int = 50, offset: int = 0,
          before: uuid.UUID | None = None) -> tuple[list[ListedJob], int | None]:  # fmt: skip
-    """Return what `find` does, and how many match in all, as `count` does."""
+    """Return the results of `find` and `count`."""
     rows = find(tx, which, limit=limit, offset=offset, before=before)
     if before is None and len(rows) < limit and (rows or not offset) and offset + len(rows) <= MOST_COUNTED:
         return rows, offset + len(rows)  # it ends here
@@ -71,8 +71,8 @@ def find(
 ) -> list[ListedJob]:
     """Return the jobs that match, newest first; dead letters by when they died.
 
-    `before` is a job's id: the page after the one that ended with it, however far down, costs what the first does.
-    Raises NotFound if that job is gone.
+    `before` is a job's id: the page that follows that job. Each page costs the same, however far down it is. Raises
+    NotFound if that job is gone.
     """
     if not which.parts:
         return []
@@ -84,7 +84,7 @@ def find(
 
 
 def count(tx: Tx, which: JobFilter) -> int | None:
-    """Return how many jobs match; None for more than MOST_COUNTED, since counting millions helps nobody."""
+    """Return how many jobs match; None for more than MOST_COUNTED: counting millions is slow and of no use."""
     if not which.parts:
         return 0
     row = tx.run(_number_of(which.shape), most=MOST_COUNTED + 1, **which.values).fetchone()
@@ -128,9 +128,9 @@ def _page_of(shape: JobFilter, *, is_below: bool) -> Statement:
 
 @functools.lru_cache(_KINDS_OF_LISTS)
 def _number_of(shape: JobFilter) -> Statement:
-    """Return the statement that counts what matches, up to a number.
+    """Return the statement that counts matches, up to a limit.
 
-    In no order, and without a look at ids: indexes then answer alone, where rare jobs lie a page apart.
+    Unordered and without reading ids, so that index-only scans suffice where rare jobs are spread over many pages.
     """
     most = _number("most")
     one: sa.Select[Any] = sa.select(sa.literal_column("1").label("one")).select_from(JobRow).limit(most)

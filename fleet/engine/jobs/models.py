@@ -18,16 +18,16 @@ _TIME = sa.DateTime(timezone=True)
 _NOW = sa.text("clock_timestamp()")
 _SENT = sa.text("sending_at IS NOT NULL")
 UNDONE = (JobState.SKIPPED, JobState.CANCELLED)
-# In brackets of its own: text is not put in any, and an OR beside another condition would undo that one.
+# With its own parentheses: `text` adds none, and an OR beside another condition would cancel that one.
 PRUNABLE = sa.text("(state IN ('skipped', 'cancelled') OR (state = 'done' AND NOT once))")
-"""Jobs that are done once per target stay as long as their agent: they are the memory that forbids a second one."""
+"""Jobs that are done once per target stay as long as their agent: they prevent a second one."""
 
 RARE_PRIORITIES = (Priority.CRITICAL, Priority.HIGH)
-"""What people ask for, and what few kinds are born with; the others are what most jobs have."""
+"""Priorities of requests by people and of few kinds; most jobs have one of the others."""
 
 
 class TickRow(Base):
-    """One waking of an agent, with what it saw, what it decided and how long that took."""
+    """One tick of an agent: what it saw, what it decided and how long that took."""
 
     __tablename__ = "ticks"
 
@@ -35,7 +35,7 @@ class TickRow(Base):
     tick_no: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True)
     state: Mapped[str] = mapped_column(sa.String(10), server_default="due")
     due_at: Mapped[datetime] = mapped_column(_TIME)
-    asked_for: Mapped[str | None] = mapped_column(sa.String(20))  # a person wants this very action
+    asked_for: Mapped[str | None] = mapped_column(sa.String(20))  # a person requests exactly this action
     requested_by: Mapped[str | None] = mapped_column(sa.String(100))
     published_at: Mapped[datetime | None] = mapped_column(_TIME)
     publishes: Mapped[int] = mapped_column(sa.SmallInteger, server_default=sa.text("0"))  # since the last claim
@@ -60,7 +60,7 @@ class TickRow(Base):
 
 
 class JobRow(Base):
-    """One thing to do, from birth to its end."""
+    """One job, from its creation to its end."""
 
     __tablename__ = "jobs"
 
@@ -72,7 +72,7 @@ class JobRow(Base):
     surface: Mapped[str] = mapped_column(sa.String(40), server_default="floimg")
     # NULL is the account of the settings. No foreign key: its check would lock the account's row for every job.
     account_id: Mapped[uuid.UUID | None]
-    target: Mapped[str | None] = mapped_column(sa.String(200))  # what is liked or commented on
+    target: Mapped[str | None] = mapped_column(sa.String(200))  # the target of a like or comment
     payload: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=sa.text("'{}'::jsonb"))
     state: Mapped[str] = mapped_column(sa.String(10), server_default=JobState.READY)
     attempts: Mapped[int] = mapped_column(server_default=sa.text("0"))  # tries that the surface or we failed
@@ -94,7 +94,7 @@ class JobRow(Base):
     created_at: Mapped[datetime] = mapped_column(_TIME, server_default=_NOW)
     expires_at: Mapped[datetime] = mapped_column(_TIME)
     finished_at: Mapped[datetime | None] = mapped_column(_TIME)
-    # What the indexes need to know of the kind, as its JobHandler said when the job was added.
+    # Properties of the kind that the indexes need, copied from its JobHandler when the job is added.
     once: Mapped[bool]  # at most one of its agent on its target
     rare: Mapped[bool]  # of a kind that is not `is_frequent`
     lane: Mapped[str | None] = mapped_column(sa.String(200))  # only of jobs that wait until `pacing` publishes them
@@ -108,8 +108,8 @@ class JobRow(Base):
         sa.CheckConstraint(
             "(state IN ('done', 'dead', 'skipped', 'cancelled')) = (finished_at IS NOT NULL)", name="finished"
         ),
-        # One like of an agent on a post, whatever decides, retries or races; what the surface forgets when it is taken
-        # back, we do not. The target comes first, so that all jobs of a kind on one target are found as well.
+        # One like of an agent on a post, whatever decides, retries or races. The surface forgets a like that is taken
+        # back; this index does not. The target comes first, so that all jobs of a kind on one target are found as well.
         sa.Index(
             "uq_jobs_once",
             "target",
@@ -118,14 +118,14 @@ class JobRow(Base):
             unique=True,
             postgresql_where=sa.text("once AND state NOT IN ('skipped', 'cancelled')"),
         ),
-        # The sweep: what is due, whose lease has run out, what waits for a pause or a cap.
+        # The sweep: due jobs, expired leases, and jobs that wait for a pause or a cap.
         sa.Index("ix_jobs_live", "next_attempt_at", postgresql_where=sa.text("state IN ('ready', 'unknown')")),
         sa.Index("ix_jobs_leases", "lease_until", postgresql_where=sa.text("lease_until IS NOT NULL")),
         sa.Index("ix_jobs_held", "surface", postgresql_where=sa.text("held IS NOT NULL")),
-        # The caps: what an agent, and the fleet on one surface, wrote lately.
+        # The caps: recent writes of an agent, and of the fleet on one surface.
         sa.Index("ix_jobs_agent_sent", "agent_id", "sending_at", "kind", postgresql_where=_SENT),
         sa.Index("ix_jobs_surface_writes", "surface", "sending_at", postgresql_where=_SENT),
-        # Paced jobs by lane: those that wait to be published, and those that are (`fleet.engine.jobs.pacing`).
+        # Paced jobs by lane: those waiting to be published, and those published (`fleet.engine.jobs.pacing`).
         sa.Index(
             "ix_jobs_lane_waiting",
             "kind",
@@ -139,7 +139,7 @@ class JobRow(Base):
             "lane",
             postgresql_where=sa.text("lane IS NOT NULL AND state IN ('ready', 'running') AND published_at IS NOT NULL"),
         ),
-        # Lists, newest first; what is rare has small indexes of its own, what is common is met soon on the way down.
+        # Lists, newest first. Rare jobs have small indexes of their own; common ones are found soon on the way down.
         sa.Index("ix_jobs_created_at", "created_at"),
         sa.Index("ix_jobs_agent", "agent_id", "kind", "created_at"),
         sa.Index("ix_jobs_finished_at", "finished_at", postgresql_where=sa.text("finished_at IS NOT NULL")),
@@ -154,7 +154,7 @@ class JobRow(Base):
         sa.Index(
             "ix_jobs_urgent", "priority", "created_at", postgresql_where=sa.text("priority IN ('critical', 'high')")
         ),
-        # Dead letters are listed, filtered and counted without a look at their rows.
+        # Dead letters are listed, filtered and counted from this index alone.
         sa.Index(
             "ix_jobs_dead_letters",
             "finished_at",
@@ -162,7 +162,8 @@ class JobRow(Base):
             postgresql_where=sa.text("state = 'dead'"),
             postgresql_include=["dead_reason", "kind", "agent_id"],
         ),
-        # Exactly what prune may delete: jobs that are done once per target are kept for good and would be in its way.
+        # Exactly the rows that prune may delete: jobs that are done once per target are kept forever and would slow it
+        # down.
         sa.Index("ix_jobs_prunable", "finished_at", postgresql_where=PRUNABLE),
         {"postgresql_with": {"fillfactor": 80, "autovacuum_vacuum_scale_factor": 0.05}},
     )
@@ -173,7 +174,7 @@ STANDING = (JobRow.once, JobRow.state.not_in(UNDONE))
 
 
 class AttemptRow(Base):
-    """One claim of a job: who, when, and how it ended. Only its end is ever filled in."""
+    """One claim of a job: worker, times, and how it ended. Only its end is ever updated."""
 
     __tablename__ = "job_attempts"
 

@@ -31,9 +31,10 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Not now (pause, cap, budget, 429). Costs no attempt. `by_people`: who lifts it frees the jobs that wait.
+    """Not now (pause, cap, budget, 429). Costs no attempt. `by_people`: the person who lifts the control releases the
+    jobs.
 
-    `is_quiet`: what holds the job is known elsewhere, so the job is put aside without an event.
+    `is_quiet`: the reason is shown elsewhere, so the job is snoozed without an event.
     """
 
     why: str
@@ -52,7 +53,7 @@ class Unknown:
 
 @dataclass(frozen=True, slots=True)
 class Absent:
-    """An unknown outcome was looked into: it did not happen. The job may be sent (again)."""
+    """An unknown outcome was resolved: the write did not happen. The job may be sent (again)."""
 
     why: str
 

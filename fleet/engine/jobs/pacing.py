@@ -1,8 +1,8 @@
 """Paced jobs: they wait in the ledger, and their feature publishes few of them at a time, by lane.
 
 A lane is a part of the jobs of one kind, such as the deliveries to one receiver. Called by features inside their
-transactions. Must never publish more than it is told to: a receiver that is down must not fill the queues of other
-kinds of jobs.
+transactions. Never publishes more than its limit: a receiver that is down must not fill the queues of other kinds of
+jobs.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from fleet.engine.jobs.ledger import Ring, rings
 from fleet.engine.jobs.models import JobRow
 from fleet.engine.jobs.states import JobState
 
-_PACING = 0x70616365  # "pace": any constant does, as long as all who publish paced jobs take the same
-# In the words of the partial indexes: a placeholder would hide them from the planner.
+_PACING = 0x70616365  # "pace": any constant works, as long as all publishers of paced jobs use the same
+# Literally as in the partial indexes: with a placeholder the planner would not use them.
 _WAITS = sa.text("(lane IS NOT NULL AND state = 'ready' AND published_at IS NULL)")
 _IS_OUT = sa.text("(lane IS NOT NULL AND state IN ('ready', 'running') AND published_at IS NOT NULL)")
 _CLOCK = sa.func.clock_timestamp()
 
 
 def is_paced() -> sa.ColumnElement[bool]:
-    """Say in SQL that a job is published by lane. What a person asks for has none and is published at once."""
+    """SQL condition: the job is published by lane. One that a person requests has no lane and is published at once."""
     return JobRow.lane.is_not(None)
 
 
@@ -82,7 +82,7 @@ def candidates(tx: Tx, kind: str, lanes: Collection[str], *, each: int) -> list[
 
 
 def mark_published(tx: Tx, job_ids: Collection[uuid.UUID]) -> list[Ring]:
-    """Mark waiting jobs as published; return those that nobody else holds, for the caller to publish after COMMIT."""
+    """Mark waiting jobs as published; return those not locked by another process, to be published after COMMIT."""
     marked = sa.update(JobRow).where(JobRow.id == _free(job_ids)).values(published_at=_CLOCK, publishes=1)
     return rings(tx.execute(marked.returning(JobRow.id, JobRow.kind, JobRow.priority)))
 
@@ -94,7 +94,7 @@ def later(tx: Tx, kind: str, lane: str) -> list[uuid.UUID]:
 
 
 def make_due(tx: Tx, job_ids: Collection[uuid.UUID]) -> None:
-    """Make waiting jobs due now, but for those that somebody else holds at this moment."""
+    """Make waiting jobs due now, except those whose rows are locked at this moment."""
     due = sa.update(JobRow).where(JobRow.id == _free(job_ids)).values(next_attempt_at=_CLOCK, held=None)
     tx.execute(due)
 
@@ -105,7 +105,7 @@ def _free(job_ids: Collection[uuid.UUID]) -> sa.ColumnElement[Any]:
 
 
 def cancel(tx: Tx, kind: str, lane: str, *, why: str, limit: int = 1000) -> int:
-    """Cancel the jobs of a lane that nobody has begun; return how many."""
+    """Cancel the jobs of a lane that no worker has begun; return how many."""
     return _cancel(tx, kind, JobRow.lane == lane, why, limit)
 
 
@@ -115,7 +115,7 @@ def cancel_strays(tx: Tx, kind: str, lanes: Collection[str], *, why: str, limit:
 
 
 def _cancel(tx: Tx, kind: str, which: sa.ColumnElement[bool], why: str, limit: int) -> int:
-    # Rows that are held are left to the sweep: whoever ends an attempt has its job first, then what the lane is about.
+    # Locked rows are left to the sweep: the end of an attempt locks its job first, then the subject of the lane.
     begun = JobRow.lease_until.is_not(None)
     found = sa.select(JobRow.id).where(
         sa.or_(_WAITS, _IS_OUT), JobRow.kind == kind, JobRow.state == JobState.READY, ~begun, which

@@ -1,6 +1,6 @@
-"""Reading the ledger, and what a person does to a job: retry, cancel, replay, discard.
+"""Read single jobs, and carry out what people do to jobs: retry, cancel, replay, discard.
 
-Called by doors through `fleet.engine`, inside its transactions.
+Called by entry points through `fleet.engine`, inside its transactions.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from fleet.engine.jobs.states import DeadReason, JobState
 from fleet.engine.jobs.ticks import seconds
 from fleet.engine.registry import MESSAGE
 
-__all__ = ["JobFilter"]  # whoever asks for lists has it from here, as all that is defined below
+__all__ = ["JobFilter"]  # re-exported: callers import lists from here, like everything that is defined below
 _CLOCK = sa.func.clock_timestamp()
 _LISTED = "`fleet jobs list` shows the newest."
 
@@ -47,8 +47,8 @@ def attempts_of(tx: Tx, job_id: uuid.UUID) -> list[AttemptRow]:
 def retry_now(tx: Tx, job_id: uuid.UUID, *, settle_s: float) -> Ring:
     """Make a waiting job due at once.
 
-    Raises Conflict if it is at work or finished, or may be out since less than `settle_s`: what is looked for too early
-    is not found, and sent twice.
+    Raises Conflict if a worker has it or it is finished, or if its write was sent less than `settle_s` ago: a probe
+    that comes too early does not find the write, and it would be sent twice.
     """
     lost_at = sa.select(sa.func.max(AttemptRow.ended_at)).where(
         AttemptRow.job_id == job_id, AttemptRow.outcome.in_(("unknown", "lost"))
@@ -71,7 +71,7 @@ def retry_now(tx: Tx, job_id: uuid.UUID, *, settle_s: float) -> Ring:
 
 
 def cancel(tx: Tx, job_id: uuid.UUID) -> None:
-    """Call off a job that nobody has begun. Raises Conflict if it is at work or finished."""
+    """Cancel a job that no worker has begun. Raises Conflict if a worker has it or it is finished."""
     moved = tx.execute(
         sa.update(JobRow)
         .where(JobRow.id == job_id, JobRow.state == JobState.READY)
@@ -82,9 +82,9 @@ def cancel(tx: Tx, job_id: uuid.UUID) -> None:
 
 
 def cancel_of_agent(tx: Tx, *agent_ids: uuid.UUID, but: Collection[str] = ()) -> int:
-    """Call off all jobs of agents that nobody has begun, except the removal of an account; return how many.
+    """Cancel all jobs of agents that no worker has begun, except the removal of an account; return how many.
 
-    Those of the kinds in `but` stay as well.
+    Jobs of the kinds in `but` stay as well.
     """
     kept = registry.current().kinds(lambda job: job.outlives_agent) | set(but)
     waiting = (JobRow.agent_id.in_(agent_ids), JobRow.state == JobState.READY, JobRow.kind.not_in(kept))
@@ -97,10 +97,10 @@ def cancel_of_agent(tx: Tx, *agent_ids: uuid.UUID, but: Collection[str] = ()) ->
 
 
 def replay(tx: Tx, which: JobFilter, *, allow_stale: bool = False, limit: int = 1000) -> list[Ring]:
-    """Bring dead letters back to life with their id and key, a new count of attempts and a new lease of time.
+    """Put dead letters back to ready with their id and key, a new count of attempts and a new expiry.
 
-    One that may have been sent is looked for first. Stale ones (past their time) come along only if allowed. Messages
-    that no task understands cannot be replayed.
+    One that may have been sent is probed first. Expired ones are replayed only if allowed. Messages that no task
+    understands cannot be replayed.
     """
     where = [*matching(which), JobRow.state == JobState.DEAD, JobRow.kind != MESSAGE.kind]
     if not allow_stale:
@@ -124,7 +124,7 @@ def replay(tx: Tx, which: JobFilter, *, allow_stale: bool = False, limit: int = 
 
 
 def discard(tx: Tx, which: JobFilter, *, limit: int = 1000) -> int:
-    """Put dead letters away for good; the rows stay. Returns how many."""
+    """Discard dead letters; the rows stay. Returns how many."""
     where = [*matching(which), JobRow.state == JobState.DEAD]
     victims = _newest_dead(where, limit)
     moved = tx.execute(
@@ -137,7 +137,7 @@ def discard(tx: Tx, which: JobFilter, *, limit: int = 1000) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """The newest dead letters that match, up to a limit: how many, between which deaths, and what is against them."""
+    """The newest dead letters that match, up to a limit: count, oldest and newest death, and what prevents a replay."""
 
     number: int
     first_ended: datetime | None
@@ -147,7 +147,7 @@ class Reach:
 
 
 def reach(tx: Tx, which: JobFilter, *, limit: int) -> Reach:
-    """Return what a replay or a discard of so many dead letters would find."""
+    """Return which dead letters a replay or a discard with this limit would take."""
     found = (
         sa.select(JobRow.finished_at, JobRow.kind, JobRow.expires_at)
         .where(*matching(which), JobRow.state == JobState.DEAD)
@@ -162,7 +162,7 @@ def reach(tx: Tx, which: JobFilter, *, limit: int) -> Reach:
 
 
 def _newest_dead(where: Sequence[sa.ColumnElement[bool]], limit: int) -> sa.Subquery:
-    """Lock the same ones that a list of as many shows."""
+    """Lock the same dead letters that a list with this limit shows."""
     query = sa.select(JobRow.id).where(*where).order_by(JobRow.finished_at.desc(), JobRow.id.desc()).limit(limit)
     return query.with_for_update(skip_locked=True).subquery()
 
@@ -182,7 +182,7 @@ def quarantine(tx: Tx, *, task: str, body: str, why: str) -> uuid.UUID:
 
 
 def resolve_prefix(tx: Tx, prefix: str) -> uuid.UUID:
-    """Return the id of the one job whose id begins so. Raises InvalidInput, NotFound."""
+    """Return the id of the one job whose id begins with a prefix. Raises InvalidInput, NotFound."""
     return prefixes.resolve(tx, JobRow.id, prefix, what="job", listed=_LISTED)
 
 
@@ -193,7 +193,7 @@ def _worth_doing() -> sa.ColumnElement[Any]:
 
 
 def known_remote_ids(tx: Tx, agent_id: uuid.UUID, kind: str) -> frozenset[str]:
-    """Return the remote ids that are accounted for, newest 1,000: a probe must not adopt another job's effect."""
+    """Return the remote ids of known writes, newest 1,000: a probe must not adopt the effect of another job."""
     query = (
         sa.select(JobRow.remote_id)
         .where(JobRow.agent_id == agent_id, JobRow.kind == kind, JobRow.remote_id.is_not(None))

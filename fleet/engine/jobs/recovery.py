@@ -1,7 +1,7 @@
-"""What the sweep does with jobs that were left lying: the cure for killed workers and wiped brokers.
+"""Sweep of jobs: recover from killed workers and lost messages.
 
-Called by `fleet.engine.sweep`; any number may run, since all of it is SKIP LOCKED and bounded. A new token fences
-whoever held the job before.
+Called by `fleet.engine.sweep`; any number may run, since every statement is bounded and uses SKIP LOCKED. A new lease
+token fences the worker that held the job before.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from fleet.engine.policy import MOST_WORKERS_LOST
 
 _ROUNDS = 3
 PATIENCE = 10
-"""How many times longer a message may go unanswered in a queue in which many wait."""
-# A try that failed was a claim that ended, or two: the write, and the look for it.
+"""How many times longer a message may wait in a long queue before it counts as lost."""
+# A failed try is a claim that ended, or two: the write, and its probe.
 _LOST = sa.func.greatest(JobRow.claims - 2 * JobRow.attempts, 1)
-# Jobs that died with one worker are found in the same moment, and would die together again beside the one that kills:
-# the second time they part, by up to 2 s, then 6, 14, at most 510.
+# Jobs that died with one worker expire together, and would be claimed together again beside the job that kills workers.
+# From the second time on they are spread over up to 2 s, then 6, 14, at most 510.
 _APART = seconds(sa.func.random() * (sa.func.power(2.0, sa.func.least(_LOST, 9)) - 2))
 
 
@@ -46,9 +46,9 @@ class RecoveredJob:
 
 
 def release_expired(tx: Tx, *, settle_s: float, limit: int = 500) -> list[RecoveredJob]:
-    """Take jobs from workers that are gone: back to ready, or to unknown if a write may be on its way.
+    """Take jobs back from workers whose lease expired: to ready, or to unknown if a write may have been sent.
 
-    A job that loses its workers too often kills them, and becomes a dead letter.
+    A job whose workers die too often becomes a dead letter.
     """
     victims = _victims(
         sa.or_(JobRow.state.in_(LEASED), JobRow.state == JobState.UNKNOWN), JobRow.lease_until < _now(tx), limit=limit
@@ -76,7 +76,7 @@ def release_expired(tx: Tx, *, settle_s: float, limit: int = 500) -> list[Recove
 
 
 def end_stale(tx: Tx, *, limit: int = 500) -> list[RecoveredJob]:
-    """End ready jobs that are past their time: skipped if nobody ever tried, a dead letter if somebody did."""
+    """End ready jobs that are past their expiry: skipped if no attempt was made, else a dead letter."""
     known = JobRow.kind.in_(registry.current().jobs)
     why = sa.case((known, "too late to be worth doing"), else_="no feature of this fleet does jobs of this kind")
     victims = _victims(JobRow.state == JobState.READY, JobRow.expires_at < _now(tx), limit=limit)
@@ -94,11 +94,11 @@ def end_stale(tx: Tx, *, limit: int = 500) -> list[RecoveredJob]:
 def republish_due(
     tx: Tx, *, after_s: float, limit: int = 1000, long_queues: Collection[str] = (), patience: int = PATIENCE
 ) -> list[Ring]:
-    """Return jobs that are due and whose message was never sent, or went unanswered too long; marks them as sent.
+    """Return due jobs whose message is missing or was not claimed in time, marked as published again.
 
     Jobs of a feature that is left out wait until it is back, or until they expire. At most `limit` of the kinds that
-    crowd the others out, then as many of the other kinds. In `long_queues` messages
-    wait longer, so they count as lost only `patience` times later: an echo would make a long queue longer.
+    crowd out other kinds, then as many of the other kinds. In `long_queues` messages wait longer, so they count as lost
+    only `patience` times later: duplicates would make a long queue longer.
     """
     found: list[Ring] = []
     crowding: set[str] = set()
@@ -134,9 +134,10 @@ def _republish(
 
 
 def prune_jobs(tx: Tx, *, days: int, limit: int) -> int:
-    """Delete jobs that ended well and long ago; dead letters stay until a person discards them.
+    """Delete jobs that ended without a dead letter and are past retention; dead letters stay until a person discards
+    them.
 
-    Those that are done once per target are kept as long as their agent.
+    Jobs that are done once per target are kept as long as their agent.
     """
     victims = (
         sa.select(JobRow.id)
@@ -152,7 +153,7 @@ _MOVED = (JobRow.id, JobRow.agent_id, JobRow.kind, JobRow.state, JobRow.dead_rea
 
 
 def _now(tx: Tx) -> sa.ScalarSelect[Any]:
-    """Return the time, read once and first: no index can be searched for what changes from row to row."""
+    """Return the time, read once and first: no index can be searched for a value that changes from row to row."""
     return sa.select(tx.sql_now).scalar_subquery()
 
 
@@ -162,7 +163,7 @@ def _victims(*where: sa.ColumnElement[bool], limit: int) -> sa.Subquery:
 
 
 def _moved(tx: Tx, victims: sa.Subquery, **values: Any) -> list[RecoveredJob]:
-    """Move jobs, out of the hands of whoever may hold them."""
+    """Update jobs, ending any lease on them."""
     moved = sa.update(JobRow).where(JobRow.id == victims.c.id).values(lease_token=JobRow.lease_token + 1, **values)
     rows = tx.execute(moved.returning(*_MOVED))
     return [

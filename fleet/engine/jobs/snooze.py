@@ -26,22 +26,21 @@ def put_aside(tx: Tx, claimed: Claim, *, why: str, until: datetime) -> None:
         )
 
 
-_FREEING = 0x66726565  # "free": any constant does, as long as both sides take the same
+_FREEING = 0x66726565  # "free": any constant works, as long as both sides use the same
 
 
 def let_nobody_free(tx: Tx) -> None:
-    """Hold off `free_held` until this transaction ends, which is about to put a job aside that it could not see yet."""
+    """Block `free_held` until this transaction commits; it would miss the job being snoozed here."""
     tx.execute(sa.select(sa.func.pg_advisory_xact_lock_shared(_FREEING)))
 
 
 def free_held(tx: Tx, kinds: Collection[str] | None = None) -> int:
     """Make every job (of these kinds) that waits for a pause, cap or budget due now; return how many.
 
-    What they wait for is checked again.
-
-    To be called before anything locks an agent's row: who puts its job aside wants that, too.
+    The next attempt checks the reason again. Call this before any agent's row is locked: a transaction that snoozes a
+    job needs that lock, too.
     """
-    tx.execute(sa.select(sa.func.pg_advisory_xact_lock(_FREEING)))  # waits for all who put jobs aside
+    tx.execute(sa.select(sa.func.pg_advisory_xact_lock(_FREEING)))  # waits for all transactions that snooze jobs
     waiting = [JobRow.held.is_not(None), JobRow.state.in_((JobState.READY, JobState.UNKNOWN))]
     if kinds is not None:
         waiting.append(JobRow.kind.in_(kinds))

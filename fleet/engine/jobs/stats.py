@@ -1,7 +1,7 @@
-"""How the ledger stands at this moment, for metrics and glances: what waits, how long, what is held by whom.
+"""Current numbers of the ledger, for metrics and status: what waits, how long, and which leases ran out.
 
-Called by `fleet.engine` at every scrape and look, so each query reads a partial index that holds only what is alive or
-dead and never what ended well. Conditions are written out: a placeholder would hide the index from the planner.
+Called by `fleet.engine` at every scrape and status request, so each query reads a partial index of live and dead jobs
+and never finished ones. Conditions are literals: a placeholder would hide the index from the planner.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class QueueWait:
 
 @dataclass(frozen=True, slots=True)
 class Undecided:
-    """Ticks nobody has decided yet, of one state. `lapsed` ones have a lease that ran out and was not taken back."""
+    """Undecided ticks of one state. `lapsed` ones have a lease that ran out and was not taken back."""
 
     number: int
     oldest_s: float
@@ -97,13 +97,13 @@ class Undecided:
 
 
 def live_and_dead(tx: Tx) -> dict[tuple[str, str], int]:
-    """Return how many jobs there are by (kind, state), of those that are alive or dead letters."""
+    """Return how many jobs there are by (kind, state): live ones and dead letters."""
     return {(kind, state): number for kind, state, number in tx.execute(sa.text(_LIVE))}
 
 
 def waiting(tx: Tx) -> dict[str, QueueWait]:
-    """Return what may be claimed now by priority; what waits for a pause, cap, retry or
-    receiver is not in it.
+    """Return the jobs that may be claimed now, by priority; jobs that wait for a pause, cap, retry or receiver do
+    not count.
     """
     rows = tx.execute(sa.text(_DUE))
     return {priority: QueueWait(number, max(0.0, float(oldest_s))) for priority, number, oldest_s in rows}
@@ -115,23 +115,23 @@ def dead_letters(tx: Tx) -> dict[str, int]:
 
 
 def oldest_unknown_s(tx: Tx) -> float:
-    """Return how long ago the oldest write went out of which nobody knows whether it happened; 0 without one."""
+    """Return the age of the oldest write whose outcome is unknown; 0 without one."""
     return max(0.0, float(tx.scalar(sa.text(_OLDEST_UNKNOWN)) or 0.0))
 
 
 def lapsed_jobs(tx: Tx) -> int:
-    """Return how many jobs are leased to somebody whose time is up and whom no sweep has replaced yet."""
+    """Return how many jobs have a lease that ran out and that no sweep has taken back yet."""
     return int(tx.scalar(sa.text(_LAPSED_JOBS)) or 0)
 
 
 def undecided_ticks(tx: Tx) -> dict[str, Undecided]:
-    """Return the ticks that nobody has decided yet, by state."""
+    """Return the undecided ticks, by state."""
     rows = tx.execute(sa.text(_TICKS))
     return {state: Undecided(number, max(0.0, float(oldest)), lapsed) for state, number, oldest, lapsed in rows}
 
 
 def ended(tx: Tx, since: datetime, until: datetime, *, limit: int = 200_000) -> dict[tuple[str, str], int]:
-    """Return how many jobs ended in a span of time by (kind, state), of its newest `limit`."""
+    """Return how many jobs ended in a span of time by (kind, state), among the newest `limit`."""
     span = {"since": since, "until": until, "limit": limit}
     return {(kind, state): number for kind, state, number in tx.execute(sa.text(_ENDED), span)}
 
@@ -166,7 +166,7 @@ def _both(one: Trouble, other: Trouble) -> Trouble:
 
 
 def last_sent_at(tx: Tx, surface: str, *, limit: int = 10_000) -> dict[uuid.UUID, datetime]:
-    """Return when the last write to a surface went out that was not refused, by account; of its newest `limit`."""
+    """Return when the last write to a surface was sent that it did not refuse, by account; among the newest `limit`."""
     found: dict[uuid.UUID, datetime] = {}
     for account_id, sent_at in tx.execute(sa.text(_LAST_SENT), {"surface": surface, "limit": limit}):
         found[key_of(account_id)] = max(sent_at, found.get(key_of(account_id), sent_at))

@@ -1,7 +1,7 @@
-"""Ticks in the ledger: opening, claiming, deciding, and what the sweep does with the stranded ones.
+"""Ticks in the ledger: open, claim, decide, and recover stranded ones.
 
-Called by `fleet.engine` inside its transactions. Every move is one guarded UPDATE on the database's clock that says
-whether it happened; a holder of an old lease token changes nothing.
+Called by `fleet.engine` inside its transactions. Every change is one guarded UPDATE on the database's clock that
+reports whether it happened; a holder of an old lease token changes nothing.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _UNDECIDED = TickRow.decided_at.is_(None)
 _DUE = (_UNDECIDED, TickRow.state == "due")
 _KEY = (TickRow.agent_id, TickRow.tick_no)
 MAX_TOKENS = 20
-"""A tick whose lease changed hands this often kills whoever decides it, and is skipped."""
+"""A tick is skipped after this many leases: it kills the workers that decide it."""
 
 
 class TickKey(NamedTuple):
@@ -55,7 +55,7 @@ def seconds(value: float | sa.ColumnElement[float]) -> sa.ColumnElement[Any]:
 
 
 def with_open_tick(tx: Tx, latest: Sequence[TickKey]) -> set[uuid.UUID]:
-    """Return those of the agents whose latest tick nobody has decided yet: no other can be open."""
+    """Return those of the agents whose latest tick is undecided: no other can be open."""
     found = tx.run(
         _AGENTS_WITH_OPEN_TICK,
         agent_ids=array(key.agent_id for key in latest),
@@ -81,7 +81,7 @@ def open_ticks(tx: Tx, rows: Iterable[tuple[TickKey, datetime]]) -> list[TickKey
 
 
 def open_asked(tx: Tx, key: TickKey, due_at: datetime, *, asked_for: str | None, requested_by: str) -> bool:
-    """Open a tick that a person asked for, or mark the one that is due already; False if it is being decided."""
+    """Open a tick that a person requested, or mark the one that is due already; False if it is being decided."""
     values = {"state": "due", "due_at": due_at, "asked_for": asked_for, "requested_by": requested_by}
     inserted = (
         insert(TickRow)
@@ -93,7 +93,7 @@ def open_asked(tx: Tx, key: TickKey, due_at: datetime, *, asked_for: str | None,
 
 
 def ask(tx: Tx, agent_id: uuid.UUID, *, asked_for: str | None, requested_by: str) -> TickKey | None:
-    """Turn the agent's open, unclaimed tick into one that a person asked for; None if there is none."""
+    """Turn the agent's open, unclaimed tick into one that a person requested; None if there is none."""
     row = tx.execute(
         sa.update(TickRow)
         .where(TickRow.agent_id == agent_id, *_DUE)
@@ -110,12 +110,12 @@ def claim_parameters(key: TickKey, *, lease_s: float) -> dict[str, Any]:
 
 def record_parameters(claimed: ClaimedTick, *, inputs: Mapping[str, Any], outcome: Mapping[str, Any],
                       duration_ms: int) -> dict[str, Any]:  # fmt: skip
-    """Return what a call of `record_decision.sql` says of the tick."""
+    """Return the parameters of `record_decision.sql` for the tick."""
     return {**_mine(claimed), "inputs": inputs, "outcome": outcome, "duration_ms": duration_ms}
 
 
 def skip_tick(tx: Tx, claimed: ClaimedTick, *, why: str, error: bool = False) -> bool:
-    """End a tick without a decision: the agent is held, or its surroundings cannot be seen now."""
+    """End a tick without a decision: the agent is paused, or its feed cannot be read now."""
     return tx.run(_SKIP_TICK, **_mine(claimed), outcome={"skipped": why}, error=why if error else None).rowcount == 1
 
 
@@ -124,10 +124,10 @@ def _mine(claimed: ClaimedTick) -> dict[str, Any]:
 
 
 def call_off(tx: Tx, agent_ids: Sequence[uuid.UUID], *, why: str, waits: bool = True) -> int:
-    """End the open ticks of agents, also those that are being decided: that decision comes too late. Return how many.
+    """End the open ticks of agents; a decision that is being made then is not recorded. Return how many.
 
-    Who records a decision takes the tick first, then the agent. So this is called before anything locks the agents'
-    rows; or else it must not wait, and passes over what is being recorded at this moment.
+    A transaction that records a decision locks the tick first, then the agent. So call this before the agents' rows are
+    locked; otherwise it must not wait, and skips ticks that are being recorded at this moment.
     """
     theirs = TickRow.agent_id == sa.func.any(sa.literal(list(agent_ids), sa.ARRAY(sa.Uuid)))
     found = sa.select(*_KEY).where(_UNDECIDED, theirs).order_by(TickRow.agent_id)
@@ -150,7 +150,7 @@ def release_expired(tx: Tx, *, limit: int = 1000) -> list[TickKey]:
 
 
 def skip_hopeless(tx: Tx, *, too_old_s: float, limit: int = 1000) -> list[TickKey]:
-    """Skip due ticks that came too late to mean anything, and those that nobody survives deciding."""
+    """Skip due ticks that are too late to be useful, and those whose workers die while they decide."""
     poisoned = TickRow.lease_token > MAX_TOKENS
     hopeless = sa.or_(TickRow.due_at < tx.sql_now - seconds(too_old_s), poisoned)
     why = sa.case((poisoned, "given up: nobody who claimed it finished"), else_="too late")
@@ -159,9 +159,9 @@ def skip_hopeless(tx: Tx, *, too_old_s: float, limit: int = 1000) -> list[TickKe
 
 
 def republish_due(tx: Tx, *, after_s: float, limit: int = 1000) -> list[TickKey]:
-    """Return ticks whose message is missing or went unanswered too long, marked as published again.
+    """Return ticks whose message is missing or was not claimed in time, marked as published again.
 
-    The wait doubles with each ring, so that a long queue is not made longer by its own echoes.
+    The wait doubles each time, so that duplicates do not make a long queue longer.
     """
     unheard = sa.select(*_KEY).where(*_DUE, overdue(tx, TickRow.published_at, TickRow.publishes, after_s))
     query = unheard.order_by(TickRow.due_at).limit(limit)
@@ -169,7 +169,7 @@ def republish_due(tx: Tx, *, after_s: float, limit: int = 1000) -> list[TickKey]
 
 
 def _moved(tx: Tx, query: sa.Select[uuid.UUID, int], values: Mapping[str, Any]) -> list[TickKey]:
-    """Change the ticks that a query names, but for those that somebody else is at; return which."""
+    """Update the ticks that a query selects, except locked ones; return which."""
     free = query.with_for_update(skip_locked=True).subquery()
     moved = sa.update(TickRow).where(*_is_of(free)).values(**values)
     return [TickKey(*row) for row in tx.execute(moved.returning(*_KEY))]
@@ -217,7 +217,7 @@ def prune_ticks(tx: Tx, *, days: int, limit: int) -> int:
     """Delete decided and skipped ticks past their retention; return how many (call again while it is `limit`)."""
     victims = (
         sa.select(*_KEY)
-        # Read once and first: no index can be searched for what changes from row to row.
+        # Read once and first: no index can be searched for a value that changes from row to row.
         .where(TickRow.decided_at < sa.select(tx.sql_now).scalar_subquery() - seconds(days * 86400))
         .order_by(TickRow.decided_at)
         .limit(limit)

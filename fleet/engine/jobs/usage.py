@@ -1,6 +1,6 @@
-"""How much was written lately: what caps are compared with, before a decision and before every write.
+"""Count recent writes: the numbers that caps are compared with, before a decision and before every write.
 
-Each question is one statement.
+Each function is one statement.
 """
 
 from __future__ import annotations
@@ -23,12 +23,15 @@ from fleet.engine.jobs.models import JobRow
 from fleet.engine.jobs.states import LIVE
 
 Writes = Mapping[str, tuple[int, datetime]]
-"""For each kind how often an agent's writes went out lately, and when the last one did."""
+"""By kind, the number of an agent's recent writes and the time of the last one."""
 
 
 @dataclass(frozen=True, slots=True)
 class BeforeWrite:
-    """What the caps are compared with. `now` is the database's time; nobody counts on once the account is full."""
+    """The numbers that caps are compared with.
+
+    `now` is the database's time; counting stops once the account is full.
+    """
 
     now: datetime
     writes: Writes
@@ -47,12 +50,12 @@ def before_write_parameters(claim: Claim, *, within: timedelta, full: int) -> di
 
 
 def counted(row: Any) -> BeforeWrite:
-    """Return what stands in a row of `count_writes.sql`."""
+    """Return the counts in a row of `count_writes.sql`."""
     return BeforeWrite(row.now, writes_of(row.writes), row.surface_writes)
 
 
 def usage_of(writes: Writes) -> WriteUsage:
-    """Return what the ledger counted by kinds of job, by types of action."""
+    """Return the ledger's counts by type of action, from counts by kind of job."""
     counts: dict[str, int] = {}
     last_at: dict[str, datetime] = {}
     for kind, (number, at) in writes.items():
@@ -66,7 +69,7 @@ def open_targets(tx: Tx, agent_id: uuid.UUID, kind: str) -> frozenset[str]:
     """Return the targets of an agent's jobs of a kind that have not ended."""
     open_ones = (
         JobRow.agent_id == agent_id, JobRow.kind == kind, JobRow.state.in_(LIVE),
-        # Nothing lives longer (ix_jobs_agent).
+        # No cap looks further back (ix_jobs_agent).
         JobRow.created_at > sa.select(tx.sql_now).scalar_subquery() - 2 * registry.current().job(kind).expires_after,
     )  # fmt: skip
     return frozenset(tx.session.scalars(sa.select(JobRow.target).where(*open_ones, JobRow.target.is_not(None))))

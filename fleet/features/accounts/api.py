@@ -68,7 +68,7 @@ class AccountList(BaseModel):
 
 
 class AccountIn(Body):
-    """An account to be made."""
+    """An account to be created."""
 
     name: Annotated[str, line(40, least=1)]
     adapter: Annotated[str, line(40, least=1), Field(examples=["floimg"])] = "floimg"
@@ -92,7 +92,7 @@ class CredentialsIn(Body):
 
 
 class CredentialsOut(BaseModel):
-    """Whether the account was stopped for refused credentials and goes on."""
+    """Whether the account was stopped for refused credentials and is resumed now."""
 
     resumed: bool
 

@@ -48,10 +48,10 @@ def change(
     deps: Deps, name: str, *, by: str, address: str | None = None, credentials: str | None = None,
     limits: Mapping[str, int] | None = None,
 ) -> bool:  # fmt: skip
-    """Change what is named of an account; return whether it was stopped for refused credentials and goes on.
+    """Change the given fields of an account; return whether that resumed it after refused credentials.
 
     An address at another host needs the credentials again: otherwise a person who may not read the stored ones could
-    have them sent to a host of their own. Raises NotFound, InvalidInput, Conflict for what the settings hold, LostKey
+    send them to a host of their own. Raises NotFound, InvalidInput, Conflict for values that the settings hold, LostKey
     for a new address of an account whose stored credentials cannot be opened.
     """
     address = None if address is None else address.strip()

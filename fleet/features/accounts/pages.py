@@ -25,7 +25,7 @@ Agent = Annotated[str, Form(max_length=60)]
 
 
 class FilledAccount(BaseModel):
-    """What somebody has put into the form of an account."""
+    """The typed values in the form of an account."""
 
     name: str = Field("", max_length=40)
     adapter: str = Field("floimg", max_length=40)

@@ -1,1 +1,1 @@
-"""What happened, in words."""
+"""Events as text for people."""

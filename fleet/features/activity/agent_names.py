@@ -48,7 +48,7 @@ class AgentNames:
         return persona.emoji if persona else ""
 
     def username(self, event: Event) -> str | None:
-        """Return the username of the agent that an event is about, if there is such an agent."""
+        """Return the username of the agent that an event concerns, if there is one."""
         named = self._named(event.agent_id)
         return named.username if named else None
 

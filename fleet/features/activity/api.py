@@ -31,7 +31,7 @@ Where = Annotated[str, Field(pattern=_POSITION, examples=["7421-9310"])]
 
 
 class EventOut(BaseModel):
-    """One thing that happened."""
+    """One event."""
 
     id: int
     position: str = Field(description="where a reader stands who has read it", examples=["7421-9310"])
@@ -71,7 +71,7 @@ class After(Body):
 
 
 class Now(BaseModel):
-    """The position after which only what is yet to come will be read."""
+    """The position after which only future events are read."""
 
     position: str
 

@@ -1,4 +1,4 @@
-"""The feature activity: what happened, in words."""
+"""The feature activity: events as text for people."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Events as lines of the feed: the same HTML from a page and from the stream. Called by `hub` and by pages.
+"""Events as lines of the feed: the same HTML in a page and in the stream. Called by `hub` and by pages.
 
-All words come from outside: Jinja escapes them, and none of them becomes an address.
+All text comes from outside: Jinja escapes it, and none of it becomes a link.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""All that happened, newest first: of everybody or of one agent, of every subject or of some."""
+"""All events, newest first: of the fleet or of one agent, of every subject or of some."""
 
 from __future__ import annotations
 
@@ -31,12 +31,15 @@ router = APIRouter()
 _PAGE = 60
 _OF_AGENT = 50
 _LOOKED_THROUGH = 600
-"""Of a family that shares its subject with others, this many events are looked through."""
+"""For a filter on events that share their subject with others, this many events are searched."""
 
 
 @dataclass(frozen=True, slots=True)
 class FeedPage:
-    """Lines of a feed, newest first. The stream goes on after `position`; `before` leads to the page below, if any."""
+    """Lines of a feed, newest first.
+
+    The stream continues after `position`; `before` is the cursor of the next page, if any.
+    """
 
     lines: Sequence[ActivityLine]
     position: str
@@ -48,7 +51,7 @@ def activity(request: Request, deps: TheDeps, who: Annotated[Principal, needs(Pe
              agent: Annotated[str, Query(max_length=60)] = "",
              subject: Annotated[str, Query(max_length=80)] = "", only: Maybe[Family] = None,
              before: Annotated[int | None, Query(ge=1, le=2**63 - 1)] = None) -> Response:  # fmt: skip
-    """Show what happened."""
+    """Show events."""
     family, agent, subject = only or "", storable(agent.strip()), storable(subject.strip())
     problem: FleetError | None = None
     found, shown = None, FeedPage((), "")
@@ -76,11 +79,11 @@ def activity(request: Request, deps: TheDeps, who: Annotated[Principal, needs(Pe
 
 def newest(deps: Deps, scribe: Scribe, *, family: str = "", name: str | None = None, subject: str = "",
            but: Sequence[str] = (), before: int | None = None, limit: int) -> FeedPage:  # fmt: skip
-    """Return the newest lines, and the position from which a stream brings what follows.
+    """Return the newest lines, and the position from which a stream continues.
 
-    Raises NotFound for an agent, InvalidInput for a subject, that there is none of.
+    Raises NotFound for an unknown agent, InvalidInput for an unknown subject.
     """
-    position = activity_queries.tail(deps)  # before the look, so that nothing falls between the two
+    position = activity_queries.tail(deps)  # before the query, so that no event falls between the two
     wanted = (subject,) if subject else feed.subjects_of(family)
     read = _LOOKED_THROUGH if family and not subject and "job.done" in wanted else limit
     found = activity_queries.latest(deps, name=name, subjects=wanted, exclude=but, before=before, limit=read)
@@ -107,7 +110,7 @@ class EventSentence:
 
 
 def agent_tab(deps: Deps, agent: AgentRow, before: str) -> dict[str, Any]:
-    """Return what the tab "activity" of an agent's page shows."""
+    """Show the tab "activity" of an agent's page."""
     found = activity_queries.latest(deps, name=str(agent.id), before=place(before), limit=_OF_AGENT)
     lines = [EventSentence(event, text.words if (text := event_text.describe(event)) else "") for event in found]
     return {"lines": lines, "more": found[-1].position.id if len(found) == _OF_AGENT else None}

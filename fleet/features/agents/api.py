@@ -51,7 +51,7 @@ class NewInterval(Body):
 
 
 class Agent(ModeSettings, CharacterOut):
-    """One agent: who it is, how it behaves, and what it is doing."""
+    """One agent: identity, character, schedule and current action."""
 
     id: uuid.UUID
     username: str = Field(examples=["ada_lovelace"])
@@ -91,9 +91,9 @@ class AgentQuery(Paging):
 
 
 class AgentIn(NewCharacter):
-    """An agent to be made. With a persona it begins with that one's character, weights and pace.
+    """An agent to be created. With a persona it starts with the persona's character, weights and pace.
 
-    `config` has the settings of its kind; what is left out has the kind's default.
+    `config` has the settings of its kind; missing ones take the kind's default.
     """
 
     username: Annotated[str, Field(pattern="^[a-z0-9_]{3,30}$", examples=["ada_lovelace"])]
@@ -110,9 +110,9 @@ class AgentIn(NewCharacter):
 
 
 class AgentChanges(ModeChanges, CharacterChanges):
-    """What is to be different; what is left out stays."""
+    """The settings to change; missing ones stay."""
 
-    # The defaults are never used: only what was sent is taken.
+    # The defaults are never used: only given fields are read.
     name: Annotated[str, line(100, least=1)] = Field(default_factory=str)
     persona: Annotated[str, line(60)] | None = None
     weights: NewWeights = Field(default_factory=NewWeights)

@@ -21,13 +21,13 @@ Controller = Annotated[Principal, needs(Permission.AGENTS_CONTROL)]
 
 
 class AgentPauseIn(Body):
-    """Why an agent is to rest."""
+    """The reason of a pause, and its end."""
 
     reason: Reason = ""
 
 
 class Trigger(Body):
-    """For what an agent is to be woken; without an action it decides for itself."""
+    """The action that an agent is to do; without one it decides for itself."""
 
     action: Literal["post", "comment", "like", "browse", "scan_feed"] | None = None
 
@@ -46,7 +46,7 @@ class All(Body):
 
 
 class PauseAll(All):
-    """Which agents are to rest, and why."""
+    """Which agents to pause, and why."""
 
     reason: Reason = ""
 

@@ -1,4 +1,4 @@
-"""What agents decided, and why: the log of their ticks, and a decision made once more from what was recorded."""
+"""The decision log: an agent's ticks, and replays of recorded decisions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Viewer = Annotated[Principal, needs(Permission.AGENTS_VIEW)]
 
 
 class Scanned(BaseModel):
-    """What a look at a feed came to."""
+    """The result of a scan."""
 
     new: int
     drafts: int
@@ -31,7 +31,7 @@ class Scanned(BaseModel):
 
 
 class DecisionOut(BaseModel):
-    """One tick: what it decided, and how long that took. Without an outcome it is open, or was skipped."""
+    """One tick: what the agent decided, and how long that took. Without an outcome it is open, or was skipped."""
 
     tick_no: int
     state: str
@@ -56,7 +56,7 @@ class DecisionPage(Page[DecisionOut]):
 
 
 class ReplayOut(BaseModel):
-    """What was decided then, and what is decided now from the same inputs and dice."""
+    """The recorded decision, and the one that the same inputs and random numbers give now."""
 
     then: Told
     now: Told

@@ -1,7 +1,7 @@
 """Start, pause, resume or stop many agents at once: a list of them, or all that match a filter.
 
-Called by doors. `count` returns the number of agents beforehand, `act` afterwards. Each batch is a transaction of its
-own, so that rows are locked briefly in a fleet of any size. A second call after a failure does the rest.
+Called by entry points. `count` returns the number of agents beforehand, `act` afterwards. Each batch is a transaction
+of its own, so that rows are locked briefly in a fleet of any size. After a failure, a second call does the rest.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ MOVES: Mapping[BulkAction, tuple[AgentStatus, ...]] = {
     BulkAction.RESUME: (AgentStatus.PAUSED,),
     BulkAction.STOP: commands.AWAKE,
 }
-"""The statuses that an action changes. A pause without an end also changes agents that are paused for a while."""
+"""The statuses that an action changes. A pause without an end also changes agents whose pause has an end."""
 
 _DONE = {
     BulkAction.START: "agents.started", BulkAction.PAUSE: "agents.paused", BulkAction.RESUME: "agents.resumed",
@@ -66,7 +66,7 @@ def count(deps: Deps, selection: Selection, action: BulkAction) -> tuple[int, in
 
 
 def act(deps: Deps, selection: Selection, action: BulkAction, *, by: str, reason: str = "") -> int:
-    """Do something to each agent of a selection that it moves; return how many those were."""
+    """Apply an action to each agent of a selection whose status it changes; return how many."""
     done, last = 0, None
     while True:
         with deps.db.transaction() as tx:
@@ -96,10 +96,9 @@ def _next(
 
 
 def act_on_all(deps: Deps, action: BulkAction, *, persona_id: str | None = None, by: str, reason: str = "") -> int:
-    """Do something to every agent, or to those of one persona; return how many moved.
+    """Apply an action to every agent, or to those of one persona; return how many changed.
 
-    Only idle ones are started: one in error has broken, and is looked at first. Raises NotFound for a persona that
-    nobody knows.
+    Only idle ones are started: an agent in error needs a person first. Raises NotFound for an unknown persona.
     """
     if persona_id is not None:
         personas_of(deps).get(persona_id)
@@ -122,7 +121,7 @@ def _move(tx: Tx, agent_ids: Sequence[uuid.UUID], action: BulkAction, reason: st
 
 
 def _told(selection: Selection) -> dict[str, object]:
-    """Return whom it was about, as the audit log keeps it."""
+    """Return the selection as the audit log records it."""
     if selection.usernames is not None:
         return {"usernames": selection.usernames}
     names = ("status", "persona_id", "text", "kind", "autonomy")

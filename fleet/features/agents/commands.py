@@ -1,6 +1,6 @@
-"""Verbs about single agents that doors call: create, start, pause, trigger, delete. Each is one transaction.
+"""Commands on single agents: create, start, pause, trigger, delete. Each is one transaction.
 
-`by` is the person who asks; it is recorded with the event.
+`by` is the user; it is recorded with the event.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ from fleet.features.personas.generator import generate
 from fleet.features.personas.service import personas_of
 
 GALLERY = "gallery"
-"""The kind of agent that is meant where none is named."""
+"""The default kind of agent."""
 _STOPPED = "the agent was stopped"
 
 
 def creatable_kinds() -> tuple[str, ...]:
-    """Return the kinds of agent that people can create: all but those that run the fleet itself."""
+    """Return the kinds of agent that people can create: all but system agents."""
     return tuple(kind for kind, one in registry.current().agents.items() if one.system is None)
 
 
@@ -70,7 +70,7 @@ def first_config(deps: Deps, kind: str) -> dict[str, Any]:
 
 
 def _weights(kind: str, weights: Mapping[str, float]) -> dict[str, float]:
-    """Return those of a persona's weights between which agents of a kind choose."""
+    """Return the persona's weights that agents of a kind have."""
     return {name: weights[name] for name in registry.current().weights(kind, {}) if name in weights}
 
 
@@ -87,7 +87,7 @@ def create(deps: Deps, new: NewAgent) -> uuid.UUID:
 
 
 def refuse_nowhere(tx: Tx, new: NewAgent) -> None:
-    """Raise InvalidInput for an agent whose surface is not that of its account. Raises NotFound for no account."""
+    """Raise InvalidInput for an agent whose surface is not that of its account; NotFound without such an account."""
     account = accounts.get(tx, key_of(new.account_id))
     if account.adapter != new.surface:
         raise InvalidInput(
@@ -107,8 +107,8 @@ def seed(deps: Deps, *, count: int, seed_no: int = 0, persona_id: str | None = N
          start: bool = False) -> list[str]:  # fmt: skip
     """Create `count` agents from the personas and return their usernames.
 
-    The same seed on an empty database makes the same agents; a second run adds to them and never collides.
-    Raises NotFound for an unknown persona.
+    The same seed on an empty database makes the same agents; a second run adds others without conflicts. Raises
+    NotFound for an unknown persona.
     """
     config = first_config(deps, GALLERY)
     with deps.db.transaction() as tx:
@@ -142,7 +142,7 @@ def _staggered(tx: Tx, number: int) -> datetime:
 def update(deps: Deps, name: str, changes: Mapping[str, Any], *, seen: Collection[str] | None = None) -> None:
     """Change an agent's settings. Raises NotFound, InvalidInput.
 
-    `seen` are the versions that the person knows: raises Outdated if the agent has another one by now.
+    `seen` are the versions that the person has read: raises Outdated if the agent has another one by now.
     """
     if changes.get("persona_id") is not None:
         personas_of(deps).get(str(changes["persona_id"]))
@@ -166,7 +166,7 @@ def start(deps: Deps, name: str) -> bool:
 
 
 def pause(deps: Deps, name: str, *, by: str, reason: str = "") -> bool:
-    """Let a running agent rest until somebody resumes it; False if it is not running."""
+    """Pause a running agent until somebody resumes it; False if it is not running."""
     with deps.db.transaction() as tx:
         agent = queries.named(tx, name)
         paused = commands.pause(tx, agent.id, reason=reason or f"by {by}")
@@ -177,13 +177,13 @@ def resume(deps: Deps, name: str) -> bool:
     """Let a paused agent and its waiting jobs go on; False if it is not paused."""
     with deps.db.transaction() as tx:
         agent = queries.named(tx, name)
-        snooze.free_held(tx)  # jobs, then the agent: whoever ends an attempt takes them in this order
+        snooze.free_held(tx)  # jobs, then the agent: the end of an attempt locks them in this order
         resumed = commands.resume(tx, agent.id, first_tick_at=first_tick_at(tx))
         return audit.noted(tx, resumed, "agent.resumed", f"agent:{agent.username}")
 
 
 def stop(deps: Deps, name: str) -> bool:
-    """Send an agent home and call off what it had not begun; False if it is idle already."""
+    """Stop an agent and cancel its jobs that have not started; False if it is idle already."""
     with deps.db.transaction() as tx:
         agent = queries.named(tx, name)
         call_off(tx, [agent.id])
@@ -197,25 +197,25 @@ def _no_acts() -> frozenset[str]:
 
 
 def call_off(tx: Tx, agent_ids: Sequence[uuid.UUID], *, exclude: Collection[str] | None = None) -> None:
-    """Call off what agents have not begun. To be called before anything locks their rows.
+    """Cancel ticks and jobs of agents that have not started. Call it before anything locks their rows.
 
-    Ticks, then jobs, then agents: whoever records a decision or ends an attempt takes them in this order. Jobs of the
-    kinds in `exclude` stay; by default those that are no acts of their agent.
+    Ticks, then jobs, then agents: a decision and the end of an attempt lock them in this order. Jobs of the kinds in
+    `exclude` stay; by default those that are no acts of their agent.
     """
     ticks.call_off(tx, agent_ids, why=_STOPPED)
     job_queries.cancel_of_agent(tx, *agent_ids, but=_no_acts() if exclude is None else exclude)
 
 
 def call_off_late(tx: Tx, agent_ids: Sequence[uuid.UUID], *, exclude: Collection[str] | None = None) -> None:
-    """Call off what came while a transaction that stops agents waited for their rows, which it has now."""
+    """Cancel what was added while the transaction waited for the agents' rows, which it has locked now."""
     ticks.call_off(tx, agent_ids, why=_STOPPED, waits=False)
     job_queries.cancel_of_agent(tx, *agent_ids, but=_no_acts() if exclude is None else exclude)
 
 
 def delete(deps: Deps, name: str, *, by: str) -> None:
-    """Stop and hide an agent, and do what features registered for that.
+    """Stop and hide an agent, and run the clean-up that features registered.
 
-    Raises NotFound, Conflict for one that runs the fleet itself: nobody could ever bring it back.
+    Raises NotFound, Conflict for a system agent: it could never be created again.
     """
     deleting = registry.load_all(one.agent_deleting for one in registry.current())
     with deps.db.transaction() as tx:
@@ -223,13 +223,14 @@ def delete(deps: Deps, name: str, *, by: str) -> None:
         if found.kind in system_agents.kinds():
             raise Conflict(f"{found.name} runs the fleet itself, so it cannot be deleted.", fix="Stop it instead.")
         agent_id = found.id
-        # What it has not begun, then requests, then the agent: whoever records or decides takes them in this order.
+        # Ticks and jobs, then requests, then the agent: other transactions lock them in this order.
         call_off(tx, [agent_id], exclude=())
         for hook in deleting:
             hook(deps, tx, agent_id)
-        agent = loop.lock(tx, agent_id)  # an account that arrives at this moment is seen here, or sees that we are gone
+        # An account that is linked at this moment is either seen here, or its link sees the deletion.
+        agent = loop.lock(tx, agent_id)
         assert agent is not None
-        for hook in deleting:  # what a job has opened since
+        for hook in deleting:  # requests that a job has opened since
             hook(deps, tx, agent_id)
         commands.delete(tx, agent.id)
         call_off_late(tx, [agent_id], exclude=())
@@ -246,15 +247,15 @@ def actions_of(agent: AgentRow) -> tuple[str, ...]:
 def trigger(deps: Deps, name: str, *, action: str | None, by: str) -> TickKey:
     """Wake an agent now, perhaps for one action; return the tick that decides.
 
-    It goes through the same ledger, caps and switches as every tick. Raises InvalidInput for an unknown action,
-    Conflict when the agent is paused, held or at work on a decision.
+    The tick passes the same ledger, caps and controls as every other. Raises InvalidInput for an unknown action,
+    Conflict when the agent is paused or is making a decision.
     """
     if action is not None and action not in registry.current().all_actions():
         known = dict.fromkeys(name for one in registry.current().agents.values() for name in one.actions)
         raise InvalidInput(f"There is no action {action!r}.", fix=f"Actions: {', '.join(known)}.")
     with deps.db.transaction() as tx:
         agent_id = queries.named(tx, name).id
-        # The tick, then the agent: whoever decides or calls off takes them in this order.
+        # The tick, then the agent: decisions and cancellations lock them in this order.
         key = ticks.ask(tx, agent_id, asked_for=action, requested_by=by)
         agent = loop.lock(tx, agent_id)
         assert agent is not None
@@ -263,7 +264,7 @@ def trigger(deps: Deps, name: str, *, action: str | None, by: str) -> TickKey:
         _refuse_held(tx, agent)
         if key is None:
             key = TickKey(agent.id, agent.tick_no + 1)
-            # An insert would wait for whoever ends an open one, who may be waiting for the agent's row that we hold.
+            # An insert would wait for the transaction that ends an open tick, which may wait for our lock on the agent.
             is_open = ticks.with_open_tick(tx, [TickKey(agent.id, agent.tick_no)])
             if is_open or not ticks.open_asked(tx, key, tx.now(), asked_for=action, requested_by=by):
                 raise Conflict(f"{agent.name} is deciding something right now.", fix="Try again in a moment.")
@@ -294,7 +295,9 @@ def list_agents(deps: Deps, which: AgentFilter, *, limit: int = 20, offset: int 
 
 
 def refuse_unknown(deps: Deps, tx: Tx, which: AgentFilter) -> None:
-    """Raise NotFound for a persona that has neither a file nor an agent: a typing error must not look like nobody."""
+    """Raise NotFound for a persona with neither a file nor an agent: a typing error must not select no agents
+    silently.
+    """
     if which.persona_id is None or which.persona_id in personas_of(deps):
         return
     if not queries.count(tx, AgentFilter(persona_id=which.persona_id, include_deleted=True)):

@@ -1,6 +1,6 @@
-"""The decision log of an agent: pages of it, the jobs and scans that followed, and a decision made again.
+"""The decision log of an agent: its pages, the jobs and scans that followed, and replays.
 
-Called by doors. Reading only; deciding again changes nothing.
+Called by entry points. Reading only; a replay changes nothing.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def decisions(deps: Deps, name: str, *, limit: int = 20, offset: int = 0) -> tup
 
 
 def replay_decision(deps: Deps, name: str, tick_no: int) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Decide a recorded tick again with the same inputs and dice; return (then, now). Changes nothing."""
+    """Decide a recorded tick again with the same inputs and random numbers; return (then, now). Changes nothing."""
     with deps.db.transaction() as tx:
         return decide_again(tx, TickKey(queries.named(tx, name, include_deleted=True).id, tick_no))
 

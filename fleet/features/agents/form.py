@@ -1,7 +1,7 @@
-"""The form of an agent: what a person typed, checked field by field, and what it means to the fleet.
+"""The form of an agent: typed values, their errors field by field, and the settings that they mean.
 
-Called by the pages that make and edit agents. Values are kept as they were typed, so that a form that is refused comes
-back with them; what is wrong is told at its field. Asks no database.
+Called by the pages that create and edit agents. Values are kept as typed, so that a refused form comes back with them
+and an error at each wrong field. Uses no database.
 """
 
 from __future__ import annotations
@@ -32,23 +32,23 @@ _BY_ITSELF = "Autonomous: it acts by itself"
 _USERNAME = re.compile(r"[a-z0-9_]{3,30}")
 
 Values = dict[str, str]
-"""What stands in the fields, by name. A box that is not ticked has no value."""
+"""The typed value of each field, by name. A box that is not ticked has no value."""
 
 
 @dataclass(slots=True)
 class AgentForm:
-    """What was typed, and by field what is wrong with it. `was` is the agent as it is, if there is one."""
+    """The typed values, and the errors by field. `was` is the agent before the edit, if there is one."""
 
     values: Values
     problems: dict[str, str] = field(default_factory=dict)
     was: AgentRow | None = None
 
     def get(self, name: str) -> str:
-        """Return what stands in a field."""
+        """Return the typed value of a field."""
         return self.values.get(name, "")
 
     def step(self, name: str) -> str:
-        """Return by how much a weight goes up and down: browsers refuse what lies between two steps."""
+        """Return the step of a weight's input: browsers refuse values between two steps."""
         value = _number(self.get(name))
         return str(STEP_PERCENT) if value is None or value % STEP_PERCENT == 0 else "any"
 
@@ -73,12 +73,12 @@ class AgentForm:
 
     @property
     def settings(self) -> list[ConfigField]:
-        """The settings of the agent that a field of a form can hold."""
+        """The settings of the agent that the form has fields for."""
         return [one for one in config.fields(self.kind).values() if one.is_flag or one.is_number or one.choices]
 
 
 def blank(first_config: Mapping[str, Any]) -> AgentForm:
-    """Return the form of an agent of which nothing is known yet."""
+    """Return an empty form with the defaults."""
     form = AgentForm({"min_interval_s": "60", "max_interval_s": "300", "autonomy": AUTONOMOUS})
     form.values |= {name: _percent(weight) for name, weight in registry.current().weights(form.kind, {}).items()}
     form.values |= _typed(form, config.values(form.kind, first_config))
@@ -86,7 +86,7 @@ def blank(first_config: Mapping[str, Any]) -> AgentForm:
 
 
 def _typed(form: AgentForm, settings: Mapping[str, Any]) -> Values:
-    """Return settings as they stand in their fields."""
+    """Return settings as texts for their fields."""
     shown = {one.name: one for one in form.settings if settings.get(one.name) is not None}
     values = {name: str(settings[name]) for name, one in shown.items() if not one.is_flag}
     return values | {name: "1" for name, one in shown.items() if one.is_flag and settings[name]}
@@ -103,12 +103,12 @@ def of(agent: AgentRow) -> AgentForm:
 
 
 def _traits(character: Character) -> Values:
-    """Return a character as it stands in its fields."""
+    """Return a character as texts for its fields."""
     return {one.name: words for one, words in character.shown()}
 
 
 def with_character(form: AgentForm, personas: Library) -> AgentForm:
-    """Return the form with its persona's character, weights and pace in place of what stood there."""
+    """Return the form with its persona's character, weights and pace in place of the typed ones."""
     form.problems = {}
     name = form.get("persona")
     if name not in personas:
@@ -125,7 +125,7 @@ def with_character(form: AgentForm, personas: Library) -> AgentForm:
 
 
 def read(form: AgentForm, personas: Library) -> dict[str, Any] | None:
-    """Return what was typed as an agent's settings, or None when something is wrong, which the form then tells."""
+    """Return the typed values as an agent's settings, or None if any is wrong, after recording the errors."""
     form.problems = {}
     checks: dict[str, Callable[[AgentForm], Any]] = {
         "name": _name, "persona_id": lambda one: _persona(one, personas), **{one.name: _trait(one) for one in TRAITS},
@@ -157,13 +157,13 @@ def new_agent(made: Mapping[str, Any], *, owner: str) -> NewAgent:
 
 
 def changes(agent: AgentRow, made: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a form changes: a field that nobody touched is not written, whatever another has made of it."""
+    """Return the settings that a form changes: untouched fields are not written, even if they have changed since."""
     was = settings_of(agent)
     return {name: value for name, value in made.items() if value != was[name]}
 
 
 def refused(form: AgentForm, message: str, where: str = "form") -> None:
-    """Have the form tell what the fleet itself says against it."""
+    """Record an error that the command raised."""
     form.problems[where] = message
 
 
@@ -197,7 +197,7 @@ def _username(form: AgentForm) -> str:
 
 def _persona(form: AgentForm, personas: Library) -> str | None:
     given = form.get("persona")
-    # An agent may outlive its persona's file; whoever edits something else need not give it another.
+    # An agent may outlive its persona's file; an edit of other fields must not require a new one.
     if not given or given in personas or (form.was is not None and given == form.was.persona_id):
         return given or None
     raise InvalidInput("There is no such persona; choose one of the list.")
@@ -237,7 +237,7 @@ def _weight(name: str) -> Callable[[AgentForm], float]:
         if form.was is not None:
             weight = registry.current().weights(form.kind, form.was.weights)[name]
             if typed == _percent(weight):
-                return weight  # nobody touched it: no rounding either
+                return weight  # untouched: no rounding either
         value = _number(typed)
         if value is None or not 0 <= value <= MOST_PERCENT:
             raise InvalidInput("Give a percentage of 0 or more, such as 40.")

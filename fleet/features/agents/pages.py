@@ -1,6 +1,6 @@
-"""The agents: a list with filters that stays quick at any length, and what can be done to many of them at once.
+"""The agents: a list with filters that is quick at any length, and bulk actions.
 
-One agent has its own page (`agent`). An action on many is first shown with its number (GET), then done (POST).
+One agent has its own page (`agent`). A bulk action first shows its number of agents (GET), then runs (POST).
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _MOST_CHOSEN = 500
 
 
 class ListedStatus(StrEnum):
-    """How an agent stands: its status, or that it is no more."""
+    """The status of an agent in a list: its status, or deleted."""
 
     RUNNING = "running"
     PAUSED = "paused"
@@ -59,7 +59,7 @@ Kind = Annotated[str, AfterValidator(_known)]
 
 @dataclass(frozen=True, slots=True)
 class AgentListQuery:
-    """What a list was asked for."""
+    """The query parameters of the list."""
 
     status: ListedStatus | None
     persona: str | None
@@ -69,7 +69,7 @@ class AgentListQuery:
 
     @property
     def which(self) -> AgentFilter:
-        """The agents that are meant."""
+        """The filter of agents."""
         deleted = self.status is ListedStatus.DELETED
         return AgentFilter(
             status=None if deleted or self.status is None else AgentStatus(self.status), persona_id=self.persona,
@@ -113,14 +113,14 @@ def agents(request: Request, deps: TheDeps, asked: TheAsked, *,
 
 
 def _badges(deps: Deps, tally: AgentTally) -> list[tuple[str, int]]:
-    """Return each persona with the number of its agents; those whose file is gone come last."""
+    """Return each persona with the number of its agents; personas without a file come last."""
     known = personas_of(deps).ids
     gone = sorted({persona for persona, _ in tally.living if persona is not None and persona not in personas_of(deps)})
     return [(persona, tally.of_persona(persona)) for persona in (*known, *gone)]
 
 
 def _by_status(tally: AgentTally, asked: AgentListQuery) -> dict[str, int]:
-    """Return how many living agents stand how, of the persona that is asked for or of all."""
+    """Return how many agents have each status, of the selected persona or of all."""
     found: dict[str, int] = {}
     for (persona, status), number in tally.living.items():
         if asked.persona in (None, persona):
@@ -141,7 +141,7 @@ TheSelection = Annotated[Selection | None, Depends(_selected)]
 
 @router.get("/agents/bulk", dependencies=[needs(Permission.AGENTS_CONTROL)])
 def ask_bulk(request: Request, deps: TheDeps, asked: TheAsked, selection: TheSelection, do: BulkAction) -> Response:
-    """Say how many agents an action would change, and ask whether it is meant."""
+    """Show how many agents an action would change, and ask for confirmation."""
     if selection is None:
         return go(request, back(request, "/agents"), "Choose agents first, or all that match.", wrong=True)
     there, movable = bulk.count(deps, selection, do)
@@ -153,7 +153,7 @@ def ask_bulk(request: Request, deps: TheDeps, asked: TheAsked, selection: TheSel
 def do_bulk(request: Request, deps: TheDeps, asked: TheAsked, selection: TheSelection, *, do: BulkAction,
             who: Annotated[Principal, needs(Permission.AGENTS_CONTROL)],
             reason: Annotated[str, Form(max_length=200)] = "") -> Response:  # fmt: skip
-    """Do something to many agents, and say to how many."""
+    """Apply an action to many agents, and show how many changed."""
     if selection is None:
         return go(request, "/agents", "Choose agents first, or all that match.", wrong=True)
     number = bulk.act(deps, selection, do, by=who.by, reason=text.clean(reason))

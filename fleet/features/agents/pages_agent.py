@@ -1,6 +1,6 @@
-"""The page of one agent with its tabs, which features register, and what can be done to the agent.
+"""The page of one agent with its tabs, which features register, and its buttons.
 
-Each tab reads only what it shows, so that none waits for another. Deleted agents keep their pages, without buttons.
+Each tab reads only the data that it shows. Deleted agents keep their pages, without buttons.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def agent(request: Request, deps: TheDeps, name: Name, *, tab: Tab = "about",
 
 
 def _known(deps: Deps, name: str) -> AgentRow:
-    """Return an agent, a deleted one too. Raises NotFound that says where to look."""
+    """Return an agent, even a deleted one. Raises NotFound with a link to the list."""
     try:
         return lookup.agent(deps.db, text.clean(name), include_deleted=True)
     except NotFound as error:
@@ -92,7 +92,7 @@ def _known(deps: Deps, name: str) -> AgentRow:
 
 
 def about(deps: Deps, row: AgentRow, _: str) -> dict[str, Any]:
-    """Return what the tab "about" shows."""
+    """Show the tab "about"."""
     try:
         now = clock.now()
         week, wakes, problem = (
@@ -109,7 +109,7 @@ def about(deps: Deps, row: AgentRow, _: str) -> dict[str, Any]:
 
 
 def decisions_tab(deps: Deps, row: AgentRow, before: str) -> dict[str, Any]:
-    """Return what the tab "decisions" shows."""
+    """Show the tab "decisions"."""
     found = decisions.with_jobs(deps, row.id, limit=_ENTRIES, before=place(before))
     return {"decisions": found, "more": found[-1].tick.tick_no if len(found) == _ENTRIES else None}
 
@@ -117,7 +117,7 @@ def decisions_tab(deps: Deps, row: AgentRow, before: str) -> dict[str, Any]:
 @router.get("/agents/{name}/decisions/{tick_no}")
 def decision(request: Request, deps: TheDeps, name: Name, tick_no: Annotated[int, Path(ge=1, lt=2**63)],
              who: Annotated[Principal, needs(Permission.AGENTS_VIEW)]) -> Response:  # fmt: skip
-    """Show one decision with all that it rested on, and what the same moment and dice lead to now."""
+    """Show one decision with all its inputs, and the decision that the same inputs and random numbers give now."""
     row = _known(deps, name)
     found = decisions.with_jobs(deps, row.id, limit=1, before=tick_no + 1)
     if not found or found[0].tick.tick_no != tick_no:
@@ -139,7 +139,7 @@ def _readable(data: Any) -> str:
 
 
 def _changes(then: Any, now: Any) -> list[tuple[str, str]]:
-    """Return the lines that differ and those beside them, each with its sign: - then, + now, a blank for both."""
+    """Return the lines that differ with their neighbours, each with its sign: - then, + now, a blank for both."""
     return [(line[0], line[1:]) for line in lines(_readable(then), _readable(now))]
 
 
@@ -154,7 +154,7 @@ def start(request: Request, deps: TheDeps, name: Name) -> Response:
 @router.post("/agents/{name}/pause")
 def pause(request: Request, deps: TheDeps, name: Name, who: Control,
           reason: Annotated[str, Form(max_length=200)] = "") -> Response:  # fmt: skip
-    """Let an agent rest until somebody resumes it."""
+    """Pause an agent until somebody resumes it."""
     return _done(request, deps, name, lambda row: (
         f"{row.name} is paused." if agent_commands.pause(deps, str(row.id), by=who.by, reason=text.clean(reason))
         else f"{row.name} was not running."
@@ -171,7 +171,7 @@ def resume(request: Request, deps: TheDeps, name: Name) -> Response:
 
 @router.post("/agents/{name}/stop", dependencies=[needs(Permission.AGENTS_CONTROL)])
 def stop(request: Request, deps: TheDeps, name: Name) -> Response:
-    """Send an agent home."""
+    """Stop an agent."""
     return _done(request, deps, name, lambda row: (
         f"{row.name} is idle now." if agent_commands.stop(deps, str(row.id)) else f"{row.name} was idle already."
     ))  # fmt: skip
@@ -191,7 +191,7 @@ def trigger(request: Request, deps: TheDeps, name: Name, who: Control,
 
 
 def _done(request: Request, deps: Deps, name: str, act: Callable[[AgentRow], str]) -> Response:
-    """Do something to an agent and go back to where it was asked for, with what came of it or why it may not be.
+    """Run an action and return to the page of its button, with the result or the error.
 
     Raises NotFound, also for an agent that is deleted.
     """
@@ -205,7 +205,7 @@ def _done(request: Request, deps: Deps, name: str, act: Callable[[AgentRow], str
 
 @router.get("/agents/{name}/delete", dependencies=[needs(Permission.AGENTS_EDIT)])
 def ask_delete(request: Request, deps: TheDeps, name: Name) -> Response:
-    """Say what deleting an agent means, and ask whether it is meant."""
+    """Explain the deletion of an agent, and ask for confirmation."""
     row = lookup.agent(deps.db, text.clean(name))
     return render(request, "agents/agent_delete.html", agent=row, at=agent_address(row))
 

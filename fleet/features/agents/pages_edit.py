@@ -1,4 +1,4 @@
-"""Making an agent and changing one: the form, what is wrong at its fields, and a persona's character taken over."""
+"""Create and edit an agent: the form, errors at its fields, and the character of a persona."""
 
 from __future__ import annotations
 
@@ -30,7 +30,10 @@ Name = Annotated[str, Path(max_length=60)]
 
 
 async def _typed(request: Request) -> Values:
-    """Return what stands in the fields of a form. It is judged later, field by field, so that it can be shown again."""
+    """Return the typed values of a form.
+
+    They are checked later, field by field, so that the form can be shown again.
+    """
     return {name: value[:_LONGEST_FIELD] for name, value in (await request.form()).items() if isinstance(value, str)}
 
 
@@ -73,7 +76,7 @@ def edit(request: Request, deps: TheDeps, name: Name) -> Response:
 
 @router.post("/agents/{name}/edit", dependencies=[needs(Permission.AGENTS_EDIT)])
 def change(request: Request, deps: TheDeps, name: Name, typed: Typed) -> Response:
-    """Change what was touched of an agent."""
+    """Change the edited settings of an agent."""
     row = lookup.agent(deps.db, text.clean(name))
     form = agent_form.AgentForm(typed | {"username": row.username}, was=row)
     if "fill" in typed:

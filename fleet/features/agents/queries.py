@@ -1,6 +1,6 @@
-"""Lists of agents that stay quick for any number of agents, what holds an agent, and its next ticks.
+"""Lists of agents that are quick for any number of agents, the control on an agent, and its next ticks.
 
-Called by doors; each function is one transaction and changes nothing. `commands` and `bulk` change agents.
+Called by entry points; each function is one transaction and changes nothing. `commands` and `bulk` change agents.
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ from fleet.features.agents import commands as agent_commands
 
 @dataclass(frozen=True, slots=True)
 class Roll:
-    """A page of agents by username. `before` and `after` lead to the pages beside it; None where there is none.
+    """A page of agents by username. `before` and `after` are the cursors of the neighbouring pages; None where there is
+    none.
 
-    `held` tells by id what holds a whole scope that an agent is in, whatever its own status.
+    `held` has, by agent id, the control on a whole scope that covers the agent, whatever its own status is.
     """
 
     agents: Sequence[AgentRow]
@@ -48,7 +49,7 @@ def page(deps: Deps, which: AgentFilter, *, limit: int, after: str | None = None
             agent_commands.refuse_unknown(deps, tx, which)
         found = queries.find(tx, which, limit=limit + 1, after=after, before=before) if tally.matching else []
         holds = controls.in_force(tx)
-    # One more than is shown was asked for, in the direction of the walk: there is a page behind it or not.
+    # One more than the page shows was requested, in its direction: its presence means another page.
     more = len(found) > limit
     shown = (found[1:] if before is not None else found[:limit]) if more else found
     newer = more if before is not None else after is not None
@@ -60,7 +61,7 @@ def page(deps: Deps, which: AgentFilter, *, limit: int, after: str | None = None
 
 
 def agents_after(deps: Deps, which: AgentFilter, *, after: str | None, limit: int) -> list[AgentRow]:
-    """Return the agents that follow a username; however far down, that costs what the first page does.
+    """Return the agents that follow a username. Each page costs the same, however far down it is.
 
     Raises NotFound for an unknown persona.
     """
@@ -87,7 +88,7 @@ def _held(holds: Sequence[Hold], agents: Sequence[AgentRow]) -> dict[uuid.UUID, 
 
 
 def hold_on(deps: Deps, agent: AgentRow) -> Hold | None:
-    """Return what holds an agent back beside its own status, if anything."""
+    """Return the control that keeps an agent from acting besides its own status, if any."""
     with deps.db.transaction() as tx:
         return system_agents.hold_on(controls.in_force(tx), agent)
 
@@ -99,14 +100,14 @@ def tally(deps: Deps) -> AgentTally:
 
 
 def wakes(deps: Deps, agent: AgentRow, now: datetime, *, number: int = 5) -> list[datetime]:
-    """Return when an agent wakes next, as long as nothing comes in between; nothing for one that does not wake.
+    """Return when an agent wakes next if nothing else happens; empty for one that does not wake.
 
-    The dice of a tick are known beforehand, so these are the times that dispatch will draw, give or take how late it
-    comes to each. Raises InvalidInput for an agent whose persona is gone.
+    The random numbers of a tick are fixed, so these are the times that dispatch will draw, except for its delays.
+    Raises InvalidInput for an agent whose persona is gone.
     """
     if agent.next_tick_at is None or agent.status not in (AgentStatus.RUNNING, AgentStatus.PAUSED):
         return []
-    at = max(agent.next_tick_at, now)  # whoever is late wakes at once, and counts from then
+    at = max(agent.next_tick_at, now)  # an overdue agent wakes at once, and its next gap starts then
     found = [at]
     for ahead in range(1, number):
         due = Due(agent.id, agent.kind, agent.persona_id, agent.tick_no, at, agent.min_interval_s,
@@ -117,32 +118,32 @@ def wakes(deps: Deps, agent: AgentRow, now: datetime, *, number: int = 5) -> lis
 
 
 def weights(agent: AgentRow) -> dict[str, float]:
-    """Return an agent's weights of all actions of this fleet; 0 for those that its type does not have."""
+    """Return an agent's weights of all actions of this fleet; 0 for those that its type lacks."""
     features = registry.current()
     own = features.weights(agent.kind, agent.weights)
     return {name: own.get(name, 0.0) for name in features.default_weights}
 
 
 def shares(agent: AgentRow) -> dict[str, float]:
-    """Return by action how strongly an agent wants it: parts of 1. Empty for one that does not choose."""
+    """Return the share of each action in an agent's weights: parts of 1. Empty for one that does not choose."""
     own = registry.current().weights(agent.kind, agent.weights)
     total = sum(own.values())
     return {name: weight / total for name, weight in own.items()} if total else {}
 
 
 def totals(agent: AgentRow) -> dict[str, int]:
-    """Return how often an agent did what, by the plural of the action ("posts")."""
+    """Return the agent's total of each action, by the plural of the action ("posts")."""
     return {f"{name}s": agent.totals.get(name, 0) for name in config.counted_actions()}
 
 
 def done(agent: AgentRow) -> list[tuple[str, int]]:
-    """Return how often an agent did what, in words: ("looks around", 3)."""
+    """Return the agent's total of each action, with its noun: ("looks around", 3)."""
     jobs = registry.current().jobs
     words = {name: jobs[name].plural or f"{name}s" for name in config.counted_actions() if name in jobs}
     return [(word, agent.totals.get(name, 0)) for name, word in words.items()]
 
 
 def mode_config(agent: AgentRow) -> dict[str, Any]:
-    """Return an agent's settings for all modes of this fleet; defaults for those that its kind does not have."""
+    """Return an agent's settings for all modes of this fleet; defaults for those that its kind lacks."""
     own = config.values(agent.kind, agent.config)
     return {name: own.get(name, one.default) for name, one in config.mode_fields().items()}

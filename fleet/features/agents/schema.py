@@ -1,5 +1,5 @@
-"""Parts of the API's models that follow from the fields of a character, and from what features registered: actions,
-modes and their settings.
+"""Parts of the API's models that are built from the fields of a character, and from registered actions, modes and
+settings.
 
 Built when the module is imported, so that the API's document names every field.
 """
@@ -34,7 +34,7 @@ def _model(fields: Mapping[str, Any], base: type[BaseModel] = BaseModel) -> Any:
 
 
 class NewWeights(_model(dict.fromkeys(registry.current().default_weights, (Weight, 0.0)), Body)):  # type: ignore[misc]
-    """How often an agent is to do what, relative to each other; at least one is above zero."""
+    """How often an agent does each action, relative to the others; at least one is above zero."""
 
 
 class Totals(_model({f"{name}s": (int, ...) for name in config.counted_actions()})):  # type: ignore[misc]
@@ -50,7 +50,7 @@ class ModeSettings(_model({name: _shown(one) for name, one in config.mode_fields
 
 
 def _changed(one: config.ConfigField) -> Any:
-    # The default is never used: only what was sent is taken.
+    # The default is never used: only given fields are read.
     return (one.annotation, Field(default_factory=lambda: one.default))
 
 
@@ -66,11 +66,11 @@ def _limited(one: Trait) -> Any:
 
 
 class NewCharacter(_model({one.name: (_limited(one) | None, None) for one in TRAITS}, Body)):  # type: ignore[misc]
-    """What an agent is to be like; what is left out follows from its persona."""
+    """The character of an agent; missing fields follow from its persona."""
 
 
 def _new(one: Trait) -> Any:
-    # The default is never used: only what was sent is taken.
+    # The default is never used: only given fields are read.
     return (_limited(one), Field(default_factory=list if one.is_list else str))
 
 

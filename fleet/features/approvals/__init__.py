@@ -1,1 +1,1 @@
-"""Approvals: what agents may do only after a person, or a rule, has allowed it; for any resource and any action."""
+"""Approvals: requests that wait for a person or a rule, for any resource and any action."""

@@ -1,7 +1,7 @@
-"""Who decides: a name from a door, and the roles that the door vouches for. Called by doors.
+"""The person who decides: a name from an entry point, and the roles that it vouches for. Called by entry points.
 
-Whoever can run the command line is trusted to be whom they say: the one whose login it is owns the fleet unless
-FLEET_ROLES_OF says otherwise. Who comes by the web has the role of their account, which stands for those below it.
+A user of the command line is trusted to be the person they name: their login owns the fleet unless FLEET_ROLES_OF says
+otherwise. A user of the web has the role of their account, which covers the lower ones.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ OWNER = "owner"
 
 
 def person(settings: Settings, name: str, *, is_local: bool) -> Person:
-    """Return a person with their roles; `is_local` for the one who is logged in at this machine."""
+    """Return a person with their roles; `is_local` for the user who is logged in at this machine."""
     roles = dict(entry.split("=", 1) for entry in settings.of(ApprovalsSettings).roles_of)
     if name in roles:
         return Person(name, frozenset(roles[name].split("+")))
@@ -23,5 +23,5 @@ def person(settings: Settings, name: str, *, is_local: bool) -> Person:
 
 
 def person_of(principal: Principal) -> Person:
-    """Return who decides behind a session or a token: the same person, whichever of both they use."""
+    """Return the person behind a session or a token: the same person in both cases."""
     return Person(f"{Via.SESSION}:{principal.name}", frozenset(map(str, at_least(principal.role))))

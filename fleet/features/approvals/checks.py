@@ -1,4 +1,4 @@
-"""Checks of `fleet check`: the rules of approvals, whom they name, and who is notified."""
+"""Checks of `fleet check`: the rules of approvals, the users that they name, and who is notified."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def rules(settings: Settings) -> Iterator[CheckResult]:
 
 
 def users(settings: Settings) -> Iterator[CheckResult]:
-    """Check whether the users whom the rules name may decide."""
+    """Check whether the users that the rules name may decide."""
     try:
         with closing(Database(settings.database_url, pool_size=1)) as database:
             found = rule_users.problems(database, settings, _rules(settings))
     except FleetError:
-        return  # the checks of the rules and of the database have said so
+        return  # the checks of the rules and of the database have reported it
     for one in found:
         yield CheckResult(_ABOUT, CheckLevel.WARN if one.is_lost else CheckLevel.FAIL, one.words, one.fix)
 

@@ -19,7 +19,7 @@ _VERBS = {
 
 
 def describe(payload: Payload, event: Event) -> str:
-    """Describe what happened to a request."""
+    """Describe an event of a request."""
     verb = _VERBS[event.subject.rpartition(".")[2]]
     by = f" by {actor(payload)}" if payload.get("by") else ""
     what = f"{clip(payload.get('action'), 30)} {clip(payload.get('resource'), 30)}"

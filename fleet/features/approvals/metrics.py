@@ -10,7 +10,7 @@ from fleet.engine.metrics import MetricFamily, Metrics, SampleKey, each
 from fleet.features.approvals import queries
 
 _USUAL = ("draft", "job")
-"""Resources that have a sample even while no request waits; others have one once a request is about them."""
+"""Resources that have a sample even without a waiting request; others have one once a request exists."""
 
 
 def _pending(tx: Tx) -> Iterator[tuple[SampleKey, float]]:

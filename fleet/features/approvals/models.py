@@ -1,4 +1,4 @@
-"""Tables of requests for approval and of what was decided about them. Knows no other room's rows."""
+"""Tables of approval requests and decisions. Refers to no other package's rows."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _EMPTY = sa.text("'{}'::jsonb")
 
 
 class RequestRow(Base):
-    """One thing that people are asked to allow, with what the rule said: a changed file changes no open request."""
+    """One request for approval, with a copy of its rule: editing the file changes no open request."""
 
     __tablename__ = "approval_requests"
 
@@ -33,7 +33,7 @@ class RequestRow(Base):
     before: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     facts: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=_EMPTY)
     summary: Mapped[str] = mapped_column(sa.String(300))
-    # No foreign key: decisions are kept whatever becomes of the agent.
+    # No foreign key: decisions stay even if the agent is deleted.
     agent_id: Mapped[uuid.UUID | None]
     requested_by: Mapped[str] = mapped_column(sa.String(100))
     state: Mapped[str] = mapped_column(sa.String(10), server_default=RequestState.PENDING)
@@ -44,7 +44,7 @@ class RequestRow(Base):
     created_at: Mapped[datetime] = mapped_column(_TIME, server_default=_NOW)
     expires_at: Mapped[datetime] = mapped_column(_TIME)
     escalate_at: Mapped[datetime | None] = mapped_column(_TIME)
-    next_step_at: Mapped[datetime | None] = mapped_column(_TIME)  # when time asks something of it
+    next_step_at: Mapped[datetime | None] = mapped_column(_TIME)  # when the next timed step is due
     announced_at: Mapped[datetime | None] = mapped_column(_TIME)
     reminded_at: Mapped[datetime | None] = mapped_column(_TIME)
     escalated_at: Mapped[datetime | None] = mapped_column(_TIME)
@@ -57,7 +57,7 @@ class RequestRow(Base):
         sa.CheckConstraint("(state = 'pending') = (settled_at IS NULL)", name="settled"),
         sa.CheckConstraint("(state = 'pending') = (next_step_at IS NOT NULL)", name="steps"),
         sa.CheckConstraint("min_approvals > 0 AND revision > 0 AND cardinality(approvers) > 0", name="approvers"),
-        # One open request about one thing, whoever asks and however often.
+        # One open request about one object, whoever requests it and however often.
         sa.Index(
             "uq_approval_requests_open", "resource", "resource_id", "action",
             unique=True, postgresql_where=sa.text("state = 'pending'"),
@@ -71,9 +71,10 @@ class RequestRow(Base):
 
 
 class DecisionRow(Base):
-    """One thing that was done to a request, by whom, and to which exact payload. The database refuses to change it.
+    """One decision or edit of a request, by whom, and of which exact payload. The database refuses to change it.
 
-    It goes with its request, long after that was settled: prune alone may take it, and says so (`fleet.prunes`).
+    It is deleted with its request, long after that was settled: only prune may delete it, and declares so
+    (`fleet.prunes`).
     """
 
     __tablename__ = "approval_decisions"

@@ -32,7 +32,7 @@ class RequestFilter:
 
 @dataclass(frozen=True, slots=True)
 class ApprovalDecision:
-    """One line of the record: who did what to which revision."""
+    """One entry of the record: who did what to which revision."""
 
     revision: int
     verdict: DecisionKind
@@ -49,13 +49,13 @@ def get(tx: Tx, request_id: uuid.UUID) -> Request:
 
 
 def many(tx: Tx, request_ids: Collection[uuid.UUID]) -> Mapping[uuid.UUID, Request]:
-    """Return these requests by id; those that are gone are left out."""
+    """Return these requests by id; missing ones are left out."""
     query = sa.select(*COLUMNS).where(RequestRow.id.in_(list(request_ids)))
     return {one.id: one for one in _with_voices(tx, tx.execute(query).all())} if request_ids else {}
 
 
 def lock(tx: Tx, request_id: uuid.UUID) -> Request:
-    """Return one request and keep others from changing it until the transaction ends. Raises NotFound."""
+    """Return one request and lock it until the transaction ends. Raises NotFound."""
     return _one(tx, sa.select(*COLUMNS).where(RequestRow.id == request_id).with_for_update(), request_id)
 
 
@@ -85,7 +85,7 @@ def voices_of(tx: Tx, request_ids: Collection[uuid.UUID]) -> Mapping[uuid.UUID, 
 
 
 def page(tx: Tx, which: RequestFilter, *, limit: int = 20, before: uuid.UUID | None = None) -> list[Request]:
-    """Return the requests that match, newest first; `before` is the id of the last one of the page above.
+    """Return the requests that match, newest first; `before` is the id of the last one of the previous page.
 
     Raises NotFound if that one is gone.
     """
@@ -115,7 +115,7 @@ def _where(which: RequestFilter) -> list[sa.ColumnElement[bool]]:
 
 
 def newest_about(tx: Tx, resource: str, resource_id: str, action: str) -> Request | None:
-    """Return the last request about one thing, settled or not; None if there never was one."""
+    """Return the last request about one object, settled or not; None without one."""
     same = (RequestRow.resource == resource, RequestRow.resource_id == resource_id, RequestRow.action == action)
     query = sa.select(*COLUMNS).where(*same).order_by(RequestRow.created_at.desc()).limit(1)
     found = _with_voices(tx, tx.execute(query).all())
@@ -160,5 +160,5 @@ def decisions_of(tx: Tx, request_id: uuid.UUID) -> list[ApprovalDecision]:
 
 
 def resolve_prefix(tx: Tx, prefix: str) -> uuid.UUID:
-    """Return the id of the one request whose id begins so. Raises InvalidInput, NotFound."""
+    """Return the id of the one request whose id begins with a prefix. Raises InvalidInput, NotFound."""
     return prefixes.resolve(tx, RequestRow.id, prefix, what="request", listed=_LISTED)

@@ -1,6 +1,6 @@
-"""What goes in and out of this room: proposals, requests as they stand, and why a decision is refused.
+"""Values of approvals: proposals, requests, decisions, and the errors of decisions.
 
-Shared by the verbs and the queries. Values only; rows stay inside.
+Shared by commands and queries. Rows stay inside the package.
 """
 
 from __future__ import annotations
@@ -19,11 +19,10 @@ from fleet.features.approvals.states import SETTLED, RequestState
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """What somebody wants to do. `before` is what exists now, if anything; `facts` are what rules may ask about.
+    """A proposed action. `before` is the current object, if any; `facts` are the values that rules compare.
 
     `expiration` is the agent's own setting; the rule's wins where it is shorter. `requested_by` is `agent:USERNAME` for
-    agents.
-    `needs_person`: no rule may approve it by itself.
+    agents. `needs_person`: no rule may approve it automatically.
     """
 
     resource: str
@@ -41,7 +40,7 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request as it stands. `voices` are those who have approved this revision."""
+    """A request. `voices` are the people who have approved this revision."""
 
     id: uuid.UUID
     resource: str
@@ -84,9 +83,9 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """How a request stands after a decision, and whether this very call settled it.
+    """The state of a request after a decision, and whether this call settled it.
 
-    `is_news` is False where the same person had said the same before, or nothing was left to decide.
+    `is_news` is False if the same person had decided the same before, or the request was settled already.
     """
 
     request: Request
@@ -104,7 +103,7 @@ class NotYours(Conflict):
 
 
 class OwnRequest(Conflict):
-    """Nobody decides about what they asked for themselves."""
+    """People must not decide about their own requests."""
 
 
 class AlreadySettled(Conflict):
@@ -116,7 +115,7 @@ class Expired(Conflict):
 
 
 class Changed(Conflict):
-    """The request is another one by now than the person has seen."""
+    """The request has changed since the person read it."""
 
 
 _STORED = tuple(name for name in Request.__slots__ if name != "voices")
@@ -125,7 +124,7 @@ COLUMNS = tuple(getattr(RequestRow, name) for name in _STORED)
 
 
 def as_request(row: Sequence[Any], voices: Sequence[str] = ()) -> Request:
-    """Return the request that stands in a row of COLUMNS."""
+    """Return the request in a row of COLUMNS."""
     values = dict(zip(_STORED, row, strict=True))
     lists = {name: tuple(values[name]) for name in ("approvers", "escalate_to")}
     return Request(**{**values, **lists, "state": RequestState(values["state"])}, voices=tuple(voices))

@@ -1,6 +1,6 @@
-"""The file of rules, read and checked: TOML in, rules out, or an error that names what is wrong.
+"""Parse the file of rules: TOML in, rules out, or an error that names the problem.
 
-Called by `fleet.engine.deps`, and by doors that look at a file before it is used.
+Called by `fleet.engine.deps`, and by entry points that check a file before it is used.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Users whom approval rules name: whether each exists and may decide. Called by doors when the rules are loaded.
+"""Users that approval rules name: whether each exists and may decide. Called by entry points when rules are loaded.
 
 A name that never could decide is a mistake in the file and refused. One that lost its permission later is only
-reported: a change of somebody's role must not keep the fleet from starting.
+reported: a change of a user's role must not keep the fleet from starting.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class RuleProblem:
 
 
 def problems(db: Database, settings: Settings, rules: Sequence[Rule]) -> list[RuleProblem]:
-    """Return what is wrong with the users whom rules name; whoever FLEET_ROLES_OF names decides at the command line."""
+    """Return the problems of the users that rules name; users in FLEET_ROLES_OF decide at the command line."""
     named = [(rule.name, name) for rule in rules for name in users_of(rule)]
     if not named:
         return []
@@ -51,7 +51,7 @@ def refuse(db: Database, settings: Settings, rules: Sequence[Rule]) -> None:
 
 
 def refuse_name(deps: Deps, name: str) -> None:
-    """Raise InvalidInput for a name that the rules are about: whoever chose it would give it to themselves."""
+    """Raise InvalidInput for a name that rules mention: a new user of that name would gain their rights."""
     if are_about(rules_of(deps), name):
         raise InvalidInput(
             f"The approval rules name the user {name[:60]}.",
@@ -65,7 +65,7 @@ def refuse_unknown(deps: Deps) -> None:
 
 
 def _problem(tx: Tx, rule: str, name: str) -> Iterator[RuleProblem]:
-    """Yield what is wrong with one user, if anything."""
+    """Yield the problem of one user, if any."""
     said = f"The approval rule {rule!r} names user:{name}"
     match users.standing(tx, name):
         case users.ApproverStatus.DECIDES:

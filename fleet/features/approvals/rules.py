@@ -1,7 +1,8 @@
-"""Rules about approvals as values: which one covers a request, who may decide, what is enough, what time does to it.
+"""Rules about approvals as values: which rule covers a request, who may decide, how many approvals suffice, timed
+steps.
 
-Called by the rest of this room. Pure: no clock, no database. Conditions are data (field, operator, value) over the
-facts of a proposal; nothing is ever evaluated as code, and a condition on a fact that is missing does not hold.
+Used by this package. Pure: no clock, no database. Conditions are data (field, operator, value) over the facts of a
+proposal; nothing is evaluated as code, and a condition on a missing fact does not hold.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 
 DEFAULT_EXPIRATION = timedelta(minutes=1440)
 REMINDERS = (timedelta(hours=24),)
-"""How long before the end of a request people are reminded of it; each length of time is one reminder."""
+"""Reminders are sent this long before the end of a request."""
 ANY = "*"
 _DOORS = ("cli:", "web:", "api:")
 _USER = "user:"
@@ -84,12 +85,12 @@ def rule_for(rules: Sequence[Rule], resource: str, action: str, facts: Mapping[s
 
 
 def approves_by_itself(rule: Rule, facts: Mapping[str, Any]) -> bool:
-    """Say whether a rule needs nobody's word for this request; never one without criteria."""
+    """Return whether a rule approves this request automatically; never one without criteria."""
     return bool(rule.auto_approve) and all(holds(condition, facts) for condition in rule.auto_approve)
 
 
 def holds(condition: Condition, facts: Mapping[str, Any]) -> bool:
-    """Say whether a condition holds. Never raises: what cannot be compared does not hold."""
+    """Return whether a condition holds. Never raises: values that cannot be compared do not hold."""
     found = _found(condition.field, facts)
     if condition.op is Op.EXISTS:
         return (found is not _MISSING) == bool(condition.value)
@@ -145,19 +146,19 @@ _ASKED: Mapping[Op, Callable[[Any, Any], bool]] = {
 
 
 def are_about(rules: Iterable[Rule], name: str) -> bool:
-    """Say whether any rule gives a say to somebody of this name."""
+    """Return whether any rule names this user."""
     wanted = f"user:{name.lower()}"
     return any(wanted == one.lower() for rule in rules for one in (*rule.approvers, *rule.escalate_to))
 
 
 def users_of(rule: Rule) -> list[str]:
-    """Return the users whom a rule names, each once."""
+    """Return the users that a rule names, each once."""
     named = (*rule.approvers, *rule.escalate_to)
     return list(dict.fromkeys(one.removeprefix(_USER) for one in named if one.startswith(_USER)))
 
 
 def time_to_decide(rule: Rule, wish: timedelta | None) -> timedelta:
-    """Return how long a request under a rule may wait: the rule's time or who asks' own, whichever is shorter."""
+    """Return how long a request under a rule may wait: the shorter of the rule's time and the author's."""
     return rule.expiration if wish is None else min(rule.expiration, wish)
 
 
@@ -179,7 +180,7 @@ def may_decide(person: Person, approvers: Collection[str]) -> bool:
 
 
 def is_own(person: Person, requested_by: str) -> bool:
-    """Say whether a person made the request, through whichever door."""
+    """Return whether a person made the request, by the web or the command line."""
     return _without_door(person.name) == _without_door(requested_by)
 
 
@@ -201,7 +202,7 @@ def remind_at(created_at: datetime, expires_at: datetime) -> list[datetime]:
 
 
 class Step(StrEnum):
-    """What time asks of a pending request."""
+    """A timed step of a pending request."""
 
     ANNOUNCE = "announce"
     REMIND = "remind"
@@ -211,7 +212,7 @@ class Step(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """The times of a pending request, and what was done about them already."""
+    """The times of a pending request, and the steps that were taken."""
 
     created_at: datetime
     expires_at: datetime
@@ -222,18 +223,18 @@ class Times:
 
 
 def step_due(times: Times, now: datetime) -> Step | None:
-    """Return what is to be done now; the weightiest first, which makes the lighter ones before it superfluous."""
+    """Return the step that is due now; the most important first, which replaces the lesser ones before it."""
     due = [step for step, at in _steps(times).items() if at <= now]
     return due[0] if due else None
 
 
 def next_step_at(times: Times) -> datetime:
-    """Return when something is to be done next; the end is always to come."""
+    """Return when the next step is due; the expiry is always ahead."""
     return min(_steps(times).values())
 
 
 def _steps(times: Times) -> dict[Step, datetime]:
-    """Return what is still to come and when, the weightiest first."""
+    """Return the remaining steps and their times, the most important first."""
     steps = {Step.EXPIRE: times.expires_at}
     if times.escalate_at is not None and not times.escalated:
         steps[Step.ESCALATE] = times.escalate_at

@@ -1,8 +1,8 @@
-"""Approvals as doors and handlers use them: propose, approve, reject, edit, revise, withdraw, with what follows.
+"""Commands on approvals, with their effects: propose, approve, reject, edit, revise, withdraw.
 
-What follows from a decision (`fleet.features.approvals.effects.registered`) happens in the transaction that settles
-it: both, or neither. Each decision is a transaction of its own, so that of many at once each is settled or has its
-own reason why not.
+The effect of a decision (`fleet.features.approvals.effects.registered`) is part of the transaction that settles it:
+both happen, or neither. Each decision is a transaction of its own, so that of many at once each is settled or has its
+own error.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from fleet.features.approvals.settings import ApprovalsSettings
 from fleet.features.approvals.states import RequestState
 
 Revisions = int | Mapping[uuid.UUID, int] | None
-"""The revision that a person saw: of the one request, or of each; what was amended since is refused."""
+"""The revision that a person read: of the one request, or of each; a request that was amended since is refused."""
 
 _MOST_TAKEN_BACK = 10_000
 _NOTHING = Effect(settled=lambda *_: None, amended=lambda *_: None)
@@ -37,7 +37,7 @@ _NOTHING = Effect(settled=lambda *_: None, amended=lambda *_: None)
 
 @dataclass(frozen=True, slots=True)
 class DecisionResult:
-    """What came of one of several decisions: how the request stands, or why it was refused."""
+    """The result of one of several decisions: the state of the request, or why it was refused."""
 
     request_id: uuid.UUID
     decided: Decided | None = None
@@ -45,7 +45,7 @@ class DecisionResult:
 
 
 def propose(deps: Deps, tx: Tx, proposal: Proposal) -> Request:
-    """Ask for a decision under the operator's rules; what a rule approves by itself takes effect at once."""
+    """Open a request under the operator's rules; automatic approval takes effect at once."""
     request = moves.open(tx, proposal, rules_of(deps))
     if request.is_settled:
         follow(deps, tx, request)
@@ -62,13 +62,13 @@ def _effect_of(request: Request) -> Effect:
 
 
 def follow(deps: Deps, tx: Tx, request: Request) -> None:
-    """Do what follows from a request that this transaction has settled."""
+    """Run the effect of a request that this transaction has settled."""
     _effect_of(request).settled(deps, tx, request)
 
 
 def approve(deps: Deps, request_ids: Sequence[uuid.UUID], by: Person, reason: str | None = None, *,
             revision: Revisions = None) -> list[DecisionResult]:  # fmt: skip
-    """Approve each request, or say why not."""
+    """Approve each request, or return why not."""
     return _each(
         deps,
         request_ids,
@@ -79,7 +79,7 @@ def approve(deps: Deps, request_ids: Sequence[uuid.UUID], by: Person, reason: st
 
 def reject(deps: Deps, request_ids: Sequence[uuid.UUID], by: Person, reason: str, *,
            revision: Revisions = None) -> list[DecisionResult]:  # fmt: skip
-    """Reject each request, or say why not. Raises InvalidInput without a reason: who asked has to learn from it."""
+    """Reject each request, or return why not. Raises InvalidInput without a reason: agents learn from it."""
     if not reason.strip():
         raise InvalidInput("A rejection needs a reason.", fix="Say in a few words what is wrong.")
     return _each(
@@ -95,7 +95,7 @@ def _seen(revision: Revisions, request_id: uuid.UUID) -> int | None:
 
 
 def withdraw(deps: Deps, request_ids: Sequence[uuid.UUID], by: Person, why: str) -> list[DecisionResult]:
-    """Take requests back, for whoever asked and for approvers; or say why not."""
+    """Withdraw requests, for their authors and for approvers; or return why not."""
     return _each(
         deps, request_ids, lambda tx, one: moves.withdraw(tx, one, why, by=by),
         _Word("approval.withdrawn", by, why),
@@ -104,7 +104,7 @@ def withdraw(deps: Deps, request_ids: Sequence[uuid.UUID], by: Person, why: str)
 
 @dataclass(frozen=True, slots=True)
 class _Word:
-    """What a person says about requests, as the audit log has it."""
+    """A person's decision, as the audit log records it."""
 
     action: str
     by: Person
@@ -135,7 +135,7 @@ def _one(deps: Deps, request_id: uuid.UUID, decide: Callable[[Tx, uuid.UUID], De
 
 
 def take_back(deps: Deps, tx: Tx, request_id: uuid.UUID, why: str) -> None:
-    """Withdraw a request in the fleet's own name: what it is about is gone."""
+    """Withdraw a request in the fleet's own name: its subject is gone."""
     decided = moves.withdraw(tx, request_id, why)
     if decided.settled:
         follow(deps, tx, decided.request)
@@ -154,20 +154,20 @@ def withdraw_of_agent(deps: Deps, tx: Tx, agent_id: uuid.UUID) -> None:
 
 
 def may_be_edited(request: Request) -> bool:
-    """Say whether an edit of the payload would change what follows; a retry, for one, is done as it was or not."""
+    """Return whether an edit of the payload has an effect; the payload of a replay, for one, has none."""
     return _effect_of(request).amended is not None
 
 
 def may_be_revised(request: Request) -> bool:
-    """Say whether somebody can be sent back to make the payload anew."""
+    """Return whether the author can be asked for a new payload."""
     return _effect_of(request).revise is not None
 
 
 def edit(deps: Deps, request_id: uuid.UUID, payload: Mapping[str, Any], by: Person, reason: str | None = None, *,
          revision: int | None = None) -> Request:  # fmt: skip
-    """Replace a request's payload by a person's words; earlier approvals are void.
+    """Replace a request's payload; earlier approvals become void.
 
-    `revision` is the one that the person saw. Raises Conflict where there is nothing to edit, and as a decision does.
+    `revision` is the one that the person read. Raises Conflict where nothing can be edited, and as a decision does.
     """
     with deps.db.transaction() as tx:
         request = moves.lock_for(tx, request_id, by)
@@ -189,7 +189,7 @@ def edit(deps: Deps, request_id: uuid.UUID, payload: Mapping[str, Any], by: Pers
 
 
 def revise(deps: Deps, request_id: uuid.UUID, instructions: str, by: Person) -> Request:
-    """Send a request back to whoever made its payload, with instructions. Raises Conflict where nobody can."""
+    """Send a request back to the author of its payload, with instructions. Raises Conflict where there is none."""
     with deps.db.transaction() as tx:
         request = moves.lock_for(tx, request_id, by)
         effect = _effect_of(request)
@@ -220,7 +220,7 @@ def _refuse_unknown(deps: Deps, tx: Tx, resource: str) -> None:
 
 
 def show(deps: Deps, prefix: str) -> tuple[Request, list[ApprovalDecision]]:
-    """Return a request by its id or the beginning of it, with the record of what was decided. Raises NotFound."""
+    """Return a request by its id or a prefix of it, with the record of its decisions. Raises NotFound."""
     with deps.db.transaction() as tx:
         request_id = queries.resolve_prefix(tx, prefix)
         return queries.get(tx, request_id), queries.decisions_of(tx, request_id)

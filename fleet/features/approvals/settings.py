@@ -1,4 +1,4 @@
-"""Settings of this feature: the rules, who decides at the terminal, and which dead letters ask for a retry."""
+"""Settings of this feature: the rules, who decides at the terminal, and which dead letters open requests."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fleet.core.settings import CommaSeparated
 
 
 class ApprovalsSettings(BaseModel):
-    """Who decides what."""
+    """Settings of approvals."""
 
     approval_rules: Path | None = Field(None, description="file of approval rules; the shipped ones if empty")
     roles_of: CommaSeparated = Field((), description="who has which roles, NAME=ROLE+ROLE, separated by commas")

@@ -1,6 +1,6 @@
-"""The states of a request for approval and the moves between them: the one table for code and database.
+"""The states of a request for approval and the transitions between them: the one table for code and database.
 
-Pure. `fleet.features.approvals.requests.moves` makes each move with one guarded UPDATE.
+Pure. `fleet.features.approvals.requests.moves` makes each transition with one guarded UPDATE.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from enum import StrEnum
 
 
 class RequestState(StrEnum):
-    """Where a request stands."""
+    """The state of a request."""
 
     PENDING = "pending"  # people may still decide
-    APPROVED = "approved"  # enough of them said yes, or a rule did
-    REJECTED = "rejected"  # one of them said no
-    EXPIRED = "expired"  # nobody decided in time
+    APPROVED = "approved"  # enough people approved, or a rule did
+    REJECTED = "rejected"  # one person rejected
+    EXPIRED = "expired"  # no decision in time
     WITHDRAWN = "withdrawn"  # there is nothing to decide any more
 
 
@@ -35,4 +35,4 @@ MOVES: dict[RequestState, frozenset[RequestState]] = {
     RequestState.PENDING: SETTLED,
     **{state: frozenset() for state in SETTLED},
 }
-"""State to the states that may follow. What is settled stays so: who changes their mind asks anew."""
+"""State to the states that may follow. A settled request stays settled: to change a decision, open a new one."""

@@ -1,6 +1,6 @@
-"""Floor 3: what may be shown. Words are made fit for a surface here before they reach a gateway.
+"""Rules about content: texts are checked and corrected here before they reach a gateway.
 
-Called by `fleet.engine.handlers`. Must never know an agent's row, a job or a surface's API.
+Knows no agent's row, job or surface's API.
 """
 
 from fleet.features.content.sanitise import tidy, unquoted

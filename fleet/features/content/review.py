@@ -1,7 +1,7 @@
-"""The one look at a text before it is published: mended where that is enough, refused where it is not.
+"""The review of every text before it is published: correct it where possible, else refuse it.
 
-Called by `fleet.features.publishing.words.review_words` on everything that a writer gives back, whoever the writer is.
-Pure: what was said lately comes in as an index. The order is from what harms people to what is merely dull.
+Called by `fleet.features.publishing.words.review_words` on every text of every writer. Pure: recent texts come as an
+index. Checks run from harmful to merely dull.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _COMPARED = (Kind.CAPTION, Kind.COMMENT)
 
 @dataclass(frozen=True, slots=True)
 class Standards:
-    """What a fleet lets pass, the same for all its agents. Build it once a process: the lists are made ready here."""
+    """The rules of a fleet, the same for all its agents. Build it once a process: the lists are compiled here."""
 
     banned: Lexicon
     moderators: tuple[Moderator, ...] = field(default_factory=lambda: (LocalRules(),))
@@ -48,7 +48,7 @@ class Standards:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """Who says it and what has been said. `key` is the text's own, under which it may be remembered already."""
+    """The author and their recent texts. `key` is the text's own, under which it may be in the index already."""
 
     author: str
     recent: RecentTexts
@@ -87,7 +87,7 @@ class ReviewResult:
 
 
 def standards(more_banned: Iterable[str] = (), link_hosts: Iterable[str] = ()) -> Standards:
-    """Return the shipped standards with an owner's own banned words, and the hosts that links may lead to."""
+    """Return the shipped standards with an owner's own banned words, and the hosts of allowed links."""
     return Standards(Lexicon((*moderation.banned_words(), *more_banned)), link_hosts=tuple(link_hosts))
 
 
@@ -103,7 +103,7 @@ def load_all() -> None:
 
 
 def review(words: str, kind: Kind, on: str, by: Standards, said: Said | None = None) -> ReviewResult:
-    """Look at one text for the surface `on`. Without `said`, nothing is compared and no tone is measured."""
+    """Review one text for the surface `on`. Without `said`, nothing is compared and no tone is measured."""
     form = surface(on).form(kind)
     fitted, mended = rules.fit(words, form)
     found = [finding for reading in _readings(words, fitted, form) for finding in _refusals(reading, kind, form, by)]
@@ -119,13 +119,13 @@ def review(words: str, kind: Kind, on: str, by: Standards, said: Said | None = N
 
 
 def _readings(words: str, fitted: str, form: TextForm) -> tuple[str, ...]:
-    """Return a text as written, as mended, and without markup: what is taken out can bring two halves together."""
+    """Return a text as written, as corrected, and without markup: a removal can join two halves of a match."""
     plain = text.clean(words[: READ_TIMES * form.limit_chars])
     return tuple(dict.fromkeys((plain, text.clean(fitted), text.clean(_TAG.sub(" ", html.unescape(plain))))))
 
 
 def _refusals(reading: str, kind: Kind, form: TextForm, by: Standards) -> list[Finding]:
-    """Return what is wrong with a text. Weak signals are looked for only where nothing refuses it."""
+    """Return the refusals of a text. Weak signals are checked only where nothing refuses it."""
     said = kind is not Kind.PROMPT
     found = [
         *privacy.private_data(reading),

@@ -1,6 +1,6 @@
-"""Captions, titles and comments as surfaces take them: one line, in any script, within the limit.
+"""Captions, titles and comments in the form of surfaces: one line, in any script, within the limit.
 
-Called on every text that a writer gives back, whoever the writer is. Pure; what "unseen" means is said in `core.text`.
+Called on every text of every writer. Pure; `core.text` defines invisible characters.
 """
 
 from __future__ import annotations
@@ -8,18 +8,18 @@ from __future__ import annotations
 from fleet.core import text
 
 READ_TIMES = 20
-"""Of a text so many times beyond its limit nothing can be shown, so it is not read either."""
+"""A text is read up to so many times its limit: the rest could not be shown anyway."""
 
 _QUOTES = {'"': '"', "'": "'", "“": "”", "‘": "’", "«": "»", "„": "“", "「": "」"}
 
 
 def tidy(words: str, limit_chars: int, *, hashtags: bool = True, links: bool = True) -> str:
-    """Return the words on one line without unseen characters, at most `limit_chars` code points long.
+    """Return the text on one line without invisible characters, at most `limit_chars` code points long.
 
-    Every script and emoji survives. With `hashtags` or `links` off, those are taken out too.
+    Every script and emoji stays. With `hashtags` or `links` off, those are removed too.
     """
     words = text.clean(words[: READ_TIMES * limit_chars])
-    # Taking one thing out can put another together, such as a link inside a hashtag.
+    # Removing one match can join another, such as a link inside a hashtag.
     seen = ""
     while seen != words:
         seen = words

@@ -1,8 +1,7 @@
-"""What each surface allows, as data: how long a text may be, and what may stand in it.
+"""Rules of each surface, as data: the length of a text, and which elements it may contain.
 
 Read by `fleet.features.content.checks.form`. Limits are those that the surfaces publish (of hashtags the number that
-does best, not the highest that they take). A surface that is not told here gets the strictest rules, which are
-FloImg's.
+performs best, not the maximum). A surface that is not listed gets the strictest rules, which are FloImg's.
 """
 
 from __future__ import annotations
@@ -19,12 +18,12 @@ class Kind(StrEnum):
     CAPTION = "caption"
     COMMENT = "comment"
     ALT_TEXT = "alt_text"
-    PROMPT = "prompt"  # goes to a workflow, and is kept
+    PROMPT = "prompt"  # goes to a workflow, and is stored
 
 
 @dataclass(frozen=True, slots=True)
 class TextForm:
-    """The form of one kind of text on one surface. `links` says whether links may stand there at all."""
+    """The form of one kind of text on one surface. `links` says whether links are allowed at all."""
 
     limit_chars: int
     hashtags: int = 0
@@ -35,7 +34,7 @@ class TextForm:
 
 @dataclass(frozen=True, slots=True)
 class Surface:
-    """What may stand on one surface."""
+    """The rules of one surface."""
 
     caption: TextForm
     comment: TextForm
@@ -65,5 +64,5 @@ SURFACES: Mapping[str, Surface] = MappingProxyType(
 
 
 def surface(name: str) -> Surface:
-    """Return what a surface allows."""
+    """Return the rules of a surface."""
     return SURFACES.get(name, STRICTEST)

@@ -21,7 +21,7 @@ _A_YEAR_S = 31_536_000
 
 
 class HoldOut(BaseModel):
-    """One hold in force."""
+    """One control in force."""
 
     scope: str = Field(examples=["persona"])
     key: str = Field(
@@ -35,7 +35,7 @@ class HoldOut(BaseModel):
 
 
 class Holds(BaseModel):
-    """Every hold in force, the kill switch first."""
+    """Every control in force, the kill switch first."""
 
     items: list[HoldOut]
 
@@ -50,7 +50,7 @@ class ScopeAndKey(Body):
 
 
 class PauseIn(ScopeAndKey):
-    """Whom to hold back, why, and for how long; without an end until somebody resumes."""
+    """The scope to pause, why, and for how long; without an end until somebody resumes it."""
 
     reason: Annotated[str, prose(300)] = ""
     for_s: Annotated[int, whole(1, _A_YEAR_S)] | None = None

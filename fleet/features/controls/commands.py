@@ -50,7 +50,9 @@ def lift_kill_switch(deps: Deps, *, by: str) -> bool:
 
 def pause(deps: Deps, scope: str, key: str = ALL, *, by: str, reason: str = "",
           for_: timedelta | None = None) -> bool:  # fmt: skip
-    """Hold a scope back, for good or for a while; False if it was held already. Raises InvalidInput, NotFound."""
+    """Pause a scope, until it is resumed or for a while; False if it was paused already. Raises InvalidInput,
+    NotFound.
+    """
     with deps.db.transaction() as tx:
         until = None if for_ is None else tx.now() + for_
         paused = controls.pause(tx, scope, _key(deps, tx, scope, key), by=by, reason=reason, until=until)
@@ -62,9 +64,9 @@ def pause(deps: Deps, scope: str, key: str = ALL, *, by: str, reason: str = "",
 
 
 def resume(deps: Deps, scope: str, key: str = ALL, *, by: str) -> bool:
-    """Let a scope go on, and the jobs that waited for it; False if it was not held."""
+    """Resume a scope and release the jobs that waited for it; False if it was not paused."""
     with deps.db.transaction() as tx:
-        snooze.free_held(tx)  # jobs first: whoever ends an attempt takes them before anything else
+        snooze.free_held(tx)  # jobs first: the end of an attempt locks them before anything else
         resumed = controls.resume(tx, scope, _key(deps, tx, scope, key), by=by)
         if scope == "surface":  # whatever holds it back: its accounts go on, too
             resumed |= controls.resume_accounts(tx, key, by=by)
@@ -76,9 +78,12 @@ def _set_by(by: str, reason: str) -> str:
 
 
 def _key(deps: Deps, tx: Tx, scope: str, key: str) -> str:
-    """Return the key that a scope is stored under. A typing error must not pause nobody in silence."""
+    """Return the key that a scope is stored under.
+
+    Raises for an unknown name: a typing error must not pause nothing silently.
+    """
     if any((hold.scope, hold.key) == (scope, key) for hold in controls.in_force(tx)):
-        return key  # what it names may be gone; its hold can be lifted all the same
+        return key  # the named object may be gone; its pause can be lifted all the same
     if scope == "agent":
         return str(queries.named(tx, key).id)
     if scope == "persona":
@@ -103,13 +108,13 @@ def _target(tx: Tx, scope: str, key: str) -> str:
 
 
 def names(deps: Deps, held: Iterable[Hold]) -> dict[str, str]:
-    """Return the names of the agents and accounts that are held, by the keys of their holds."""
+    """Return the names of the paused agents and accounts, by the keys of their controls."""
     found = lookup.usernames(deps.db, [hold.key for hold in held if hold.scope == "agent"])
     with deps.db.transaction() as tx:
         return found | {str(row.id): row.name for row in accounts.listed(tx)}
 
 
 def holds(deps: Deps) -> list[Hold]:
-    """Return every hold in force."""
+    """Return every control in force."""
     with deps.db.transaction() as tx:
         return controls.in_force(tx)

@@ -1,4 +1,4 @@
-"""The controls: the kill switch, what is held back, the caps, and what may be spent."""
+"""The page of controls: the kill switch, pauses, caps and budgets."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Unit(StrEnum):
 
 @router.get(_HERE, dependencies=[needs(Permission.CONTROLS_VIEW)])
 def controls(request: Request, deps: TheDeps) -> Response:
-    """Show what holds the fleet back, and what may be done about it."""
+    """Show the controls in force, and buttons to change them."""
     holds = control_commands.holds(deps)
     with deps.db.transaction() as tx:
         budgets, under_way = ledger.list_budgets(tx), jobs.in_flight(tx)
@@ -106,7 +106,7 @@ def resume(request: Request, deps: TheDeps, who: Annotated[Principal, needs(Perm
 
 
 def _length(number: str | None, unit: Unit) -> timedelta | None:
-    """Return how long a hold lasts; None until somebody lifts it. Raises InvalidInput."""
+    """Return how long a pause lasts; None until somebody lifts it. Raises InvalidInput."""
     if number is None or not number.strip():
         return None
     fix = "Write a number such as 2, or nothing: then it lasts until somebody resumes it."

@@ -1,4 +1,4 @@
-"""Money for programs: what was spent by whom and for what, and the budgets that limit it. Millionths of a US dollar."""
+"""The API of costs and budgets. Amounts in millionths of a US dollar."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class CostsOut(BaseModel):
 
 
 class CostsQuery(Body):
-    """Summed by what, and of how many days."""
+    """How to sum, and over how many days."""
 
     by: SpendingBy = SpendingBy.PROVIDER
     days: Annotated[int, Field(ge=1, le=366)] = 7

@@ -1,8 +1,8 @@
-"""Who pays for an agent's words: sets money aside before each call to a model, and settles it after.
+"""Budget guard: reserve money before each call to a model, and settle it after.
 
-Called by the handlers; `policy` says how a job waits for a budget. Reserve and settle are transactions of
-their own, with the call between them: what a killed process had set aside is charged by the sweep. A spent budget stops
-the calls that it covers, and nothing else.
+Called by the handlers; `policy` says how a job waits for a budget. Reserve and settle are transactions of their own,
+with the call between them: the sweep charges what a killed process had reserved. A spent budget stops the calls that it
+covers, and nothing else.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from fleet.spending.ledger import Reservation
 
 log = logs.get(__name__)
 MODERATION = "moderation"
-"""What calls are recorded for that do not write words but judge them."""
+"""The purpose of calls that check texts instead of writing them."""
 _MOST_ABANDONED = 500
 
 
 class Unpaid(NotPaidFor):
-    """A call that does not fit into a budget: which one, and for whom."""
+    """A call that does not fit into a budget, with the budget and its scope."""
 
     def __init__(self, spent: BudgetSpent, spender: Spender, provider: str, microusd: int) -> None:
         super().__init__(spent.message, spent.until, fix=spent.fix)
@@ -52,7 +52,7 @@ class Purse:
     spender: Spender
 
     def reserve(self, provider: str, microusd: int, *, for_s: float | None = None) -> Reservation:
-        """Set aside the most that a call can cost, for a lease's time or as long as its maker says.
+        """Reserve the maximum cost of a call, for a lease's time or as long as the caller says.
 
         Raises Unpaid when a budget is in the way. Another provider may be cheaper, free, or have a budget of its own.
         """
@@ -68,7 +68,10 @@ class Purse:
         return reservation
 
     def settle(self, reserved: Reservation, calls: Iterable[Usage]) -> None:
-        """Charge what the call took. While the database is away that is left to the sweep, which charges it all."""
+        """Charge the actual cost of the call.
+
+        While the database is down this is left to the sweep, which charges the whole reservation.
+        """
         try:
             with self.deps.db.transaction() as tx:
                 ledger.settle(tx, reserved, calls)
@@ -91,7 +94,7 @@ class Purse:
             operator_notices.add(self.deps, tx, "budget.spent", title, self._consequence(spent, name))
 
     def _consequence(self, spent: BudgetSpent, name: str) -> str:
-        """Return what an operator is told about a spent budget."""
+        """Return what follows from a spent budget, for operators."""
         settings, budget = self.deps.settings, spent.budget
         words = "wait for the budget" if settings.llm_when_spent == "wait" else "come from the personas' grammar"
         if budget.scope is Scope.PROVIDER:
@@ -107,7 +110,7 @@ class Purse:
 
 
 def words_of(work: Work) -> Words:
-    """Return who writes an agent's words, paid by whom they concern."""
+    """Return the language model for an agent, whose calls are charged to the agent's budgets."""
     return work.deps.words.paid_by(purse_of(work))
 
 
@@ -130,14 +133,14 @@ def still_unpaid(tx: Tx, error: Unpaid) -> bool:
 
 
 def _name(tx: Tx, budget: Budget) -> str:
-    """Return what a budget covers, an agent by its username."""
+    """Return the name of a budget's scope, an agent's username."""
     if budget.scope is not Scope.AGENT:
         return whose(budget.scope, budget.key)
     return whose(budget.scope, agents.get(tx, uuid.UUID(budget.key)).username)
 
 
 def charge_abandoned(deps: Deps) -> int:
-    """Charge what processes had set aside that died before they settled; return how many amounts."""
+    """Charge the reservations of processes that died before they settled; return how many."""
     for charged in range(_MOST_ABANDONED):
         with deps.db.transaction() as tx:
             if not ledger.charge_abandoned(tx):

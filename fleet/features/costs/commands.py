@@ -1,4 +1,4 @@
-"""What people ask and say about money. Called by the doors; the loop's own dealings with it are in `paying`."""
+"""Commands and queries about money, for people. The loop's part is in `budget_guard`."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def costs(deps: Deps, by: SpendingBy, *, for_: timedelta, limit: int = 100) -> C
 
 @dataclass(frozen=True, slots=True)
 class AgentCosts:
-    """What an agent spent within `DAYS` days, today (UTC) among them, and what it may. Amounts in microusd."""
+    """The spending of an agent within `DAYS` days, today (UTC) among them, and its budgets. Amounts in microusd."""
 
     today: int
     total: int
@@ -63,7 +63,7 @@ DAYS = 7
 
 
 def costs_of(deps: Deps, name: str) -> AgentCosts:
-    """Return what an agent costs, by its username or id, a deleted one's too. Raises NotFound."""
+    """Return an agent's costs, by its username or id, even of a deleted one. Raises NotFound."""
     with deps.db.transaction() as tx:
         agent_id = agent_queries.named(tx, name, include_deleted=True).id
         today = begins(Period.DAY, tx.now())
@@ -80,20 +80,20 @@ def costs_of(deps: Deps, name: str) -> AgentCosts:
 
 
 def _all_days(today: datetime, by_day: Sequence[CallSum]) -> list[CallSum]:
-    """Return one sum for each day, oldest first, those on which nothing was spent too."""
+    """Return one sum for each day, oldest first, including days without spending."""
     known = {one.key: one for one in by_day}
     days = [(today - timedelta(days=back)).date().isoformat() for back in range(DAYS - 1, -1, -1)]
     return [known.get(day) or CallSum(day, 0, 0, 0, 0, 0, 0, 0, 0) for day in days]
 
 
 def budgets(deps: Deps) -> list[Budget]:
-    """Return every budget as it stands now."""
+    """Return every budget and its use now."""
     with deps.db.transaction() as tx:
         return ledger.list_budgets(tx)
 
 
 def budget(deps: Deps, scope: Scope, name: str | None, period: Period) -> Budget:
-    """Return one budget as it stands now. Raises NotFound."""
+    """Return one budget and its use now. Raises NotFound."""
     with deps.db.transaction() as tx:
         key = _key(deps, tx, scope, name)
         found = [one for one in ledger.list_budgets(tx) if (one.scope, one.key, one.period) == (scope, key, period)]
@@ -103,7 +103,7 @@ def budget(deps: Deps, scope: Scope, name: str | None, period: Period) -> Budget
 
 
 def set_budget(deps: Deps, scope: Scope, name: str | None, period: Period, microusd: int, *, by: str) -> bool:
-    """Limit what a scope may spend in a period; False if it is so already. Raises NotFound, InvalidInput."""
+    """Set a scope's limit for a period; False if it is set already. Raises NotFound, InvalidInput."""
     with deps.db.transaction() as tx:
         key = _key(deps, tx, scope, name)
         _end_waits(tx)
@@ -145,7 +145,7 @@ def _end_waits(tx: Tx) -> None:
 
 
 def _end_old_pauses(tx: Tx, scope: Scope, key: str, *, by: str) -> None:
-    """End the pauses that earlier versions set for a spent budget; this one sets none."""
+    """End the pauses that earlier versions set for a spent budget; this version sets none."""
     if scope in (Scope.FLEET, Scope.PERSONA):
         controls.end_pause_of_budget(tx, scope, key, by=by)
     elif scope is Scope.AGENT:
@@ -155,7 +155,7 @@ def _end_old_pauses(tx: Tx, scope: Scope, key: str, *, by: str) -> None:
 
 
 def _limit(tx: Tx, scope: Scope, key: str, period: Period) -> dict[str, int]:
-    """Return the limit that stands, for the audit log; nothing where none does."""
+    """Return the limit in force, for the audit log; empty if there is none."""
     limits = {(one.scope, one.key, one.period): one.limit_microusd for one in ledger.list_budgets(tx)}
     found = limits.get((scope, key, period))
     return {} if found is None else {"microusd": found}
@@ -167,11 +167,11 @@ def _target(scope: Scope, name: str | None, period: Period) -> str:
 
 
 def _key(deps: Deps, tx: Tx, scope: Scope, name: str | None) -> str:
-    """Return the key of what a person named."""
+    """Return the key of a scope that a person named."""
     if name is None or scope is Scope.FLEET:
         return name or ALL
     if any(one.scope is scope and one.key == name for one in ledger.list_budgets(tx)):
-        return name  # what it names may be gone; its budget can be lifted all the same
+        return name  # the named object may be gone; its budget can be removed all the same
     if scope is Scope.AGENT:
         return str(agent_queries.named(tx, name).id)
     if scope is Scope.PERSONA:
@@ -191,7 +191,7 @@ class Spending:
     budgets: Sequence[Budget]
 
     def last(self, days: int) -> int:
-        """Return what the last so many days cost."""
+        """Return the costs of the last so many days."""
         return sum(amount for _, amount in self.days[-days:])
 
 

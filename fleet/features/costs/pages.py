@@ -1,4 +1,4 @@
-"""What calls to models cost: by day, by whom and what for, how today will end, and the budgets."""
+"""The page of costs: by day, by scope and purpose, the forecast for today, and the budgets."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class CostWindow(StrEnum):
 def costs(
     request: Request, deps: TheDeps, *, by: Maybe[SpendingBy] = None, since: Maybe[CostWindow] = None
 ) -> Response:
-    """Show what was spent."""
+    """Show the costs."""
     by, since = by or SpendingBy.PROVIDER, since or CostWindow.WEEK
     found = cost_commands.spending(deps, by, days=since.days, limit=_ROWS)
     agents = [one.key for one in found.sums if by is SpendingBy.AGENT]
@@ -66,5 +66,5 @@ def costs(
 
 
 def agent_tab(deps: Deps, agent: AgentRow, _: str) -> dict[str, Any]:
-    """Return what the tab "costs" of an agent's page shows."""
+    """Show the tab "costs" of an agent's page."""
     return {"costs": cost_commands.costs_of(deps, str(agent.id)), "days": cost_commands.DAYS}

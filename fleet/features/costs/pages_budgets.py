@@ -51,7 +51,7 @@ def raise_budget(request: Request, deps: TheDeps, *, who: Annotated[Principal, n
                  scope: Annotated[Scope, Form()], period: Annotated[Period, Form()],
                  amount: Annotated[str, Form(max_length=40)], had: Annotated[int, Form(ge=0, lt=2**63)],
                  reason: Annotated[Words, Form()], key: Annotated[Name, Form()] = "") -> Response:  # fmt: skip
-    """Let a scope spend more in its current period only; `had` is what it had been allowed when somebody looked."""
+    """Add to a scope's limit for its current period; `had` is the amount added before, as the page showed it."""
     try:
         more = microusd(amount)
         if not more:
@@ -66,5 +66,5 @@ def raise_budget(request: Request, deps: TheDeps, *, who: Annotated[Principal, n
 
 
 def _name(scope: Scope, key: str) -> str | None:
-    """Return whom a budget covers. Raises InvalidInput."""
+    """Return the scope of a budget. Raises InvalidInput."""
     return None if scopes.key_of(scope, key) == ALL else key

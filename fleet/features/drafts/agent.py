@@ -1,6 +1,6 @@
-"""Supervised agents: they look at their feed and propose; what they would do is a draft, and a person decides.
+"""Supervised agents: they scan their feed and propose drafts, and a person decides.
 
-The mode "supervised" of agents that publish. What the scan itself does is in `scanning.handler`.
+The mode "supervised" of agents that publish. The scan itself is in `scanning.handler`.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def _obstacle(deps: Deps, agent: ActingAgent) -> str | None:
 
 
 def decide(seen: SupervisedObservation, _: random.Random) -> PublishingDecision:
-    """Choose what to do now: scan, or say why not."""
+    """Decide whether to scan now, or why not."""
     if not seen.has_account:
         return PublishingDecision("provision", "I need an account here first.", {}, (Plan("provision"),))
     if seen.asked_for not in (None, SCAN_FEED):
@@ -85,7 +85,7 @@ def decide(seen: SupervisedObservation, _: random.Random) -> PublishingDecision:
 
 
 def act(_: Deps, claimed: ClaimedAgent, decision: PublishingDecision) -> Acts:
-    """Return the job that the decision asks for."""
+    """Return the job of the decision."""
     return Acts(publishing.jobs_of(claimed, decision))
 
 
@@ -101,7 +101,7 @@ def from_data(data: Mapping[str, Any]) -> SupervisedObservation:
 
 
 def call_off(_: ActingAgent, claim: Claim, handler: JobHandler) -> Skipped | None:
-    """Return that a job is not carried out: others would see it, and no approved draft asks for it."""
+    """Return Skipped for a job with a public effect that no approved draft requested."""
     if handler.is_public and "draft" not in claim.payload:
         return Skipped("the agent is supervised, and this is not approved")
     return None

@@ -1,6 +1,6 @@
-"""Verbs about drafts that doors call: look, decide, edit, send back; what an agent has learnt; a look at a feed.
+"""Commands and queries about drafts: show, decide, edit, send back; lessons of an agent; a scan.
 
-Decisions are made through `approving`, one transaction each, so that of many each is settled or has its own reason.
+Decisions are made through `approving`, one transaction each, so that of many each is settled or has its own error.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ _MOST_TRIES = 5
 
 @dataclass(frozen=True, slots=True)
 class DraftView:
-    """A draft as people see it: with what became of it, which its job knows, and the request that decides about it.
+    """A draft for people: with the result of its job, and the request that decides about it.
 
-    `tries` are the jobs that wrote or write it anew, newest first.
+    `tries` are the jobs that wrote or rewrite it, newest first.
     """
 
     row: DraftRow
@@ -61,7 +61,7 @@ class DraftView:
 
     @property
     def outcome(self) -> str:
-        """Return what became of it in a few words: its status, or how its publishing stands."""
+        """Return its result in a few words: its status, or the state of its publication."""
         if self.job is None:
             return self.row.status
         if self.job.state == JobState.DONE:
@@ -85,7 +85,7 @@ def show(deps: Deps, prefix: str) -> tuple[DraftView, list[RevisionRow]]:
 
 
 def decisions(deps: Deps, prefix: str) -> list[ApprovalDecision]:
-    """Return the record of what was decided about a draft, oldest first. Raises NotFound, InvalidInput."""
+    """Return the record of decisions about a draft, oldest first. Raises NotFound, InvalidInput."""
     with deps.db.transaction() as tx:
         row = queries.get(tx, queries.resolve(tx, prefix))
         return requests.decisions_of(tx, row.request_id) if row.request_id else []
@@ -123,7 +123,7 @@ def _tries(tx: Tx, rows: Sequence[DraftRow]) -> Mapping[str, list[JobRow]]:
 
 
 def waiting(deps: Deps, *, most: int = 1_000) -> int:
-    """Return how many drafts wait for a decision, counting no further than `most`: the menu of every page asks."""
+    """Return how many drafts wait for a decision, at most `most`: the menu of every page asks."""
     return count(deps, DraftFilter(DraftStatus.PENDING), most=most)
 
 
@@ -145,8 +145,9 @@ def picture(deps: Deps, prefix: str, place: int) -> tuple[bytes, str]:
 
 
 def open_revisions(deps: Deps, which: DraftFilter, *, limit: int = 1000) -> dict[uuid.UUID, int]:
-    """Return the requests of the pending drafts that a filter names, newest first, for a decision in bulk: each with
-    its revision, so that the decision holds for what stands there now."""
+    """Return the requests of the pending drafts that match a filter, newest first, for a bulk decision: each with
+    its revision, so that the decision applies to what the person read.
+    """
     with deps.db.transaction() as tx:
         asked = [_request(row) for row in queries.page(tx, which, limit=limit)]
         found = requests.many(tx, asked)
@@ -154,7 +155,7 @@ def open_revisions(deps: Deps, which: DraftFilter, *, limit: int = 1000) -> dict
 
 
 def request_of(deps: Deps, prefix: str) -> uuid.UUID:
-    """Return the request that decides about a draft. Raises NotFound, InvalidInput, Conflict if nobody was asked."""
+    """Return the request that decides about a draft. Raises NotFound, InvalidInput, Conflict if there is none."""
     (found,) = requests_of(deps, [prefix])
     return found
 
@@ -186,10 +187,10 @@ def reject(
 
 def edit(deps: Deps, prefix: str, changes: Mapping[str, Any], by: Person, reason: str | None = None, *,
          revision: int | None = None) -> Request:  # fmt: skip
-    """Replace words of a draft; approvals given to the old ones are void. Raises NotFound, InvalidInput, Conflict.
+    """Replace texts of a draft; approvals of the old ones become void. Raises NotFound, InvalidInput, Conflict.
 
-    `revision` is the one that the person saw: what was changed since is told instead of overwritten. Without it the
-    words that are not changed here are those that stand now.
+    `revision` is the one that the person read: a change since then is reported instead of overwritten. Without it,
+    texts that are not changed here are taken from the current revision.
     """
     with deps.db.transaction() as tx:
         request_id = _request(queries.get(tx, queries.resolve(tx, prefix)))
@@ -205,7 +206,7 @@ def revise(deps: Deps, prefix: str, instructions: str, by: Person) -> Request:
 
 
 def learned(deps: Deps, name: str, *, limit: int = 20, before: int | None = None) -> list[LessonRow]:
-    """Return what an agent has learnt from decisions, newest first; `before` is a lesson's id. Raises NotFound."""
+    """Return what an agent has learned from decisions, newest first; `before` is a lesson's id. Raises NotFound."""
     with deps.db.transaction() as tx:
         return lessons.of_agent(tx, agents.named(tx, name, include_deleted=True).id, limit=limit, before=before)
 
@@ -219,7 +220,7 @@ def unlearn(deps: Deps, lesson_id: int, *, by: str) -> LessonRow:
 
 
 def scan(deps: Deps, name: str, *, by: str) -> TickKey:
-    """Let a supervised agent look at its feed now; return the tick that decides. Raises NotFound, Conflict."""
+    """Make a supervised agent scan its feed now; return the tick that decides. Raises NotFound, Conflict."""
     agent = lookup.agent(deps.db, name)
     if agent.autonomy != "supervised":
         raise Conflict(

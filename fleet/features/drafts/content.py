@@ -1,4 +1,4 @@
-"""What a draft says, as data that people may change: the fields of each kind, and the check of an edit. Pure.
+"""The content of a draft, as data that people may change: the fields of each kind, and the check of an edit. Pure.
 
 The same data is the payload of the draft's request for approval and, once approved, of its job.
 """
@@ -20,7 +20,7 @@ FIELDS: Mapping[DraftKind, Mapping[str, int]] = {
     DraftKind.REACTION: {},
     DraftKind.CONNECTION: {"text": 300},
 }
-"""The words of each kind, and how long they may be."""
+"""The texts of each kind, and their longest lengths."""
 
 CHOICES: Mapping[DraftKind, Mapping[str, tuple[str, ...]]] = {
     DraftKind.POST: {"visibility": VISIBILITIES},
@@ -28,14 +28,14 @@ CHOICES: Mapping[DraftKind, Mapping[str, tuple[str, ...]]] = {
     DraftKind.REACTION: {"type": REACTIONS},
     DraftKind.CONNECTION: {},
 }
-"""What each kind lets people choose, and from what."""
+"""The choices of each kind, and their values."""
 
 _MAY_BE_EMPTY = frozenset({"image_prompt", "alt_text"})
 _FIXED = ("kind", "target", "media")
 
 
 def content_of(proposed: Proposed, media: Sequence[Mapping[str, str]] = ()) -> dict[str, Any]:
-    """Return a new draft's content; `media` are its kept pictures, by key and source."""
+    """Return a new draft's content; `media` are its stored pictures, by key and source."""
     idea = proposed.idea
     said = {"text": idea.text, "image_prompt": idea.image_prompt, "alt_text": idea.alt_text, "type": idea.type,
             "visibility": idea.visibility}  # fmt: skip
@@ -45,7 +45,7 @@ def content_of(proposed: Proposed, media: Sequence[Mapping[str, str]] = ()) -> d
 
 
 def checked(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an edited content, its words cleaned. Raises InvalidInput for what may not be changed, or not so."""
+    """Return an edited content, its texts cleaned. Raises InvalidInput for a field or value that is not allowed."""
     kind = DraftKind(before["kind"])
     strange = sorted(set(after) - set(before))
     if strange:
@@ -64,13 +64,13 @@ def checked(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, An
 
 
 def editable(kind: DraftKind) -> tuple[str, ...]:
-    """Return what people may change of a kind of draft."""
+    """Return the fields that people may change in a kind of draft."""
     return (*FIELDS[kind], *CHOICES[kind])
 
 
 def _words(kind: DraftKind, name: str, value: object, longest_chars: int) -> str:
     words = text.clean(value) if isinstance(value, str) else ""
-    # Who asks to be friends need not say anything.
+    # The message of a friend request is optional.
     if not words and name not in _MAY_BE_EMPTY and kind is not DraftKind.CONNECTION:
         raise InvalidInput(f"{name}: there are no words left.", fix="Reject the draft if nothing is to be said.")
     if len(words) > longest_chars:

@@ -1,7 +1,7 @@
-"""What follows when somebody decides about a draft: a job of the ledger, a lesson, or nothing more.
+"""The effects of decisions about drafts: a job of the ledger, a lesson, or none.
 
-The job's id comes from the draft's, and the draft is settled by one guarded move, so approving twice or in two places
-publishes once. Both stand in the transaction of the decision.
+The job's id comes from the draft's, and the draft is settled by one guarded UPDATE, so approving twice or in two places
+publishes once. Both are part of the transaction of the decision.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _RULE = "rule:"
 
 
 def settled(deps: Deps, tx: Tx, request: Request) -> None:
-    """Settle the draft as its request is, and put an approved one into the ledger.
+    """Settle the draft as its request is, and add the job of an approved one.
 
     Raises Conflict when the agent has done the same by another way meanwhile.
     """
@@ -77,14 +77,14 @@ def _publish(deps: Deps, tx: Tx, row: DraftRow, job_id: uuid.UUID) -> None:
 
 
 def kind_of_job(said: Mapping[str, Any]) -> str:
-    """Return what kind of job publishes a draft; a like is a like, however it came about."""
+    """Return the kind of job that publishes a draft."""
     if said["kind"] == DraftKind.REACTION:
         return LIKE if said["type"] == "like" else REACT
     return {"post": POST, "comment": COMMENT, "connection": CONNECT}[said["kind"]]
 
 
 def _payload(row: DraftRow) -> dict[str, Any]:
-    """Return what the job needs: the content as approved, and what the caps and the feed ask about its target."""
+    """Return the payload of the job: the approved content, and facts about its target for caps and feed."""
     about = {"author": row.about.get("author"), "author_name": row.about.get("author_name"),
              "caption": str(row.about.get("text", ""))[:500], "comments": row.about.get("humans", 0),
              "ours": 0}  # fmt: skip
@@ -93,7 +93,7 @@ def _payload(row: DraftRow) -> dict[str, Any]:
 
 
 def _learn(tx: Tx, row: DraftRow) -> None:
-    """Keep what a person's decision teaches; what a rule or the time decided teaches nothing."""
+    """Record the lesson of a person's decision; decisions of rules and expiry teach nothing."""
     if row.decided_by is None or row.decided_by.startswith(_RULE):
         return
     if row.status == DraftStatus.REJECTED:
@@ -104,29 +104,29 @@ def _learn(tx: Tx, row: DraftRow) -> None:
 
 
 def amended(deps: Deps, tx: Tx, request: Request) -> None:  # noqa: ARG001
-    """Take a person's words over into the draft. Raises Conflict when it is decided meanwhile."""
+    """Copy a person's edit into the draft. Raises Conflict when it is decided meanwhile."""
     decision = approval_queries.decisions_of(tx, request.id)[-1]
     if service.revise(tx, uuid.UUID(request.resource_id), request.payload, made_by=decision.by) is None:
         raise Conflict("The draft is decided already.")
 
 
 def checked(request: Request, payload: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an edited draft, its words cleaned. Raises InvalidInput for what may not be changed, or not so."""
+    """Return an edited draft, its texts cleaned. Raises InvalidInput for a field or value that is not allowed."""
     return content.checked(request.payload, payload)
 
 
 def facts(request: Request, payload: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what rules may ask of an edited draft."""
+    """Return the facts of an edited draft, for rules."""
     return {**request.facts, "visibility": payload.get("visibility"), "type": payload.get("type")}
 
 
 def summary(tx: Tx, request: Request, payload: Mapping[str, Any]) -> str:
-    """Return what an edited draft says, in short."""
+    """Return a short description of an edited draft."""
     return in_short(payload, queries.get(tx, uuid.UUID(request.resource_id)).about)
 
 
 def in_short(said: Mapping[str, Any], about: Mapping[str, Any]) -> str:
-    """Return what a draft says in short: it is what lists, digests and notices show of its request."""
+    """Return a short description of a draft, for lists, digests and notices."""
     who = str(about.get("author_name") or about.get("author") or "somebody")
     words = content.gist(said)
     return {
@@ -136,7 +136,7 @@ def in_short(said: Mapping[str, Any], about: Mapping[str, Any]) -> str:
 
 
 def revise(deps: Deps, tx: Tx, request: Request, instructions: str, by: Person) -> None:
-    """Send a draft back to the model, in a job of its own. Raises Conflict for the same wish a second time."""
+    """Send a draft back to the model, in a job of its own. Raises Conflict if the same instructions are sent twice."""
     row = queries.get(tx, uuid.UUID(request.resource_id))
     job = NewJob(
         id=ids.derived("revise", row.id, row.revision, instructions), agent_id=row.agent_id,

@@ -1,6 +1,6 @@
-"""Limits of supervised agents as people see them: undecided drafts, how long a draft waits, what a scan left out.
+"""Limits of supervised agents, for people: undecided drafts, how long a draft waits, posts that a scan left out.
 
-Called by the loop before a scan and by doors. Reading only.
+Called by the loop before a scan and by entry points. Reading only.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from fleet.features.drafts.settings import DraftsSettings
 from fleet.features.drafts.states import DraftStatus
 
 LEFT_OUT = {"seen": "seen before", "own": "its own", "agents": "written by agents"}
-"""Why a scan leaves posts out, in words."""
+"""Why a scan leaves posts out, as text."""
 
 
 def room(deps: Deps, agent_id: uuid.UUID) -> int | None:
@@ -45,7 +45,7 @@ def _undecided(tx: Tx, agent_id: uuid.UUID, most: int) -> int:
 
 
 def why_full(deps: Deps, agent: ActingAgent | AgentRow) -> str | None:
-    """Return why an agent must not scan its feed until people have decided, and what they can do; or None."""
+    """Return why an agent must not scan its feed until people have decided, with the fix; or None."""
     if room(deps, agent.id) != 0:
         return None
     most, way_out = deps.settings.of(DraftsSettings).undecided_drafts, fix(agent.username).removesuffix(".")
@@ -53,7 +53,7 @@ def why_full(deps: Deps, agent: ActingAgent | AgentRow) -> str | None:
 
 
 def fix(username: str) -> str:
-    """Return what people can do about an agent that has too many undecided drafts."""
+    """Return the fix for an agent with too many undecided drafts."""
     return f"Decide about some (`fleet drafts list --agent {username}`), or raise FLEET_UNDECIDED_DRAFTS."
 
 
@@ -68,18 +68,18 @@ class Limits:
 
     @property
     def is_full(self) -> bool:
-        """Whether no scan is made until people have decided."""
+        """Whether the agent must not scan until people have decided."""
         return 0 < self.most <= self.undecided
 
     @property
     def waits(self) -> str:
-        """How long a draft waits, in words."""
+        """How long a draft waits, as text."""
         shortest, longest = (text.span(round(one.total_seconds())) for one in (self.shortest, self.longest))
         return longest if shortest == longest else f"{shortest} to {longest}"
 
     @property
     def drafts(self) -> str:
-        """How many drafts wait, in words."""
+        """How many drafts wait, as text."""
         return f"{self.undecided} undecided" + (f" of at most {self.most}" if self.most else "")
 
 
@@ -89,7 +89,10 @@ def config_of(agent: AgentRow | ActingAgent) -> SupervisedConfig:
 
 
 def first_config(deps: Deps) -> dict[str, Any]:
-    """Return the settings of new agents. The gallery of a sandbox holds agents alone, so they look at each other."""
+    """Return the settings of new agents.
+
+    The gallery of a sandbox has only agents, so they answer each other's posts.
+    """
     return {"heeds_agents": True} if deps.settings.sandbox else {}
 
 
@@ -113,7 +116,7 @@ def full(deps: Deps, agent_id: uuid.UUID | None = None) -> list[str]:
 
 
 def in_words(result: Mapping[str, Any]) -> str:
-    """Return what a scan came to, with the posts that it left out and why."""
+    """Return the result of a scan, with the posts that it left out and why."""
     made, new, left_out = result["drafts"], result["new"], result.get("left_out") or {}
     words = f"{_plural(made, 'draft')} from {_plural(new, 'new post')}"
     if not left_out:

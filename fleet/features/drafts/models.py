@@ -1,4 +1,4 @@
-"""Tables of what agents have seen, of drafts with their revisions, and of lessons. Knows no other room's rows."""
+"""Tables of read items, of drafts with their revisions, and of lessons. Refers to no other package's rows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _EMPTY = sa.text("'{}'::jsonb")
 
 
 class SeenRow(Base):
-    """An item that an agent has looked at; `last_at` is when it last stood in the feed."""
+    """An item that an agent has read; `last_at` is when it was last in the feed."""
 
     __tablename__ = "seen_items"
 
@@ -32,7 +32,10 @@ class SeenRow(Base):
 
 
 class DraftRow(Base):
-    """One proposal of an agent. `content` is what would be published, `about` what it answers, as it was seen."""
+    """One proposal of an agent.
+
+    `content` is what would be published, `about` the post that it answers, as it was then.
+    """
 
     __tablename__ = "drafts"
 
@@ -65,7 +68,7 @@ class DraftRow(Base):
         sa.CheckConstraint("(kind = 'post') = (target IS NULL)", name="target"),
         sa.CheckConstraint("(status = 'pending') = (decided_at IS NULL)", name="decided"),
         sa.CheckConstraint("(status = 'approved') = (job_id IS NOT NULL)", name="job"),
-        # One open comment, reaction or request of an agent about one thing, whatever scans, retries or races.
+        # One open comment, reaction or request of an agent per target, whatever scans, retries or races.
         sa.Index(
             "uq_drafts_one_open", "agent_id", "kind", "target",
             unique=True, postgresql_where=sa.text("status = 'pending' AND target IS NOT NULL"),
@@ -83,7 +86,7 @@ class DraftRow(Base):
 
 
 class RevisionRow(Base):
-    """A draft as it was at one time: the agent's first words, a person's edit, the agent's second try."""
+    """One version of a draft: the agent's first text, a person's edit, the agent's second try."""
 
     __tablename__ = "draft_revisions"
 
@@ -91,7 +94,7 @@ class RevisionRow(Base):
     revision: Mapped[int] = mapped_column(primary_key=True)
     content: Mapped[dict[str, Any]] = mapped_column(JSONB)
     made_by: Mapped[str] = mapped_column(sa.String(100))
-    instructions: Mapped[str | None] = mapped_column(sa.String(1000))  # what the model was told, if it was sent back
+    instructions: Mapped[str | None] = mapped_column(sa.String(1000))  # the instructions, if it was sent back
     made_at: Mapped[datetime] = mapped_column(_TIME, server_default=_NOW)
 
 

@@ -1,4 +1,4 @@
-"""What is asked about drafts: reading only. Called by `fleet.engine` and, through it, by doors."""
+"""Queries about drafts, reading only. Called by `fleet.engine` and, through it, by entry points."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ _LISTED = "`fleet drafts list` shows them all."
 
 @dataclass(frozen=True, slots=True)
 class DraftFilter:
-    """Which drafts; empty fields filter nothing. `topic` is part of one, `confidence` the least of the agent's own."""
+    """A filter of drafts; empty fields match all.
+
+    `topic` is part of one, `confidence` the minimum of the agent's own.
+    """
 
     status: DraftStatus | None = None
     kind: DraftKind | None = None
@@ -40,12 +43,12 @@ def get(tx: Tx, draft_id: uuid.UUID) -> DraftRow:
 
 
 def resolve(tx: Tx, prefix: str) -> uuid.UUID:
-    """Return the id of the one draft whose id begins so. Raises InvalidInput, NotFound."""
+    """Return the id of the one draft whose id begins with a prefix. Raises InvalidInput, NotFound."""
     return prefixes.resolve(tx, DraftRow.id, prefix, what="draft", listed=_LISTED)
 
 
 def page(tx: Tx, which: DraftFilter, *, limit: int = 20, before: uuid.UUID | None = None) -> list[DraftRow]:
-    """Return drafts, newest first; `before` is the last of the page above. Raises NotFound if that one is gone."""
+    """Return drafts, newest first; `before` is the last of the previous page. Raises NotFound if that one is gone."""
     query = sa.select(DraftRow).where(*_where(which)).order_by(DraftRow.created_at.desc(), DraftRow.id.desc())
     if before is not None:
         last = get(tx, before)
@@ -60,7 +63,7 @@ def count(tx: Tx, which: DraftFilter, *, most: int = 10_000) -> int:
 
 
 def agents_with(tx: Tx, number: int, *, agent_id: uuid.UUID | None = None) -> list[uuid.UUID]:
-    """Return the agents of which at least so many drafts wait for a decision, all or the one named."""
+    """Return the agents with at least so many waiting drafts, all or the one named."""
     which = DraftFilter(status=DraftStatus.PENDING, agent_id=agent_id)
     query = sa.select(DraftRow.agent_id).where(*_where(which)).group_by(DraftRow.agent_id)
     return list(tx.session.scalars(query.having(sa.func.count() >= number).order_by(DraftRow.agent_id)))
@@ -73,7 +76,7 @@ def revisions_of(tx: Tx, draft_id: uuid.UUID) -> list[RevisionRow]:
 
 
 def taken(tx: Tx, agent_id: uuid.UUID, targets: Sequence[str]) -> set[tuple[str, str]]:
-    """Return the (kind, target) pairs that an agent has proposed and nobody has refused."""
+    """Return the (kind, target) pairs that an agent has proposed and that were not rejected."""
     standing = DraftRow.status.in_((DraftStatus.PENDING, DraftStatus.APPROVED))
     query = sa.select(DraftRow.kind, DraftRow.target).where(
         DraftRow.agent_id == agent_id, DraftRow.target.in_(targets), standing
@@ -91,7 +94,7 @@ def waiting_on(tx: Tx, agent_id: uuid.UUID, kind: DraftKind, targets: Sequence[s
 
 
 def open_captions(tx: Tx, agent_id: uuid.UUID, *, limit: int = 50) -> list[str]:
-    """Return the words of an agent's posts that wait for a decision or were decided lately, newest first."""
+    """Return the captions of an agent's posts that wait for a decision or were decided recently, newest first."""
     mine = (DraftRow.agent_id == agent_id, DraftRow.kind == DraftKind.POST)
     query = sa.select(DraftRow.content["text"].astext).where(*mine).order_by(DraftRow.created_at.desc()).limit(limit)
     return [str(words) for words in tx.session.scalars(query)]
@@ -132,5 +135,5 @@ def _where(which: DraftFilter) -> list[sa.ColumnElement[bool]]:
 
 
 def comment_targets_waiting(tx: Tx, agent_id: uuid.UUID, targets: Sequence[str]) -> frozenset[str]:
-    """Return those posts about which a draft of a comment of the agent waits."""
+    """Return those posts for which a draft comment of the agent waits."""
     return frozenset(waiting_on(tx, agent_id, DraftKind.COMMENT, targets))

@@ -1,6 +1,6 @@
-"""What is done to drafts: create, revise, settle. Called by `fleet.engine` inside its transactions.
+"""Commands on drafts: create, revise, settle. Called by `fleet.engine` inside its transactions.
 
-Each move is one guarded UPDATE that says whether it happened, so that of two decisions one counts and nothing is
+Each change is one guarded UPDATE that reports whether it happened, so that of two decisions one counts and nothing is
 published twice.
 """
 
@@ -22,7 +22,7 @@ from fleet.features.drafts.states import SUBJECTS, DraftKind, DraftStatus
 
 _CLOCK = sa.func.clock_timestamp()
 BY_ITSELF, ON_REQUEST = "activity_worker", "manual"
-"""Whether an agent proposes because its time had come, or because a person had it look at its feed."""
+"""Whether an agent proposes on its schedule, or because a person requested a scan."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class NewDraft:
 
 
 def create(tx: Tx, new: NewDraft) -> DraftRow | None:
-    """Insert a pending draft, tell of it and return it; None if it, or an open one about the same thing, is there."""
+    """Insert a pending draft, emit its event and return it; None if it exists, or an open one about the same target."""
     expires_at = tx.now() + new.life
     values = {
         "id": new.id, "agent_id": new.agent_id, "scan_id": new.scan_id, "kind": new.kind, "surface": new.surface,
@@ -68,7 +68,7 @@ def create(tx: Tx, new: NewDraft) -> DraftRow | None:
 
 
 def _told(new: NewDraft, expires_at: datetime, now: datetime) -> dict[str, Any]:
-    """Return what the event of a new draft says."""
+    """Return the payload of the event of a new draft."""
     content = new.content
     media = content.get("media") or []
     of_kind: Mapping[DraftKind, Mapping[str, Any]] = {
@@ -93,7 +93,7 @@ def ask(tx: Tx, draft_id: uuid.UUID, request_id: uuid.UUID) -> None:
 
 def revise(tx: Tx, draft_id: uuid.UUID, content: Mapping[str, Any], *, made_by: str,
            instructions: str | None = None, before: int | None = None) -> int | None:  # fmt: skip
-    """Replace a pending draft's content, keep the old one, and return the new revision.
+    """Replace a pending draft's content, store the old one, and return the new revision.
 
     None if it is decided, or no longer at the revision `before` that the new content was made from.
     """

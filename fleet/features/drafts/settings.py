@@ -1,4 +1,4 @@
-"""Settings of this feature: what supervised agents look at, and how many drafts may wait."""
+"""Settings of this feature: scans of supervised agents, and how many drafts may wait."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pydantic import BaseModel, Field
 
 
 class DraftsSettings(BaseModel):
-    """How supervised agents look at their feeds."""
+    """Settings of scans and drafts."""
 
     scan_feeds: bool = Field(True, description="whether supervised agents look at their feeds")
     scan_items: int = Field(50, ge=1, le=50, description="newest posts that one scan looks through")

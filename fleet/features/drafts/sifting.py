@@ -1,7 +1,7 @@
-"""What of a model's answer becomes drafts, part by part.
+"""Select drafts from a model's response, part by part.
 
-Called by `fleet.features.drafts.scanning.propose`. Pure. Nothing that a model says can name what it was not shown,
-say twice what is said, or crowd a post with AI comments; what falls is counted by its reason.
+Called by `fleet.features.drafts.scanning.propose`. Pure. A model can only name posts that it was shown, cannot repeat
+itself, and cannot crowd a post with AI comments; dropped parts are counted by reason.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Proposed:
-    """An idea that became a draft, with the id of what it is about and the post in question."""
+    """An idea that became a draft, with the id of its target and its post."""
 
     kind: DraftKind
     target: str | None
@@ -65,7 +65,7 @@ class Sifted:
 
 
 def sift(answer: ScanAnswer, batch: Sequence[ShownPost], offered: Offered, known: Known, lead: int) -> Sifted:
-    """Return the drafts that an answer amounts to. Whatever goes in, every part is kept or counted once."""
+    """Return the drafts in a response. Every part is either kept or counted as dropped, once."""
     sieve = _Sieve(batch, offered, known, lead)
     for idea in answer.ideas:
         sieve.take(idea)
@@ -74,7 +74,7 @@ def sift(answer: ScanAnswer, batch: Sequence[ShownPost], offered: Offered, known
 
 
 class _Sieve:
-    """Remembers what it kept, so that of two alike the first stays."""
+    """Remembers the kept drafts, so that of two similar ones the first stays."""
 
     def __init__(self, batch: Sequence[ShownPost], offered: Offered, known: Known, lead: int) -> None:
         self._posts = {shown.ref: shown for shown in batch}

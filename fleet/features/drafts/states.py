@@ -1,6 +1,6 @@
-"""Kinds and states of a draft, and the moves between states: the one table that code and database agree on. Pure.
+"""Kinds and states of a draft, and the transitions between states: the one table for code and database. Pure.
 
-Whether an approved draft was published is told by its job in the ledger, and nowhere else.
+Only the job in the ledger says whether an approved draft was published.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ class DraftKind(StrEnum):
 
 
 class DraftStatus(StrEnum):
-    """Where a draft stands."""
+    """The state of a draft."""
 
     PENDING = "pending"
     APPROVED = "approved"  # its job is in the ledger
     REJECTED = "rejected"
-    EXPIRED = "expired"  # nobody decided in time
-    WITHDRAWN = "withdrawn"  # taken back before anybody decided
+    EXPIRED = "expired"  # no decision in time
+    WITHDRAWN = "withdrawn"  # withdrawn before a decision
 
 
 class OwnerAnswer(StrEnum):
     """How an owner answered."""
 
     APPROVED = "approved"
-    EDITED = "edited"  # approved, in the owner's own words
+    EDITED = "edited"  # approved, edited by the owner
     REJECTED = "rejected"
 
 

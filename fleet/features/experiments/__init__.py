@@ -1,1 +1,1 @@
-"""Variants of posts, and what came of them."""
+"""Variants of posts, and their results."""

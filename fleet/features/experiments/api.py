@@ -1,4 +1,4 @@
-"""Experiments for programs: what is tried, and what came of it so far. Reading only."""
+"""The API of experiments and their results. Reading only."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class ExperimentOut(BaseModel):
 
 
 class ExperimentPage(Page[ExperimentOut]):
-    """A page of experiments: those that are on, then shipped ones, then those with results alone."""
+    """A page of experiments: active ones, then shipped ones, then those with results alone."""
 
 
 class EngagementOut(BaseModel):
@@ -56,7 +56,7 @@ class EngagementOut(BaseModel):
 
 
 class EffectIntervalOut(BaseModel):
-    """A difference of means, and between which values it lies with 95 % confidence, all comparisons together."""
+    """A difference of means, and its interval at 95 % confidence, corrected for all comparisons together."""
 
     difference: float
     low: float
@@ -85,7 +85,7 @@ class ResultsOut(BaseModel):
 
 
 class ResultsQuery(Body):
-    """At which age, and whose likes and comments."""
+    """At which age of posts, and whose likes and comments."""
 
     age_h: Annotated[int, Field(ge=1, le=10_000)] = 24
     whose: Whose | None = None

@@ -1,8 +1,7 @@
-"""Experiments at work: which variant a post gets, and what follows from it.
+"""Experiments in the loop: the variant of a post, and its effect on the post.
 
-Called at the extension points of publishing. The choice itself is
-`fleet.features.experiments.variants`; here it meets agents and jobs. Nothing is decided by results: what came of it
-people see through `fleet.features.experiments.service`.
+Called at the extension points of publishing. The choice itself is `fleet.features.experiments.variants`; here it meets
+agents and jobs. Nothing is decided by results: people read them through `fleet.features.experiments.service`.
 """
 
 from __future__ import annotations
@@ -28,7 +27,8 @@ from fleet.llm.base import Style
 
 
 def waits(deps: Deps, agent: ActingAgent, now: datetime) -> dict[str, str]:
-    """Return what an agent would not do at this hour, and why: outside of its day's window it does not post.
+    """Return the actions that an agent does not take at this hour, and why: outside of its day's window it does not
+    post.
 
     The window is drawn for each local day, so decisions stay pure, no post waits in a queue, and caps hold as ever.
     """
@@ -44,7 +44,7 @@ def waits(deps: Deps, agent: ActingAgent, now: datetime) -> dict[str, str]:
 def plan(
     deps: Deps, agent: ActingAgent, now: datetime, jobs: Sequence[NewJob]
 ) -> tuple[list[NewJob], Callable[[Tx], None] | None]:
-    """Return the jobs, posts among them with their variants, and what records the assignments with the decision."""
+    """Return the jobs, posts with their variants, and the write that records the assignments with the decision."""
     if not experiments_of(deps):
         return list(jobs), None
     assignments = [one for job in jobs if job.kind == POST for one in _assigned(deps, agent, now, job)]
@@ -62,7 +62,7 @@ def _record(assignments: Sequence[Assignment], tx: Tx) -> None:
 
 
 def styles(deps: Deps, payload: Mapping[str, Any]) -> tuple[Style, ...]:
-    """Return how a post is to be written, by the variants that stand in its job."""
+    """Return the style of a post, by the variants in its job."""
     given = payload.get("variants", {})
     found = [experiment.variant(given.get(experiment.name, "")) for experiment in experiments_of(deps)]
     return tuple(variant.style for variant in found if variant is not None and variant.style is not None)
@@ -75,7 +75,7 @@ def _assigned(deps: Deps, agent: ActingAgent, now: datetime, job: NewJob) -> lis
         for experiment in experiments_of(deps)
         if experiment.dimension is not Dimension.POSTING_HOUR
     ]
-    # A person who asks for a post wants it now: its hour says nothing about an agent's own.
+    # A person who requests a post wants it now: its hour is not the agent's choice.
     window = None if job.requested_by is not None else _window(deps, agent, now)
     if window is not None:
         chosen.append(window)
@@ -85,7 +85,7 @@ def _assigned(deps: Deps, agent: ActingAgent, now: datetime, job: NewJob) -> lis
 
 
 def _window(deps: Deps, agent: ActingAgent, now: datetime) -> tuple[Experiment, Variant, str] | None:
-    """Return in which hours an agent posts on its present local day; None where no experiment says so."""
+    """Return the hours in which an agent posts on its present local day; None if no experiment sets any."""
     of_hours = (one for one in experiments_of(deps) if one.dimension is Dimension.POSTING_HOUR)
     experiment = next(of_hours, None)
     if experiment is None:

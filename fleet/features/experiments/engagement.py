@@ -1,4 +1,4 @@
-"""Writing down assignments and readings, each once however often it is tried, and summing them for people.
+"""Record assignments and readings, each once however often it is tried, and sum them for people.
 
 Called by `fleet.engine` inside its transactions. Sums are made by the database: an experiment has many posts.
 """
@@ -31,7 +31,7 @@ class Assignment:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a post had got when it was about so old. `None` by agents: the surface does not tell."""
+    """The counts of a post at one age. `None` by agents: the surface does not mark them."""
 
     post_job: uuid.UUID
     age_h: int
@@ -46,7 +46,7 @@ class Reading:
 
 
 def assign(tx: Tx, assignments: Sequence[Assignment]) -> None:
-    """Record assignments; one that stands stays as it is."""
+    """Record assignments; an existing one stays as it is."""
     if assignments:
         tx.execute(insert(AssignmentRow).on_conflict_do_nothing(), [asdict(one) for one in assignments])
 
@@ -95,7 +95,7 @@ class Engagement:
 
 @dataclass(frozen=True, slots=True)
 class Sums:
-    """What a variant's posts had got at one age. Whom the surface does not tell apart is in `everybody` alone."""
+    """The counts of a variant's posts at one age. Users that the surface does not mark are in `everybody` alone."""
 
     variant: str
     posts: int
@@ -105,8 +105,8 @@ class Sums:
 
 
 def sums(tx: Tx, experiment: str, age_h: int) -> dict[str, Sums]:
-    """Return each variant's sums at an age, by variant; variants of which nothing was read yet are not among them."""
-    # Two numbers of four bytes, which are whatever a surface says, can be more than four bytes together.
+    """Return each variant's sums at an age, by variant; variants without readings are left out."""
+    # The sum of two four-byte numbers, which a surface chooses, can need more than four bytes.
     all_of_it = EngagementRow.likes.cast(sa.BigInteger) + EngagementRow.comments
     by_agents = EngagementRow.likes_by_agents.cast(sa.BigInteger) + EngagementRow.comments_by_agents
     values = {"everybody": all_of_it, "people": all_of_it - by_agents, "agents": by_agents}
@@ -148,7 +148,7 @@ def prune_assignments(tx: Tx, *, days: int, limit: int) -> int:
 
 def _prune(tx: Tx, table: type[Base], moment: Any, days: int, limit: int) -> int:
     keys = sa.inspect(table).primary_key
-    # Not clock_timestamp: what changes within a statement cannot be looked up in an index.
+    # Not clock_timestamp: a value that changes within a statement cannot use an index.
     old = sa.func.statement_timestamp() - sa.literal(timedelta(days=days), sa.Interval)
     victims = sa.select(*keys).where(moment < old).order_by(moment).limit(limit).subquery()
     gone = sa.delete(table).where(*(key == victims.c[key.name] for key in keys))

@@ -1,7 +1,7 @@
-"""The shape of an experiment's file, the shipped ones, and the choice of those that are on.
+"""The format of an experiment's file, the shipped files, and the choice of active ones.
 
-Called by the doors and by `fleet.engine.deps`. A file that is wrong is told in words, field by field;
-docs/experiments.md shows a whole one. Knows neither tables nor agents.
+Called by entry points and by `fleet.engine.deps`. Errors in a file are explained field by field; docs/experiments.md
+shows a whole one. Knows neither tables nor agents.
 """
 
 from __future__ import annotations

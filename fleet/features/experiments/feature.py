@@ -1,4 +1,4 @@
-"""The feature experiments: variants of posts, and what came of them."""
+"""The feature experiments: variants of posts, and their results."""
 
 from __future__ import annotations
 

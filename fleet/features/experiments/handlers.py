@@ -1,4 +1,4 @@
-"""A look back at a post: how many likes and comments it has got by now, and how many of them from agents."""
+"""Measure a post: how many likes and comments it has by now, and how many of them from agents."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fleet.features.experiments import measure
 
 
 def prepare(work: Work) -> Done | Skipped:
-    """Read the counts. A post that has gone ends the job as skipped; so does a look that comes much too late."""
+    """Read the counts. A post that was deleted ends the job as skipped; so does a reading that is much too late."""
     told = work.claim.payload
     age_h, posted_at = int(told["age_h"]), datetime.fromisoformat(told["posted_at"])
     if measure.is_late(age_h, posted_at, work.deps.now(), work.deps.settings.tempo):

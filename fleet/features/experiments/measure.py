@@ -1,7 +1,7 @@
-"""What a post got after 1, 24 and 72 hours: planned when it is done, read by jobs of their own, written down once.
+"""Readings of a post after 1, 24 and 72 hours: planned when it is done, read by jobs of their own, recorded once.
 
-Called by `fleet.engine.attempts.perform` in the transaction that finishes a job, so that a post that is done has its
-readings planned and a reading that is done stands in the table. Reads from a surface and never writes to one.
+Called by `fleet.engine.attempts.perform` in the transaction that finishes a job, so that a finished post has its
+readings planned and a finished reading is in the table. Reads from a surface and never writes to one.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ MEASURE = "measure"
 """The kind of job, as it is registered in feature.py."""
 AGES_H = (1, 24, 72)
 LATE = 1.5
-"""A reading that is made later than this many times its age tells of another age, and is left out."""
+"""A reading later than this many times its age belongs to another age, and is left out."""
 
-_SLACK = timedelta(seconds=30)  # a fleet that lives fast has hours shorter than the sweep's rounds
+_SLACK = timedelta(seconds=30)  # a fleet with a tempo has hours shorter than the sweep's interval
 _SOON = timedelta(milliseconds=1)
 
 
 def plan(tx: Tx, work: Work, done: Done) -> None:
-    """Plan the readings of a post that is done, where any are wanted."""
+    """Plan the readings of a finished post, where experiments need them."""
     measures_all = work.deps.settings.of(ExperimentsSettings).measure_posts
     if done.remote_id is not None and (measures_all or work.claim.payload.get("variants")):
         # They are due later: the sweep publishes each when its time has come.
@@ -49,17 +49,17 @@ def keep(tx: Tx, work: Work, done: Done) -> None:
 
 
 def is_late(age_h: int, posted_at: datetime, now: datetime, tempo: float) -> bool:
-    """Say whether a reading made now would come too late to count for its age."""
+    """Return whether a reading made now would be too late for its age."""
     return now - posted_at > age_of(age_h, tempo) * LATE + _SLACK
 
 
 def age_of(age_h: int, tempo: float) -> timedelta:
-    """Return an age in everybody's time: a fleet that lives faster measures earlier."""
+    """Return an age in real time: a fleet with a tempo measures earlier."""
     return timedelta(hours=age_h) / tempo
 
 
 def counts(item: FeedItem) -> dict[str, int | None]:
-    """Return what an item got, made consistent: a surface may count on several machines."""
+    """Return the counts of an item, made consistent: a surface may count on several machines."""
     likes, comments = max(0, item.likes), max(0, item.comments)
     return {
         "likes": likes, "comments": comments,
@@ -74,7 +74,7 @@ def _part(number: int | None, whole: int) -> int | None:
 
 def _readings(work: Work, remote_id: str, now: datetime) -> list[NewJob]:
     claim, tempo = work.claim, work.deps.settings.tempo
-    # A post whose outcome was unknown for a while is as old as its sending.
+    # A post whose outcome was unknown for a while counts from the time of its sending.
     posted_at = claim.sending_at or now
     return [
         NewJob(

@@ -1,6 +1,6 @@
-"""Tables of experiments: who was assigned what, and what a post had got at which age.
+"""Tables of experiments: assignments to variants, and the counts of posts by age.
 
-Jobs and agents are gone earlier than what was learnt from them, so their ids are no foreign keys.
+Jobs and agents are deleted earlier than results, so their ids are no foreign keys.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _NOW = sa.text("clock_timestamp()")
 
 
 class AssignmentRow(Base):
-    """The variant of one experiment that one post was given, whether or not it was ever published."""
+    """The variant of one experiment for one post, whether or not it was ever published."""
 
     __tablename__ = "assignments"
 
@@ -26,14 +26,14 @@ class AssignmentRow(Base):
     post_job: Mapped[uuid.UUID] = mapped_column(primary_key=True)
     variant: Mapped[str] = mapped_column(sa.String(40))
     agent_id: Mapped[uuid.UUID]
-    unit: Mapped[str] = mapped_column(sa.String(40))  # what shares a throw: a tick, or an agent's day
+    unit: Mapped[str] = mapped_column(sa.String(40))  # posts with the same unit share a draw: a tick, or an agent's day
     assigned_at: Mapped[datetime] = mapped_column(_TIME, server_default=_NOW)
 
     __table_args__ = (sa.Index("ix_assignments_assigned_at", "assigned_at"),)
 
 
 class EngagementRow(Base):
-    """What a post had got at one age. Without `..._by_agents` the surface does not tell who is one."""
+    """The counts of a post at one age. Without `..._by_agents` the surface does not mark agents."""
 
     __tablename__ = "engagement"
 

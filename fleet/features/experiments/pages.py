@@ -1,4 +1,4 @@
-"""Experiments: what is tried out, in which variants, and what came of each. Looking only; settings switch them on."""
+"""Pages of experiments: variants and their results. Reading only; settings switch experiments on."""
 
 from __future__ import annotations
 
@@ -28,6 +28,6 @@ def experiments(request: Request, deps: TheDeps) -> Response:
 @router.get("/experiments/{name}", dependencies=[needs(Permission.FLEET_VIEW)])
 def experiment(request: Request, deps: TheDeps, name: Annotated[Name, Path()], *,
                after: Literal["1", "24", "72"] = "24", by: Maybe[Whose] = None) -> Response:  # fmt: skip
-    """Show what an experiment's variants got, and whether they differ."""
+    """Show the results of an experiment's variants, and whether they differ."""
     found = trials.results(deps, name, age_h=int(after), whose=by)
     return render(request, "experiments/experiment.html", found=found, ages=AGES_H, whoses=Whose, confidence=CONFIDENCE)

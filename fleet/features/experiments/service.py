@@ -1,7 +1,6 @@
-"""What people ask about experiments: which there are, and what came of one so far. Called by the doors.
+"""Queries about experiments: a list of them, and the results of one. Called by entry points.
 
-The loop's own dealings with them are in `trying` and `measuring`, the arithmetic is
-`fleet.features.experiments.effect.size`.
+The loop's part is in `assign` and `measure`, the arithmetic in `fleet.features.experiments.effect.size`.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ class Whose(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ExperimentSummary:
-    """One experiment at a glance. `experiment` is None for one of which only the results are left."""
+    """One experiment in a list. `experiment` is None if only its results are left."""
 
     name: str
     experiment: Experiment | None
@@ -41,7 +40,7 @@ class ExperimentSummary:
 
 @dataclass(frozen=True, slots=True)
 class VariantFigures:
-    """One variant's results: posts assigned and read at this age, what they got on average, and the comparison."""
+    """One variant's results: posts assigned and read at this age, their average counts, and the comparison."""
 
     variant: str
     assigned: int
@@ -52,7 +51,7 @@ class VariantFigures:
 
 @dataclass(frozen=True, slots=True)
 class ExperimentResults:
-    """An experiment's results at one age. `whose` is what was compared; `tells_apart`: the surface tells who is one."""
+    """An experiment's results at one age. `whose` is what was compared; `tells_apart`: the surface marks agents."""
 
     standing: ExperimentSummary
     age_h: int
@@ -62,7 +61,7 @@ class ExperimentResults:
 
 
 def standings(deps: Deps) -> list[ExperimentSummary]:
-    """Return every experiment that is known: those that are on, then shipped ones, then those with results alone."""
+    """Return every known experiment: active ones, then shipped ones, then those with results alone."""
     with deps.db.transaction() as tx:
         found = engagement.tallies(tx)
     known = _known(deps)
@@ -71,7 +70,7 @@ def standings(deps: Deps) -> list[ExperimentSummary]:
 
 
 def results(deps: Deps, name: str, *, age_h: int, whose: Whose | None = None) -> ExperimentResults:
-    """Return what came of an experiment so far; of people alone, if not said, where the surface tells them apart.
+    """Return the results of an experiment so far; by default of people alone, where the surface marks agents.
 
     Raises NotFound for a name that is neither known nor has results.
     """
@@ -89,7 +88,7 @@ def results(deps: Deps, name: str, *, age_h: int, whose: Whose | None = None) ->
 
 
 def _known(deps: Deps) -> dict[str, Experiment]:
-    """Return the experiments by name; a file of the owner's stands before a shipped one of the same name."""
+    """Return the experiments by name; the owner's file has priority over a shipped one of the same name."""
     known = {one.name: one for one in experiments_of(deps)}
     for one in experiment_file.shipped():
         known.setdefault(one.name, one)
@@ -103,7 +102,7 @@ def _standing(
 
 
 def _lines(standing: ExperimentSummary, sums: Mapping[str, Sums], whose: Whose) -> list[VariantFigures]:
-    """Return the variants in the order of the file, then those that are in it no more."""
+    """Return the variants in the order of the file, then those that were removed from it."""
     experiment = standing.experiment
     assigned = {tally.variant: tally.assigned for tally in standing.tallies}
     in_file = [one.name for one in experiment.variants] if experiment else []

@@ -1,8 +1,7 @@
-"""Experiments: what is tried, in which variants, and which of them a post gets. Pure.
+"""Experiments: dimension, variants, and the choice of a variant for a post. Pure.
 
-`fleet.features.experiments.experiment_file` reads them, `fleet.features.experiments.service` assigns them. An
-assignment follows from names alone: every process, on every machine and in every year, gives the same post the same
-variant.
+`fleet.features.experiments.experiment_file` reads them, `fleet.features.experiments.assign` assigns them. An assignment
+follows from names alone: every process, on every machine and in every year, gives the same post the same variant.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from fleet.llm.base import Style
 
 
 class Dimension(StrEnum):
-    """What an experiment varies. Two at once may not vary the same: their effects could not be told apart."""
+    """What an experiment varies. Two active ones must not vary the same: their effects could not be separated."""
 
     CAPTION_STYLE = "caption_style"
     PROMPT_STYLE = "prompt_style"
@@ -27,7 +26,7 @@ class Dimension(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """One way to do it. `hours` are the window [start, end) of local hours in which an agent posts that day."""
+    """One variant. `hours` are the window [start, end) of local hours in which an agent posts that day."""
 
     name: str
     weight: int = 1
@@ -37,9 +36,9 @@ class Variant:
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
-    """What is tried. The first variant is what the others are compared with.
+    """One experiment. The others are compared with its first variant.
 
-    `enough` is how many posts (or days of agents) each variant needs before its effect is told.
+    `enough` is how many posts (or days of agents) each variant needs before its effect is shown.
     """
 
     name: str
@@ -54,20 +53,20 @@ class Experiment:
 
 
 def unit_of_tick(tick_no: int) -> str:
-    """Return what shares a throw when each post is assigned by itself."""
+    """Return the unit of a post that is assigned by itself."""
     return f"tick {tick_no}"
 
 
 def unit_of_day(day: date) -> str:
-    """Return what shares a throw when an agent is assigned for a whole local day."""
+    """Return the unit of an agent that is assigned for a whole local day."""
     return day.isoformat()
 
 
 def pick(experiment: Experiment, agent_id: uuid.UUID, unit: str) -> Variant:
-    """Return the variant of an agent's unit: by hash, in proportion to the weights, the same for whoever asks.
+    """Return the variant of an agent's unit: by hash, in proportion to the weights, the same in every process.
 
-    Each experiment throws for itself: what another one assigns tells nothing about it. Changing names, order or
-    weights of variants assigns the posts from then on anew; what was assigned is on record and stays.
+    Each experiment draws for itself: the assignment of another one gives no information about it. Changing names, order
+    or weights of variants changes the assignment of posts from then on; recorded assignments stay.
     """
     total = sum(variant.weight for variant in experiment.variants)
     digest = hashlib.sha256(f"fleet experiment\n{experiment.name}\n{agent_id}\n{unit}".encode()).digest()
@@ -80,10 +79,10 @@ def pick(experiment: Experiment, agent_id: uuid.UUID, unit: str) -> Variant:
 
 
 def fits_every_day(experiment: Experiment, week: Sequence[Sequence[float]]) -> bool:
-    """Say whether each variant's window has a waking hour on every day on which there is one at all.
+    """Return whether each variant's window has a waking hour on every day that has one at all.
 
-    `week` holds the rates of 7 days by local hour. Who sleeps through one variant's hours would be missing from it
-    alone, so an agent takes part in all variants or in none.
+    `week` holds the rates of 7 days by local hour. An agent that sleeps through one variant's hours would be missing
+    from it alone, so an agent takes part in all variants or in none.
     """
     days = [day for day in week if any(day)]
     windows = [variant.hours for variant in experiment.variants if variant.hours is not None]

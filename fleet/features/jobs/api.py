@@ -27,7 +27,7 @@ router = APIRouter(prefix="/jobs", tags=["jobs"])
 
 
 class Job(BaseModel):
-    """One thing to do, from birth to its end."""
+    """One job, from its creation to its end."""
 
     id: uuid.UUID
     kind: StoredKind
@@ -54,7 +54,7 @@ class Job(BaseModel):
 
 
 class Attempt(BaseModel):
-    """One claim of a job: who, when, and how it ended."""
+    """One claim of a job: worker, times, and how it ended."""
 
     lease_token: int
     worker: str
@@ -65,7 +65,7 @@ class Attempt(BaseModel):
 
 
 class WholeJob(Job):
-    """One job with what it carries and every attempt at it."""
+    """One job with its payload and every attempt."""
 
     payload: Told = Field(description="what it is to do; empty where that is told only to those who see webhooks")
     checkpoint: Told

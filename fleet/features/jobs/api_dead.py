@@ -1,4 +1,4 @@
-"""Dead letters for programs: how many and why, the list, and bringing them back or putting them away in bulk."""
+"""The API of dead letters: counts by reason, the list, and replay or discard in bulk."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Reasons(BaseModel):
 
 
 class DeadFilter(Body):
-    """Which dead letters; an empty filter means all of them."""
+    """A filter of dead letters; an empty filter matches all."""
 
     reason: DeadReason | None = None
     kind: Annotated[list[Kind], Field(max_length=20)] = []
@@ -46,7 +46,7 @@ class DeadFilter(Body):
 
 
 class DeadQuery(DeadFilter, Paging):
-    """Which page of which dead letters."""
+    """A filter and a page."""
 
 
 class Some(Body):
@@ -64,7 +64,7 @@ class Some(Body):
 
 
 class SomeToReplay(Some):
-    """Which dead letters are to live again."""
+    """The dead letters to replay."""
 
     allow_stale: bool = Field(False, strict=True, description="also those that are past their time")
 
@@ -105,7 +105,7 @@ def discard(deps: TheDeps, *, body: Some, who: Controller) -> Count:
 def _named(deps: Deps, some: Some) -> JobFilter:
     if some.ids is not None:
         return JobFilter(states=(JobState.DEAD,), ids=tuple(some.ids))
-    assert some.filter is not None  # the model says so
+    assert some.filter is not None  # the model validates it
     return _filter(deps, some.filter)
 
 

@@ -64,7 +64,7 @@ def cancel_job(deps: Deps, prefix: str, *, by: str) -> uuid.UUID:
 
 @dataclass(frozen=True, slots=True)
 class BulkResult:
-    """How many of several jobs were moved, and why the others were not."""
+    """How many of several jobs changed, and why the others did not."""
 
     number: int
     refused: Sequence[str]

@@ -1,4 +1,4 @@
-"""The jobs: a list with filters, how long they take, and what can be done to one of them or to those selected."""
+"""The page of jobs: a list with filters, durations, and buttons for one job or for selected ones."""
 
 from __future__ import annotations
 
@@ -82,8 +82,8 @@ def retry_selected(request: Request, deps: TheDeps, *, id: Selected = []) -> Res
 @router.post("/jobs/cancel")
 def cancel_selected(request: Request, deps: TheDeps, who: Annotated[Principal, needs(Permission.JOBS_CONTROL)], *,
                     id: Selected = []) -> Response:  # fmt: skip  # noqa: B006
-    """Call off the selected jobs."""
-    return _told(request, job_commands.cancel_jobs(deps, id, by=who.by), "called off")
+    """Cancel the selected jobs."""
+    return _told(request, job_commands.cancel_jobs(deps, id, by=who.by), "cancelled")
 
 
 def _told(request: Request, moved: BulkResult, what: str) -> Response:
@@ -96,7 +96,7 @@ def _told(request: Request, moved: BulkResult, what: str) -> Response:
 
 
 def agent_tab(deps: Deps, agent: AgentRow, before: str) -> dict[str, Any]:
-    """Return what the tab "jobs" of an agent's page shows."""
+    """Show the tab "jobs" of an agent's page."""
     which = JobFilter(agent_id=agent.id)
     found, total = job_commands.list_jobs(deps, which, before=before or None, limit=_PAGE)
     return {"jobs": found, "total": total, "about": _about, "more": found[-1].id if len(found) == _PAGE else None}

@@ -1,6 +1,7 @@
-"""Dead letters: by reason, with what each means; a list with filters; replay and discard, of those selected or of all.
+"""The page of dead letters: reasons and their meaning, a list with filters, replay and discard, of selected ones or of
+all.
 
-Both begin with a page that says how many it would be. What that page sends names exactly these.
+Both begin with a page that shows how many there are. The form on that page names exactly these.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ _SHOWN = 10
 
 
 class DeadLetterQuery(BaseModel):
-    """Which dead letters an address means: those with the ids, or with `all` every one that the rest matches."""
+    """The dead letters that a URL selects: those with the ids, or with `all` every one that the filters match."""
 
     reason: Maybe[DeadReason] = None
     kind: Maybe[Kind] = None
@@ -57,13 +58,13 @@ class DeadLetterQuery(BaseModel):
 
     @property
     def query(self) -> str:
-        """The filters as they stand in an address."""
+        """The filters as a query string."""
         given = {"reason": self.reason, "kind": self.kind, "agent": self.agent, "age": self.age}
         return urlencode({name: value for name, value in given.items() if value})
 
 
 class Chosen(BaseModel):
-    """Which dead letters a form means: those whose number was told, which died within a span of time."""
+    """The dead letters of a form: those whose number was shown, which died within a span of time."""
 
     reason: Maybe[DeadReason] = None
     kind: Maybe[Kind] = None
@@ -145,7 +146,7 @@ def replay(request: Request, deps: TheDeps, who: Annotated[Principal, needs(Perm
 @router.post("/dead/discard")
 def discard(request: Request, deps: TheDeps, who: Annotated[Principal, needs(Permission.JOBS_CONTROL)],
             chosen: Annotated[Chosen, Form()]) -> Response:  # fmt: skip
-    """Put dead letters away for good."""
+    """Discard dead letters."""
     try:
         number = job_commands.discard_dead(deps, chosen.filter(deps), by=who.by, limit=job_queries.MOST_AT_ONCE)
     except FleetError as error:

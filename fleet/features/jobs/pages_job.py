@@ -1,4 +1,4 @@
-"""One job: all that is known of it, and what can be done with it now."""
+"""The page of one job: all its data, and the actions that are possible now."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def retry(request: Request, deps: TheDeps, job: TheJob) -> Response:
 @router.post("/jobs/{job}/cancel")
 def cancel(request: Request, deps: TheDeps, job: TheJob,
            who: Annotated[Principal, needs(Permission.JOBS_CONTROL)]) -> Response:  # fmt: skip
-    """Call off a job that nobody has begun."""
+    """Cancel a job that no worker has begun."""
     where = back(request, f"/jobs/{job}")
     try:
         done = job_commands.cancel_job(deps, job, by=who.by)
@@ -79,7 +79,7 @@ def replay(request: Request, deps: TheDeps, job: TheJob, who: Annotated[Principa
 @router.post("/jobs/{job}/discard")
 def discard(request: Request, deps: TheDeps, job: TheJob,
             who: Annotated[Principal, needs(Permission.JOBS_CONTROL)]) -> Response:  # fmt: skip
-    """Put a dead letter away for good."""
+    """Discard a dead letter."""
     where = back(request, f"/jobs/{job}")
     try:
         number = job_commands.discard_dead(deps, _letter(job_commands.show_job(deps, job)[0].id), by=who.by, limit=1)

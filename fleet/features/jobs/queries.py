@@ -55,7 +55,7 @@ def story(deps: Deps, prefix: str) -> Story:
 
 
 def choices_of(deps: Deps, rows: Iterable[JobRow | ListedJob]) -> Mapping[uuid.UUID, Sequence[Choice]]:
-    """Return what may be done now with each of these jobs."""
+    """Return the actions that are possible now for each of these jobs."""
     now = deps.now()
     return {row.id: _choices(row, now) for row in rows}
 
@@ -85,9 +85,9 @@ def dead_by_reason(deps: Deps) -> Mapping[str, int]:
 
 @dataclass(frozen=True, slots=True)
 class Letters:
-    """The dead letters that an act would reach: at most MOST_AT_ONCE, the newest of `total` (None: very many).
+    """The dead letters that a bulk action would change: at most MOST_AT_ONCE, the newest of `total` (None: very many).
 
-    `which` names exactly these: those that die from now on are not among them, and to act twice reaches none twice.
+    `which` selects exactly these: later dead letters are not among them, and a second action changes none twice.
     """
 
     which: JobFilter
@@ -102,7 +102,7 @@ class Letters:
 
 
 def dead_letters(deps: Deps, which: JobFilter) -> Letters:
-    """Return what an act upon all dead letters that match would reach."""
+    """Return the dead letters that an action on all matches would change."""
     which = replace(which, states=(JobState.DEAD,))
     with deps.db.transaction() as tx:
         found = queries.reach(tx, which, limit=MOST_AT_ONCE)

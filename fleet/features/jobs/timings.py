@@ -23,10 +23,7 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """How long the jobs of a kind waited, from when they were due until somebody began, and how long that took then.
-
-    Only the attempt that succeeded counts.
-    """
+    """The waiting time of the jobs of a kind, from due to claimed, and the duration of the successful attempt."""
 
     kind: str
     number: int
@@ -34,7 +31,7 @@ class Timing:
     run: Spread
 
 
-# The attempt that finished a job holds its newest lease, and what was due when it began is still written there.
+# The attempt that finished a job holds its newest lease; its row still has the time when the job was due.
 _TIMINGS = sa.text("""
 WITH newest AS MATERIALIZED (
     SELECT id, kind, lease_token, next_attempt_at FROM jobs

@@ -1,1 +1,1 @@
-"""Pictures from public addresses, fetched once and kept."""
+"""Pictures from public addresses, fetched once and stored."""

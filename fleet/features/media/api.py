@@ -1,4 +1,4 @@
-"""Pictures that the fleet keeps, for programs: those of drafts, by the key that a draft names."""
+"""The API of stored pictures: those of drafts, by the key that a draft names."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Pictures that drafts bring along from public addresses: kept when proposed, shown from our own store when published.
+"""Pictures of drafts from public addresses: stored when proposed, served from the store when published.
 
-Called by `proposing` and by the post handler. Fetching and storing are `fleet.features.media.service`'s.
+Called by `proposing` and by the post handler. `fleet.features.media.service` fetches and stores them.
 """
 
 from __future__ import annotations
@@ -37,5 +37,5 @@ def kept(work: Work, addresses: Sequence[str]) -> list[dict[str, str]]:
 
 
 def shown(work: Work, kept: Sequence[Mapping[str, Any]]) -> str | None:
-    """Return a draft's first kept picture as the surface takes it; None if it has none."""
+    """Return a draft's first stored picture in the form that the surface takes; None if it has none."""
     return data_url(media.picture_bytes(work.deps, str(kept[0]["key"]))) if kept else None

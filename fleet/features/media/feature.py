@@ -1,4 +1,4 @@
-"""The feature media: pictures from public addresses, fetched once and kept."""
+"""The feature media: pictures from public addresses, fetched once and stored."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ _ZERO = sa.text("0")
 
 
 class MediaRow(Base):
-    """One address, in its one form. What was kept is named by its bytes, so several rows may share an object."""
+    """One normalized address. Stored pictures are named by their bytes, so several rows may share an object."""
 
     __tablename__ = "media"
 

@@ -1,7 +1,7 @@
-"""Which addresses were fetched, and what came of it: find, claim, remember, give up.
+"""Records of fetched addresses: find, claim, complete, give up.
 
-Called by `fleet.features.media.service` inside its transactions. One row an address, claimed by compare-and-swap with
-a token that only rises, so that of any number of processes one fetches, and one that was thought dead writes nothing.
+Called by `fleet.features.media.service` inside its transactions. One row an address, claimed by compare-and-swap with a
+token that only rises, so that of any number of processes one fetches, and one that lost its lease writes nothing.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _LONGEST_ERROR = 500
 
 @dataclass(frozen=True, slots=True)
 class FetchClaim:
-    """The right to fetch an address until the lease ends. `failures` is how often it failed before, in a row."""
+    """The lease to fetch an address. `failures` is how often it failed before, in a row."""
 
     url_hash: str
     url: str
@@ -58,7 +58,7 @@ class NotHad:
 
 @dataclass(frozen=True, slots=True)
 class FetchUnderWay:
-    """An address that somebody else is fetching."""
+    """Another process is fetching this address."""
 
     until: datetime
 
@@ -80,16 +80,16 @@ class PictureFacts:
 
 
 def find(tx: Tx, url: str) -> Found | None:
-    """Return what is known of an address in its one form; None if it was never asked for."""
+    """Return the record of a normalized address; None if it was never requested."""
     row = tx.execute(sa.select(*_COLUMNS).where(MediaRow.url_hash == _hash(url))).one_or_none()
     return None if row is None else _found(row)
 
 
 def claim(tx: Tx, url: str, *, lease_s: float, gone: int | None = None) -> FetchClaim | Found:
-    """Take the right to fetch an address, or return why not.
+    """Take the lease to fetch an address, or return why not.
 
-    It is there for the taking when it is new, when its time to be asked again has come, or when its holder's lease ran
-    out. `gone` is the token of a `StoredPicture` whose object is not in the store any more: then that is fetched again.
+    An address is free when it is new, when its next try is due, or when its lease ran out. `gone` is the token of a
+    `StoredPicture` whose object is not in the store any more: then that is fetched again.
     """
     until = _CLOCK + sa.func.make_interval(0, 0, 0, 0, 0, 0, sa.cast(lease_s, sa.Double))
     free = sa.or_(
@@ -113,12 +113,12 @@ def claim(tx: Tx, url: str, *, lease_s: float, gone: int | None = None) -> Fetch
     row = tx.execute(taken).one_or_none()
     if row is not None:
         return FetchClaim(*row)
-    # Whoever made it not free may have let go of it since: that is told as under way, and asked again.
+    # The holder may have released it since: report it as being fetched, and the caller tries again.
     return find(tx, url) or FetchUnderWay(tx.now())
 
 
 def remember(tx: Tx, claim: FetchClaim, facts: PictureFacts) -> StoredPicture | None:
-    """Record that the picture is kept; None if the claim was lost to somebody else meanwhile."""
+    """Record that the picture is stored; None if the lease was lost meanwhile."""
     values = {
         "state": MediaState.KEPT, "lease_until": None, "failures": 0, "error": None, "object_key": facts.key,
         "sha256": facts.sha256, "content_type": facts.content_type, "width": facts.width, "height": facts.height,
@@ -129,9 +129,9 @@ def remember(tx: Tx, claim: FetchClaim, facts: PictureFacts) -> StoredPicture | 
 
 
 def give_up(tx: Tx, claim: FetchClaim, error: str, *, lasting: bool, asked_s: float | None = None) -> bool:
-    """Record that the picture was not had, and leave the address alone for a while; False if the claim was lost.
+    """Record a failure, and when to try again; False if the lease was lost.
 
-    Reasons that last are asked again after a day, others soon, and ever later. `asked_s` is the server's own wish.
+    Permanent failures are tried again after a day, others soon, with backoff. `asked_s` is the server's Retry-After.
     """
     wait = REFUSED_FOR if lasting else retry_after(claim.failures + 1, asked_s=asked_s)
     values = {
@@ -142,7 +142,7 @@ def give_up(tx: Tx, claim: FetchClaim, error: str, *, lasting: bool, asked_s: fl
 
 
 def prune_not_had(tx: Tx, *, days: int, limit: int) -> int:
-    """Forget addresses that were given up and that nobody asked for since their time came, so long ago; a batch."""
+    """Delete addresses that were given up and not requested again for so long; a batch."""
     old = (
         sa.select(MediaRow.url_hash)
         .where(MediaRow.retry_at < _CLOCK - timedelta(days=days))

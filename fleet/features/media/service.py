@@ -1,7 +1,7 @@
-"""Pictures of public addresses, kept: each address is fetched once, by one process, and what came of it remembered.
+"""Store pictures of public addresses: each address is fetched once, by one process, and the result recorded.
 
-Called by whatever wants to show somebody's picture (drafts). Claim and outcome are transactions of their own with the
-network between them; a process that dies in between loses its claim, and the next one fetches.
+Called by features that show such pictures (drafts). Claim and result are transactions of their own with the network
+between them; a process that dies in between loses its lease, and the next one fetches.
 """
 
 from __future__ import annotations
@@ -47,15 +47,15 @@ class KeptPicture:
 
 
 def keep_picture(deps: Deps, url: str, *, within_s: float | None = None) -> KeptPicture:
-    """Return the picture of an address as it is kept, fetching it if nobody has yet.
+    """Return the stored picture of an address, fetching it if necessary.
 
-    `within_s` bounds the fetch, or the wait for somebody else's, beyond the settings: give what is left of a lease.
-    Raises ForbiddenAddress or Unusable (never ask again), OutOfReach or Unavailable (retryable); no call if the address
-    failed lately.
+    `within_s` limits the fetch, or the wait for another process's, below the settings: pass the rest of a lease. Raises
+    ForbiddenAddress or Unusable (never retry), OutOfReach or Unavailable (retryable); no request if the address failed
+    recently.
     """
     place = addresses.read(url, rules_of(deps))
     limit_s = min(deps.settings.of(MediaSettings).media_timeout_s, within_s if within_s is not None else float("inf"))
-    if limit_s <= 0:  # to fetch now would hold our haste against the address
+    if limit_s <= 0:  # a fetch with so little time would fail, and count against the address
         raise OutOfReach(f"There is no time left to fetch the picture of {place.host}.")
     until_s = clock.monotonic_s() + limit_s
     gone: int | None = None
@@ -85,14 +85,14 @@ def keeps_pictures(deps: Deps) -> bool:
 
 
 def picture_bytes(deps: Deps, key: str) -> bytes:
-    """Return a kept picture's file. Raises NotFound, Unavailable."""
+    """Return a stored picture's file. Raises NotFound, Unavailable."""
     if not keeps_pictures(deps):
         raise NotFound("Pictures are not shown: FLEET_FEATURES leaves media out.")
     return objects_of(deps).get(key)
 
 
 def address_of(deps: Deps, key: str, *, expires: timedelta = timedelta(hours=1)) -> str:
-    """Return an address under which a kept picture can be had now; of a private bucket, for as long as `expires`."""
+    """Return a URL of a stored picture; of a private bucket, valid for `expires`."""
     return objects_of(deps).url_of(key, expires=expires)
 
 

@@ -1,4 +1,4 @@
-"""Settings of this feature: from where pictures may be fetched, and where they are kept."""
+"""Settings of this feature: the allowed sources of pictures, and their store."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PICTURE_HOSTS = ("upload.wikimedia.org", "images.unsplash.com", "images.pexels.c
 
 
 class MediaSettings(ObjectSettings):
-    """How pictures of public addresses are fetched, and where they are kept."""
+    """Settings of fetching and storing pictures from public addresses."""
 
     media_timeout_s: float = Field(20.0, ge=1, le=300, description="how long fetching one picture may take")
     media_http: bool = Field(False, description="fetch pictures by plain http too")

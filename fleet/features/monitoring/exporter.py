@@ -41,7 +41,7 @@ _LIMITS = ConnectionLimits(connections=100, per_address=100)
 
 
 class _Deadline:
-    """Calls a function that may hang in a thread of its own, and waits for its result up to a deadline.
+    """Calls a function that may hang in a thread, and waits for its result up to a deadline.
 
     A suspended server keeps its connections and never answers: no timeout of the driver ends that.
     """

@@ -1,6 +1,6 @@
 """Metrics for Prometheus: those of the ledger and the broker, and those that other features register.
 
-Called by `exporter`. A reading never outlasts its deadline, and one that fails takes no other with it.
+Called by `exporter`. No reading outlasts its deadline, and a failed one does not affect the others.
 """
 
 from __future__ import annotations
@@ -144,7 +144,7 @@ def _count(subject: str, kind: str | None) -> SampleKey | None:
 
 METRICS = Metrics(
     families=_FAMILIES,
-    # The cheapest first, so that a slow one takes the time of few others.
+    # The cheapest first, so that a slow one delays few others.
     readings=(_ticks, _waiting, _controls, _dead, _jobs, _agents),
     count=_count,
     zeros=_zeros,

@@ -1,6 +1,7 @@
-"""A notice to people: one job for each notice and channel. What has left is saved as a step and not sent again.
+"""Send notices to people: one job for each notice and channel. A sent notice is saved as a step and not sent again.
 
-No agent writes here, so no surface's gateway is passed, and the kill switch does not hold these jobs: they report it.
+No agent writes here, so notices pass no surface's gateway, and the kill switch does not delay these jobs: they report
+it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from fleet.notify import Notice
 
 
 def prepare(work: Work) -> Done | Skipped:
-    """Send the notice, unless its channel is gone or this is a dry run. Raises Unavailable when it was not taken."""
+    """Send the notice, unless its channel is gone or this is a dry run. Raises Unavailable when it was not accepted."""
     settings, told = work.deps.settings, work.claim.payload
     addresses = settings.of(NoticesSettings).notify
     channel = str(told["channel"])

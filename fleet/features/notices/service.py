@@ -1,7 +1,7 @@
-"""Notices to operators that must not wait for a tick: one job for each channel of FLEET_NOTIFY.
+"""Urgent notices to operators, without a tick: one job for each channel of FLEET_NOTIFY.
 
 Called in the transaction in which the fleet reports something about itself, such as a spent budget. The jobs belong to
-an agent that runs the fleet, and are published as soon as it commits. Never write as an agent here.
+a system agent, and are published after COMMIT. Nothing here may write as an agent.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def add(deps: Deps, tx: Tx, subject: str, title: str, body: str, *, sender: uuid
 
 
 def check(deps: Deps) -> None:
-    """Raise InvalidInput for channels that nobody can send to."""
+    """Raise InvalidInput for invalid channels."""
     if deps.settings.of(NoticesSettings).notify and not system_agents.kinds():
         raise InvalidInput(
             "FLEET_NOTIFY is set, but no feature of this fleet has an agent that sends notices.",

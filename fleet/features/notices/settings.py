@@ -12,7 +12,7 @@ from fleet.core import masking
 
 
 class NoticesSettings(BaseModel):
-    """Where operators are told."""
+    """Settings of notices to operators."""
 
     notify: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
         (), description="addresses that are told of approvals, as apprise writes them, separated by blanks or commas"
@@ -21,12 +21,12 @@ class NoticesSettings(BaseModel):
     @field_validator("notify", mode="before")
     @classmethod
     def _addresses(cls, value: object) -> object:
-        """Take addresses apart where the next one begins: a comma may also stand within one."""
+        """Split addresses at the beginning of each: an address may contain commas."""
         if not isinstance(value, str):
             return value
         kind = r"[A-Za-z][\w+.-]*://"
         parts = re.split(rf"[\s,]+(?={kind})", value.strip())
-        # What stands before the first :// is how people are told of a channel: there must be no password in it.
+        # The part before the first :// names the channel for people: it must contain no password.
         if value.strip() and not all(re.match(kind, part) for part in parts):
             raise ValueError("an address begins with its kind, as in mailto:// or slack://")
         return tuple(part.strip(", ") for part in parts if part)

@@ -1,4 +1,4 @@
-"""Liveness and readiness of this process. Open to everybody: the answers hold nothing else."""
+"""Liveness and readiness of this process. Open to everybody: the responses contain nothing else."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Health(BaseModel):
 
 @router.get("/health", dependencies=[Open])
 def health() -> Health:
-    """Say that the process lives."""
+    """Confirm that the process is alive."""
     return Health(status="ok")
 
 

@@ -1,6 +1,6 @@
-"""The cards of the first page: read once for everybody who looks, the same HTML in the page and in the stream.
+"""The cards of the first page: read once for all requests, the same HTML in the page and in the stream.
 
-Built by `fleet.web.app`, one a process. Broker and workers are asked in a thread of their own, so that no page waits.
+Built by `fleet.web.app`, one a process. A thread asks broker and workers, so that no page waits.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ class OverviewCards:
         self._overview = Cached(lambda: watch.look(self._broker.last or BrokerAnswers()))
 
     def overview(self) -> Overview:
-        """Return the fleet at a glance. Broker and workers are asked for the next look. Raises Unavailable."""
+        """Return the status of the fleet, and ask broker and workers for the next request. Raises Unavailable."""
         self._broker.refresh()
         return self._overview.get()
 
     def html(self) -> str:
-        """Return the cards as they stand in the page. Raises Unavailable."""
+        """Return the cards as HTML. Raises Unavailable."""
         seen = self.overview()
         parts: Any = pages.get_template("overview/_cards.html").module
         facts = figures.of(seen)
         return f"{parts.figures(seen, facts)}{parts.chart(facts)}{parts.parts(seen)}"
 
     def forget(self) -> None:
-        """Read the overview anew at the next look."""
+        """Read the overview again at the next request."""
         self._overview.forget()

@@ -1,4 +1,4 @@
-"""The overview's figures, worked out of what was read: sums, trends, shares, what the charts are drawn from. Pure."""
+"""The overview's figures: sums, trends, shares, data of the charts. Pure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SPARKS = 24
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What the cards show. `before` is the same for the 24 hours before, None while that is not counted."""
+    """The values of the cards. `before` is the same for the 24 hours before, None until that is counted."""
 
     statuses: Sequence[tuple[str, int]]
     statuses_label: str
@@ -46,7 +46,7 @@ def of(seen: Overview) -> Figures:
     statuses = [(name, seen.agents.get(name, 0)) for name in _STATUSES]
     columns = [_column(hour) for hour in seen.today]
     budget = seen.budget
-    whole = seen.hours[-_SPARKS - 1 : -1]  # the hour under way would look like a fall
+    whole = seen.hours[-_SPARKS - 1 : -1]  # the current, incomplete hour would look like a drop
     return Figures(
         statuses=statuses,
         statuses_label="Agents: " + ", ".join(f"{number} {name}" for name, number in statuses),
@@ -70,7 +70,7 @@ def of(seen: Overview) -> Figures:
 
 
 def percentile(values: Sequence[float], share: float) -> float | None:
-    """Return the value below which this share of all lies; None of nothing."""
+    """Return the percentile: the value below which this share of all lies; None of an empty list."""
     if not values:
         return None
     return sorted(values)[min(len(values) - 1, int(len(values) * share))]
@@ -85,7 +85,7 @@ def _column(hour: Hour) -> Column:
 
 
 def _rate(hours: Sequence[Hour]) -> float | None:
-    """Return which share of what ended was given up; None if nothing ended or an hour is not counted."""
+    """Return the share of ended jobs that became dead letters; None if none ended or an hour is not counted."""
     dead, done = _sum([hour.dead for hour in hours]), _sum([hour.succeeded for hour in hours])
     return None if dead is None or done is None or not dead + done else dead / (dead + done)
 
@@ -96,7 +96,7 @@ def _sum(values: Sequence[int | None]) -> int | None:
 
 
 def _until_now_yesterday(seen: Overview) -> int | None:
-    """Return what yesterday had cost by this time; its last hour is taken in part."""
+    """Return the cost of yesterday up to this time; a part of its last hour."""
     hours = seen.now.hour
     before = seen.spent[-_SPARKS - 1 - hours : -_SPARKS]
     whole, last = _sum(before[:-1]), before[-1] if before else None

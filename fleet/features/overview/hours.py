@@ -16,8 +16,8 @@ from fleet.core.db import Tx
 T = TypeVar("T")
 HOUR = timedelta(hours=1)
 WITHIN_S = 0.1
-"""How long one look may count hours that are over; the others wait for the next."""
-_SETTLED = timedelta(minutes=2)  # whoever ended something in an hour has committed it by then
+"""How long one request may count past hours; the next request counts the rest."""
+_SETTLED = timedelta(minutes=2)  # transactions that ended a job in an hour have committed by then
 
 
 def floor(moment: datetime) -> datetime:
@@ -33,7 +33,7 @@ class Sparing(Generic[T]):
         self._until_s = float("-inf")
 
     def get(self, read: Callable[[], T]) -> T:
-        """Return what was read last, or read it anew. Raises what reading raises."""
+        """Return the last value, or read it again. Raises the errors of reading."""
         began_s = clock.monotonic_s()
         if self._value is None or began_s >= self._until_s:
             self._value = read()
@@ -51,7 +51,7 @@ class Hours(Generic[T]):
         self._present: tuple[datetime | None, Sparing[T]] = (None, Sparing())
 
     def last(self, tx: Tx, now: datetime, number: int) -> list[T | None]:
-        """Return the counts of the last hours, the one under way last; None for those that are not counted yet."""
+        """Return the counts of the last hours, the current one last; None for those that are not counted yet."""
         present = floor(now)
         wanted = [present - HOUR * back for back in range(number)]
         self._known = {hour: value for hour, value in self._known.items() if hour >= wanted[-1]}

@@ -1,4 +1,4 @@
-"""The first page: the fleet at a glance, and what happens."""
+"""The first page: status of the fleet, and latest events."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LINES = 30
 @router.get("/")
 def overview(request: Request, deps: TheDeps, who: Annotated[Principal, needs(Permission.FLEET_VIEW)], *,
              only: Maybe[Family] = None) -> Response:  # fmt: skip
-    """Show the fleet at a glance, and what happened last; `only` is a family of events."""
+    """Show the status and the latest events; `only` is a family of events."""
     cards: OverviewCards = request.app.state.cards
     seen, family = cards.overview(), only or ""
     return render(

@@ -1,7 +1,6 @@
-"""The fleet at a glance, for people who look at it all day: how it stands, and what waits for them.
+"""The overview for people who keep it open all day: status, and what waits for them.
 
-Called by `cards`, which asks once for everybody who looks. Every query reads an index and stops somewhere: none
-counts a table that grows.
+Called by `cards`, once for all requests. Every query reads an index with a limit: none scans a table that grows.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ DAY_H = 24
 
 @dataclass(frozen=True, slots=True)
 class Hour:
-    """What ended in an hour: what was done by kind, and what was given up. None where nobody has counted yet."""
+    """The jobs that ended in an hour: done ones by kind, and dead letters. None where not counted yet."""
 
     begins: datetime
     done: Mapping[str, int] | None
@@ -38,7 +37,7 @@ class Hour:
 
     @property
     def actions(self) -> int | None:
-        """How much agents did: no deliveries and notices, which tell of it."""
+        """Actions of agents, without deliveries and notices."""
         return (
             None
             if self.done is None
@@ -83,7 +82,7 @@ class Overview:
 
 
 class Watch:
-    """Reads the overview, and remembers what does not change any more. One thread at a time."""
+    """Reads the overview, and caches values that do not change any more. One thread at a time."""
 
     def __init__(self, deps: Deps) -> None:
         self._deps = deps
@@ -92,7 +91,7 @@ class Watch:
         self._agents: Sparing[Mapping[str, int]] = Sparing()
 
     def look(self, asked: BrokerAnswers) -> Overview:
-        """Return the fleet at a glance; `asked` is what broker and workers said last. Raises Unavailable."""
+        """Return the overview; `asked` are the last responses of broker and workers. Raises Unavailable."""
         with self._deps.db.transaction() as tx:
             now = tx.now()
             hours = self._hours(tx, now)
@@ -129,7 +128,7 @@ def _in_state(counts: Mapping[tuple[str, str], int], wanted: JobState) -> int:
 
 
 def _spent_today(tx: Tx, now: datetime, spent: Sequence[int | None]) -> int:
-    """Return what today (UTC) has cost: its hours, if all are counted."""
+    """Return the cost of today (UTC): the sum of its hours, if all are counted."""
     hours = (now - begins(Period.DAY, now)) // HOUR + 1
     counted = [amount for amount in spent[-hours:] if amount is not None]
     return sum(counted) if len(counted) == hours else spending.spent_since(tx, begins(Period.DAY, now))

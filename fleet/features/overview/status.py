@@ -16,9 +16,9 @@ from fleet.engine.jobs.states import JobState
 
 @dataclass(frozen=True, slots=True)
 class FleetStatus:
-    """The fleet at a glance. Queue depths are None when the broker cannot be asked; ages are seconds.
+    """The status of the fleet. Queue depths are None when the broker is down; ages are seconds.
 
-    `jobs` holds the unfinished and the dead ones by (kind, state); `totals` what was ever done by kind.
+    `jobs` has the unfinished and dead ones by (kind, state); `totals` all done ones by kind.
     """
 
     agents: Mapping[tuple[str, str], int]
@@ -35,7 +35,7 @@ class FleetStatus:
 
 
 def read(deps: Deps) -> FleetStatus:
-    """Return the fleet at a glance. Raises Unavailable when the database is away, not when the broker is."""
+    """Return the status. Raises Unavailable when the database is down, not when the broker is."""
     try:
         queues, problem = deps.publisher.depths(), None
     except FleetError as error:

@@ -26,7 +26,7 @@ _CHARACTER: dict[str, Any] = {one.name: (list[str] if one.is_list else str, ...)
 
 
 class WeightsOut(create_model("_Registered", **_FIELDS)):  # type: ignore[misc]
-    """How often an agent does what, relative to each other."""
+    """How often an agent does each action, relative to the others."""
 
 
 class CharacterOut(create_model("_Character", **_CHARACTER)):  # type: ignore[misc]
@@ -41,7 +41,7 @@ class TickIntervalOut(BaseModel):
 
 
 class ScheduleOut(BaseModel):
-    """A persona's week by the clocks of its zone."""
+    """A persona's week in the local time of its zone."""
 
     timezone: str = Field(examples=["Europe/Lisbon"])
     active_days: list[int] = Field(description="0 is Sunday")

@@ -13,7 +13,7 @@ _ABOUT = "personas"
 
 
 def files(settings: Settings) -> Iterator[CheckResult]:
-    """Check the persona files; tell the first problem."""
+    """Check the persona files; report the first problem."""
     problems = library.check(settings.of(PersonasSettings).personas_dir)
     if problems:
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""

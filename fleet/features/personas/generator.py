@@ -1,6 +1,6 @@
-"""Agents to be: names, usernames and characters drawn from the personas, the same for the same seed.
+"""Generate agents: names, usernames and characters drawn from the personas, the same for the same seed.
 
-Called by `fleet.features.controls.commands`. Pure: what is already taken is handed in, and nothing is stored.
+Called by `fleet.features.controls.commands`. Pure: taken names are passed in, and nothing is stored.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ def generate(
 ) -> list[Blueprint]:
     """Draw the agents of the indexes start .. start + count - 1.
 
-    Each depends on (seed, index) alone, so a later batch continues an earlier one. `taken` are usernames in use; one
-    that is met is stepped around, always in the same way. Raises NotFound for an unknown persona, InvalidInput for an
+    Each depends on (seed, index) alone, so a later batch continues an earlier one. `taken` are usernames in use;
+    conflicts get another name, always in the same way. Raises NotFound for an unknown persona, InvalidInput for an
     index under 1 or a negative count.
     """
     if start < 1 or count < 0:
@@ -122,7 +122,7 @@ def _draw_persona(personas: Sequence[Persona], seed: int, index: int) -> Persona
 
 
 def _pick(words: tuple[str, ...], seed: int, kind: str, index: int) -> str:
-    """Deal words like cards: within one round of the list nobody gets the same one, so neighbours differ in name."""
+    """Deal words like cards: within one round of the list no word comes twice, so neighbours differ in name."""
     round_no, place = divmod(index - 1, len(words))
     return _dealt(words, seed, kind, round_no)[place]
 
@@ -137,6 +137,6 @@ def _digest(*parts: object) -> bytes:
 
 
 def _ascii(word: str) -> str:
-    """Spell a word in a-z and 0-9: accents fall away, letters of other scripts are left out."""
+    """Spell a word in a-z and 0-9: drop accents, leave out letters of other scripts."""
     plain = unicodedata.normalize("NFKD", word.casefold().translate(_PLAIN))
     return re.sub(r"[^a-z0-9]", "", plain)

@@ -1,7 +1,7 @@
-"""A persona's week as a heat strip in SVG: seven rows of twenty-four hours on its own clocks, with "now" marked.
+"""A persona's week as a heat strip in SVG: seven rows of twenty-four local hours, with "now" marked.
 
-Called by the pages of an agent and of a persona. Pure; colours come from the style sheet. Whoever cannot see it is told
-the same in words, and so is whoever wants to read the hours.
+Called by the pages of an agent and of a persona. Pure; colours come from the style sheet. A text has the same content,
+for screen readers and for people who want the exact hours.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _FAINTEST, _STRONGEST = 0.25, 1.0
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """What one strength of colour stands for."""
+    """The meaning of one strength of colour."""
 
     words: str
     opacity: float
@@ -33,7 +33,7 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Strip:
-    """The drawing and all that it says: a line about now, the meaning of its colours, its days and clock changes."""
+    """The drawing and its texts: the rate now, the meaning of its colours, its days and clock changes."""
 
     svg: Markup
     now: str
@@ -43,7 +43,7 @@ class Strip:
 
 
 def strip(schedule: Schedule, now: datetime) -> Strip:
-    """Draw the local week in which `now` lies."""
+    """Draw the local week that contains `now`."""
     week = look(schedule, now)
     here = week.now
     line = (
@@ -58,7 +58,7 @@ def strip(schedule: Schedule, now: datetime) -> Strip:
 
 
 def _strengths(schedule: Schedule) -> dict[float, float]:
-    """Return how strongly each rate is drawn: by rank, so that two close rates are told apart as well."""
+    """Return how strongly each rate is drawn: by rank, so that two close rates differ visibly."""
     rates = sorted({1.0, float(schedule.peak_multiplier), float(schedule.off_peak_multiplier)} - {0.0})
     step = (_STRONGEST - _FAINTEST) / max(1, len(rates) - 1)
     ranked = {rate: round(_STRONGEST - step * rank, 3) for rank, rate in enumerate(reversed(rates))}
@@ -111,7 +111,7 @@ def _now(week: LocalWeek) -> Markup:
 
 
 def _told(week: LocalWeek, day: int) -> str:
-    """Return a day in words, its like hours together: 00–09 ×0.3, 09–17 ×2."""
+    """Return a day as text, equal hours joined: 00–09 ×0.3, 09–17 ×2."""
     said: list[str] = []
     for what, hours in groupby(range(24), lambda hour: _hour(week, day, hour)):
         span = list(hours)

@@ -1,7 +1,7 @@
 """The week of a schedule as a heat strip: seven rows of twenty-four hours, read at a glance in a terminal.
 
 Called by `fleet persona schedule`; returns a rich Text and prints nothing. Every rate has its own glyph, so the strip
-says the same without colour; colour only says it sooner. Which hour is which is the schedule's knowledge, not ours.
+is complete without colour. The schedule decides the rate of each hour.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def render(schedule: Schedule, now: datetime, *, width: int, colour: bool) -> Te
 
 def _glyphs(schedule: Schedule) -> dict[float, tuple[str, str]]:
     rates = sorted({1.0, float(schedule.peak_multiplier), float(schedule.off_peak_multiplier)} - {0.0})
-    # 1.0 keeps the middle of the ladder where it can, so that strips of several personas compare.
+    # 1.0 keeps the middle of the ladder if possible, so that strips of several personas are comparable
     first = 0 if len(rates) == 3 or rates[0] < 1.0 else 1
     return {0.0: _ASLEEP} | {rate: _LADDER[first + rank] for rank, rate in enumerate(rates)}
 

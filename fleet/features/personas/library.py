@@ -38,7 +38,7 @@ class TickInterval:
 class Persona:
     """One archetype. `share` is its part of a generated fleet, relative to the other personas' shares.
 
-    `weights` are relative, by action; an action that is not named has the default weight of the agent's type.
+    `weights` are relative, by action; a missing action has the default weight of the agent's type.
     """
 
     id: str
@@ -62,7 +62,7 @@ def weights_of(persona: Persona) -> dict[str, float]:
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What {adj} and {noun} of a name template stand for."""
+    """The words for {adj} and {noun} in a name template."""
 
     adjectives: tuple[str, ...]
     nouns: tuple[str, ...]
@@ -70,7 +70,7 @@ class Names:
 
 @dataclass(frozen=True, slots=True)
 class Library:
-    """All personas of one folder, in the order of their ids, and the words their names are made of."""
+    """All personas of one folder, in the order of their ids, and the words of their names."""
 
     personas: Mapping[str, Persona]
     names: Names
@@ -102,7 +102,7 @@ class Library:
 
 
 def load(folder: Path | None = None) -> Library:
-    """Read every persona of a folder, the shipped one unless told; without names.yaml the shipped names are used.
+    """Read every persona of a folder, by default the shipped one; without names.yaml the shipped names are used.
 
     Raises InvalidInput with all problems of all files at once, one a line, each naming file, field and fix.
     """
@@ -117,7 +117,7 @@ def load(folder: Path | None = None) -> Library:
 
 
 def check(folder: Path | None = None) -> tuple[str, ...]:
-    """Return what is wrong with the persona files of a folder, one line a problem; nothing when all is well."""
+    """Return the problems of the persona files of a folder, one line each; empty for none."""
     return tuple(_read_all(folder or SHIPPED)[2])
 
 

@@ -1,7 +1,7 @@
-"""The current week on a schedule's own clocks, as doors draw it: the rate of each hour, and what the clocks leave out.
+"""The current week in a schedule's local time, for drawings: the rate of each hour, and hours that clock changes skip.
 
 Called by `fleet.features.personas.heat_strip` and `fleet.features.personas.heat`, so that both draw the same week.
-Pure: `now` is handed in.
+Pure: `now` is an argument.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ class LocalWeek:
 
 
 def look(schedule: Schedule, now: datetime) -> LocalWeek:
-    """Return the local week in which an instant lies."""
+    """Return the local week that contains an instant."""
     here = local_time(schedule, now)
-    # Clock changes are found by their instant, then kept by the local day that they fall on, before or after.
+    # Clock changes are found by their instant, then kept by their local day, before or after the change.
     monday = here.date() - timedelta(days=here.weekday())
     days = {monday + timedelta(days=i) for i in range(7)}
     near = clock_changes(schedule, now - timedelta(days=9), now + timedelta(days=9))
@@ -54,12 +54,12 @@ def look(schedule: Schedule, now: datetime) -> LocalWeek:
 
 
 def rate_words(rate: float) -> str:
-    """Return what a rate is called."""
+    """Return the word for a rate."""
     return f"×{rate:g}" if rate else "asleep"
 
 
 def words_of(change: ClockChange) -> str:
-    """Return what a step of the clocks means, in one sentence."""
+    """Describe a clock change in one sentence."""
     before, after = _before(change), _after(change)
     way = "forward" if after > before else "back"
     there = f"{after:%H:%M}" if after.date() == before.date() else f"{DAYS[after.weekday()]} {after:%H:%M}"
@@ -67,7 +67,7 @@ def words_of(change: ClockChange) -> str:
 
 
 def _before(change: ClockChange) -> datetime:
-    """Return what the clocks would have shown; naive, for it is a clock's face and no instant."""
+    """Return the local time without the change; naive, since it is no instant."""
     return (change.at + change.before).replace(tzinfo=None)
 
 

@@ -1,4 +1,4 @@
-"""Personas: the archetypes as their files say them, who lives by each, and its week."""
+"""Pages of personas: their files, their agents and their week."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _DAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
 
 @dataclass(frozen=True, slots=True)
 class PersonaFacts:
-    """What a list or a page tells of a persona. `shares` add up to 1; `part` is its part of a generated fleet."""
+    """The facts about a persona in a list or page. `shares` add up to 1; `part` is its part of a generated fleet."""
 
     persona: Persona
     agents: int
@@ -89,7 +89,7 @@ def _source(deps: Deps) -> str | None:
 
 
 def _examples(one: Persona) -> list[tuple[str, str]]:
-    """Return pictures and captions as this persona's own rules make them: always the same ones."""
+    """Return sample pictures and captions by this persona's own rules: always the same ones."""
     dice = random.Random(ids.derived("examples", one.id).int)
     made = []
     for _ in range(_EXAMPLES):

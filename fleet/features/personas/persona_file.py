@@ -1,7 +1,7 @@
-"""The shape of a persona file, and what a person is told when a file does not have it.
+"""The model of a persona file, and messages for people about problems in it.
 
-Called by `fleet.features.personas.library` alone. Every problem is one line, `field.path: what is wrong and how to
-mend it`; nothing is raised, so that a person sees all problems of all files at once.
+Called by `fleet.features.personas.library` alone. Each problem is one line, `field.path: problem and fix`; nothing is
+raised, so that a person sees all problems of all files at once.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
 
 def _schedule_part(field: str) -> Callable[[Any], Any]:
-    """Let the schedule itself judge one part of it, so that there is one opinion of what a zone or window is."""
+    """Let `Schedule` validate one part, so that zones and windows have one set of rules."""
 
     def check(value: Any) -> Any:
         trial: dict[str, Any] = {"timezone": "UTC", "active_days": _ALL_DAYS, "peak": ()}
@@ -115,7 +115,7 @@ class ScheduleShape(Shape):
         return self
 
     def schedule(self) -> Schedule:
-        """Return the value the rest of Fleet uses."""
+        """Return the value that the rest of Fleet uses."""
         return Schedule(
             timezone=self.timezone,
             active_days=frozenset(self.active_days),
@@ -160,7 +160,7 @@ class PersonaShape(create_model("_Character", __base__=Shape, **_CHARACTER)):  #
         return self
 
     def character(self) -> Character:
-        """Return what the persona's agents are like."""
+        """Return the character of the persona's agents."""
         return BLANK.changed(dict(self))
 
     def rules(self) -> dict[str, tuple[str, ...]]:
@@ -176,7 +176,7 @@ class NamesShape(Shape):
 
 
 def read_persona(file: Path) -> tuple[PersonaShape | None, list[str]]:
-    """Read one persona file: the shape, or None and what is wrong with it."""
+    """Read one persona file: the model, or None and its problems."""
     shape, wrong = yaml_file.read(file, PersonaShape, page=_PAGE)
     if shape is not None:
         wrong = [f"grammar.{problem}" for problem in grammar.problems(shape.rules())]
@@ -184,5 +184,5 @@ def read_persona(file: Path) -> tuple[PersonaShape | None, list[str]]:
 
 
 def read_names(file: Path) -> tuple[NamesShape | None, list[str]]:
-    """Read names.yaml: the shape, or None and what is wrong with it."""
+    """Read names.yaml: the model, or None and its problems."""
     return yaml_file.read(file, NamesShape, page=_PAGE)

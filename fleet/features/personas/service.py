@@ -19,7 +19,7 @@ def personas_of(deps: Deps) -> Library:
 
 
 def schedule_of(deps: Deps, persona_id: str | None) -> Schedule:
-    """Return a persona's schedule; without a persona all hours are alike. Raises NotFound."""
+    """Return a persona's schedule; without a persona all hours are equal. Raises NotFound."""
     return ALWAYS if persona_id is None else personas_of(deps).get(persona_id).schedule
 
 

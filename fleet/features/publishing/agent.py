@@ -1,6 +1,6 @@
-"""Agents that publish: they see the feed and what the ledger knows, and post, comment, like or browse.
+"""Agents that publish: they read the feed and the ledger, and post, comment, like or browse.
 
-Other features have a say at two extension points: "publishing.waits" and "publishing.plan".
+Other features extend them at two points: "publishing.waits" and "publishing.plan".
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def next_tick(deps: Deps, due: Due, tick_no: int) -> datetime:
 
 
 def gather(deps: Deps, claimed: ClaimedAgent) -> FeedObservation:
-    """See what there is to see: the feed from outside, then what the ledger knows."""
+    """Read the feed from outside, then the facts in the ledger."""
     agent = claimed.agent
     has_account = agent.remote_account is not None or deps.settings.dry_run
     gateway = deps.gateway(agent.account_id)
@@ -99,7 +99,7 @@ def _waits(deps: Deps, agent: ActingAgent, now: datetime) -> dict[str, str]:
 
 
 def act(deps: Deps, claimed: ClaimedAgent, decision: PublishingDecision) -> Acts:
-    """Return the jobs that the decision asks for, as extensions change them ("publishing.plan")."""
+    """Return the jobs of the decision, as extensions change them ("publishing.plan")."""
     jobs: list[NewJob] = jobs_of(claimed, decision)
     writes: list[Also] = []
     for plan in registry.current().extensions("publishing.plan"):

@@ -1,6 +1,6 @@
 """Jobs whose content a person approved: the content, and whether it may still be published.
 
-The feature that asked for the approval says what still holds ("publishing.approved").
+The feature that requested the approval decides that ("publishing.approved").
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from fleet.engine.jobs.outcomes import Skipped
 
 
 def content_of(work: Work) -> Mapping[str, Any] | None:
-    """Return the approved content that a job publishes; None for a job that nobody had to approve."""
+    """Return the approved content that a job publishes; None for a job without an approval."""
     found: Mapping[str, Any] | None = work.claim.payload.get("content") if "draft" in work.claim.payload else None
     return found
 

@@ -1,4 +1,4 @@
-"""What else must hold before words, likes and comments go out: turns to take, and obstacles besides the caps.
+"""Further checks before texts, likes and comments are sent: locks, and obstacles besides the caps.
 
 Called by `fleet.engine.attempts.reserve` in the transaction that commits to the write.
 """
@@ -18,7 +18,7 @@ from fleet.features.publishing.words.review_words import said_meanwhile
 
 
 def turns(claim: Claim, action: AnyAction) -> Iterator[str]:
-    """Give the locks that a write takes: comments on its post are counted, and its text is compared with others."""
+    """Return the locks that a write takes: comments on its post are counted, and its text is compared with others."""
     if isinstance(action.payload, CommentPayload):
         yield post_turn(claim.surface, action.payload.target)
     if action.payload.words:
@@ -31,7 +31,9 @@ def post_turn(surface: str, post: str | None) -> str:
 
 
 def obstacle(tx: Tx, work: Work, action: AnyAction) -> Skipped | None:
-    """Return why a write must not happen: the fleet crowds its post, or its words have been published meanwhile."""
+    """Return why a write must not happen: too many comments of the fleet on the post, or the same text was published
+    meanwhile.
+    """
     if isinstance(action.payload, CommentPayload):
         offer = comment_candidates.chosen(work.claim, action.payload.target)
         ours = surroundings.comments_on(tx, action.payload.target)

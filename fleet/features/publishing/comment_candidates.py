@@ -1,7 +1,7 @@
-"""The posts that a comment may answer: offered by the tick, looked at again before words are paid for.
+"""The posts that a comment may answer: proposed by the tick, checked again before a text is paid for.
 
-Called by the comment handler and by `fleet.engine.attempts.reserve`, which counts once more before the write. What is
-told of a post is somebody else's text: data, never instructions.
+Called by the comment handler and by `fleet.engine.attempts.reserve`, which counts once more before the write. The data
+of a post is untrusted text: data, never instructions.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Offer:
 
 
 def offered(claim: Claim) -> tuple[Offer, ...]:
-    """Return what the tick offered; a job whose post was fixed when it was made has that one."""
+    """Return the posts that the tick proposed; a job with a fixed post has that one."""
     seen = claim.payload.get("seen")
     if seen is not None:
         return tuple(_offer(str(one["id"]), one) for one in seen)
@@ -36,8 +36,9 @@ def offered(claim: Claim) -> tuple[Offer, ...]:
 
 
 def still_open(work: Work) -> tuple[Offer, ...]:
-    """Return what may be answered now: not what this agent's other jobs or waiting drafts are about, nor what the fleet
-    crowds."""
+    """Return the posts that may be answered now: without targets of this agent's other jobs and drafts, and crowded
+    ones.
+    """
     claim, lead = work.claim, work.deps.settings.ai_comment_lead
     offers = offered(claim)
     standing = comment_targets.look(work.deps.db, claim, [one.id for one in offers])
@@ -55,12 +56,12 @@ def still_open(work: Work) -> tuple[Offer, ...]:
 
 
 def crowded(offer: Offer, ours: int, lead: int) -> bool:
-    """Say whether one more of the fleet's comments, of which so many stand there, would be one too many."""
+    """Return whether one more of the fleet's comments would be too many, after so many."""
     return comment_would_crowd(offer.human + ours, ours, lead)
 
 
 def chosen(claim: Claim, target: str) -> Offer:
-    """Return the offer that was taken, or what little is known of a post that was none."""
+    """Return the chosen candidate, or the little that is known of a post that was none."""
     return next((one for one in offered(claim) if one.id == target), Offer(target, "", "", 0))
 
 

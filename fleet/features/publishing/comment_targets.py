@@ -1,7 +1,7 @@
-"""What comments are about: looked up before words are paid for, and set on a job once they have been chosen.
+"""Targets of comments: checked before a text is paid for, and set on a job once the post is chosen.
 
-Called by `fleet.engine`. A job that may choose is made without a target; who sets one holds its lease, and of two jobs
-of one agent about the same post the database refuses the second.
+Called by `fleet.engine`. A job that may choose is created without a target; setting it needs the lease, and of two jobs
+of one agent on the same post the database refuses the second.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ _ON_TARGETS = (
 
 @dataclass(frozen=True, slots=True)
 class TargetCounts:
-    """Which of some posts an agent's other jobs are about, and how many of the fleet's comments stand on each."""
+    """The posts that are targets of an agent's other jobs, and the number of the fleet's comments on each post."""
 
     answered: frozenset[str]
     ours: Mapping[str, int]
 
 
 def look(db: Database, claimed: Claim, targets: Sequence[str]) -> TargetCounts:
-    """Return how some posts stand for the agent of a claimed job, that job itself left out."""
+    """Return the state of some posts for the agent of a claimed job, that job itself left out."""
     rows = db.run(_LOOK, targets=list(targets), agent_id=claimed.agent_id, a_job=claimed.job_id)
     return TargetCounts(frozenset(row.target for row in rows if row.answered), {row.target: row.ours for row in rows})
 
 
 def aim(tx: Tx, claimed: Claim, target: str) -> bool:
-    """Set what a job is about; False if the lease is gone, or another job of its agent is about the same."""
+    """Set the target of a job; False if the lease is gone, or another job of its agent has the same target."""
     try:
         with tx.session.begin_nested():
             return guarded(tx, claimed, {JobState.RUNNING}, target=target)

@@ -12,7 +12,7 @@ def posted(payload: Payload, _: Event) -> str:
 
 
 def browsed(payload: Payload, _: Event) -> str:
-    """Describe a look at somebody's posts, or at the newest of all."""
+    """Describe browsing of a user's posts, or of the newest posts."""
     return f"looked at what {author(payload)} made" if payload.get("to") else "looked around"
 
 

@@ -1,7 +1,7 @@
-"""The picture of a post: ordered and paid once, looked at before it is posted, marked as made by AI always.
+"""The picture of a post: ordered and paid for once, checked before it is posted, always marked as made by AI.
 
-Called by the post handler. Where the workflow fails or its picture may not be shown, Fleet draws one itself. Budgets,
-the kill switch and the like are no failures of the workflow and never lead there.
+Called by the post handler. If the workflow fails or its picture may not be shown, Fleet draws one itself. Budgets, the
+kill switch and the like are no failures of the workflow and never lead there.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ def picture(work: Work, prompt: str) -> str:
     """Return the address of the workflow's picture, or the marked file of one as a data URL."""
     ordered = work.step("image", lambda: _order(work, prompt), also=partial(_replaced, work, "image"))
     made = _fit_to_post(work, ordered["url"], prompt) if "url" in ordered else None
-    # Our own rendering is made anew from its prompt each time rather than kept in the database.
+    # Fleet's own picture is drawn again from its prompt each time rather than stored.
     return made or _as_sent(work, render_jpeg(prompt, work.agent.persona_id or "default"))
 
 
 def _order(work: Work, prompt: str) -> dict[str, Any]:
-    """Have the picture made, in one of the ways in which the persona works. Nothing is ordered for a forbidden post."""
+    """Order the picture, by one of the persona's workflows. Nothing is ordered for a forbidden post."""
     work.gateway.permit(POST)
     maker = work.deps.picture_account(work.claim.account_id)
     if maker is None:
@@ -59,7 +59,7 @@ def _order(work: Work, prompt: str) -> dict[str, Any]:
     except base.Refused as error:
         return {"by": "placeholder", "why": str(error)}
     except base.Uncertain as error:
-        # It may have been made and paid: the same key asks for it again before we give it up.
+        # It may have been made and paid for: retry with the same key before giving it up.
         if work.claim.attempts == 0:
             raise
         return {"by": "placeholder", "why": str(error)}
@@ -72,7 +72,7 @@ def _maker_id(work: Work) -> uuid.UUID:
 
 
 def _fit_to_post(work: Work, url: str, prompt: str) -> str | None:
-    """Look at the picture once: it is paid and kept, so that looking again never pays again. None if it is unfit."""
+    """Check the picture once, with the result saved: a new check never pays again. None if it is unfit."""
     is_sent = _maker_id(work) != key_of(work.claim.account_id)  # no other system shows a picture by its address
     signed = work.deps.signer is not None
     if not work.deps.settings.of(PublishingSettings).check_images and not signed and not is_sent:
@@ -99,7 +99,7 @@ def _look_at(work: Work, url: str, fetched: list[PictureFile]) -> dict[str, Any]
 
 
 def _marked(work: Work, url: str, prompt: str, fetched: list[PictureFile]) -> str | None:
-    """Return the picture with the marks that the surface did not give it. The bytes are not kept between attempts."""
+    """Return the picture with marks, if the surface added none. The bytes are not stored between attempts."""
     found = fetched[0] if fetched else _fetch(work, url)
     if isinstance(found, str):
         log.warning("picture_cannot_be_marked", job_id=str(work.claim.job_id), reason=found)
@@ -117,7 +117,7 @@ def _as_sent(work: Work, picture: bytes) -> str:
 
 
 def _fetch(work: Work, url: str) -> PictureFile | str:
-    """Return the picture, or why it cannot be had; what may pass is tried once more first."""
+    """Return the picture, or why it cannot be fetched; temporary errors are retried once first."""
     try:
         return work.deps.pictures(_maker_id(work)).fetch(url, work.lease)
     except (base.Refused, base.Vanished) as error:

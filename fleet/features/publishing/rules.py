@@ -1,7 +1,7 @@
-"""What an agent does with a moment: pure, from what it saw, the rules, and its own dice.
+"""The decision of a publishing agent: pure, from its observation, the rules, and its own random generator.
 
-`fleet.engine.tick` gathers a `FeedObservation`, calls `decide`, and writes both down; `fleet replay` does it again
-and must get the same. Weights are relative; whatever is capped, held or impossible now weighs nothing.
+`fleet.engine.tick` gathers a `FeedObservation`, calls `decide`, and records both; `fleet replay` does it again and must
+get the same. Weights are relative; an action that is capped, paused or impossible now weighs nothing.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from fleet.adapters.gateway import Caps, WriteUsage, wait_for
 from fleet.adapters.social import COMMENT, LIKE, POST, TargetPayload
 
 MOST_OFFERED = 8
-"""Posts that one comment may choose from: as many as its writer is shown (issue 4, one call for one moment)."""
+"""Maximum posts that one comment may choose from: as many as its writer is shown."""
 LONGEST_CAPTION_CHARS = 600
-"""Of a caption that goes along with a job; the whole one stands in the tick's inputs."""
+"""The length to which captions in a job are cut; the whole one is in the tick's inputs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reaction:
-    """An action on a post of the feed, or on its author, without words. An agent does it once to each."""
+    """An action on a post of the feed, or on its author, without text. An agent does it once to each."""
 
     type: ActionType[TargetPayload]
     thought: str
     nothing_new: str
     target: Literal["id", "author"] = "id"
-    """The field of a seen post that is the target of the job."""
+    """The field of a post in the feed that is the target of the job."""
 
 
 REACTIONS = {one.type.name: one for one in (Reaction(LIKE, "I like what {who} made.", "nothing new to like"),)}
@@ -78,14 +78,14 @@ class FeedObservation:
     comment_lead: int
     held_kinds: tuple[str, ...] = ()
     asked_for: str | None = None
-    waits: Mapping[str, str] = field(default_factory=dict)  # what it would not do now by itself, and why
+    waits: Mapping[str, str] = field(default_factory=dict)  # actions that it would not take now by itself, and why
     posting: bool = False
     commenting: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A job that the decision asks for."""
+    """A job of the decision."""
 
     kind: str
     target: str | None = None
@@ -94,7 +94,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class PublishingDecision:
-    """What the agent chose and why. `weights` are those that the dice were thrown for."""
+    """The chosen action and the reason. `weights` are those of the random choice."""
 
     action: str | None
     thought: str
@@ -112,7 +112,7 @@ class PublishingDecision:
 
 
 def decide(moment: FeedObservation, dice: random.Random) -> PublishingDecision:
-    """Choose what to do now. The same moment and dice give the same decision."""
+    """Choose what to do now. The same observation and random numbers give the same decision."""
     if not moment.has_account:
         return PublishingDecision("provision", "I need an account here first.", {}, (Plan("provision"),))
     candidates = {"comment": _to_comment(moment), "browse": list(moment.feed)}
@@ -181,7 +181,7 @@ def _to_comment(moment: FeedObservation) -> list[SeenItem]:
 
 
 def comment_would_crowd(comments: int, ours: int, lead: int) -> bool:
-    """Say whether one more AI comment would put them beyond the human ones plus the lead.
+    """Return whether one more AI comment would exceed the human ones plus the lead.
 
     `comments` counts all on the post, `ours` the fleet's (some perhaps not shown yet).
     """
@@ -220,7 +220,7 @@ def _draw(posts: list[SeenItem], interests: tuple[str, ...], dice: random.Random
 
 
 def _told(post: SeenItem) -> dict[str, Any]:
-    """Return what a job has to know of a post."""
+    """Return the data of a post that a job needs."""
     told = {name: getattr(post, name) for name in ("author", "author_name", "comments", "ours")}
     return {**told, "caption": post.caption[:LONGEST_CAPTION_CHARS]}
 
@@ -230,9 +230,9 @@ def _who(post: SeenItem) -> str:
 
 
 def _appeal(post: SeenItem, interests: Sequence[Sequence[str]]) -> float:
-    """Return how much a post draws: shared interests draw more, and so does what few have noticed yet.
+    """Return how attractive a post is: shared interests add to it, and so does a lack of reactions.
 
-    Of each interest the longer words are given.
+    The longer words of each interest are given.
     """
     caption = post.caption.casefold()
     shared = sum([any(word in caption for word in words) for words in interests])
@@ -268,7 +268,7 @@ def from_data(data: Mapping[str, Any]) -> FeedObservation:
         dict(data["usage"]["counts"]),
         {name: datetime.fromisoformat(at) for name, at in data["usage"]["last_at"].items()},
     )
-    if "comment_lead" not in recorded:  # an earlier version kept it among the caps
+    if "comment_lead" not in recorded:  # an earlier version recorded it among the caps
         recorded["comment_lead"] = int(data["caps"]["ai_comment_lead"])
     rest = {
         "now": datetime.fromisoformat(data["now"]),

@@ -1,4 +1,4 @@
-"""Settings of this feature: what texts and pictures are held to before they are published."""
+"""Settings of this feature: rules for texts and pictures before they are published."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from fleet.core.settings import CommaSeparated
 
 
 class PublishingSettings(BaseModel):
-    """What is looked at before anything is published."""
+    """Settings of the checks before publication."""
 
     banned_words: CommaSeparated = Field(
         (), description="words that agents never publish, beside the shipped ones, separated by commas"

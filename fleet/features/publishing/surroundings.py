@@ -28,12 +28,11 @@ _OLDEST_POST, _OLDEST_COMMENT = timedelta(hours=24), timedelta(hours=6)  # older
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What the ledger knows about an agent and the posts it sees.
+    """The ledger's facts about an agent and the posts in its feed.
 
-    `posting` says that a post of it waits or is being made; one that went out is among the writes. `commenting` says
-    that a comment of it waits for something, such as a budget.
-    `ours` counts the fleet's comments that stand or may stand on each; `reactions` are the (kind, target) pairs that
-    the agent has done, is doing, or must not try again.
+    `posting` says that a post of it waits or is being made; a sent one is among the writes. `commenting` says that a
+    comment of it waits for something, such as a budget. `ours` counts the fleet's existing or pending comments on each;
+    `reactions` are the (kind, target) pairs that the agent has done, is doing, or must not try again.
     """
 
     writes: Writes
@@ -44,14 +43,14 @@ class Surroundings:
 
 
 def surroundings(db: Database, agent_id: uuid.UUID, targets: Sequence[str], *, since: datetime) -> Surroundings:
-    """Return what a decision needs, as it is now."""
+    """Return the current facts for a decision."""
     (row,) = db.run(_SURROUNDINGS, agent_id=agent_id, targets=list(targets), since=since)
     reactions = frozenset((kind, target) for kind, target in row.reactions)
     return Surroundings(writes_of(row.writes), row.ours, reactions, row.posting, row.commenting)
 
 
 def comments_on(tx: Tx, target: str) -> int:
-    """Return how many of the fleet's comments stand or may stand on a post."""
+    """Return how many of the fleet's comments exist or are pending on a post."""
     row: Any = tx.run(_COMMENTS_ON, target=target).fetchone()
     return int(row.number)
 
@@ -82,7 +81,7 @@ def _reactions(targets: Any, *, of: Any) -> sa.ScalarSelect[Any]:
 
 
 def _unsent(kind: str, oldest: timedelta, *where: sa.ColumnElement[bool], of: Any) -> sa.ColumnElement[bool]:
-    """Say whether a job of a kind is yet to go out; older ones than it is worth have ended (ix_jobs_agent)."""
+    """Return whether a job of a kind is yet to be sent; older ones than its expiry have ended (ix_jobs_agent)."""
     return sa.exists(
         sa.select(sa.literal_column("1")).where(
             JobRow.agent_id == of,

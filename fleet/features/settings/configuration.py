@@ -1,6 +1,6 @@
-"""What this process is set to, and where each value came from. Called by doors that show it.
+"""The settings of this process, and the source of each value. Called by pages and commands that show them.
 
-Nothing here tells a secret: of one it is said that it is set, and passwords within addresses are taken out.
+Shows no secret: only that it is set; passwords within addresses are removed.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class SettingSource(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One setting as it counts now, or a part of one ("caps.post.gap_s"). `variable` is what sets it."""
+    """One setting in force, or a part of one ("caps.post.gap_s"). `variable` is the variable that sets it."""
 
     name: str
     value: Value
@@ -53,7 +53,7 @@ class Setting:
 
     @property
     def shown(self) -> str:
-        """Its value in words, for pages; empty where nothing is set."""
+        """Its value as text, for pages; empty where nothing is set."""
         match self.value:
             case bool():
                 return "yes" if self.value else "no"
@@ -69,7 +69,7 @@ class Setting:
 
 
 def look(deps: Deps) -> list[Setting]:
-    """Return every setting of this process, with the key store looked at. Raises Unavailable."""
+    """Return every setting of this process, with those of the key store. Raises Unavailable."""
     with deps.db.transaction() as tx:
         stored = [secret.name for secret in keystore.everything(tx)]
     return effective(deps.settings, stored)
@@ -78,8 +78,8 @@ def look(deps: Deps) -> list[Setting]:
 def effective(settings: Settings, stored: Collection[str] = ()) -> list[Setting]:
     """Return every setting: the fleet's own, then those of each feature. `stored`: the secrets in the key store.
 
-    `.env` and what a command was told count as environment: they stand before the key store. Settings that others
-    have replaced are left out unless they are set.
+    `.env` and options of commands count as environment: they win over the key store. Settings that others have replaced
+    are left out unless they are set.
     """
     model, secrets = type(settings), secrets_of(type(settings))
     return [

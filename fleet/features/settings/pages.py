@@ -1,4 +1,4 @@
-"""The settings of this process: what counts, where it comes from, and which versions run. Secrets are never shown."""
+"""The page of settings: values in force, their sources, and the running versions. Secrets are never shown."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def settings(request: Request, deps: TheDeps, *, source: Maybe[SettingSource] = 
 
 
 def _versions(deps: Deps) -> Mapping[str, str | None]:
-    """Return the versions by name; None for a broker that is away or does not say. Raises Unavailable."""
+    """Return the versions by name; None for a broker that is down or gives none. Raises Unavailable."""
     with deps.db.transaction() as tx:
         postgres = str(tx.scalar(sa.text("SHOW server_version"))).split(" ", 1)[0]
     try:

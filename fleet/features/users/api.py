@@ -22,7 +22,7 @@ _MAY_LOOK = needs(Permission.USERS_VIEW)
 
 
 class OneUser(BaseModel):
-    """Somebody who may come in."""
+    """A user."""
 
     name: str
     role: Role
@@ -31,7 +31,7 @@ class OneUser(BaseModel):
 
 
 class Users(BaseModel):
-    """Everybody who may come in, by name."""
+    """All users, by name."""
 
     items: list[OneUser]
 
@@ -43,7 +43,7 @@ class NewRole(Body):
 
 
 class LogOut(Body):
-    """What else ends with the sessions."""
+    """What else to revoke with the sessions."""
 
     revoke_tokens: bool = Field(
         default=False, strict=True, description="revoke the user's tokens and open invitations too"
@@ -51,7 +51,7 @@ class LogOut(Body):
 
 
 _SESSIONS_ONLY = LogOut()
-"""What a call without a body asks for."""
+"""The default for a request without a body."""
 
 
 class LoggedOut(Count):
@@ -61,7 +61,7 @@ class LoggedOut(Count):
 
 
 class OneInvitation(BaseModel):
-    """An invitation that nobody has used yet."""
+    """An invitation that is still open."""
 
     id: uuid.UUID
     role: Role
@@ -84,7 +84,7 @@ class NewInvitation(Body):
 
 
 class MadeInvitation(OneInvitation):
-    """An invitation with its link, which is told this once."""
+    """An invitation with its link, which is shown only here."""
 
     link: str
 

@@ -1,4 +1,4 @@
-"""Who a program is to the fleet, and what it may do."""
+"""The user and the permissions of the calling program."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ router = APIRouter(prefix="/me", tags=["access"])
 
 
 class Me(BaseModel):
-    """Whose session or token it is. `permissions` is what the role allows and the token's scopes leave of it."""
+    """The user of this session or token. `permissions` are those of the role, narrowed by the token's scopes."""
 
     name: str
     role: Role

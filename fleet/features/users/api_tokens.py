@@ -19,7 +19,7 @@ Own = Annotated[Principal, needs(Permission.OWN_ACCOUNT)]
 
 
 class OneToken(BaseModel):
-    """A token; its text was told once. `hint` is how it begins."""
+    """A token without its text, which was shown once. `hint` is its beginning."""
 
     id: uuid.UUID
     name: str
@@ -46,7 +46,7 @@ class NewToken(Body):
 
 
 class MadeToken(BaseModel):
-    """A new token, whose text is told this once."""
+    """A new token with its text, which is shown only here."""
 
     token: str
 

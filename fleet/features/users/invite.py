@@ -1,7 +1,7 @@
-"""Invitations, as doors call them: links that make one user, once. Each is one transaction.
+"""Invitations: links that create one user, once. Each command is one transaction.
 
-Whom somebody may invite is decided in `accounts`, as with users. Called by `fleet users invite`, by
-`fleet up` for the first owner, and by the pages.
+`service` decides whom a user may invite, as with users. Called by `fleet users invite`, by `fleet up` for the first
+owner, and by the pages.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from fleet.features.users.service import refuse_beyond, refuse_giving
 
 def invite(deps: Deps, role: Role, *, by: Principal | None = None, terminal: str = "",
            for_: timedelta = invitations.USUAL) -> tuple[str, Invitation]:  # fmt: skip
-    """Return a new invitation's key, to be shown once, and what it opens. Raises NotAllowed, InvalidInput.
+    """Return a new invitation's key, to be shown once, and the invitation. Raises NotAllowed, InvalidInput.
 
-    `terminal` is who asks at the command line.
+    `terminal` is the user at the command line.
     """
     with deps.db.transaction() as tx:
         if by is not None:
-            # As they are now, and until this is done: who loses their role loses the invitations that stand by then.
+            # The current permissions, locked until COMMIT: losing a role withdraws the invitations that exist by then.
             by = replace(by, role=users.locked(tx, by.name).role)
         refuse_beyond(by, role)
         refuse_giving(by, role)
@@ -39,7 +39,9 @@ def invite(deps: Deps, role: Role, *, by: Principal | None = None, terminal: str
 
 
 def first_owner_key(deps: Deps) -> str | None:
-    """Return the key of an invitation for the first owner, in place of former ones; None if anybody can log in."""
+    """Return the key of an invitation for the first owner, replacing earlier ones; None if a user can log in
+    already.
+    """
     with deps.db.transaction() as tx:
         return invitations.first_owner(tx)
 
@@ -59,13 +61,13 @@ def withdraw_invitation(deps: Deps, invitation_id: uuid.UUID, *, by: Principal |
 
 
 def look_at_invitation(deps: Deps, key: str) -> Invitation:
-    """Return what a key opens. Raises NoInvitation."""
+    """Return the invitation of a key. Raises NoInvitation."""
     with deps.db.transaction() as tx:
         return invitations.look(tx, key)
 
 
 def join(deps: Deps, key: str, name: str, password: str) -> User:
-    """Make the user whom an invitation stands for, once. Raises NoInvitation, InvalidInput, Conflict.
+    """Create the invited user, once. Raises NoInvitation, InvalidInput, Conflict.
 
     A feature may refuse a name, such as one to which rules give permissions.
     """
@@ -78,5 +80,5 @@ def join(deps: Deps, key: str, name: str, password: str) -> User:
 
 
 def link(address: str, key: str) -> str:
-    """Return what is passed on to somebody who is invited."""
+    """Return the link to pass on to an invited person."""
     return f"{address.rstrip('/')}/join/{key}"

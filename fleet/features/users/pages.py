@@ -1,4 +1,4 @@
-"""Who there is: users and their roles, invitations, and what may be done to them."""
+"""The page of users: roles, invitations, and buttons to change them."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ Name = Annotated[str, Path(max_length=60, pattern=r"^[a-z0-9][a-z0-9._-]*$")]
 
 @router.get(_HERE)
 def users(request: Request, deps: TheDeps, who: Annotated[Principal, needs(Permission.USERS_VIEW)]) -> Response:
-    """Show who there is and who is invited."""
+    """Show users and invitations."""
     return _shown(request, deps, who)
 
 
 @router.post("/users/invite")
 def invite(request: Request, deps: TheDeps, who: Editor, *, role: Annotated[Role, Form()],
            hours: Annotated[int, Form(ge=1, le=168)] = 24) -> Response:  # fmt: skip
-    """Make an invitation and show its link: on the answer itself, since it is shown once."""
+    """Create an invitation and show its link: in the response itself, since it is shown once."""
     try:
         key, invitation = inviting.invite(deps, role, by=who, for_=timedelta(hours=hours))
     except FleetError as error:
@@ -54,7 +54,7 @@ def withdraw(request: Request, deps: TheDeps, who: Editor, invitation_id: uuid.U
 
 @router.post("/users/{name}/role")
 def change_role(request: Request, deps: TheDeps, who: Editor, name: Name, role: Annotated[Role, Form()]) -> Response:
-    """Give a user another role; they have to log in again."""
+    """Change a user's role; they have to log in again."""
     try:
         changed = accounts.change_role(deps, name, role, by=who)
     except FleetError as error:
@@ -65,7 +65,7 @@ def change_role(request: Request, deps: TheDeps, who: Editor, name: Name, role: 
 @router.post("/users/{name}/logout")
 def log_out(request: Request, deps: TheDeps, who: Editor, name: Name, *,
             revoke_tokens: Annotated[bool, Form()] = False) -> Response:  # fmt: skip
-    """End every session of a user, and revoke their tokens if that is asked for."""
+    """End every session of a user, and revoke their tokens if requested."""
     try:
         ended, revoked = accounts.log_out_user(deps, name, by=who, revoke_tokens=revoke_tokens)
     except FleetError as error:

@@ -30,7 +30,7 @@ Password = Annotated[str, Form(max_length=1000)]
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """A token as the form asks for it."""
+    """The typed values of a new token."""
 
     name: str = ""
     scopes: Sequence[str] = ()
@@ -39,14 +39,14 @@ class _Wanted:
 
 @router.get(_HERE)
 def account(request: Request, deps: TheDeps, who: Own) -> Response:
-    """Show one's own account."""
+    """Show the user's own account."""
     return _shown(request, deps, who)
 
 
 @router.post("/account/password")
 def change_password(request: Request, deps: TheDeps, who: Own, *, old: Password, new: Password,
                     again: Password, revoke_tokens: Annotated[bool, Form()] = False) -> Response:  # fmt: skip
-    """Change one's own password; every other session ends, and tokens too if that is asked for."""
+    """Change one's own password; every other session ends, and tokens too if requested."""
     try:
         accounts.refuse_different(new, again)
         key, revoked = accounts.change_password(deps, who, old, new, visit_of(request), revoke_tokens=revoke_tokens)
@@ -73,7 +73,7 @@ def end_session(request: Request, deps: TheDeps, who: Own, session_id: uuid.UUID
 def issue_token(request: Request, deps: TheDeps, who: Own, *, name: Annotated[str, Form(max_length=200)],
                 scopes: Annotated[list[str] | None, Form(max_length=50)] = None,
                 days: Annotated[int, Form(ge=0, le=3650)] = 90) -> Response:  # fmt: skip
-    """Make a token and show it: on the answer itself, since nothing that is shown once may lie in a cookie."""
+    """Issue a token and show it: in the response itself, since a secret must not be put into a cookie."""
     wanted = _Wanted(name, scopes or (), days)
     try:
         token = accounts.issue_token(
@@ -86,7 +86,7 @@ def issue_token(request: Request, deps: TheDeps, who: Own, *, name: Annotated[st
 
 @router.post("/account/tokens/{token_id}/revoke")
 def revoke_token(request: Request, deps: TheDeps, who: Own, token_id: uuid.UUID) -> Response:
-    """Let one of one's own tokens open nothing any more."""
+    """Revoke one of one's own tokens."""
     try:
         accounts.revoke_token(deps, token_id, by=who)
     except FleetError as error:

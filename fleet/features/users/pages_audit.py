@@ -1,4 +1,4 @@
-"""The audit log: who did what to whom, with old and new values side by side."""
+"""The page of the audit log: actions with old and new values side by side."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Words = Annotated[str, Query(max_length=300, pattern=r"^[^\x00]*$")]
 
 
 def _aware(value: datetime) -> datetime:
-    """Read what a form says as UTC, which is what the page shows."""
+    """Read a time in a form as UTC, which is what the page shows."""
     return value if value.tzinfo is not None else value.replace(tzinfo=UTC)
 
 

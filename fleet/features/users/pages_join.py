@@ -1,6 +1,6 @@
-"""Where an invitation leads: its holder chooses a name and a password, once, and is logged in.
+"""The page of an invitation: its holder chooses a name and a password, once, and is logged in.
 
-The key stands in the address, so it must not leave by one: `headers` sends no path of this page as a referrer.
+The key is part of the URL, so the URL must not leak: `headers` sends no path of this page as a referrer.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Key = Annotated[str, Path(max_length=100)]
 
 @router.get("/join/{key}", dependencies=[Open])
 def invited(request: Request, deps: TheDeps, key: Key) -> Response:
-    """Show what an invitation opens."""
+    """Show the role of an invitation."""
     invitation = invite.look_at_invitation(deps, key)
     return render(request, "users/join.html", invitation=invitation, problem=None, name="")
 

@@ -23,7 +23,7 @@ router = APIRouter()
 def form(
     request: Request, deps: TheDeps, who: TheVisitor, *, next: Annotated[str, Query(max_length=2000)] = "/"
 ) -> Response:
-    """Show where to log in; who is logged in is led on."""
+    """Show the login form; redirect a user who is logged in."""
     if who is not None:
         return go(request, _ours(next))
     return render(
@@ -35,7 +35,7 @@ def form(
 def log_in(request: Request, deps: TheDeps, former: TheVisitor, *, name: Annotated[str, Form(max_length=200)],
            password: Annotated[str, Form(max_length=1000)],
            next: Annotated[str, Form(max_length=2000)] = "/") -> Response:  # fmt: skip
-    """Begin a session, with a new key whatever the browser brought, and end the one that it had."""
+    """Open a session, with a new key whatever the browser sent, and end the previous one."""
     try:
         key, _ = accounts.log_in(deps, name, password, visit_of(request))
     except FleetError as error:
@@ -69,6 +69,6 @@ def with_session(request: Request, answer: Response, key: str) -> Response:
 
 
 def _ours(where: str) -> str:
-    """Return a path of this site; another site's address would lead people away after they have logged in."""
+    """Return a path of this site; a URL of another site would lead users away after the login."""
     plain = where.startswith("/") and not where.startswith(("//", "/\\")) and where.isprintable()
     return where if plain and "\\" not in where else "/"

@@ -1,7 +1,7 @@
-"""Logins, sessions, tokens and users, as doors call them. Each verb is one transaction.
+"""Commands on logins, sessions, tokens and users. Each is one transaction.
 
 `fleet.access.authenticate` finds the user of a request. Passwords and keys pass through and are never logged, stored or
-told. Where a verb takes `by`, it is who asks at the web; None is whoever runs the command line, who could write into
+shown. Where a command takes `by`, it is the user of the web; None is the user of the command line, who could write to
 the tables as well.
 """
 
@@ -31,8 +31,8 @@ from fleet.engine.deps import Deps
 
 
 def log_in(deps: Deps, name: str, password: str, visit: Visit) -> tuple[str, Principal]:
-    """Begin a session; return its key and whose it is. Raises LoginRefused, TooManyTries."""
-    name = "".join(char for char in name if char.isprintable()).strip().lower()  # what is none, no table holds
+    """Open a session; return its key and its user. Raises LoginRefused, TooManyTries."""
+    name = "".join(char for char in name if char.isprintable()).strip().lower()  # no table has an invalid name
     user_id = _recognised(deps, name, password, visit)
     with deps.db.transaction() as tx:
         tx.execute(sa.update(UserRow).where(UserRow.id == user_id).values(last_login_at=sa.func.clock_timestamp()))
@@ -40,14 +40,14 @@ def log_in(deps: Deps, name: str, password: str, visit: Visit) -> tuple[str, Pri
 
 
 def _recognised(deps: Deps, name: str, password: str, visit: Visit) -> uuid.UUID:
-    """Return whose name and password these are. Raises LoginRefused, TooManyTries."""
+    """Return the user with this name and password. Raises LoginRefused, TooManyTries."""
     present = (UserRow.name == name, UserRow.removed_at.is_(None))
     with deps.db.transaction() as tx:
         until = throttle.begin(tx, name, visit.address)
         row = tx.execute(sa.select(UserRow.id, UserRow.password_hash).where(*present)).one_or_none()
     if until is not None:
         raise TooManyTries(until)
-    # Outside of a transaction: it takes a twentieth of a second on purpose, for a name that nobody has as well.
+    # Outside of a transaction: it takes a twentieth of a second on purpose, also for an unknown name.
     is_right = secret.is_password(row.password_hash if row else None, password)
     if row is None or not is_right:
         _refuse(deps, name, visit)
@@ -71,7 +71,7 @@ def _refuse(deps: Deps, name: str, visit: Visit) -> NoReturn:
 def _opened(tx: Tx, user_id: uuid.UUID, visit: Visit) -> tuple[str, Principal]:
     key = sessions.open(tx, user_id, visit)
     found = sessions.find(tx, key)
-    if not isinstance(found, Found):  # removed between the two looks
+    if not isinstance(found, Found):  # removed between the two queries
         raise LoginRefused
     who = found.principal
     with audit.acting(_actor(who.name, who.role, visit.address)):
@@ -80,7 +80,7 @@ def _opened(tx: Tx, user_id: uuid.UUID, visit: Visit) -> tuple[str, Principal]:
 
 
 def _actor(name: str, role: str, address: str | None) -> Actor:
-    """Return who acts in this request, now that it is known."""
+    """Return the actor of this request, after the login."""
     return replace(audit.actor(), name=name, role=role, via=Via.SESSION, address=address)
 
 
@@ -96,7 +96,7 @@ def log_out(deps: Deps, principal: Principal, *, everywhere: bool = False) -> No
 
 
 def list_sessions(deps: Deps, principal: Principal) -> Sequence[Session]:
-    """Return one's own sessions, the one that was used last first."""
+    """Return the user's sessions, the last used one first."""
     with deps.db.transaction() as tx:
         return sessions.listed(tx, principal.user_id)
 
@@ -111,10 +111,10 @@ def end_session(deps: Deps, principal: Principal, session_id: uuid.UUID) -> None
 
 def change_password(deps: Deps, principal: Principal, old: str, new: str, visit: Visit, *,
                     revoke_tokens: bool = False) -> tuple[str, int]:  # fmt: skip
-    """Change one's own password and end every session; return the key of a new session and how many tokens ended.
+    """Change the user's own password and end every session; return the key of a new session and how many tokens ended.
 
-    `revoke_tokens` also withdraws the invitations that one has made: whoever knew the old password may have made them.
-    Raises LoginRefused for a wrong old password (which counts as a failed login), TooManyTries, InvalidInput.
+    `revoke_tokens` also withdraws the user's invitations: anybody with the old password may have made them. Raises
+    LoginRefused for a wrong old password (which counts as a failed login), TooManyTries, InvalidInput.
     """
     _recognised(deps, principal.name, old, visit)
     if old == new:
@@ -128,9 +128,9 @@ def change_password(deps: Deps, principal: Principal, old: str, new: str, visit:
 
 def issue_token(deps: Deps, user_name: str, name: str, scopes: Sequence[str], for_: timedelta | None, *,
                 by: Principal | None = None) -> str:  # fmt: skip
-    """Make a token for a user; return its text, to be shown once. Raises NotFound, InvalidInput, NotAllowed.
+    """Issue a token for a user; return its text, to be shown once. Raises NotFound, InvalidInput, NotAllowed.
 
-    `by` is who asks for it at the web, and gets no token that may more than they may now, nor one that outlives the
+    `by` is the user of the web, who gets no token with more permissions than they have now, nor one that outlasts the
     token that asks; None at this machine.
     """
     unknown = sorted(set(scopes) - set(Permission))
@@ -151,19 +151,19 @@ def issue_token(deps: Deps, user_name: str, name: str, scopes: Sequence[str], fo
 
 
 def refuse_different(password: str, again: str) -> None:
-    """Raise InvalidInput when a new password and its repetition are not the same: nobody sees what they type."""
+    """Raise InvalidInput when a new password and its repetition differ: forms hide what people type."""
     if password != again:
         raise InvalidInput("The two passwords are not the same.", fix="Type both again.")
 
 
 def list_tokens(deps: Deps, user_name: str | None = None) -> Sequence[Token]:
-    """Return a user's tokens, or everybody's. Raises NotFound."""
+    """Return a user's tokens, or all users'. Raises NotFound."""
     with deps.db.transaction() as tx:
         return access_tokens.listed(tx, None if user_name is None else users.get(tx, user_name).id)
 
 
 def revoke_token(deps: Deps, token_id: uuid.UUID, *, by: Principal | None = None) -> None:
-    """Let a token and what it made, tokens and invitations, open nothing any more; only one's own, at the web.
+    """Revoke a token and what it made, tokens and invitations; at the web, only the user's own.
 
     Raises NotFound.
     """
@@ -184,7 +184,7 @@ def get_user(deps: Deps, name: str) -> User:
 
 
 def anybody(deps: Deps) -> bool:
-    """Say whether anybody can log in."""
+    """Return whether any user can log in."""
     with deps.db.transaction() as tx:
         return users.any_there(tx)
 
@@ -198,7 +198,7 @@ def create_user(deps: Deps, name: str, role: Role, password: str, *, by: Princip
 
 
 def change_role(deps: Deps, name: str, role: Role, *, by: Principal | None = None) -> bool:
-    """Give a user another role; False if it is theirs. Raises NotFound, Conflict, NotAllowed."""
+    """Change a user's role; False if they have it already. Raises NotFound, Conflict, NotAllowed."""
     refuse_giving(by, role)
     with deps.db.transaction() as tx:
         refuse_beyond(by, users.locked(tx, name).role, role)
@@ -247,7 +247,7 @@ def log_out_user(deps: Deps, name: str, *, by: Principal | None = None, revoke_t
 
 
 def refuse_beyond(by: Principal | None, *roles: Role) -> None:
-    """Raise NotAllowed for what concerns a role that somebody may not appoint: the one place where that is decided."""
+    """Raise NotAllowed for an action on a role that the user may not manage: the one place that decides this."""
     beyond = [role for role in roles if by is not None and not may_appoint(by.role, role)]
     if by is not None and beyond:
         article = "an" if beyond[0][0] in "aeiou" else "a"
@@ -257,7 +257,7 @@ def refuse_beyond(by: Principal | None, *roles: Role) -> None:
 
 
 def refuse_giving(by: Principal | None, role: Role) -> None:
-    """Raise NotAllowed for a role that lets people do what somebody may not do now: a token's scopes narrow it, too."""
+    """Raise NotAllowed for a role with permissions that the user lacks now: a token's scopes count, too."""
     beyond = [one for one in Permission if by is not None and allows(role, one) and not by.may(one)]
     if beyond:
         raise NotPermitted(f"You may not make anybody {role}: that gives {beyond[0]}, which you do not have yourself.")

@@ -1,8 +1,9 @@
-"""The agent of the hooks: reads what has happened from where it stood, and makes one job of each telling.
+"""The webhook agent: reads events from its position, and adds one job for each delivery.
 
-The position moves in the transaction that records the decision and adds its jobs. Who dies before that reads again;
-what is read twice is one job, whose id follows from the subscription and the event. All webhooks share one position but
-for those that are behind: one with too many waiting deliveries keeps its own until there is room for more.
+The position advances in the transaction that records the decision and adds its jobs. After a crash before that, events
+are read again; an event that is read twice is one job, whose id follows from the subscription and the event. All
+webhooks share one position except those that are behind: a webhook with too many waiting deliveries keeps its own until
+there is room for more.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ log = logs.get(__name__)
 
 
 def gather(deps: Deps, claimed: ClaimedAgent) -> EventObservation:
-    """See what has happened since the last look, who wants to hear of it, and which subscribers are behind."""
+    """Read new events, active subscriptions, and waiting subscribers."""
     with deps.db.transaction() as tx:
         at = positions.standing(tx, webhook_positions.WEBHOOKS)
         active = {one.id: _listener(deps, one, live) for live in [pacing.live(tx, DELIVER)]
@@ -59,7 +60,7 @@ def gather(deps: Deps, claimed: ClaimedAgent) -> EventObservation:
         laggards = tuple(_laggard(tx, active[one], behind[one], at, claimed.agent.id) for one in late)
         listening = {one.id for one in laggards if one.caught_up} | (active.keys() - behind.keys())
         listeners = tuple(one for one in active.values() if one.id in listening)
-        # With nobody to tell, there is no need to read what nobody will be told.
+        # Without subscriptions there is no need to read events.
         found = events.read_after(tx, at, limit=MOST_READ) if listeners else []
         reached = _end_of(found, at) if listeners else max(at, events.tail_position(tx))
         busy = usage.open_targets(tx, claimed.agent.id, HANDLE)
@@ -90,7 +91,7 @@ def _happened(event: Event) -> Happened:
 
 
 def _laggard(tx: Tx, listener: ActiveSubscription, stands: Position, at: Position, agent_id: uuid.UUID) -> Laggard:
-    """Read for a webhook that is behind, from its own position up to where the others stand."""
+    """Read for a webhook that is behind, from its own position up to the common one."""
     read = events.read_after(tx, stands, limit=MOST_READ)
     found = [event for event in read if event.position <= at]
     is_end = len(found) < len(read) or len(read) < MOST_READ
@@ -108,7 +109,7 @@ def _laggard(tx: Tx, listener: ActiveSubscription, stands: Position, at: Positio
 def _waiting(
     tx: Tx, one: subscribers.Installed, agent_id: uuid.UUID, busy: frozenset[str]
 ) -> tuple[WaitingSubscriber, bool]:
-    """Return what waits for a subscriber in code, and whether there is more behind what was looked at."""
+    """Return the waiting subscriber in code, and whether there are more events than were read."""
     at = positions.standing(tx, webhook_positions.of_code(one.name))
     if one.name in busy:
         return WaitingSubscriber(one.name, _place(at), _place(at), wanted=False, busy=True), False
@@ -124,14 +125,14 @@ def _end_of(found: Sequence[Event], at: Position) -> Position:
 
 
 def act(deps: Deps, claimed: ClaimedAgent, decision: DeliveryDecision) -> Acts:
-    """Return what is to be written with the decision; nothing when nothing has happened."""
+    """Return the writes of the decision; none without events."""
     if decision.changes_nothing:
         return Acts(())
     return Acts((), functools.partial(_written, deps, claimed, decision))
 
 
 def _written(deps: Deps, claimed: ClaimedAgent, decision: DeliveryDecision, tx: Tx) -> None:
-    """Move the positions on, and add the jobs of what lies between; none if somebody else has moved them."""
+    """Advance the positions, and add the jobs for the events between; none if another tick has advanced them."""
     if not positions.advance(tx, webhook_positions.WEBHOOKS, Position(*decision.at), Position(*decision.reached)):
         log.warning("position_was_moved", reader=webhook_positions.WEBHOOKS)
         return

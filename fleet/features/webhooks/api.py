@@ -1,4 +1,4 @@
-"""Webhooks for programs: subscriptions and their deliveries. Secrets are told once."""
+"""The API of webhooks: subscriptions and their deliveries. Secrets are shown once."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Editor = Annotated[Principal, needs(Permission.HOOKS_EDIT)]
 
 
 class Hook(BaseModel):
-    """A webhook. Who may not change it sees the host of its address alone."""
+    """A webhook. Users who may not change it see only the host of its address."""
 
     id: uuid.UUID
     url: str
@@ -52,13 +52,13 @@ class NewHook(Body):
 
 
 class Created(Hook):
-    """A new webhook with its secret, which is told this once."""
+    """A new webhook with its secret, which is shown only here."""
 
     secret: str
 
 
 class SecretOut(BaseModel):
-    """A secret, told this once."""
+    """A secret, which is shown only here."""
 
     secret: str
 

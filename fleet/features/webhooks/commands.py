@@ -1,7 +1,7 @@
-"""Webhooks as doors use them: subscriptions, their deliveries, and sources. Each verb is one transaction.
+"""Commands on webhooks: subscriptions, their deliveries, and sources. Each is one transaction.
 
-A secret is returned once, when it is made. What people change is an event and a line of the audit log; neither tells a
-whole address, since receivers put tokens into theirs.
+A secret is returned once, when it is made. Every change by people is an event and a line of the audit log; neither has
+a whole address, since receivers put tokens into theirs.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from fleet.images.errors import ForbiddenAddress
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A subscription and its secret, which is shown this once."""
+    """A subscription and its secret, which is shown only now."""
 
     subscription: Subscription
     secret: str
@@ -40,8 +40,8 @@ class Made:
 def create(deps: Deps, wanted: SubscriptionFields, *, by: str) -> Made:
     """Add a subscription.
 
-    Raises InvalidInput for an address that must not be called and for what is no subject, Conflict where there are as
-    many webhooks as FLEET_HOOKS_LIMIT allows.
+    Raises InvalidInput for a forbidden address and an unknown subject, Conflict where there are as many webhooks as
+    FLEET_HOOKS_LIMIT allows.
     """
     wanted = _checked(deps, wanted)
     subscription_id, secret = ids.new(), hook_secrets.fresh()
@@ -77,7 +77,7 @@ def change(deps: Deps, subscription_id: uuid.UUID, wanted: SubscriptionFields, *
 
 
 def switch(deps: Deps, subscription_id: uuid.UUID, *, on: bool, by: str) -> bool:
-    """Switch a subscription on, for what happens from now on, or off; False if it was so. Raises NotFound."""
+    """Switch a subscription on, for events from now on, or off; False if it was so already. Raises NotFound."""
     with deps.db.transaction() as tx:
         found = subscriptions.get(tx, subscription_id)
         changed = (
@@ -92,7 +92,7 @@ def switch(deps: Deps, subscription_id: uuid.UUID, *, on: bool, by: str) -> bool
 
 
 def rotate(deps: Deps, subscription_id: uuid.UUID, *, by: str) -> str:
-    """Give a subscription another secret and return it; the older one signs for another day, too.
+    """Give a subscription a new secret and return it; the old one signs for another day, too.
 
     Raises NotFound, Conflict within that day, LostKey.
     """
@@ -133,7 +133,7 @@ def history(deps: Deps, subscription_id: uuid.UUID, *, state: str | None = None,
 
 
 def counts(deps: Deps, subscription_id: uuid.UUID) -> dict[str, int]:
-    """Return how many of a subscription's newest thousand deliveries stand in each state."""
+    """Return how many of a subscription's newest thousand deliveries are in each state."""
     with deps.db.transaction() as tx:
         return deliveries.counts(tx, subscription_id)
 
@@ -151,7 +151,7 @@ def replay_failed(deps: Deps, subscription_id: uuid.UUID, *, only: Sequence[uuid
 
 
 def _checked(deps: Deps, wanted: SubscriptionFields) -> SubscriptionFields:
-    """Return it tidied. The name server is asked outside of any transaction; every delivery asks it again."""
+    """Return the address in normal form. DNS is asked outside of any transaction; every delivery asks it again."""
     wanted = subscriptions.checked(wanted)
     known = registry.current().subjects
     _refuse_unheard_of(deps, [one for one in wanted.subjects if not one.endswith("*") and one not in known])

@@ -48,7 +48,7 @@ FEATURE = Feature(
         AgentType(
             kind="hooks",
             behaviour="fleet.features.webhooks.agent",
-            about="hook.delivery",  # what it decides names webhooks
+            about="hook.delivery",  # its decisions name webhooks
             system=SystemAgent(
                 username="fleet_hooks",
                 name="Webhooks",

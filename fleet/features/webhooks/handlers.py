@@ -1,9 +1,8 @@
-"""The delivery of an event to the receiver of a webhook: signed, to a public address, once for each job that is taken.
+"""Deliver an event to the receiver of a webhook: signed, to a public address, once for each accepted job.
 
-At least once: who dies between the answer and its record sends again, under the same Fleet-Delivery. The lease is read
-last, with nothing but the call itself after it. The kill switch does not hold deliveries: they report it to operators.
-Whoever sees jobs sees how one ended; whom it told of what, and what stood in the way there, only the webhook's own
-deliveries say.
+At least once: after a crash between the response and its record the event is sent again, with the same Fleet-Delivery.
+The lease is checked last, right before the call. The kill switch does not delay deliveries: they report it to
+operators. Users who see jobs see only a job's outcome; event, receiver and error are in the webhook's deliveries.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ _LOOK_AGAIN = timedelta(minutes=5)
 
 
 def prepare(work: Work) -> Done | Skipped | Held | Retry | Dead:
-    """Send the event, unless its receiver is gone, switched off or at rest."""
+    """Send the event, unless its receiver is removed, switched off or paused."""
     found = _subscription(work)
     if found is None:
         return Skipped("the webhook was removed")
@@ -98,7 +97,7 @@ def _secrets(work: Work, found: Subscription, now: datetime) -> list[str]:
 
 
 def _send(work: Work, found: Subscription, valid: list[str], now: datetime) -> tuple[Meaning, Tried, bool]:
-    """Make the call; return what came of it, and whether the address is one that must not be called."""
+    """Make the call; return its result, and whether the address is forbidden."""
     event = mask_all(work.claim.payload["event"])
     body = json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode()
     headers = [

@@ -1,4 +1,4 @@
-"""The tables of webhooks: subscriptions, deliveries, sources, what was received, and positions of readers."""
+"""Tables of webhooks: subscriptions, deliveries, sources, received events, and positions of readers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _STATES = ", ".join(f"'{state}'" for state in ReceivedState)
 
 
 class SubscriptionRow(Base):
-    """Whom to tell of which events. Secrets are sealed; of two the older is valid until `previous_until`."""
+    """A webhook and its subjects. Secrets are sealed; of two the older is valid until `previous_until`."""
 
     __tablename__ = "hook_subscriptions"
 
@@ -29,7 +29,7 @@ class SubscriptionRow(Base):
     subjects: Mapped[list[str]] = mapped_column(ARRAY(sa.String(LONGEST)))
     description: Mapped[str] = mapped_column(sa.String(200), server_default="")
     active: Mapped[bool] = mapped_column(server_default=sa.true())
-    active_since: Mapped[datetime] = mapped_column(_TIME, server_default=_NOW)  # what happened before is not told
+    active_since: Mapped[datetime] = mapped_column(_TIME, server_default=_NOW)  # earlier events are not delivered
     secret: Mapped[bytes]
     secret_key_id: Mapped[str] = mapped_column(sa.String(12))
     previous_secret: Mapped[bytes | None]
@@ -58,7 +58,7 @@ class SubscriptionRow(Base):
 
 
 class DeliveryRow(Base):
-    """One event for one subscription, and what its receiver answered last. Its state is its job's."""
+    """One event for one subscription, and the last response of its receiver. Its state is its job's."""
 
     __tablename__ = "hook_deliveries"
 
@@ -76,7 +76,7 @@ class DeliveryRow(Base):
 
 
 class SourceRow(Base):
-    """Who may tell us something, and how what they say is known to be theirs."""
+    """A source of incoming events, and its signature scheme."""
 
     __tablename__ = "hook_sources"
 
@@ -107,7 +107,7 @@ class SourceRow(Base):
 
 
 class ReceivedRow(Base):
-    """Something a source told us, once for each of its ids."""
+    """A received event, once for each of its source's ids."""
 
     __tablename__ = "hook_received"
 

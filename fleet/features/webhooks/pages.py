@@ -1,6 +1,6 @@
-"""Webhooks: whom the fleet tells of what, how that goes, and who tells the fleet something.
+"""The page of webhooks: outgoing ones with their deliveries, and incoming sources.
 
-A secret is on the page that follows its making, and on no other.
+A secret is on the page that follows its creation, and on no other.
 """
 
 from __future__ import annotations
@@ -34,23 +34,23 @@ Hook = Annotated[uuid.UUID, Path()]
 
 
 class Filled(BaseModel):
-    """What somebody has put into the form of a webhook."""
+    """The typed values in the form of a webhook."""
 
     url: str = Field("", max_length=2000)
     subjects: str = Field("", max_length=5000)
     description: str = Field("", max_length=200)
 
     def wanted(self) -> SubscriptionFields:
-        """Return it as the verbs take it; subjects stand on lines, or between commas or blanks."""
+        """Return them as the commands take them; subjects are separated by lines, commas or blanks."""
         return SubscriptionFields(
             self.url, tuple(one for one in re.split(r"[\s,]+", self.subjects) if one), self.description
         )
 
 
 class FilledSource(NewSource):
-    """What somebody has put into the form of a source: nothing yet, or with blanks around it."""
+    """The typed values in the form of a source, stripped."""
 
-    model_config = ConfigDict(extra="ignore")  # the form's own word against forgery comes with it
+    model_config = ConfigDict(extra="ignore")  # besides the form's CSRF token
     name: str = Field("", max_length=60)
     header: str = Field("", max_length=100)
 
@@ -66,7 +66,7 @@ TheSourceForm = Annotated[FilledSource, Form()]
 
 @router.get("/hooks", dependencies=[needs(Permission.HOOKS_VIEW)])
 def overview(request: Request, deps: TheDeps) -> Response:
-    """Show whom the fleet tells, and who tells the fleet."""
+    """Show outgoing and incoming webhooks."""
     return render(request, "webhooks/hooks.html", hooks=hooks.listed(deps), sources=receiving.listed(deps))
 
 
@@ -108,7 +108,7 @@ def create_source(request: Request, deps: TheDeps, who: Editor, filled: TheSourc
 
 @router.get("/hooks/sources/{name}", dependencies=[needs(Permission.HOOKS_VIEW)])
 def source(request: Request, deps: TheDeps, name: Source, *, before: uuid.UUID | None = None) -> Response:
-    """Show a source and what it told us."""
+    """Show a source and its received events."""
     found = receiving.history(deps, name, limit=_PAGE, before=before)
     return render(request, "webhooks/hook_source.html", source=receiving.get(deps, name), received=found,
                   before=found[-1].id if len(found) == _PAGE else None)  # fmt: skip
@@ -116,7 +116,7 @@ def source(request: Request, deps: TheDeps, name: Source, *, before: uuid.UUID |
 
 @router.get("/hooks/sources/{name}/{received}", dependencies=[needs(Permission.HOOKS_EDIT)])
 def what_was_received(request: Request, deps: TheDeps, name: Source, received: Hook) -> Response:
-    """Show the words of a source as they came."""
+    """Show the body of a received event."""
     body = receiving.body_of(deps, received).decode("utf-8", "replace")
     return render(request, "webhooks/hook_received.html", name=name, received=received, body=body[:_SHOWN_CHARS],
                   is_cut=len(body) > _SHOWN_CHARS)  # fmt: skip
@@ -124,7 +124,7 @@ def what_was_received(request: Request, deps: TheDeps, name: Source, received: H
 
 @router.post("/hooks/sources/{name}/rotate")
 def change_secret(request: Request, deps: TheDeps, who: Editor, name: Source) -> Response:
-    """Give a source another secret, and show it this once."""
+    """Give a source a new secret, and show it this once."""
     return _shown_once(request, receiving.change_secret(deps, name, by=who.by), f"/hooks/sources/{name}", name,
                        is_ours=False)  # fmt: skip
 
@@ -185,7 +185,7 @@ def test(request: Request, deps: TheDeps, who: Editor, hook: Hook) -> Response:
 
 @router.post("/hooks/{hook}/rotate")
 def rotate(request: Request, deps: TheDeps, who: Editor, hook: Hook) -> Response:
-    """Give a webhook another secret, and show it this once."""
+    """Give a webhook a new secret, and show it this once."""
     found = hooks.get(deps, str(hook))
     try:
         secret = hooks.rotate(deps, hook, by=who.by)

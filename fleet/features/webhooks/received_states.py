@@ -1,4 +1,4 @@
-"""The states of what a source told us, and the moves between them. Pure."""
+"""The states of received events, and the transitions between them. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class ReceivedState(StrEnum):
-    """Where something that was received stands. Without a subscriber in code it stays `received`."""
+    """The state of a received event. Without a subscriber in code it stays `received`."""
 
     RECEIVED = "received"
     PROCESSING = "processing"
@@ -21,9 +21,9 @@ MOVES: Mapping[ReceivedState, frozenset[ReceivedState]] = {
     ReceivedState.PROCESSED: frozenset({ReceivedState.PROCESSING}),
     ReceivedState.FAILED: frozenset({ReceivedState.PROCESSING}),
 }
-"""State to the states that may follow. A replay, and a second subscriber, take up again what was ended."""
+"""State to the states that may follow. A replay, and a second subscriber, resume one that had ended."""
 
 
 def before(after: ReceivedState) -> frozenset[ReceivedState]:
-    """Return the states from which something may come to another; to be in it already is no move and no harm."""
+    """Return the states from which a state can be reached, itself included: that is no change and no harm."""
     return frozenset(state for state, followers in MOVES.items() if after in followers) | {after}

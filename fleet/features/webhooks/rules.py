@@ -1,6 +1,6 @@
-"""What the agent of the hooks does with a moment: which events go to whom, and how far it has read then. Pure.
+"""The decision of the webhook agent: deliveries of events to subscriptions, and the new position. Pure.
 
-Called by `fleet.features.webhooks.agent`. What that agent does itself is told to nobody: each telling would be told.
+Called by `fleet.features.webhooks.agent`. Delivery events are not delivered to webhooks; that would loop.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Place = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Happened:
-    """An event, as far as it matters who wants it."""
+    """The parts of an event that select its receivers."""
 
     at: Place
     subject: str
@@ -33,7 +33,7 @@ class Happened:
 
 @dataclass(frozen=True, slots=True)
 class ActiveSubscription:
-    """A subscription that is switched on. `room`: how many more deliveries may be made for it."""
+    """A subscription that is switched on. `room`: how many more deliveries may be added for it."""
 
     id: uuid.UUID
     subjects: tuple[str, ...]
@@ -47,9 +47,9 @@ class ActiveSubscription:
 
 @dataclass(frozen=True, slots=True)
 class Laggard:
-    """A subscription that is behind the others: what it wants after its own position, and how far was read for it.
+    """A subscription that is behind: its events after its own position, and how far they were read.
 
-    `events` are no more than there is room for. `caught_up`: it has read all up to where the others stand.
+    `events` are no more than there is room for. `caught_up`: it has read all up to the common position.
     """
 
     id: uuid.UUID
@@ -60,7 +60,7 @@ class Laggard:
 
 @dataclass(frozen=True, slots=True)
 class WaitingSubscriber:
-    """A subscriber in code: where it stands, how far was looked, whether anything up to there is for it."""
+    """A subscriber in code: its position, how far was read, and whether any event up to there is for it."""
 
     name: str
     at: Place
@@ -71,9 +71,9 @@ class WaitingSubscriber:
 
 @dataclass(frozen=True, slots=True)
 class EventObservation:
-    """All that a decision rests on. `events` are what somebody may want between `at` and `reached`.
+    """All inputs of a decision. `events` are those between `at` and `reached` that some listener may want.
 
-    `laggards` are those subscriptions that are behind and have room; `listeners` leaves out those that have none.
+    `laggards` are the subscriptions that are behind and have room; `listeners` leaves out those that have none.
     """
 
     at: Place
@@ -87,10 +87,9 @@ class EventObservation:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryDecision:
-    """Whom to tell of what, how far that reaches, which subscribers have work, and which only move on.
+    """The deliveries, the new position, the subscribers with work, and those whose position only advances.
 
-    `behind` are the subscriptions that stand at a position of their own from now on, `caught_up` those that no longer
-    do.
+    `behind` are the subscriptions that have a position of their own from now on, `caught_up` those that no longer do.
     """
 
     deliveries: tuple[tuple[uuid.UUID, Place], ...]
@@ -133,7 +132,7 @@ class DeliveryDecision:
 def decide(moment: EventObservation, dice: random.Random) -> DeliveryDecision:  # noqa: ARG001 - nothing here is left to chance
     """Match events and listeners, in order, until there is enough for one tick.
 
-    A listener without room for an event it wants falls behind: it stands before this event until there is room again.
+    A listener without room for an event falls behind: its position stays before this event until there is room again.
     """
     deliveries = [(one.id, place) for one in moment.laggards for place in one.events]
     behind = {one.id: one.reached for one in moment.laggards if not one.caught_up}

@@ -1,7 +1,7 @@
-"""Secrets of webhooks: made, sealed for the very row and field that holds them, opened, and sealed anew.
+"""Secrets of webhooks: make, seal for one row and field, unseal, and seal again.
 
-Called by the verbs and handlers of webhooks, and by `keys` when keys change. What is opened here is taken out of every
-text that this process tells from then on.
+Called by the commands and handlers of webhooks, and by `keys` when keys change. A secret that is unsealed here is
+masked in every output of this process from then on.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _LOST = "Give it another secret, or bring back the key of the key store that sea
 
 
 def fresh() -> str:
-    """Return a new secret; whoever signs or verifies with it uses its text as it stands."""
+    """Return a new secret; its text, unchanged, is the key for signing and verifying."""
     secret = _PREFIX + secrets.token_urlsafe(32)
     masking.conceal(secret)
     return secret
@@ -63,7 +63,7 @@ def of_source(keys: Keyring, source: InboundSource) -> str:
 
 
 def reseal(tx: Tx, keys: Keyring) -> Sequence[str]:
-    """Seal with the first key whatever another one sealed; return of what. Raises LostKey."""
+    """Seal with the first key all secrets that another key sealed; return their owners. Raises LostKey."""
     first, done = keys.key_ids[0], []
     for one in subscriptions.listed(tx):
         if {one.secret.key_id, one.previous.key_id if one.previous else first} != {first}:

@@ -1,6 +1,6 @@
-"""Signatures: how ours are made, and how those of others are checked. HMAC-SHA256 everywhere. Pure.
+"""Signatures: how Fleet signs, and how it checks those of sources. HMAC-SHA256 everywhere. Pure.
 
-Compared in constant time, and a wrong one is never told from a missing or late one.
+Comparisons take constant time, and a wrong signature gets the same response as a missing or late one.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ def signed(secrets: Iterable[str], timestamp_s: int, body: bytes) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Scheme:
-    """How a source signs.
+    """The signature scheme of a source.
 
     `plain`: the header holds a prefix and the signature of the body, or of `timestamp.body` where another header holds
-    the time. `stamped`: the header holds `t=<seconds>,v1=<signature>`, as ours does and as payment companies do.
+    the time. `stamped`: the header holds `t=<seconds>,v1=<signature>`, as Fleet's does and as payment companies use.
     """
 
     form: Literal["plain", "stamped"]
@@ -41,21 +41,21 @@ class Scheme:
 
 
 def is_genuine(scheme: Scheme, secret: str, headers: Mapping[str, str], body: bytes, *, now_s: float) -> bool:
-    """Say whether a source with this secret sent the body, lately where the scheme tells the time.
+    """Return whether a source with this secret sent the body, recently where the scheme includes the time.
 
     `headers` have names in lower case.
     """
     stamp, given = _parts(scheme, headers)
     is_late = stamp is not None and not abs(now_s - stamp) <= scheme.tolerance_s
     wanted = _mac(secret, body if stamp is None else _stamped(stamp, body))
-    # Each is compared, and the time counts at the end, so that how long a refusal takes tells nothing.
+    # Each is compared, and the time is checked at the end, so that the duration of a refusal reveals nothing.
     found = [hmac.compare_digest(wanted, one) for one in given]
     needs_stamp = scheme.form == "stamped" or bool(scheme.timestamp_header)
     return any(found) and not is_late and not (needs_stamp and stamp is None)
 
 
 def _parts(scheme: Scheme, headers: Mapping[str, str]) -> tuple[int | None, Sequence[bytes]]:
-    """Return the time and the signatures that the headers hold; nothing for what cannot be read."""
+    """Return the time and the signatures in the headers; empty if they cannot be parsed."""
     value = headers.get(scheme.header.lower(), "")
     if scheme.form == "stamped":
         pairs = [part.strip().partition("=") for part in value.split(",")[: _MOST_SIGNATURES + 1]]

@@ -1,4 +1,7 @@
-"""Sources and what they told us: stored once for each of their ids. Called by `fleet.engine` in its transactions."""
+"""Sources and their received events, stored once for each of their ids.
+
+Called by `fleet.engine` in its transactions.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,7 @@ _LONGEST_ID = 200
 
 @dataclass(frozen=True, slots=True)
 class InboundSource:
-    """A source as it stands; its secret is sealed. Its ids stand in a header, or at a path of its JSON."""
+    """A source; its secret is sealed. Its ids are in a header, or at a path of its JSON."""
 
     id: uuid.UUID
     name: str
@@ -101,20 +104,20 @@ def switch(tx: Tx, name: str, *, on: bool) -> bool:
 
 
 def seal(tx: Tx, name: str, secret: SealedSecret) -> None:
-    """Keep another secret, or the same one under another key. Raises NotFound."""
+    """Store a new secret, or the same one under another key. Raises NotFound."""
     values = {"secret": secret.ciphertext, "secret_key_id": secret.key_id, "updated_at": _CLOCK}
     if not tx.execute(sa.update(SourceRow).where(SourceRow.name == name).values(**values)).rowcount:
         raise _unknown(name)
 
 
 def remove(tx: Tx, name: str) -> None:
-    """Forget a source and all that it told us. Raises NotFound."""
+    """Remove a source and its received events. Raises NotFound."""
     if not tx.execute(sa.delete(SourceRow).where(SourceRow.name == name)).rowcount:
         raise _unknown(name)
 
 
 def external_id(source: InboundSource, headers: Mapping[str, str], body: bytes) -> str:
-    """Return the sender's id of what it says; the body's digest where it gives none. Long ones are digested too."""
+    """Return the sender's id of an event; the body's digest without one. Long ones are digested too."""
     given = headers.get(source.id_header.lower(), "") if source.id_header else _at(source.id_path, body)
     if not given:
         return f"sha256:{hashlib.sha256(body).hexdigest()}"
@@ -123,7 +126,7 @@ def external_id(source: InboundSource, headers: Mapping[str, str], body: bytes) 
 
 
 def _at(path: str, body: bytes) -> str:
-    """Return the text or whole number that stands at a path like `data.id` or `events.0.id`; nothing for others."""
+    """Return the text or whole number at a path like `data.id` or `events.0.id`; empty for other values."""
     if not path:
         return ""
     try:
@@ -141,7 +144,7 @@ def _at(path: str, body: bytes) -> str:
 
 
 def store(tx: Tx, source: InboundSource, external: str, body: bytes, content_type: str) -> uuid.UUID | None:
-    """Keep what a source says; return its id, or None if this was known."""
+    """Store a received event; return its id, or None if it is a duplicate."""
     new = insert(ReceivedRow).values(
         id=ids.new(), source_id=source.id, external_id=external, body=body, content_type=content_type[:100]
     )
@@ -150,7 +153,7 @@ def store(tx: Tx, source: InboundSource, external: str, body: bytes, content_typ
 
 
 def move(tx: Tx, received_id: uuid.UUID, to: ReceivedState, *, why: str | None = None) -> bool:
-    """Let what was received come to a state; return whether it could."""
+    """Change the state of a received event; return whether it changed."""
     ended = to in (ReceivedState.PROCESSED, ReceivedState.FAILED)
     moved = (
         sa.update(ReceivedRow)
@@ -161,14 +164,14 @@ def move(tx: Tx, received_id: uuid.UUID, to: ReceivedState, *, why: str | None =
 
 
 def body_of(tx: Tx, received_id: uuid.UUID) -> bytes | None:
-    """Return the very bytes that a source sent; None if they are gone."""
+    """Return the exact body that a source sent; None if it is gone."""
     return cast("bytes | None", tx.scalar(sa.select(ReceivedRow.body).where(ReceivedRow.id == received_id)))
 
 
 def page(
     tx: Tx, source_id: uuid.UUID, *, limit: int = 50, before_id: uuid.UUID | None = None
 ) -> Sequence[ReceivedItem]:
-    """Return what a source told us, newest first; `before_id` is the last of the page above."""
+    """Return a source's received events, newest first; `before_id` is the last of the previous page."""
     where = [ReceivedRow.source_id == source_id]
     if before_id is not None:
         place = sa.select(ReceivedRow.received_at, ReceivedRow.id).where(ReceivedRow.id == before_id)
@@ -186,7 +189,7 @@ def page(
 
 
 def prune(tx: Tx, *, days: int, limit: int) -> int:
-    """Delete what was received longer ago than that; return how many."""
+    """Delete events that were received longer ago than that; return how many."""
     cutoff = sa.select(_CLOCK - sa.literal(timedelta(days=days), sa.Interval)).scalar_subquery()
     old = sa.select(ReceivedRow.id).where(ReceivedRow.received_at < cutoff).order_by(ReceivedRow.received_at)
     gone = sa.delete(ReceivedRow).where(ReceivedRow.id.in_(old.limit(limit).scalar_subquery()))

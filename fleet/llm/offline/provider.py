@@ -7,7 +7,7 @@ comes from outside (author, caption) is shortened, disarmed and only ever quoted
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from fleet.core import clock, text
@@ -24,6 +24,7 @@ LONGEST_ALT_CHARS = 300
 LONGEST_COMMENT_CHARS = 300
 _SHARED_DRAWS = 3
 _OPENING_WORDS = 2
+_HEARD_WORDS = 2
 _RECENT_OPENINGS = 6
 _LED: Grammar = {"led": ("{plain}", *["{lead} {plain}"] * 4)}
 
@@ -84,12 +85,14 @@ class OfflineProvider:
 def _post(request: PostRequest, dice: random.Random) -> PostWords:
     rules = _rules(request.speaker)
     of_caption = styles.of_caption(request)
+    heard = _openers(request.heard)
     drafts: list[tuple[int, int, str, dict[str, str]]] = []
     for _ in range(MOST_DRAFTS):
         slots = grammar.draw_shared(rules, dice)
         caption = grammar.expand(rules, "caption", dice, slots)
         caption = _finish(styles.caption(caption, of_caption, dice), LONGEST_CAPTION_CHARS)
         stale = _clashes(caption, slots, request.recent_captions) + styles.misses(caption, of_caption)
+        stale += 2 * len(_openers((caption,)) & heard)
         drafts.append((stale, len(drafts), caption, slots))
         if drafts[-1][0] == 0:
             break
@@ -106,7 +109,14 @@ def _post(request: PostRequest, dice: random.Random) -> PostWords:
 def _answer(request: CommentRequest, dice: random.Random) -> CommentWords:
     post, shared = _choose(request, dice)
     reason = f"It is about {shared}." if shared else "It stood out."
-    return CommentWords(_comment(request.speaker, post, dice), answers=post.id, reason=reason)
+    heard = _openers(request.heard)
+    drafts: list[tuple[int, int, str]] = []
+    for _ in range(MOST_DRAFTS):
+        words = _comment(request.speaker, post, dice)
+        drafts.append((len(_openers((words,)) & heard), len(drafts), words))
+        if drafts[-1][0] == 0:
+            break
+    return CommentWords(min(drafts)[2], answers=post.id, reason=reason)
 
 
 def _choose(request: CommentRequest, dice: random.Random) -> tuple[SeenPost, str]:
@@ -172,6 +182,12 @@ def _clashes(caption: str, slots: dict[str, str], recent: tuple[str, ...]) -> in
     stale += 2 * any(earlier.split()[:_OPENING_WORDS] == opening for earlier in said[:_RECENT_OPENINGS])
     stale += 2 * bool(about and any(about in earlier for earlier in said))
     return stale + any(len(value) > 3 and plain.count(_plain(value)) > 1 for value in slots.values())
+
+
+def _openers(texts: Iterable[str]) -> set[str]:
+    """Return the first words of each text, and of what follows a lead."""
+    begun = (part for words in texts for part in (words, words.partition(": ")[2]) if part)
+    return {" ".join(_plain(part).split()[:_HEARD_WORDS]) for part in begun}
 
 
 def _image_prompt(rules: Grammar, dice: random.Random, slots: dict[str, str]) -> str:

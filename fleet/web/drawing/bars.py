@@ -14,7 +14,7 @@ _STRENGTHS = (0.9, 0.45, 0.2)
 def nested(values: Sequence[float], most: float) -> Markup:
     """Return one bar of up to three lengths over one another, the shortest darkest; `most` is the whole width.
 
-    The numbers stand beside it in the table, so nobody needs to be told it.
+    The numbers stand beside it in the table, so it is hidden from screen readers.
     """
     parts = [
         Markup('<rect width="{w:.1f}" height="{h}" rx="2" fill="currentColor" opacity="{strength}"/>').format(
@@ -32,9 +32,9 @@ def _length(value: float, most: float, whole: float) -> float:
 
 
 def meter(used: float, soon: float, whole: float, label: str) -> Markup:
-    """Return how much of a whole is used, and with what is set aside; it warns from four fifths on.
+    """Return a meter: the used and reserved parts of a limit; it warns from four fifths on.
 
-    `label` says it to whoever cannot see it.
+    `label` describes it for screen readers.
     """
     share = (used + soon) / whole if whole else 1.0
     state = "bad" if share >= 1 else "warn" if share >= 0.8 else ""
@@ -46,7 +46,7 @@ def meter(used: float, soon: float, whole: float, label: str) -> Markup:
 
 
 def columns(values: Sequence[tuple[str, float]], label: str) -> Markup:
-    """Return a column for each value, oldest first; each tells its own words when pointed at."""
+    """Return a column for each value, oldest first; each shows its text on hover."""
     most = max((value for _, value in values), default=0.0)
     wide = _WIDE / max(1, len(values))
     parts = [

@@ -1,6 +1,6 @@
 """Charts as SVG, made here: no script, no library. Pure; colours come from the style sheet.
 
-Each says in words what it shows to whoever cannot see it, and those that carry figures bring them as a table too.
+Each has a description for screen readers, and charts with figures bring them as a table too.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def _stretch(points: Sequence[str]) -> Markup:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One bar: what stands below it, and how high each of its parts is; None where nothing is known."""
+    """One bar: its label below, and the height of each of its parts; None where the value is unknown."""
 
     label: str
     values: Mapping[str, int] | None
@@ -68,7 +68,8 @@ class Column:
 
 
 def stacked(columns: Sequence[Column], series: Mapping[str, str], label: str) -> Markup:
-    """Return bars side by side, each of parts; `series` gives each part's title, its class is `k-` and its name.
+    """Return bars side by side, each of stacked parts; `series` gives each part's title, its class is `k-` and its
+    name.
 
     Every fourth bar has its label below. A legend has the sums; the figures follow as a table.
     """
@@ -156,7 +157,7 @@ def _cells(column: Column, series: Mapping[str, str]) -> Markup:
 
 
 def meter(used: float, limit: float, label: str, *, expected: float | None = None) -> Markup:
-    """Return how much of a limit is used, with what is expected at the end behind it; past it, it warns."""
+    """Return a meter: the used part of a limit, with the forecast behind it; it warns past the limit."""
     share = 1.0 if limit <= 0 else min(1.0, max(0.0, used / limit))
     ahead = share if expected is None or limit <= 0 else min(1.0, max(share, expected / limit))
     kind = "bad" if share >= 1 else "warn" if share >= 0.8 or ahead >= 1 else "good"

@@ -1,1 +1,1 @@
-"""The live stream: one reader of events for all pages that listen."""
+"""The live stream: one reader of events for all open pages."""

@@ -1,7 +1,7 @@
-"""The streams of one process: one reader of events for every page that listens.
+"""The streams of one process: one reader of events for every open page.
 
-Made by `app`, one a process; lives on the event loop. Holds no fact of its own: all of it can be lost and read again.
-A page that cannot keep up is let go, and comes back with the position that it had.
+Made by `app`, one a process; lives on the event loop. Only a cache: all of it can be lost and read again. A page that
+cannot keep up is disconnected, and reconnects with its position.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ POLL_S = 0.5
 SESSIONS_S = 30.0
 MOST_STREAMS = 2000
 MOST_OF_ONE = 500
-"""How many of them one user may have: nobody can take all, nor the files that a process may open."""
+"""Maximum live streams per user."""
 BACKLOG = 500
-"""Who missed more events than this is told to look at everything anew."""
+"""A page that missed more events than this is told to reload."""
 ROUNDS = 64
 """How many rounds a page may lie behind: half a minute of them."""
 _HEARTBEAT_S = 15.0
@@ -44,7 +44,7 @@ log = logs.get(__name__)
 
 @dataclass(eq=False, slots=True)
 class StreamListener:
-    """A page that listens. `floor` is what it has seen, `greeting` what it is sent first."""
+    """A page with a stream. `floor` is the position that it has received, `greeting` the first message to it."""
 
     user_id: uuid.UUID
     key_id: uuid.UUID
@@ -55,7 +55,7 @@ class StreamListener:
     rounds: asyncio.Queue[bytes | None] = field(default_factory=lambda: asyncio.Queue(ROUNDS))
 
     async def next(self) -> bytes | None:
-        """Return what is to be sent next; None when the stream ends."""
+        """Return the next message; None when the stream ends."""
         if self.greeting:
             first, self.greeting = self.greeting, b""
             return first
@@ -71,7 +71,7 @@ def _too_many() -> Unavailable:
 
 
 class _Changing:
-    """HTML that is made every two seconds at most, and told when it has changed."""
+    """HTML that is rendered every two seconds at most, and sent when it has changed."""
 
     def __init__(self, make: Callable[[], str]) -> None:
         self._make = make
@@ -91,8 +91,8 @@ class _Changing:
 class Hub:
     """The streams of one process.
 
-    `frame` makes what every page shows of the fleet, `cards` the figures of the first page; both are asked for HTML
-    every two seconds at most, while somebody looks, and sent when they have changed. `feed` turns events into lines.
+    `frame` renders the parts that every page shows, `cards` those of the first page; both run every two seconds at
+    most, while a page is open, and are sent when they have changed. `feed` turns events into lines.
     """
 
     def __init__(self, deps: Deps, *, frame: Callable[[], str], cards: Callable[[], str],
@@ -100,7 +100,8 @@ class Hub:
         self._deps = deps
         self._frame, self._cards = _Changing(frame), _Changing(cards)
         self._feed = feed
-        # What was sent of both. What a thread has just made is not: who comes before it is sent would hear it twice.
+        # The last versions sent of both. A version that is rendered but not sent does not count: a page that connects
+        # between the two would get it twice.
         self._shown = ("", "")
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="live")
         self._listeners: set[StreamListener] = set()
@@ -146,11 +147,11 @@ class Hub:
         return listener
 
     def leave(self, listener: StreamListener) -> None:
-        """Forget a page that is gone."""
+        """Remove a page that is gone."""
         self._listeners.discard(listener)
 
     async def _reached(self) -> Position:
-        """Return how far the events are read. Begins to read them if nobody listened so far."""
+        """Return the position up to which events are read. Starts reading if no page was open so far."""
         if self._task is None or self._task.done():
             self._position = None
             self._located.clear()
@@ -172,7 +173,9 @@ class Hub:
         listener.greeting = f"retry: {retry_ms}\n".encode() + hello + missed + now
 
     def _missed(self, after: Position, reached: Position, wants: Wants) -> bytes | None:
-        """Return what happened between the two; None for too much of it, and for a position of another database."""
+        """Return the events between two positions; None if there are too many, or for a position of another
+        database.
+        """
         if after > reached:
             return b"" if after <= self._tail() else None
         found = [event for event in self._events_after(after, limit=BACKLOG + 1) if event.position <= reached]
@@ -181,7 +184,7 @@ class Hub:
         return self._round(reached, found).told(wants, after)
 
     async def _poll(self) -> None:
-        """Read on for as long as anybody listens."""
+        """Read events as long as any page is open."""
         self._sent_at_s = clock.monotonic_s()
         try:
             while self._listeners or self._joining:
@@ -208,12 +211,13 @@ class Hub:
         return 0.0 if len(found.events) == _READ else POLL_S
 
     def _read(self) -> Round:
-        """Return what has happened since the last round."""
+        """Read the events since the last round."""
         tail = self._tail()
         if self._position is None:
             return Round(tail)
         found = self._events_after(self._position, limit=_READ)
-        # All that is settled at `tail` has been read, unless the page was full: the position goes on without events.
+        # All settled events up to `tail` have been read, unless the batch was full: the position advances even without
+        # events.
         reached = [found[-1].position] if found else []
         end = reached[0] if len(found) == _READ else max(tail, self._position, *reached)
         looked_at = any(listener.wants.cards for listener in list(self._listeners))
@@ -245,8 +249,9 @@ class Hub:
                 self._drop(listener)
 
     async def _check_sessions(self) -> None:
-        """End the streams of those who are logged out, or may hear of less or more than when theirs began: a stream
-        outlives the request that was let in, and a token outlives its user's role."""
+        """End the streams of sessions that ended, or whose permissions changed: a stream outlives the request that
+        opened it, and a token outlives its user's role.
+        """
         now_s = clock.monotonic_s()
         if now_s - self._checked_at_s < SESSIONS_S:
             return

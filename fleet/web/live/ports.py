@@ -1,4 +1,4 @@
-"""What features bring to the frame for the live stream: lines of the feed, and the cards of the first page.
+"""Interfaces by which features add to the live stream: lines of the feed, and the cards of the first page.
 
 Registered as `Feature.live_feed` and `Feature.live_cards`; `app` builds each once with the connections of its process.
 The frame works without either.
@@ -13,7 +13,7 @@ from fleet.core.events import Event, Position
 
 
 class FeedLine(Protocol):
-    """One line of the feed. The stream sends it to those who may hear of its subject."""
+    """One line of the feed. The stream sends it to users who may see its subject."""
 
     @property
     def subject(self) -> str:
@@ -40,4 +40,4 @@ class Cards(Protocol):
         """Return the cards. Raises Unavailable."""
 
     def forget(self) -> None:
-        """Read anew at the next look: somebody has just changed something."""
+        """Read again at the next request, after a change."""

@@ -1,6 +1,7 @@
-"""One round of the stream: the events that were read together, written down once for all who listen.
+"""One round of the stream: the events that were read together, rendered once for all listeners.
 
-Called by `hub`. Pure but for the templates. Ids are positions (`txid-id`), so a page goes on where it was cut off.
+Called by `hub`. Pure except for the templates. Ids are positions (`txid-id`), so a page continues where its stream was
+cut off.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ _MOST_AGENTS = 100
 
 @dataclass(frozen=True, slots=True)
 class Wants:
-    """What a listener is told besides what has changed."""
+    """The optional parts of a stream that a listener requested."""
 
     feed: bool = False
     cards: bool = False
@@ -29,7 +30,7 @@ class Wants:
     """The subjects that this listener may not hear of."""
 
     def hears_of(self, subject: str) -> bool:
-        """Say whether events of this subject are told to this listener."""
+        """Return whether this listener gets events of a subject."""
         return not any(matches(subject, one) for one in self.but)
 
 
@@ -50,7 +51,7 @@ class Round:
         return {}
 
     def told(self, wants: Wants, floor: Position) -> bytes:
-        """Return what a listener is sent that has seen everything up to `floor`; nothing if that is so."""
+        """Return the messages for a listener that has everything up to `floor`; empty if that is everything."""
         if floor >= self.end:
             return self._parts(wants)
         if self.events and floor >= self.events[0].position:
@@ -70,7 +71,7 @@ class Round:
         return told + said("changed", _changed(fresh), self.end)
 
     def _lines_for(self, wants: Wants, floor: Position) -> bytes:
-        """Return the lines as events; of a flood that nobody can read the newest, and how many went before them."""
+        """Return the lines as messages; of a flood only the newest, and how many older ones there were."""
         told = [part for at, subject, part in self._written if at > floor and wants.hears_of(subject)]
         before = [at for at, one in self.lines[:-MOST_LINES] if at > floor and wants.hears_of(one.subject)]
         if before and self.feed is not None:
@@ -86,7 +87,7 @@ class Round:
 
 
 def parts_of(wants: Wants, frame: str, cards: str) -> bytes:
-    """Return the parts of pages that a listener is sent whole; without a position, for they tell of no event."""
+    """Return the HTML parts as messages; without a position, as they belong to no event."""
     told = said("frame", frame) if frame else b""
     return told + said("cards", cards) if wants.cards and cards else told
 
@@ -99,7 +100,7 @@ def said(name: str, data: str, at: Position | None = None) -> bytes:
 
 
 def _changed(events: Sequence[Event]) -> str:
-    """Return what the events were about; `agents` null for more than anybody would look for."""
+    """Return the agents, jobs and so on that the events concern; `agents` null for too many to look for."""
     agents = sorted({str(event.agent_id) for event in events if event.agent_id is not None})
     return json.dumps(
         {

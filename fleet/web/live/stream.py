@@ -1,7 +1,7 @@
-"""GET /live: what happens, as server-sent events, to every page that listens.
+"""GET /live: changes of the fleet as server-sent events, for every open page.
 
-One poller a process reads the events while anybody listens, writes each round down once, and hands the same bytes to
-all. A stream is never kept from ending: by its session's end, by a page that cannot keep up, by the server's own stop.
+One poller a process reads the events while any page is open, renders each round once, and sends the same bytes to all.
+A stream always ends with its session, with a page that cannot keep up, and when the server stops.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ _HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}  # a proxy t
 async def live(request: Request, who: Annotated[Principal, needs(Permission.FLEET_VIEW)], *,
                after: Annotated[str, Query(max_length=45)] = "", feed: bool = False, cards: bool = False,
                last_event_id: Annotated[str, Header(max_length=45)] = "") -> Response:  # fmt: skip
-    """Stream what changes, with `feed` also each event as a line, with `cards` the overview's figures.
+    """Stream changes; with `feed` also each event as a line, with `cards` the overview's figures.
 
-    Goes on after `Last-Event-ID` or `after`; without either, from now. Raises InvalidInput, Unavailable when full.
+    Continues after `Last-Event-ID` or `after`; without either, from now. Raises InvalidInput, Unavailable when full.
     """
     hub: Hub = request.app.state.hub
     since = last_event_id or after
@@ -39,7 +39,7 @@ async def live(request: Request, who: Annotated[Principal, needs(Permission.FLEE
 
 
 class EventStream(Response):
-    """An answer that goes on until its listener ends, or the page is gone."""
+    """A response that continues until its listener ends, or the page is gone."""
 
     media_type = "text/event-stream"
 
@@ -49,10 +49,10 @@ class EventStream(Response):
         self._hub, self._listener = hub, listener
 
     async def __call__(self, _: Scope, receive: Receive, send: Send) -> None:
-        """Speak until one side ends."""
+        """Send until one side ends."""
         speaking = asyncio.ensure_future(self._speak(send))
         leaving = asyncio.ensure_future(_left(receive))
-        self._listener.on_drop = speaking.cancel  # one that hangs in a send hears of nothing else
+        self._listener.on_drop = speaking.cancel  # a listener that hangs in a send does not get the end
         try:
             await asyncio.wait({speaking, leaving}, return_when=asyncio.FIRST_COMPLETED)
             if speaking.done() and not speaking.cancelled():

@@ -1,8 +1,8 @@
-"""Entity tags: a program that asks again is told that nothing has changed, and changes only what it has seen.
+"""Entity tags: 304 for a response that has not changed, and writes only on the version that the client has read.
 
-A tag is `"version.hash"`: the hash of the answer's bytes, and before it what a route itself says of its version, if it
-does. If-None-Match compares the whole; If-Match only the version, since an agent's times change with every tick of its
-own, and who edits its settings has not missed anything by that.
+A tag is `"version.hash"`: the hash of the response's bytes, and before it the version that the route gives, if any.
+If-None-Match compares both; If-Match only the version, since an agent's times change with every tick, which does not
+concern an edit of its settings.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _KEPT_IN_304 = frozenset({b"etag", b"cache-control", b"vary"})
 
 
 class Etags:
-    """Gives every answer to a GET of the API its tag, and answers 304 to whoever has that very answer."""
+    """Adds a tag to every response to a GET of the API, and answers 304 to a client that has the same response."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -41,7 +41,7 @@ class Etags:
 
 
 def versions(if_match: str | None) -> frozenset[str] | None:
-    """Return the versions that a caller has seen, of an If-Match header; None where any will do."""
+    """Return the versions in an If-Match header; None where any will do."""
     if if_match is None or if_match.strip() == "*":
         return None
     return frozenset(tag.partition(".")[0] for tag in _TAG.findall(if_match))

@@ -40,14 +40,14 @@ class Headers:
         self._always = (*_ALWAYS, _SECURE) if is_secure else _ALWAYS
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve the request with an id of its own in its state."""
+        """Serve the request with an id in its state."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         request_id = secrets.token_hex(8)
         scope.setdefault("state", {})["id"] = request_id
         state = scope["state"]
-        # The address of an invitation is its key, which not even our own pages shall learn from where one came.
+        # The URL of an invitation contains its key, which must not reach even our own pages as a referrer.
         referrer = b"strict-origin" if scope["path"].startswith("/join/") else b"same-origin"
         unkept = () if scope["path"].startswith("/static/") else (_UNKEPT,)
 

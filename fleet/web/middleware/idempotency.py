@@ -1,7 +1,7 @@
-"""Idempotency-Key: a write that is sent again with the same key is answered as it was, and nothing is done twice.
+"""Idempotency-Key: a write that is sent again with the same key gets the first response, and nothing is done twice.
 
-The rules are those of `fleet.access.idempotency_keys`. Only what succeeded is kept: after a refusal nothing was done,
-and the same key may try again.
+The rules are those of `fleet.access.idempotency_keys`. Only successful responses are kept: a refused request did
+nothing, and the same key may try again.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ HEADER = "idempotency-key"
 PATTERN = "^[!-~]{1,255}$"
 _API = "/api/v1/"
 _SHOWN_ONCE = frozenset({"token", "secret", "password", "link"})
-"""Fields of answers that nobody keeps."""
+"""Fields of responses that are never stored."""
 
 
 class Once:
@@ -36,7 +36,7 @@ class Once:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve the request, or repeat what it was answered."""
+        """Serve the request, or repeat its first response."""
         if scope["type"] != "http" or not scope["path"].startswith(_API) or scope["method"] in SAFE:
             await self._app(scope, receive, send)
             return
@@ -66,7 +66,7 @@ class Once:
 
 
 async def _use_of(request: Request) -> tuple[Use | None, bytes]:
-    """Return what a key is used for, and the request's body. None without a key or without anybody to own it."""
+    """Return the use of a key, and the request's body. None without a key or without a user."""
     key = request.headers.get(HEADER)
     who = None if key is None else await principal_of(request)
     if key is None or who is None:

@@ -1,7 +1,7 @@
-"""Writes with a key of the program's own, so that sending one again does nothing twice. Called by the API.
+"""Store idempotency keys, so that a repeated write does nothing twice. Called by the API.
 
-Claim and answer are transactions of their own around the write. The write's transaction is another one, and holds a
-line of the audit log: by it the next claim knows, after `repeats.ABANDONED`, whether a process that died had written.
+Claim and response are transactions of their own around the write. The write's transaction adds a line to the audit log:
+by this line the next claim knows, after `ABANDONED`, whether a process that died had written.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from fleet.engine.deps import Deps
 
 
 def claim(deps: Deps, use: Use) -> uuid.UUID | KeptResponse:
-    """Take a key for a request, or return what it was answered before. Raises InvalidInput, UnderWay, Unanswered."""
+    """Claim a key for a request, or return its first response. Raises InvalidInput, UnderWay, Unanswered."""
     with deps.db.transaction() as tx:
         return idempotency_keys.claim(tx, use)
 
 
 def keep(deps: Deps, use: Use, claim_id: uuid.UUID, answer: KeptResponse) -> None:
-    """Keep what was answered, for a day."""
+    """Keep the response for a day."""
     with deps.db.transaction() as tx:
         idempotency_keys.keep(tx, use, claim_id, answer)
 

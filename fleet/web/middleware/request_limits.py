@@ -25,7 +25,7 @@ _CHARSETS = frozenset({b"", b"utf-8", b"utf8", b"us-ascii"})
 
 
 class Intake:
-    """Refuses what is too large, too much, or not text, before anything is done for it."""
+    """Refuses requests that are too large, too frequent, or not text, before any other work."""
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
@@ -33,7 +33,7 @@ class Intake:
         self._limits = {kind: RateLimit(most, 60.0) for kind, most in self._most.items()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve the request, or say why not."""
+        """Serve the request, or refuse it."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -50,9 +50,10 @@ class Intake:
         await self._app(scope, _bounded(receive), _with(headers, send) if headers else send)
 
     async def _count(self, request: Request) -> tuple[Response | None, list[tuple[bytes, bytes]]]:
-        """Take a token of the caller's; return the refusal if there is none, and what is told of the limit.
+        """Take a token from the caller's rate limit; return the refusal if there is none, and the headers about the
+        limit.
 
-        Nobody who is not known writes anything: of that no body is read, let alone parsed.
+        Unknown callers may not write: their bodies are not even read.
         """
         kind = "reads" if request.method in SAFE else "writes"
         most = self._most[kind]
@@ -90,14 +91,14 @@ def _misshapen(request: Request) -> Response | None:
     if kind == b"multipart/form-data" and options.get(b"charset", b"").lower() not in _CHARSETS:
         # Python knows encodings that take the square of a text's length to read (punycode: a minute for a megabyte).
         return problem(415, "A form is written in UTF-8.")
-    is_api = request.url.path.startswith(_API)  # pages tell people what is wrong with what they typed
+    is_api = request.url.path.startswith(_API)  # pages show these errors to the person who typed the value
     if is_api and ("\0" in request.url.path or b"%00" in request.scope["query_string"]):
         return problem(422, "The address holds a NUL character.")
     return None
 
 
 def _bounded(receive: Receive) -> Receive:
-    """Count the bytes of a body that does not say how long it is."""
+    """Limit a body that does not give its length."""
     taken = 0
 
     async def counted() -> Message:

@@ -1,4 +1,4 @@
-"""An answer of the app, caught whole on its way out, for middleware that looks at it before it is sent."""
+"""A complete response of the app, for middleware that reads it before it is sent."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class CapturedResponse:
         return next((value for given, value in self.headers if given.lower() == name), b"")
 
     def with_headers(self, *more: tuple[bytes, bytes]) -> CapturedResponse:
-        """Return it with these headers in the place of those of the same names."""
+        """Return the response with these headers, replacing those of the same names."""
         names = {name for name, _ in more}
         kept = (one for one in self.headers if one[0].lower() not in names)
         return CapturedResponse(self.status, (*kept, *more), self.body)
@@ -32,7 +32,7 @@ class CapturedResponse:
 
 
 async def answered(app: ASGIApp, scope: Scope, receive: Receive) -> CapturedResponse:
-    """Let the app answer and return what it says. Not for streams: they would be held back to their end."""
+    """Run the app and return its response. Not for streams: they would be delayed to their end."""
     said: list[Message] = []
 
     async def listen(message: Message) -> None:

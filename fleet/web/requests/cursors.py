@@ -1,8 +1,8 @@
-"""Pages of lists: how many, from where, and how to go on.
+"""Pagination of lists: limit, cursor, and the next page.
 
-A cursor says where the last page ended; programs hand it back and look not into it. It is checked against the list and
-the filters that it was made for, so that a wrong one is refused instead of leaving rows out in silence. It keeps
-nothing secret and grants nothing: what may be seen is the route's business.
+A cursor is the place where the last page ended; clients return it unchanged. It is checked against the list and the
+filters that it was made for, so that a wrong one is refused instead of silently leaving rows out. It contains no secret
+and grants nothing: the route checks permissions.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Place = TypeVar("Place")
 
 
 class Page(BaseModel, Generic[T]):
-    """Some items of a list, and the cursor of those that follow."""
+    """Some items of a list, and the cursor of the next page."""
 
     items: list[T]
     next: str | None = Field(
@@ -38,7 +38,7 @@ class Page(BaseModel, Generic[T]):
 
 
 class Paging(BaseModel):
-    """The part of a query that says which page; filters are the fields of subclasses. Unknown ones are refused."""
+    """The query parameters of pagination; filters are the fields of subclasses. Unknown parameters are refused."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -48,9 +48,10 @@ class Paging(BaseModel):
     ] = None
 
     def place(self, read: Callable[[str], Place], *, of: str = "") -> Place | None:
-        """Return where the page above ended; None for the first page. Raises InvalidInput for a cursor that is none.
+        """Return the place where the page before ended; None for the first page. Raises InvalidInput for an invalid
+        cursor.
 
-        `read` makes a place of its text, or raises ValueError; `of` is what else the list depends on.
+        `read` parses the place, or raises ValueError; `of` are further parameters that the list depends on.
         """
         if self.cursor is None:
             return None
@@ -75,12 +76,12 @@ class Paging(BaseModel):
 
     @property
     def one_more(self) -> int:
-        """How many to fetch: one that is not shown tells that there is a next page."""
+        """How many to fetch: one more than shown reveals that there is a next page."""
         return self.limit + 1
 
     @contextmanager
     def continued(self) -> Iterator[None]:
-        """Say of a row at which the page above ended, and which is gone since, that the cursor is of no use."""
+        """Report a cursor as unusable because the row at which its page ended is gone."""
         try:
             yield
         except NotFound:
@@ -106,7 +107,7 @@ def number(said: str) -> int:
 
 
 def word(said: str) -> str:
-    """Read the place of a row that is named by a word."""
+    """Parse the place of a row whose key is a word."""
     if not said.isascii() or not said.replace("_", "a").isalnum():
         raise ValueError("no word")
     return said

@@ -1,4 +1,4 @@
-"""What requests and answers are made of: texts that can be kept, bounded numbers, moments, and the bases of models."""
+"""Field types of requests and responses: storable texts, bounded numbers, times, and base classes of models."""
 
 from __future__ import annotations
 
@@ -26,13 +26,16 @@ V = TypeVar("V", bound=BaseModel)
 
 
 class Body(BaseModel):
-    """What a program sends. A field that nobody knows is refused: a typing error must not do half of what was meant."""
+    """The body of a request.
+
+    Unknown fields are refused: with a typing error, only half of the request would be done.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
 
 def taken(model: type[V], source: object, **more: object) -> V:
-    """Return a view with the fields of the same name of a row or value; `more` are the others."""
+    """Return a view with the fields of the same name from a row or value; `more` are the others."""
     own = {name: getattr(source, name) for name in model.model_fields if name not in more}
     return model(**own, **more)
 
@@ -57,7 +60,7 @@ def _moment(value: object) -> datetime:
         return value
     if not isinstance(value, str) or not _RFC3339.fullmatch(value):
         raise ValueError("is no moment like 2026-01-31T12:00:00Z (in an address, + is written %2B)")
-    # What lies before or after everything is the same as any other such moment, and no arithmetic leaves the calendar.
+    # Clamped: times before or after all data are equal, and no arithmetic leaves the calendar.
     return max(_EARLIEST, min(_LATEST, datetime.fromisoformat(value.upper()))).astimezone(UTC)
 
 
@@ -90,19 +93,19 @@ Json = Annotated[dict[str, Any], AfterValidator(_storable)]
 """An object that a program sends, of whatever shape."""
 
 Told = Annotated[dict[str, Any], BeforeValidator(lambda value: mask_all(value or {}))]
-"""An object as the fleet keeps it, with secrets taken out."""
+"""A stored object, with secrets masked."""
 
 Said = Annotated[str, BeforeValidator(lambda value: mask(value) if isinstance(value, str) else value)]
-"""A text as the fleet keeps it, with secrets taken out."""
+"""A stored text, with secrets masked."""
 
 
 def once_each(request: Request) -> None:
-    """Refuse two values for a parameter that takes one: which of them is meant would be a guess.
+    """Refuse two values for a parameter that takes one: choosing one would be a guess.
 
     Raises RequestValidationError.
     """
     lists = set(_lists(request.scope["route"].dependant.query_params))
-    # Asked of everybody, before it is known who it is: of a long query with thousands of names each is counted once.
+    # Runs before authentication: each name of a long query is counted only once.
     given = Counter(name for name, _ in request.query_params.multi_items() if name not in lists)
     if twice := sorted(name for name, number in given.items() if number > 1)[:_MOST_NAMED]:
         raise RequestValidationError([{"loc": ("query", name), "msg": "was given twice"} for name in twice])

@@ -1,7 +1,7 @@
-"""What pages are asked with: choices that may be left empty, and words without what no reader sees.
+"""Field types of pages: choices that may be empty, and texts without invisible characters.
 
-Used by the pages about work and money. An address or a form of any content gives a value or a page that says what is
-wrong; what it means is for the verbs to say.
+Used by the pages about jobs and costs. Any URL or form gives a valid value or an error page; commands check the
+meaning.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Age(StrEnum):
 
     @property
     def limits(self) -> dict[str, timedelta]:
-        """The same as ages of a filter."""
+        """Return the same as ages of a filter."""
         spans = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(days=7)}
         return {"newer_than" if self.startswith("last") else "older_than": spans[self.rsplit("-", 1)[1]]}
 

@@ -28,4 +28,4 @@ Kind = Annotated[str, AfterValidator(_known), _Listed()]
 """A kind of job that a feature of this fleet registered."""
 
 StoredKind = Annotated[str, _Listed()]
-"""A kind of job in an answer. The database may still hold jobs of a feature that is left out now."""
+"""A kind of job in a response. The database may still hold jobs of a feature that is left out now."""

@@ -1,4 +1,4 @@
-"""Scope and key of a form: whom a pause or a budget covers. Called by the pages of both."""
+"""Scope and key of a form, for pauses and budgets. Called by the pages of both."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fleet.engine.deps import Deps
 
 
 def key_of(scope: str, key: str) -> str:
-    """Return what a scope names. Raises InvalidInput."""
+    """Return the key of a scope. Raises InvalidInput."""
     if scope == "fleet":
         if key not in ("", ALL):
             raise InvalidInput(
@@ -25,7 +25,7 @@ def key_of(scope: str, key: str) -> str:
 
 
 def in_words(deps: Deps, scope: str, key: str) -> str:
-    """Return what a scope names, in words; an agent's id comes from a list, and people know its username."""
+    """Return a scope as text; an agent's id comes from a list, and people know its username."""
     if scope == "fleet":
         return "The fleet"
     try:

@@ -91,9 +91,9 @@ def test_retry_and_cancel_do_what_they_say_and_a_second_time_nothing(web: Web) -
     assert row.held is None and row.next_attempt_at < web.deps.now()
     assert [message.args for message in web.fleet.bell.take()] == [(str(waiting),)]
     oda.post(f"/jobs/{waiting}/cancel")
-    assert "is called off" in oda.get(f"/jobs/{waiting}").text
+    assert "is cancelled" in oda.get(f"/jobs/{waiting}").text
     oda.post(f"/jobs/{waiting}/cancel")
-    assert "only jobs that nobody has begun can be cancelled" in oda.get("/jobs").text
+    assert "only jobs that have not started can be cancelled" in oda.get("/jobs").text
     oda.post(f"/jobs/{waiting}/retry")
     assert "only waiting jobs can be retried" in oda.get("/jobs").text
     assert web.fleet.job(waiting).state == JobState.CANCELLED
@@ -109,7 +109,7 @@ def test_selected_jobs_are_moved_each_by_itself_and_what_cannot_be_is_told(web: 
     assert (answer.status_code, answer.headers["location"]) == (303, "/jobs?state=ready")
     assert [web.fleet.job(one).state for one in (*ready, done)] == ["cancelled", "cancelled", "done"]
     page = oda.get("/jobs").text
-    assert "2 jobs are called off. Not 1:" in page
+    assert "2 jobs are cancelled. Not 1:" in page
     oda.client.post("/jobs/retry", data={"csrf": oda.csrf})
     assert "Select some jobs first." in oda.get("/jobs").text
 
@@ -241,7 +241,7 @@ def test_dead_letters_are_told_by_reason_with_what_to_do(web: Web) -> None:
     alive = add_job(web)
     viewer = web.browser("viewer")
     page = viewer.get("/dead").text
-    for words in ("Every attempt failed", "outcome could not be determined", "too old to be worth another try", "stale"):
+    for words in ("Every attempt failed", "the outcome could not be", "too old to be worth another try", "stale"):
         assert words in page
     every = (tired, odd, old, alive)
     for query, expected in {

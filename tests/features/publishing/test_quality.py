@@ -52,13 +52,16 @@ class Script:
         self.texts, self.prompt, self.alt_text = list(texts), prompt, alt_text
         self.dice: list[float] = []
         self.objections: list[tuple[str, ...]] = []
+        self.heard: list[tuple[str, ...]] = []
 
     def write_post(self, request: PostRequest, dice: random.Random, **_: object) -> tuple[PostWords, Usage]:
         self.objections.append(request.objections)
+        self.heard.append(request.heard)
         return PostWords(self.prompt, self._next(dice), self.alt_text), Usage("script", "1")
 
     def write_comment(self, request: CommentRequest, dice: random.Random, **_: object) -> tuple[CommentWords, Usage]:
         self.objections.append(request.objections)
+        self.heard.append(request.heard)
         return CommentWords(self._next(dice), request.seen[0].id), Usage("script", "1")
 
     def paid_by(self, _: object) -> Script:
@@ -156,11 +159,12 @@ def test_an_agent_does_not_repeat_itself_nor_others_across_processes(fleet: Flee
     perform(fleet.deps, add(fleet, ada))
     other = make_fleet(database_url)
     try:
-        says(other, POEMS[0].upper() + " 🔥", POEMS[1], POEMS[0], POEMS[2])
+        script = says(other, POEMS[0].upper() + " 🔥", POEMS[1], POEMS[0], POEMS[2])
         own, toms = add(other, ada, tick_no=2), add(other, other.agent(), tick_no=3)
         perform(other.deps, own)
         perform(other.deps, toms)
         assert shown(other) == [POEMS[1], POEMS[2]]
+        assert POEMS[0] in script.heard[-1], "the next text begins otherwise"
         assert [told(other, job)[0][1]["rules"] for job in (own, toms)] == [["similar.own"], ["similar.fleet"]]
     finally:
         other.deps.close()

@@ -2,15 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from random import Random
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageStat
 
 from fleet.core.errors import InvalidInput
+from fleet.features.personas import library
+from fleet.llm.base import PostRequest, Speaker
+from fleet.llm.offline.provider import OfflineProvider
 from fleet.sandbox.gallery import art
+from fleet.sandbox.gallery.art import brush, charts, dream, wires
+from fleet.sandbox.gallery.art.order import Order
+from fleet.sandbox.gallery.art.things import forms, parts, pictograms
 
 STYLES = (*art.STYLES, "somebody_new")
+READ: dict[str, Callable[[Order], str | None]] = {
+    "product_photographer": lambda order: order.named(forms.KIND_OF),
+    "social_marketer": lambda order: order.named(pictograms.KIND_OF),
+    "ux_designer": lambda order: order.named(parts.KIND_OF) and order.around().named(wires.DEVICES),
+    "data_viz": lambda order: order.named(charts.KIND_OF),
+    "ai_artist": lambda order: order.named(dream.VISION_OF),
+    "indie_game_dev": lambda order: order.subject or None,
+}
+"""How each style finds what it draws."""
+
+
+def an_order(prompt: str) -> Order:
+    return Order.of(prompt, 64, 64, Random(1))
 
 
 def pixels(image: Image.Image) -> bytes:
@@ -63,3 +85,43 @@ def test_pixel_art_has_hard_edges_and_few_colours() -> None:
 def test_absurd_sizes_are_refused(width: int, height: int) -> None:
     with pytest.raises(InvalidInput, match="cannot be drawn"):
         art.render("x", "ai_artist", width, height)
+
+
+@pytest.mark.parametrize("persona_id", art.STYLES)
+def test_every_subject_of_a_shipped_persona_can_be_drawn(persona_id: str) -> None:
+    """Symptom: a copper kettle in the caption and a tube in the picture, as the light was named too."""
+    persona = library.load().get(persona_id)
+    speaker = Speaker("A", persona.id, persona.character, persona.workflow_types, persona.grammar)
+    things = persona.grammar.get("thing") or persona.grammar["chart"]
+    for number in range(150):
+        words, _ = OfflineProvider().write_post(PostRequest(speaker), Random(number))
+        order = an_order(words.image_prompt)
+        assert READ[persona_id](order), words.image_prompt
+        assert any(order.subject.endswith(thing.split(" of ")[0]) for thing in things), words.image_prompt
+
+
+@pytest.mark.parametrize(
+    ("prompt", "subject", "setting", "title"),
+    [
+        ("Hero shot of a half-peeled disco ball on a wall of tiles, lit by a lamp.", "half-peeled disco ball",
+         "on a wall of tiles", "Half-peeled disco ball"),
+        ("Editorial look, a bar chart of ferry crossings by weekday, calm.", "bar chart",
+         "of ferry crossings by weekday", "Bar chart"),
+        ("late light", "", "", "Late light"),
+    ],
+)  # fmt: skip
+def test_a_prompt_is_read_for_its_subject(prompt: str, subject: str, setting: str, title: str) -> None:
+    order = an_order(prompt)
+    assert (order.subject, order.setting, order.title(3, "")) == (subject, setting, title)
+
+
+def test_words_about_the_light_are_not_drawn() -> None:
+    assert an_order("A tea canister on slate, lit by a snooted lamp.").named(forms.KIND_OF) == "canister"
+    assert an_order("A brass kettle on slate, lit by a snooted lamp.").named(forms.KIND_OF) is None
+
+
+def test_a_poster_has_its_subject_as_the_title(monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[str] = []
+    monkeypatch.setattr(brush, "write", lambda pen, at, text, *_, **__: written.append(text))
+    art.render("Scroll-stopping social media image of a tiny kite on striped waves.", "social_marketer", 256, 256)
+    assert written[:-1] == ["TINY KITE"], "the last one is the tag"

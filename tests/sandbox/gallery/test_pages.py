@@ -43,6 +43,15 @@ def test_an_empty_gallery_says_what_will_happen(world: World) -> None:
     assert "The walls are still bare" in page(world, "/")
 
 
+def test_the_first_page_leads_to_a_form_for_comments(world: World) -> None:
+    """Symptom: visitors were welcome to join in, and nothing said how."""
+    world.invite("ada")
+    world.posted("ada")
+    way = re.search(r'<a href="(/p/[^"#]+)#(\w+)">comment on', page(world, "/"))
+    assert way
+    assert f'<form class="say" id="{way[2]}"' in page(world, way[1])
+
+
 def test_every_agent_is_labelled_wherever_it_is_named(world: World) -> None:
     post_id = world.posted("bright_1")
     world.comment("pixel_2", post_id, "Lovely.")

@@ -15,6 +15,7 @@ from fleet.accounts import keys
 from fleet.cli.commands import migrate, processes
 from fleet.cli.commands.check import env_check
 from fleet.cli.commands.processes import Program
+from fleet.cli.commands.up import first_posts
 from fleet.cli.commands.up.answers import Given, Known, Summary
 from fleet.cli.frame import paths
 from fleet.cli.frame.paths import HomeSettings
@@ -36,6 +37,8 @@ from fleet.images import signing
 from fleet.llm import registry as models
 
 _WHO_ACT = AgentFilter(kind="gallery")
+_FIRST_POSTS = 60
+"""New agents among which one of each persona is asked for a post."""
 
 
 def read(home: Path | None, said: Known) -> Given:
@@ -80,10 +83,17 @@ def missing_agents(known: Known, by: str, wanted: int) -> int:
         return max(0, wanted - there)
 
 
-def make_agents(known: Known, by: str, count: int, seed_no: int) -> None:
-    """Make agents and start them; those who are there are left as people left them."""
+def make_agents(known: Known, by: str, count: int, seed_no: int) -> list[str]:
+    """Make agents and start them; return those that are to be asked for a first post, one of each persona."""
     with _acting(known, by) as deps:
-        agent_commands.seed(deps, count=count, seed_no=seed_no, by=by, start=True)
+        made = agent_commands.seed(deps, count=count, seed_no=seed_no, by=by, start=True)
+        return first_posts.one_of_each_persona(deps, made[:_FIRST_POSTS])
+
+
+def ask_for_first_posts(known: Known, by: str, usernames: list[str]) -> list[str]:
+    """Ask agents for a first post; return those that have no account yet."""
+    with _acting(known, by) as deps:
+        return first_posts.ask(deps, usernames, by=by)
 
 
 def require_token(known: Known, by: str) -> None:

@@ -13,6 +13,7 @@ import shutil
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +26,15 @@ from fleet.cli.commands.up.process_list import Board, UpOptions
 from fleet.cli.frame.context import Door
 from fleet.cli.frame.failures import INTERRUPTED
 from fleet.cli.frame.interrupts import Interrupts
-from fleet.core import logs, masking
-from fleet.core.errors import FleetError
+from fleet.core import clock, logs, masking
+from fleet.core.errors import FleetError, Unavailable
 from fleet.sandbox import disk
 from fleet.sandbox.processes.child import rotate_log
 from fleet.sandbox.processes.helper import Helper
 from fleet.sandbox.services import Services
 
 _LOOK_EVERY_S = 0.4
+_FIRST_POSTS_EVERY_S, _FIRST_POSTS_FOR_S = 2.0, 180.0
 _FIRST_LOGIN = "first-login"
 _FEED = "feed.jsonl"
 _OF_OTHERS = 50
@@ -67,6 +69,8 @@ class Run:
         )  # fmt: skip
         self._board = Board(self._services, self._screen, self._helper.call)
         self._feed: Feed | None = None
+        self._without_post: list[str] = []
+        self._asked_at_s = self._ask_until_s = 0.0
         self._began = False
 
     def live(self) -> int:
@@ -116,7 +120,9 @@ class Run:
         missing = self._ask("missing_agents", self._known, by, self._wanted.agents)
         if missing:
             self._screen.step(f"Making {missing} agents")
-            self._ask("make_agents", self._known, by, missing, self._wanted.seed_no)
+            made = self._ask("make_agents", self._known, by, missing, self._wanted.seed_no)
+            self._without_post = [] if self.given.gallery_url else made
+            self._ask_until_s = clock.monotonic_s() + _FIRST_POSTS_FOR_S
         if self.given.gallery_url:
             self._ask("require_token", self._known, by)
             self._services.record(urls={"gallery": self.given.gallery_url})
@@ -125,7 +131,6 @@ class Run:
         self._feed = Feed(self._home / _FEED, position=self._ask("begin", self._known, by))
         self._board.start_engine(self._known, self._wanted, broker_url=urls.broker)
         self._start_pages(by)
-        self._helper.close()
 
     def _start_gallery(self) -> None:
         database_url = self._wanted.gallery_database_url or self._services.gallery_database()
@@ -205,10 +210,21 @@ class Run:
         assert self._feed is not None  # it has started
         while not interrupts.asked and not self._screen.gone:
             self._board.look_after()
-            self._helper.close()  # a server that was started again is asked through it
+            self._ask_for_first_posts()
+            if not self._without_post:
+                self._helper.close()  # also one through which a server that was started again was asked
             for line in self._feed.new(verbose=self._door.verbosity > 0):
                 self._screen.line(line)
             time.sleep(_LOOK_EVERY_S)
+
+    def _ask_for_first_posts(self) -> None:
+        if not self._without_post or clock.monotonic_s() < self._asked_at_s + _FIRST_POSTS_EVERY_S:
+            return
+        with suppress(Unavailable):  # the database is started again
+            self._without_post = self._ask("ask_for_first_posts", self._known, self._door.by, self._without_post)
+        self._asked_at_s = clock.monotonic_s()
+        if self._asked_at_s > self._ask_until_s:  # they get no account now: the fleet is paused, say
+            self._without_post = []
 
     def _stop(self) -> None:
         self._helper.close()

@@ -1,6 +1,6 @@
-"""The approval agent: announces, reminds, escalates and ends requests, and asks about dead letters.
+"""The approval agent: announces, reminds, escalates and expires requests, and requests approval to replay dead letters.
 
-What is only state is done in the recording transaction; what leaves the house is one job for each notice and channel.
+State changes are part of the transaction that records the decision; each notice to each channel is a job.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ _MOST_CHANNELS = 100
 
 
 def gather(deps: Deps, claimed: ClaimedAgent) -> ApprovalObservation:
-    """See what time asks, which dead letters want a retry, and which requests are about nothing any more."""
+    """Read which requests have a step due, which dead letters to ask about, and which requests are obsolete."""
     with deps.db.transaction() as tx:
         waiting = tuple(OpenRequest(request.id, request.times) for request in maintenance.due(tx, claimed.now))
         return ApprovalObservation(claimed.now, waiting, tuple(retry.unasked(deps, tx)), tuple(retry.moot(tx)))
 
 
 def act(deps: Deps, claimed: ClaimedAgent, decision: ApprovalSteps) -> Acts:
-    """Return the steps, to be taken as the decision is recorded, and the notices about those that were taken."""
+    """Return the steps, which run in the transaction of the decision, and the notices about them."""
     return Acts((), functools.partial(_steps, deps, claimed, decision))
 
 
@@ -66,7 +66,7 @@ def _steps(deps: Deps, claimed: ClaimedAgent, decision: ApprovalSteps, tx: Tx) -
 
 
 def _ask(deps: Deps, tx: Tx, job_id: uuid.UUID) -> None:
-    """Ask whether a dead letter shall be tried again; what was asked about an earlier death of it is taken back."""
+    """Request approval to replay a dead letter; withdraw the request about an earlier death of the same job."""
     proposal = retry.proposal(tx, job_id)
     if proposal is None:
         return
@@ -77,7 +77,7 @@ def _ask(deps: Deps, tx: Tx, job_id: uuid.UUID) -> None:
 
 
 def _take(deps: Deps, tx: Tx, request_id: uuid.UUID, step: Step, now: datetime) -> Request | None:
-    """Take one step with all that follows from it, or nothing: one that cannot be must not stop the others."""
+    """Take one step with all its consequences, or none of them: a failing step must not stop the others."""
     try:
         with tx.session.begin_nested():
             request = maintenance.take(tx, request_id, step, now)
@@ -90,7 +90,10 @@ def _take(deps: Deps, tx: Tx, request_id: uuid.UUID, step: Step, now: datetime) 
 
 
 def _jobs(claimed: ClaimedAgent, told: Sequence[digest.Digest], channels: Sequence[str]) -> list[NewJob]:
-    """Return one job a notice and channel, whose id follows from the tick: however often it is decided, it is one."""
+    """Return one job for each notice and channel.
+
+    Its id follows from the tick: however often it is decided, it is one.
+    """
     agent, tick_no = claimed.agent, claimed.tick.key.tick_no
     places = {step: place for place, step in enumerate(Step)}
     return [

@@ -1,7 +1,7 @@
-"""What the approval agent does with a moment: which step to take with which request, and what people are told.
+"""Decisions of the approval agent: which step to take with which request, and the notices to people.
 
-Called by `fleet.features.approvals.agent`. Pure. Everything that happens in one tick and is of one sort is one notice:
-a scan that makes twenty drafts does not send twenty e-mails.
+Called by `fleet.features.approvals.agent`. Pure. All requests with the same step in one tick share one notice: a scan
+that makes twenty drafts does not send twenty e-mails.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class OpenRequest:
 
 @dataclass(frozen=True, slots=True)
 class ApprovalObservation:
-    """All that a decision rests on. `asks` are dead letters that want a retry, `moot` requests about nothing."""
+    """All inputs of a decision. `asks` are dead letters to ask about, `moot` obsolete requests."""
 
     now: datetime
     waiting: tuple[OpenRequest, ...] = ()
@@ -53,7 +53,7 @@ class ApprovalObservation:
 
 @dataclass(frozen=True, slots=True)
 class ApprovalSteps:
-    """Which steps to take, what to ask for, what to take back."""
+    """The steps to take, the requests to open, and the requests to withdraw."""
 
     steps: tuple[tuple[uuid.UUID, Step], ...] = ()
     asks: tuple[uuid.UUID, ...] = ()
@@ -103,7 +103,7 @@ class NoticeLine:
 
 @dataclass(frozen=True, slots=True)
 class Digest:
-    """One notice about all that took the same step. `subject` is the event's."""
+    """One notice about all requests that took the same step. `subject` is the event's."""
 
     step: Step
     subject: str
@@ -156,7 +156,7 @@ def from_data(data: Mapping[str, Any]) -> ApprovalObservation:
 
 def _read(one: Mapping[str, Any]) -> Times:
     recorded = dict(one)
-    if "reminded" in recorded:  # an earlier version kept a flag; there was one reminder
+    if "reminded" in recorded:  # an earlier version stored a flag; there was one reminder
         recorded["reminded_at"] = recorded["expires_at"] if recorded.pop("reminded") else None
     instants = {name: recorded[name] and datetime.fromisoformat(recorded[name]) for name in _INSTANTS}
     return Times(**{**recorded, **instants})

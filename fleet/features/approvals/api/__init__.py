@@ -40,7 +40,7 @@ router = APIRouter(prefix="/approvals", tags=["approvals"])
 
 
 class Approval(BaseModel):
-    """A request for approval: who asks for what, and how it stands."""
+    """A request for approval: author, resource, action and state."""
 
     id: uuid.UUID
     resource: str = Field(examples=["draft"])
@@ -74,7 +74,7 @@ class FieldChange(BaseModel):
 
 
 class Entry(BaseModel):
-    """One line of the record: who did what to which revision."""
+    """One entry of the record: who did what to which revision."""
 
     revision: int
     verdict: DecisionKind
@@ -86,7 +86,7 @@ class Entry(BaseModel):
 
 
 class WholeRequest(Approval):
-    """A request with what it would change and the record of what was decided about it."""
+    """A request with its changes and the record of its decisions."""
 
     payload: Told
     before: Told | None
@@ -108,7 +108,7 @@ class ApprovalQuery(Paging):
 
 
 class NewPayload(Body):
-    """What shall be approved instead."""
+    """The payload to approve instead."""
 
     payload: Json
     reason: Annotated[str, prose(1000)] | None = None

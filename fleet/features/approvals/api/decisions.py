@@ -1,4 +1,4 @@
-"""What decisions about drafts and approvals are asked with and answered with, one or many."""
+"""Requests and responses of decisions about drafts and approvals, one or many."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Approve(Body):
 
 
 class Reject(Body):
-    """A no, and why: who asked has to learn from it."""
+    """A rejection and its reason, from which the author learns."""
 
     reason: Reason
     revision: Revision | None = None
@@ -44,7 +44,7 @@ class Why(Body):
 
 
 class Instructions(Body):
-    """What is to be made better."""
+    """Instructions for a revision."""
 
     instructions: Annotated[str, prose(1000, least=1)]
 
@@ -56,7 +56,7 @@ class Ids(Body):
 
 
 class IdsSeen(Ids):
-    """Which ones, and as they were seen."""
+    """The requests, and the revisions that the person has read."""
 
     revisions: Annotated[
         dict[uuid.UUID, Revision],
@@ -65,7 +65,7 @@ class IdsSeen(Ids):
 
     @model_validator(mode="after")
     def _names_no_other(self) -> Self:
-        """Refuse the revision of one that is not decided: it was meant to be checked."""
+        """Refuse a revision of a request that is not among the decided ones: it was meant to be checked."""
         if not self.revisions.keys() <= set(self.ids):
             raise ValueError("revisions name one that ids do not")
         return self
@@ -90,7 +90,7 @@ class IdsToWithdraw(Ids):
 
 
 class DecidedOut(BaseModel):
-    """How a request stands after a decision."""
+    """The state of a request after a decision."""
 
     request_id: uuid.UUID
     state: RequestState
@@ -98,7 +98,7 @@ class DecidedOut(BaseModel):
 
 
 class Outcome(BaseModel):
-    """What came of one of several decisions: how it stands, or why it was refused."""
+    """The result of one of several decisions: the state, or why it was refused."""
 
     id: uuid.UUID
     decided: DecidedOut | None = None
@@ -112,7 +112,7 @@ class Outcomes(BaseModel):
 
 
 def one(answers: list[DecisionResult]) -> DecidedOut:
-    """Return what came of a single decision. Raises why it was refused."""
+    """Return the result of a single decision. Raises the error that refused it."""
     (answer,) = answers
     if answer.error is not None:
         raise answer.error
@@ -120,7 +120,7 @@ def one(answers: list[DecisionResult]) -> DecidedOut:
 
 
 def each(named: list[uuid.UUID], decide: Callable[[uuid.UUID], list[DecisionResult]]) -> Outcomes:
-    """Decide about each and return what came of it; a name that nothing has is told like any refusal."""
+    """Decide each request and return the results; an unknown id is reported like any refusal."""
     return Outcomes(items=[_outcome(name, decide) for name in dict.fromkeys(named)])
 
 

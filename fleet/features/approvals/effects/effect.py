@@ -16,12 +16,12 @@ Follow = Callable[[Deps, Tx, Request], None]
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What follows for one (resource, action); each part runs in the transaction of what it follows from.
+    """The consequences of decisions for one (resource, action); each part runs in the transaction of its cause.
 
     `settled` is called once for every end: look at `request.state`. A FleetError from it undoes the decision and is
-    told to the person. `amended` is called after an edit; `checked` returns an edited payload as it may be kept, or
-    refuses it; `facts` states what rules may ask of it, `summary` what it says in short; `revise` sends the payload
-    back to whoever made it, with a person's instructions.
+    shown to the person. `amended` is called after an edit; `checked` returns an edited payload in the form to store, or
+    refuses it; `facts` returns the values that rules compare, `summary` a short description; `revise` sends the payload
+    back to its author, with a person's instructions.
     """
 
     settled: Follow

@@ -1,6 +1,6 @@
-"""What follows from decisions, by (resource, action). Features register theirs at "approvals.effects".
+"""Effects of decisions, by (resource, action). Features register theirs at "approvals.effects".
 
-What nobody registered can be asked and decided all the same; nothing follows then but the record and its event.
+Requests without a registered effect can be opened and decided all the same; only the record and its event follow.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ from fleet.features.approvals.states import RequestState
 
 RESOURCE, ACTION = "job", "retry"
 _MOST_AT_ONCE = 50
-_RECENT = timedelta(days=7)  # when the setting is changed, nobody is asked about last year's
+_RECENT = timedelta(days=7)  # when the setting is changed, do not ask about last year's
 
 
 def settled(deps: Deps, tx: Tx, request: Request) -> None:
@@ -72,7 +72,7 @@ def unasked(deps: Deps, tx: Tx) -> list[uuid.UUID]:
 
 
 def moot(tx: Tx) -> list[uuid.UUID]:
-    """Return open requests about jobs that are no dead letters any more: somebody replayed or discarded them."""
+    """Return open requests about jobs that are no dead letters any more: they were replayed or discarded."""
     mine = (RequestRow.resource == RESOURCE, RequestRow.action == ACTION, RequestRow.state == RequestState.PENDING)
     open_ones = dict(tx.execute(sa.select(RequestRow.resource_id, RequestRow.id).where(*mine)).tuples().all())
     if not open_ones:

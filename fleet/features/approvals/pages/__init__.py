@@ -1,4 +1,4 @@
-"""The approvals: whatever people are asked to allow, drafts and all else. Decisions about them are in `deciding`."""
+"""Pages of approvals, for drafts and all other resources. Decisions are in `decisions`."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def approvals(request: Request, deps: TheDeps, who: Annotated[Principal, needs(P
               state: Maybe[RequestState] = None,
               resource: Annotated[str, Query(max_length=30)] = "", agent: Annotated[str, Query(max_length=60)] = "",
               before: Above = None) -> Response:  # fmt: skip
-    """Show a page of requests; those that wait for a decision if nothing else is asked for."""
+    """Show a page of requests; without a filter those that wait for a decision."""
     chosen = state or RequestState.PENDING
     asked = {"state": chosen, "resource": resource, "agent": agent}
     waiting = approving.pending(deps)
@@ -60,13 +60,13 @@ def approvals(request: Request, deps: TheDeps, who: Annotated[Principal, needs(P
 
 
 def _resources(deps: Deps, waiting: Any, chosen: str) -> list[str]:
-    """Return what may be chosen to filter by: what rules name, what waits, and what is chosen."""
+    """Return the choices of the filter by resource: those of rules, of open requests, and the chosen one."""
     named = {rule.resource for rule in rules_of(deps) if rule.resource != "*"}
     return sorted(named | {resource for resource, _ in waiting} | ({chosen} if chosen else set()))
 
 
 def _looks(who: Principal) -> dict[str, Any]:
-    """Return what the templates ask about single requests."""
+    """Return the functions that the templates call for single requests."""
     return {
         "person": person_of(who),
         "standing": standing,
@@ -83,7 +83,7 @@ def _looks(who: Principal) -> dict[str, Any]:
 @router.get("/approvals/{name}")
 def approval(request: Request, deps: TheDeps, name: Name,
              who: Annotated[Principal, needs(Permission.DRAFTS_VIEW)]) -> Response:  # fmt: skip
-    """Show one request: what would change, who may decide, and what was decided so far."""
+    """Show one request: its changes, who may decide, and the decisions so far."""
     return _page(request, deps, name, who)
 
 
@@ -91,7 +91,7 @@ def approval(request: Request, deps: TheDeps, name: Name,
 def edit(request: Request, deps: TheDeps, name: Name, who: Decider, *, revision: Revision = None,
          payload: Annotated[str, Form(max_length=100_000)] = "", reason: Reason = "",
          back: Back = "") -> Response:  # fmt: skip
-    """Put another payload in place; approvals given to the one before are void."""
+    """Replace the payload; approvals of the earlier one become void."""
     try:
         (request_id,) = approving.find(deps, [name])
         made = approving.edit(deps, request_id, _read(payload), person_of(who), reason or None, revision=revision)
@@ -106,7 +106,7 @@ def edit(request: Request, deps: TheDeps, name: Name, who: Decider, *, revision:
 @router.post("/approvals/{name}/revise")
 def revise(request: Request, deps: TheDeps, name: Name, who: Decider, *,
            instructions: Annotated[str, Form(max_length=1000)] = "", back: Back = "") -> Response:  # fmt: skip
-    """Send a request back to whoever made it."""
+    """Send a request back to its author."""
     try:
         (request_id,) = approving.find(deps, [name])
         if not instructions.strip():
@@ -119,7 +119,7 @@ def revise(request: Request, deps: TheDeps, name: Name, who: Decider, *,
 
 
 def _read(payload: str) -> dict[str, Any]:
-    """Return a payload that somebody typed. Raises InvalidInput that says where it is wrong."""
+    """Parse a typed payload. Raises InvalidInput that names the place of the error."""
     try:
         found = json.loads(payload)
     except (json.JSONDecodeError, RecursionError) as error:
@@ -132,7 +132,7 @@ def _read(payload: str) -> dict[str, Any]:
 
 def _page(request: Request, deps: Deps, name: str, who: Principal, *, code: int = 200,
           problem: FleetError | None = None, kept: dict[str, str] | None = None) -> Response:  # fmt: skip
-    """Show the request as it stands now; `kept` is a form that was refused."""
+    """Show the request in its current state; `kept` is a form that was refused."""
     one, record = approving.show(deps, name)
     return render(
         request, "approvals/approval.html", code=code, one=one, record=record, problem=problem, kept=kept or {},

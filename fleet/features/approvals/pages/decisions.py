@@ -1,4 +1,4 @@
-"""What the pages of drafts and of approvals share: decisions, about one or many, and what they are shown with.
+"""Shared by the pages of drafts and of approvals: decisions, about one or many, and their display.
 
 Each feature with such a list includes the routes below its own address.
 """
@@ -51,7 +51,7 @@ Finder = Callable[[Deps, Sequence[str]], Sequence[uuid.UUID]]
 
 
 def _finders() -> Mapping[str, Finder]:
-    """Return by list how the requests are found that decide about what it names ("approvals.lists")."""
+    """Return for each list ("approvals.lists") the function that finds its requests."""
     found: dict[str, Finder] = {"/approvals": approving.find}
     for more in registry.current().extensions("approvals.lists"):
         found |= more
@@ -66,12 +66,12 @@ def below(base: str) -> APIRouter:
 
 
 def way_back(given: str, otherwise: str) -> str:
-    """Return where a form wants to lead back to, if that is one of these pages."""
+    """Return the page to which a form leads back, if it is one of these pages."""
     return given if _OURS.fullmatch(given) else otherwise
 
 
 def picked(values: Iterable[str]) -> dict[uuid.UUID, int]:
-    """Return the selected requests with the revision that was seen of each. Raises InvalidInput."""
+    """Return the selected requests with the revision of each that was shown. Raises InvalidInput."""
     found: dict[uuid.UUID, int] = {}
     for value in values:
         match = _PICK.fullmatch(value)
@@ -86,7 +86,7 @@ def picked(values: Iterable[str]) -> dict[uuid.UUID, int]:
 @_routes.post("/decide")
 def decide(request: Request, deps: TheDeps, who: Decider, *, decision: Annotated[Literal["approve", "reject"], Form()],
            pick: Picked = (), reason: Reason = "", back: Back = "") -> Response:  # fmt: skip
-    """Approve or reject all that is selected; where any is refused, show what came of each."""
+    """Approve or reject all selected requests; if any is refused, show the result of each."""
     where, by = way_back(back, _base(request)), person_of(who)
     try:
         seen = picked(pick)
@@ -103,20 +103,20 @@ def decide(request: Request, deps: TheDeps, who: Decider, *, decision: Annotated
 
 @_routes.get("/decide", dependencies=[needs(Permission.DRAFTS_VIEW)])
 def decided(request: Request) -> Response:
-    """Lead back to the list whoever reloads what came of many decisions."""
+    """Redirect a reload of the results to the list."""
     return go(request, _base(request))
 
 
 @_routes.get("/{name}/{form}", dependencies=[needs(Permission.DRAFTS_VIEW)])
 def reloaded(request: Request, name: Name, form: Literal["edit", "revise"]) -> Response:  # noqa: ARG001
-    """Lead back to its page whoever reloads a form that was refused."""
+    """Redirect a reload of a refused form to its page."""
     return go(request, back_to(_base(request), name))
 
 
 @_routes.post("/{name}/approve")
 def approve(request: Request, deps: TheDeps, name: Name, who: Decider, *, revision: Revision = None,
             reason: Reason = "", back: Back = "") -> Response:  # fmt: skip
-    """Approve a request as it was seen; what follows happens at once: a draft becomes a job."""
+    """Approve a request as it was shown; the effect follows at once: a draft becomes a job."""
     return _settled(
         request, deps, name, back,
         lambda ids: approving.approve(deps, ids, person_of(who), reason or None, revision=revision),
@@ -136,7 +136,7 @@ def reject(request: Request, deps: TheDeps, name: Name, who: Decider, *, revisio
 @_routes.post("/{name}/withdraw")
 def withdraw(request: Request, deps: TheDeps, name: Name, who: Decider, *, reason: Reason = "",
              back: Back = "") -> Response:  # fmt: skip
-    """Take a request back, for whoever asked and for those who may decide; nothing is learnt from it."""
+    """Withdraw a request, as its author or as a person who may decide; agents learn nothing from it."""
     return _settled(
         request, deps, name, back,
         lambda ids: approving.withdraw(deps, ids, person_of(who), reason or "taken back"),
@@ -145,7 +145,7 @@ def withdraw(request: Request, deps: TheDeps, name: Name, who: Decider, *, reaso
 
 def _settled(request: Request, deps: Deps, name: str, back: str,
              settle: Callable[[Sequence[uuid.UUID]], Sequence[DecisionResult]]) -> Response:  # fmt: skip
-    """Decide about one request, and go where the form came from, with what came of it."""
+    """Decide about one request, and return to the page of the form, with the result."""
     base = _base(request)
     where = back_to(base, name, back)
     try:
@@ -161,12 +161,14 @@ def _base(request: Request) -> str:
 
 
 def back_to(base: str, name: str, back: str = "") -> str:
-    """Return where a form about one draft or request leads back to: where it came from, or that one's own page."""
+    """Return the page to which a form about one draft or request leads back: where it came from, or the request's
+    page.
+    """
     return way_back(back, way_back(f"{base}/{name}", base))
 
 
 def told(answer: DecisionResult) -> str:
-    """Return in words what came of one decision."""
+    """Return the result of one decision as text."""
     if answer.error is not None:
         return str(answer.error)
     assert answer.decided is not None  # it is either this or an error
@@ -178,14 +180,14 @@ def told(answer: DecisionResult) -> str:
 
 
 def summed_up(answers: Sequence[DecisionResult]) -> str:
-    """Return in words what came of several decisions."""
+    """Return the results of several decisions as text."""
     refused = sum(answer.error is not None for answer in answers)
     done = f"{len(answers) - refused} of {len(answers)} went through"
     return f"{done}, {refused} did not." if refused else f"{done}."
 
 
 def nearness(expires_at: datetime, now: datetime) -> str:
-    """Return how near the end is, as a class of a badge."""
+    """Return the CSS class of a badge, by the time that is left."""
     left = expires_at - now
     if left <= timedelta(0):
         return "expired"
@@ -202,7 +204,7 @@ class Told:
 
 
 def changes(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> list[Told]:
-    """Return the fields that differ: words piece by piece, data whole."""
+    """Return the fields that differ: texts word by word, data whole."""
     return [Told(one.name, one.how, _pieces(one)) for one in diff(before, after)]
 
 
@@ -215,17 +217,17 @@ def _pieces(change: Change) -> tuple[Piece, ...]:
 
 
 def as_data(value: Any) -> str:
-    """Return a value as people read it: words as they are, data as JSON."""
+    """Return a value for people: texts as they are, data as JSON."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
 
 
 def approvers(request: Asked) -> str:
-    """Return who may decide, in words."""
+    """Return who may decide, as text."""
     return ", ".join(one.removeprefix("role:").removeprefix("user:") for one in request.approvers)
 
 
 def lines(words: str) -> str:
-    """Return the words of a form with the line ends that they had before a browser sent them."""
+    """Return the text of a form with the original line ends, which browsers change."""
     return words.replace("\r\n", "\n")
 
 

@@ -1,1 +1,1 @@
-"""What is done to requests for approval, and who may do what with one."""
+"""Commands on requests for approval, and who may use them."""

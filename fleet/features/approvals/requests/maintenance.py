@@ -1,4 +1,4 @@
-"""What time does to requests: announce, remind, escalate and expire those that are open; forget those long settled.
+"""Timed steps of requests: announce, remind, escalate and expire open ones; delete those settled long ago.
 
 Called by the approval agent's ticks and by prune in `fleet.engine`, inside their transactions.
 """
@@ -23,17 +23,19 @@ from fleet.features.approvals.states import DecisionKind, RequestState
 
 _BY = Person("fleet:approvals")
 _LEAST_DAYS = 14
-"""However short the retention: a dead letter of the last week asks for a retry unless its request is remembered."""
+"""The shortest retention of requests: without its request, a dead letter of the last week would be asked about
+again.
+"""
 
 
 def due(tx: Tx, now: datetime, *, limit: int = 500) -> list[Request]:
-    """Return the open requests of which time asks something (`rules.step_due` says what), longest waiting first."""
+    """Return the open requests with a step due (`rules.step_due`), longest waiting first."""
     query = sa.select(*COLUMNS).where(RequestRow.next_step_at <= now).order_by(RequestRow.next_step_at).limit(limit)
     return [as_request(row) for row in tx.execute(query)]
 
 
 def take(tx: Tx, request_id: uuid.UUID, step: Step, now: datetime) -> Request | None:
-    """Take one step with a request, and return it; None if somebody has decided or the step is no longer due."""
+    """Take one step with a request, and return it; None if it is settled or the step is no longer due."""
     request = lock(tx, request_id)
     if request.is_settled or ruling.step_due(request.times, now) is not step:
         return None
@@ -49,7 +51,7 @@ def take(tx: Tx, request_id: uuid.UUID, step: Step, now: datetime) -> Request | 
 
 
 def _marked(tx: Tx, request: Request, step: Step, now: datetime) -> Request:
-    """Note what was done, and when the next thing is to be. Whoever is told of the end was told of the beginning."""
+    """Record a step and the time of the next one. The end is announced to those to whom the beginning was announced."""
     after = replace(
         request.times, announced=True, reminded_at=now if step is Step.REMIND else request.reminded_at,
         escalated=request.times.escalated or step is Step.ESCALATE,
@@ -67,15 +69,15 @@ def _marked(tx: Tx, request: Request, step: Step, now: datetime) -> Request:
 
 
 def prune(tx: Tx, *, days: int, limit: int) -> int:
-    """Delete requests that were settled long ago, with the record of what was decided; return how many requests."""
+    """Delete requests that were settled long ago, with the record of their decisions; return how many requests."""
     age = sa.literal(timedelta(days=max(days, _LEAST_DAYS)), sa.Interval)
     cutoff = sa.select(sa.func.clock_timestamp()).scalar_subquery() - age
-    # What is settled was made before: asked for so, the index on the creation leads to the oldest.
+    # A settled request is older than its end: with this condition the index on the creation leads to the oldest.
     old = sa.select(RequestRow.id).where(RequestRow.created_at < cutoff, RequestRow.settled_at < cutoff)
     victims = list(tx.session.scalars(old.order_by(RequestRow.created_at).limit(limit)))
     if not victims:
         return 0
-    # The record refuses every change but this one, and this one only to whoever says what it is.
+    # The table of decisions refuses every change except this one, in a transaction that declares itself as prune.
     tx.execute(sa.text("SELECT set_config('fleet.prunes', 'decisions', true)"))
     tx.execute(sa.delete(DecisionRow).where(DecisionRow.request_id.in_(victims)))
     tx.execute(sa.text("SELECT set_config('fleet.prunes', '', true)"))

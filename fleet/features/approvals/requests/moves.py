@@ -1,7 +1,7 @@
-"""What is done to requests: open, decide, amend, withdraw.
+"""Commands on requests for approval: open, decide, amend, withdraw.
 
-Called by `fleet.engine` inside its transactions. A request's row is locked while a decision about it is made, and
-each move is one guarded UPDATE, so of two people who decide at once one settles it and the other is told.
+Called by `fleet.engine` inside its transactions. A request's row is locked during a decision, and each change is one
+guarded UPDATE: of two people who decide at once one settles it and the other gets an error.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ _LEADS_TO = {DecisionKind.APPROVE: RequestState.APPROVED, DecisionKind.REJECT: R
 
 
 def open(tx: Tx, proposal: Proposal, rules: Sequence[Rule]) -> Request:
-    """Ask for a decision and return the request; it is approved at once where a rule says so.
+    """Open a request and return it; a rule may approve it at once.
 
-    While a request about the same thing is open, the same proposal returns that one. Raises Conflict when that one
-    holds another payload (amend it instead), InvalidInput for names that are none.
+    While a request about the same object is open, the same proposal returns that one. Raises Conflict when that one
+    holds another payload (amend it instead), InvalidInput for invalid names.
     """
     _check(proposal)
     now = tx.now()
     rule = ruling.rule_for(rules, proposal.resource, proposal.action, proposal.facts)
     row = tx.execute(_inserted(proposal, rule, now)).one_or_none()
     if row is None:
-        return _already_open(tx, proposal) or open(tx, proposal, rules)  # settled between the two looks: ask anew
+        return _already_open(tx, proposal) or open(tx, proposal, rules)  # settled between the two queries: try again
     request = as_request(row)
     tell(tx, request, "requested", rule=rule.name)
     if not proposal.needs_person and ruling.approves_by_itself(rule, proposal.facts):
@@ -108,9 +108,9 @@ def _is_same(tx: Tx, request: Request, payload: Mapping[str, Any]) -> bool:
 
 def decide(tx: Tx, request_id: uuid.UUID, decision: Literal["approve", "reject"], by: Person,
            reason: str | None = None, *, revision: int | None = None) -> Decided:  # fmt: skip
-    """Record a person's word; it settles the request when it is a no, or the last yes that was missing.
+    """Record a person's decision; it settles the request if it is a rejection, or the last approval that was missing.
 
-    Saying the same again changes nothing. `revision` is the one that the person saw. Raises NotFound, NotYours,
+    Repeating a decision changes nothing. `revision` is the one that the person read. Raises NotFound, NotYours,
     OwnRequest, AlreadySettled, Expired, Changed.
     """
     verdict = DecisionKind(decision)
@@ -152,11 +152,11 @@ def _refuse_unseen(request: Request, revision: int | None) -> None:
 def amend(tx: Tx, request_id: uuid.UUID, payload: Mapping[str, Any], by: Person, *, reason: str | None = None,
           facts: Mapping[str, Any] | None = None, rules: Sequence[Rule] | None = None,
           summary: str | None = None, revision: int | None = None) -> Request:  # fmt: skip
-    """Replace the payload; what was approved so far is void. For approvers, and for whoever asked.
+    """Replace the payload; earlier approvals become void. For approvers, and for the author.
 
-    With `rules` the rule is chosen anew, from `facts` where the change has changed them; it approves nothing by
-    itself. `summary` says the new payload in short. The time to decide stays. The same payload changes nothing.
-    Raises as `decide`.
+    With `rules` the rule is chosen again, from new `facts` if the change affects them; it approves nothing
+    automatically. `summary` describes the new payload. The expiry stays. The same payload changes nothing. Raises as
+    `decide`.
     """
     request = lock_for(tx, request_id, by)
     _refuse_unseen(request, revision)
@@ -168,7 +168,7 @@ def amend(tx: Tx, request_id: uuid.UUID, payload: Mapping[str, Any], by: Person,
         values["summary"] = _in_short(summary)
     if rules is not None:
         values |= _chosen_anew(request, ruling.rule_for(rules, request.resource, request.action, known))
-    if request.voices:  # they have to say it again, so they are told again
+    if request.voices:  # they have to approve again, so they are notified again
         values |= {"announced_at": None, "next_step_at": tx.now()}
     amended = _guarded(tx, request, **values)
     record(tx, amended, DecisionKind.AMEND, by, reason)
@@ -177,7 +177,7 @@ def amend(tx: Tx, request_id: uuid.UUID, payload: Mapping[str, Any], by: Person,
 
 
 def _chosen_anew(request: Request, rule: Rule) -> dict[str, Any]:
-    """Return what another rule asks for; whom the request was escalated to stays, and nobody else comes to be so."""
+    """Return the requirements of another rule; earlier escalation stays, and the new rule escalates no further."""
     values = _of_rule(rule)
     if request.escalated_at is not None:
         values["approvers"] = list(dict.fromkeys([*values["approvers"], *request.escalate_to]))
@@ -188,7 +188,7 @@ def _chosen_anew(request: Request, rule: Rule) -> dict[str, Any]:
 
 
 def lock_for(tx: Tx, request_id: uuid.UUID, by: Person) -> Request:
-    """Return an open request that this person may change, and keep others from it. Raises as `decide`."""
+    """Return an open request that this person may change, and lock it. Raises as `decide`."""
     request = lock(tx, request_id)
     if not ruling.is_own(by, request.requested_by):
         _refuse_strangers(request, by)
@@ -197,9 +197,9 @@ def lock_for(tx: Tx, request_id: uuid.UUID, by: Person) -> Request:
 
 
 def withdraw(tx: Tx, request_id: uuid.UUID, why: str, *, by: Person | None = None) -> Decided:
-    """Take a request back: there is nothing to decide any more. One that is settled stays as it is.
+    """Withdraw a request. One that is settled stays as it is.
 
-    Without `by` it is the fleet itself that finds so. Raises NotYours for people who neither asked nor decide.
+    Without `by` the fleet withdraws it. Raises NotYours for people who are neither author nor approver.
     """
     request = lock(tx, request_id)
     if by is not None and not ruling.is_own(by, request.requested_by):
@@ -212,7 +212,7 @@ def withdraw(tx: Tx, request_id: uuid.UUID, why: str, *, by: Person | None = Non
 
 
 def settle(tx: Tx, request: Request, state: RequestState, by: Person, reason: str | None) -> Request:
-    """Make the one move that a request makes. The caller holds its row."""
+    """Settle a request. The caller holds the lock of its row."""
     settled = _guarded(
         tx, request, state=state, settled_at=_CLOCK, settled_by=by.name[:100], reason=_short(reason), next_step_at=None
     )  # fmt: skip
@@ -251,7 +251,7 @@ def _short(reason: str | None) -> str | None:
 
 
 def tell(tx: Tx, request: Request, word: str, **more: Any) -> None:
-    """Emit the event that says what happened to a request."""
+    """Emit the event about a change of a request."""
     events.emit(
         tx, f"approval.{word}", agent_id=request.agent_id, request=str(request.id), resource=request.resource,
         resource_id=request.resource_id, action=request.action, revision=request.revision, summary=request.summary,

@@ -1,6 +1,6 @@
-"""What somebody may do with a request as it stands, and why not: asked by the verbs, and by doors before they offer it.
+"""What a person may do with a request in its state, and why not: used by commands, and by pages before they offer it.
 
-Pure. One place for both, so that a button is offered exactly where pressing it is not refused.
+Pure. One place for both, so that a button is shown exactly where pressing it is not refused.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from fleet.features.approvals.rules import Person
 
 
 class Bar(StrEnum):
-    """What keeps somebody from deciding."""
+    """The reason why a person may not decide."""
 
     SETTLED = "settled"
     EXPIRED = "expired"
@@ -25,7 +25,10 @@ class Bar(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RequestPermissions:
-    """What somebody may do now. `change` is to edit, send back or withdraw; `voted` that their yes is counted."""
+    """The actions that a person may take now.
+
+    `change` is to edit, send back or withdraw; `voted` that their approval is counted.
+    """
 
     decide: bool
     change: bool
@@ -62,7 +65,7 @@ def why_not_theirs(request: Request, by: Person) -> NotYours | OwnRequest | None
 
 
 def why_closed(request: Request, now: datetime) -> AlreadySettled | Expired | None:
-    """Return why nobody may decide about a request any more."""
+    """Return why a request cannot be decided any more."""
     if request.is_settled:
         who = f" by {request.settled_by}" if request.settled_by else ""
         return AlreadySettled(f"Request {request.id} is {request.state} already{who}.")

@@ -1,6 +1,6 @@
-"""Doubts about what an account says of itself: words of machines or of a human life meet the first person.
+"""Possible denials of being an AI: words of machines or of a human life near the first person.
 
-Called by `fleet.features.content.review`. Pure. Its tables, `claims.toml`, are wide on purpose: a match refuses
+Called by `fleet.features.content.review`. Pure. Its tables, `claims.toml`, are broad on purpose: a match refuses
 nothing and sends the text to a person. Certain denials are in `denials.toml`.
 """
 

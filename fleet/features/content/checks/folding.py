@@ -1,4 +1,5 @@
-"""One form of a text for all rules that look for words: without case, accents, apostrophes, disguises, contractions.
+"""One normal form of a text for all rules that search for words: without case, accents, apostrophes, disguises,
+contractions.
 
 Called by `lexicon`, `denials`, `contacts` and `leaks`. Pure. A disguise has its own reading: look-alike letters, digits
 for letters, letters apart from each other.
@@ -18,7 +19,7 @@ _ACCENTS = re.compile(
     r"[\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u0640\u064b-\u0655\u0670\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff"
     r"\u200b-\u200f\u2060\ufe00-\ufe0f\ufe20-\ufe2f]"
 )
-"""Marks that no script needs to tell words apart: on letters they are decoration, and would cut a word in two."""
+"""Marks that no script needs to distinguish words: on letters they are decoration, and would cut a word in two."""
 _PHRASES = re.compile("[\ufdf0-\ufdfd]")
 """Ligatures of whole phrases, up to 18 letters each: they are in no rule, and would make a short text a long one."""
 _ARABIC = str.maketrans("ىةٱیک", "يهايك")

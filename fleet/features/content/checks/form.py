@@ -1,7 +1,7 @@
 """The form of a text: length, lines, hashtags, handles and links, as a surface allows them.
 
-Called by `fleet.features.content.review`. Pure. What can be mended without changing what is said is mended, always in
-the same way; a link that is not allowed refuses the text, since nobody asked the writer for one.
+Called by `fleet.features.content.review`. Pure. Problems are corrected, always in the same way, if the meaning stays
+the same; a link that is not allowed refuses the text, since the writer was asked for none.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _USER = re.compile(r"^(?:[a-z][a-z0-9+.-]*:/*)?[^/?#]*@", re.IGNORECASE)
 
 
 def fit(words: str, form: TextForm) -> tuple[str, list[Finding]]:
-    """Return the words in the form of their surface, and what had to be mended."""
+    """Return the text in the form of its surface, and the corrections."""
     found: list[Finding] = []
     lines = _lines(words[: READ_TIMES * form.limit_chars])
     if len(lines) > form.line_breaks + 1:
@@ -40,9 +40,9 @@ def fit(words: str, form: TextForm) -> tuple[str, list[Finding]]:
 
 
 def links(words: str, form: TextForm, allowed_hosts: Iterable[str] = ()) -> list[Finding]:
-    """Return a finding for each link but those to allowed hosts, on a surface that has links.
+    """Return a finding for each link except those to allowed hosts, on a surface that has links.
 
-    What may as well be the end of a sentence ("lamp.It is late") needs approval; every other link is refused.
+    One that may also be the end of a sentence ("lamp.It is late") needs approval; every other link is refused.
     """
     hosts = {host.casefold() for host in allowed_hosts} if form.links else set()
     return [
@@ -68,7 +68,7 @@ def _lines(words: str) -> list[str]:
 
 
 def _fewer(words: str, pattern: re.Pattern[str], most: int, rule: str, found: list[Finding]) -> str:
-    """Take out what is beyond the allowed number, from the end. A hashtag within a sentence leaves its word."""
+    """Remove what is beyond the allowed number, from the end. A hashtag within a sentence leaves its word."""
     matches = list(pattern.finditer(words))
     if len(matches) <= most:
         return words
@@ -81,9 +81,9 @@ def _fewer(words: str, pattern: re.Pattern[str], most: int, rule: str, found: li
 
 
 def _finish(words: str, form: TextForm) -> str:
-    """Pass every line through the sanitiser, and take off quotation marks around the whole, until nothing moves.
+    """Pass every line through the sanitiser, and remove quotation marks around the whole, until nothing changes.
 
-    What looks like a key goes in silence: whole ones have been refused, and of the rest nobody needs to hear.
+    Partial keys are removed without a finding: whole ones were refused before.
     """
     seen = ""
     while seen != words:
@@ -97,7 +97,7 @@ def _finish(words: str, form: TextForm) -> str:
 
 
 def _host(link: str) -> str:
-    """Return where a link leads; nothing for one with a user name, behind which another host may hide."""
+    """Return the host of a link; empty for one with a user name, which may hide another host."""
     match = _HOST.match(link)
     return match[1].casefold().rstrip(".") if match and not _USER.match(link) else ""
 

@@ -47,7 +47,7 @@ class Lexicon:
         self._beginnings = tuple(self._by_beginning)
 
     def find(self, words: str) -> list[str]:
-        """Return the entries that stand in a text, each once, in the order of the text."""
+        """Return the entries that occur in a text, each once, in the order of the text."""
         readings = _readings(words)
         plain = readings[0]
         hits = [entry for reading in readings for entry in self._spaced(_tokens(reading))]
@@ -97,7 +97,7 @@ def phrases(entry: str) -> list[str]:
 
 
 def _follow(wanted: tuple[frozenset[str], ...], at: int, tokens: tuple[frozenset[str], ...], place: int) -> bool:
-    """Say whether the words of a phrase from `at` on stand from `place` on."""
+    """Return whether the words of a phrase from `at` on match the text from `place` on."""
     if at == len(wanted):
         return True
     if wanted[at] == _GAP:
@@ -128,7 +128,7 @@ def _in_order(parts: tuple[str, ...], words: str) -> bool:
     return False
 
 
-@functools.lru_cache(maxsize=16)  # one text is looked at with several lists
+@functools.lru_cache(maxsize=16)  # one text is searched with several lists
 def _readings(words: str) -> tuple[str, ...]:
     """Return a text folded, then without possessives and contractions: an underscore hides a letter or is a blank."""
     plain, owner, full = fold(words), fold(without_possessive(words)), expand(words)
@@ -139,7 +139,7 @@ def _readings(words: str) -> tuple[str, ...]:
 
 @functools.lru_cache(maxsize=64)
 def _tokens(plain: str) -> tuple[frozenset[str], ...]:
-    """Return for each word what it may have been meant to be; letters spelt out one by one are a word too."""
+    """Return the possible readings of each word; letters spelt out one by one are a word too."""
     found: list[frozenset[str]] = []
     spelt = ""
     for token in (*_TOKEN.findall(plain), ""):

@@ -1,7 +1,7 @@
-"""Whether a text may be shown to people at all: a moderator's categories, and the local one that needs no network.
+"""Moderation: categories of texts that must not be published, and the local moderator, which needs no network.
 
-Called by `fleet.features.content.review`. Fails closed: a moderator that errs has refused. What was found is told by
-category and never by the words, so that no log or event repeats them.
+Called by `fleet.features.content.review`. Fails closed: an error of a moderator counts as a refusal. Findings name a
+category and never the text, so that no log or event repeats it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from fleet.features.content.checks.lexicon import Lexicon
 
 
 class Moderator(Protocol):
-    """Anything that can put a text into categories of what must not be published; an empty set lets it pass.
+    """Anything that returns the forbidden categories of a text; an empty set lets it pass.
 
     May raise: then nothing is published.
     """
@@ -26,14 +26,14 @@ class Moderator(Protocol):
 
 
 class LocalRules:
-    """The moderator that is always there: one list of words for each category."""
+    """The moderator that is always present: one list of words for each category."""
 
     def __init__(self, lists: Mapping[str, Iterable[str]] | None = None) -> None:
         shipped = _shipped()["moderation"] if lists is None else lists
         self._lexicons = {category: Lexicon(entries) for category, entries in shipped.items()}
 
     def categories(self, words: str) -> frozenset[str]:
-        """Return the categories of which a word or phrase stands in the text."""
+        """Return the categories of which a word or phrase occurs in the text."""
         return frozenset(category for category, lexicon in self._lexicons.items() if lexicon.find(words))
 
 

@@ -1,7 +1,7 @@
 """Telephone numbers in disguise: digits of any script with anything between them, and digits as words.
 
 Called by `fleet.features.content.review`. Pure and linear in the text. Dates, times, sizes, large amounts, seeds and
-counting are no numbers to call.
+counting are not telephone numbers.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _LIST = re.compile(r"\d{2,}\s?[,;،、/|]\s?\d{2,}")
 
 
 def numbers(words: str) -> list[Finding]:
-    """Return a finding for digits or words that may be a number to call."""
+    """Return a finding for digits or words that may be a telephone number."""
     plain = _digits(words)
     left = _NOT_CALLED.sub(" ~~~~~~ ", plain)
     if any(_is_called(match[0]) for match in _RUN.finditer(left)):

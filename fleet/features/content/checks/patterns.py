@@ -39,7 +39,7 @@ class _Part:
 
 
 def broken(words: str) -> list[Finding]:
-    """Return a finding for each table of which a pattern stands in a text."""
+    """Return a finding for each table of which a pattern occurs in a text."""
     found = (_finding(table, words) for table in TABLES)
     return [finding for finding in found if finding is not None]
 

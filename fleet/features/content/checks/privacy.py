@@ -1,7 +1,7 @@
-"""Data about people and secrets that must not be published, whoever wrote them and however they got into the text.
+"""Personal data and secrets that must not be published, from any writer.
 
-Called by `fleet.features.content.review`. Pure. Only what is unambiguous counts: numbers with check digits are
-checked, dates, sizes and exposures are no telephone numbers. A finding never repeats what it found.
+Called by `fleet.features.content.review`. Pure. Only unambiguous matches count: check digits are verified; dates, sizes
+and exposures are no telephone numbers. A finding never repeats the match.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from fleet.features.content.checks.findings import Finding
 
 _EMAIL = re.compile(
     r"[\w.+-]{1,64}(?:\s?[\[({]\s?at\s?[\])}]\s?|[@＠])(?:[\w-]{1,63}(?:\.|\s?[\[({]\s?dot\s?[\])}]\s?"
-    # A full stop of Chinese is a point only between our letters: after a name it ends a sentence.
+    # A Chinese full stop is a dot only between Latin letters: after a name it ends a sentence.
     r"|(?<=[a-z0-9])。(?=[a-z0-9]))){1,4}[^\W\d_]{2,24}"
     # With blanks, which a sentence has too ("me @ work. Then"): only with an ending that mail mostly has.
     r"|[\w.+-]{1,64}\s?[@＠]\s?(?:[\w-]{1,63}\s?\.\s?){1,3}(?:com|net|org|edu|gov)(?!\w)",
@@ -49,12 +49,12 @@ _SECRET = re.compile(
 )
 _LONG_TOKEN = re.compile(r"(?<![\w/+-])[A-Za-z0-9_+/=-]{24,}(?![\w/+-])")
 _LEAST_BITS = 3.6
-"""A sign's worth of chance from which on a long run of letters and digits is no word of any language."""
+"""Entropy per character from which on a long run of letters and digits is no word of any language."""
 
 
 def private_data(words: str) -> list[Finding]:
-    """Return a refusal for each piece of data about a person, and for each secret, that stands in a text."""
-    # Wide and fancy forms of letters, digits and signs count as what they stand for.
+    """Return a refusal for each piece of personal data, and for each secret, in a text."""
+    # Wide and styled forms of letters, digits and signs are normalized.
     plain = _ascii_digits(unicodedata.normalize("NFKC", words))
     return [
         Finding(f"privacy.{what}", f"{_NAMES[what]} ({len(hit)} characters)")
@@ -100,7 +100,9 @@ def _chinese_id(hit: str) -> bool:
 
 
 def _random_looking(hit: str) -> bool:
-    """Tell a key from a long word, a file name or a line of dashes: mixed signs, nearly all of them different."""
+    """Return whether a text looks like a key, not like a long word, a file name or a line of dashes: mixed
+    characters, nearly all different.
+    """
     kinds = (str.isdigit, str.islower, str.isupper)
     counts = Counter(hit)
     bits = -sum(n / len(hit) * math.log2(n / len(hit)) for n in counts.values())

@@ -1,7 +1,7 @@
-"""Whether much the same has been said lately: a bounded index of recent texts, exact and without chance.
+"""Whether a text is too similar to recent ones: a bounded, exact index of recent texts.
 
 Called by `fleet.features.content.review`; one a surface lives as long as its process. Texts are compared as sets of
-their words and pairs of neighbouring words (of characters, where a script writes no blanks) by Jaccard's measure.
+their words and pairs of neighbouring words (of characters, in scripts without blanks) by Jaccard similarity.
 """
 
 from __future__ import annotations
@@ -13,22 +13,25 @@ import threading
 import unicodedata
 import zlib
 from array import array
-from collections import OrderedDict, defaultdict
+from collections import OrderedDict, defaultdict, deque
 from dataclasses import dataclass
 
 from fleet.core.text import look_alikes
 from fleet.features.content.checks.findings import Finding
 
 OWN_LIKENESS = 0.7
-"""An agent does not say much the same again: in ten words, one may be the same no longer."""
+"""The limit for the agent's own texts: of ten words, one may differ and the text is still too similar."""
 FLEET_LIKENESS = 0.85
-"""Another agent's text may be of the same mould, but not the same text with a word changed."""
+"""The limit for other agents' texts: a similar pattern is allowed, the same text with one word changed is not."""
 
 _WORD = re.compile(
     r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
     r"|[^\W_\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]+"
 )
 
+MOST_HEARD = 60
+"""Newest texts whose beginnings are remembered, so that the next text begins otherwise."""
+_BEGINNING_CHARS = 100
 _WORDS_LAST = 1 << 31
 _LOOKS = look_alikes.OTHER_ALPHABETS | look_alikes.DRESSED
 
@@ -40,27 +43,30 @@ class _Entry:
 
 
 class RecentTexts:
-    """The newest texts, at most `capacity`; the oldest is forgotten. Safe to use from many threads.
+    """The newest texts, at most `capacity`; the oldest is forgotten. Thread-safe.
 
-    Two sets of likeness t share at least t of either's pieces, so the first (1 - t) of both, in one order of all
-    pieces, must meet somewhere: only those are looked up, nothing alike is missed, and every candidate is counted out.
+    Two sets of similarity t share at least t of the pieces of either, so the first (1 - t) of both, in one order of all
+    pieces, must overlap: only those are looked up, no similar text is missed, and every candidate is computed exactly.
     """
 
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
         self._found_under: defaultdict[int, set[str]] = defaultdict(set)
+        self._beginnings: deque[str] = deque(maxlen=MOST_HEARD)
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
         return len(self._entries)
 
     def add(self, key: str, author: str, words: str) -> None:
-        """Remember a text. The same key again replaces what stood there."""
+        """Add a text. A text with the same key replaces the earlier one."""
         if self.capacity < 1:
             return
         entry = _Entry(author, array("I", sorted(pieces(words))))
         with self._lock:
+            if key not in self._entries:
+                self._beginnings.append(words[:_BEGINNING_CHARS])
             self._forget(key)
             if len(self._entries) >= self.capacity:
                 self._forget(next(iter(self._entries)))
@@ -68,10 +74,15 @@ class RecentTexts:
             for piece in _prefix(entry.pieces):
                 self._found_under[piece].add(key)
 
-    def closest(self, words: str, author: str, *, but: str = "") -> tuple[float, float]:
-        """Return how like the nearest text of the author is, and of anybody else, from 0 to 1.
+    def beginnings(self) -> tuple[str, ...]:
+        """Return how the newest texts begin, the oldest first."""
+        with self._lock:
+            return tuple(self._beginnings)
 
-        Below 0.7 it may be told as 0.
+    def closest(self, words: str, author: str, *, but: str = "") -> tuple[float, float]:
+        """Return the similarity of the nearest text of the author, and of any other author, from 0 to 1.
+
+        Below 0.7 it may be returned as 0.
         """
         mine = pieces(words)
         best = {True: 0.0, False: 0.0}
@@ -95,7 +106,7 @@ class RecentTexts:
 
 
 def repeats(words: str, author: str, recent: RecentTexts, *, but: str = "") -> list[Finding]:
-    """Return a refusal when a text is much like one of the author's, or the same as anybody's. `but` is its own key."""
+    """Return a refusal when a text is too similar to one of the author's, or to any other. `but` is its own key."""
     own, others = recent.closest(words, author, but=but)
     if own >= OWN_LIKENESS:
         return [Finding("similar.own", f"{own:.0%} like an earlier text of this agent")]
@@ -105,16 +116,16 @@ def repeats(words: str, author: str, recent: RecentTexts, *, but: str = "") -> l
 
 
 def pieces(words: str) -> frozenset[int]:
-    """Return a text as the set of its words and neighbouring pairs, each as a number that is the same everywhere.
+    """Return a text as the set of its words and neighbouring pairs, each as a number that is the same in every process.
 
-    Case, punctuation, emoji and letters' looks do not count; a text of nothing else counts as it stands.
+    Case, punctuation, emoji and letter styles do not count; a text of nothing else is compared as it is.
     """
     plain = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", words).casefold())
     if not plain.isascii():
         plain = plain.translate(_LOOKS)
     said = _WORD.findall(_joined(plain)) or ["".join(plain.split())]
     pairs = (f"{one} {other}" for one, other in itertools.pairwise(said))
-    # Pairs are rare and words are not: pairs come first in the order, so that few texts are found under each piece.
+    # Pairs are rare and words are not: pairs come first in the order, so that each piece leads to few texts.
     return frozenset([*(_number(pair) for pair in pairs), *(_number(word) | _WORDS_LAST for word in said)])
 
 
@@ -123,7 +134,9 @@ def _number(piece: str) -> int:
 
 
 def _joined(plain: str) -> str:
-    """Keep words whole that hold an apostrophe or, as in Hindi, signs that regular expressions take for none."""
+    """Keep words whole that contain an apostrophe or, as in Hindi, marks that regular expressions take for
+    separators.
+    """
     return "".join(char for char in plain if char not in "'’" and unicodedata.category(char) not in ("Mn", "Mc", "Me"))
 
 

@@ -1,9 +1,8 @@
-"""How much a text sounds like its persona, by measures that a person can check by counting.
+"""How well a text matches its persona's voice, by measures that a person can check by counting.
 
-Called by `fleet.features.content.review`. Pure. A voice is what the persona's own material sounds like: sentence
-lengths, emoji, exclamation marks, shouted words, and its vocabulary. A strong mismatch asks for another draft and
-never refuses one for good: what a persona has not said before it tells from other personas' little better than a coin
-does (docs/content.md).
+Called by `fleet.features.content.review`. Pure. A voice is measured on the persona's own material: sentence lengths,
+emoji, exclamation marks, shouted words, and vocabulary. A strong mismatch asks for another draft and never refuses one
+for good: new vocabulary distinguishes personas hardly better than chance (docs/content.md).
 """
 
 from __future__ import annotations
@@ -20,9 +19,11 @@ from fleet.llm.base import Speaker
 from fleet.llm.offline import grammar
 
 LEAST_LIKENESS = 0.65
-"""Below this a text is strongly out of character. All that the shipped personas write offline, captions and comments,
-scores 0.8 or more, and another persona's text 0.75 or more; shouting, rows of emoji and exclamation marks score 0.36 to
-0.62. A long sentence alone stays above."""
+"""Below this a text is strongly out of character.
+
+All offline texts of the shipped personas score 0.8 or more, and another persona's text 0.75 or more; shouting, rows of
+emoji and exclamation marks score 0.36 to 0.62. A long sentence alone stays above.
+"""
 
 _SAMPLES = 60
 _LEAST_CONTENT_WORDS = 4
@@ -34,7 +35,7 @@ _UNSPACED = re.compile(r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff]")
 
 @dataclass(frozen=True, slots=True)
 class Voice:
-    """What a persona sounds like: the mean of each measure over its own texts, and the words that it knows."""
+    """A persona's voice: the mean of each measure over its own texts, and its vocabulary."""
 
     means: Mapping[str, float]
     vocabulary: frozenset[str]
@@ -42,7 +43,7 @@ class Voice:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """How like its persona a text sounds, from 0 to 1, and in what it is off."""
+    """How well a text matches its persona, from 0 to 1, and the measures that are off."""
 
     score: float
     reasons: tuple[str, ...]
@@ -66,7 +67,7 @@ def measure(words: str) -> dict[str, float]:
 
 
 def match(words: str, voice: Voice) -> Match:
-    """Compare a text with a voice; each measure counts alike."""
+    """Compare a text with a voice; all measures have the same weight."""
     told = measure(words)
     scores = {name: _like(name, told[name], voice.means[name]) for name in _MEASURES}
     content = _content_words(words)
@@ -101,7 +102,7 @@ def _own_texts(speaker: Speaker) -> Iterable[str]:
 
 
 def _like(name: str, told: float, usual: float) -> float:
-    """Return 1 for the usual value and less for what is off: half at the tolerance."""
+    """Return 1 for the usual value and less for others: half at the tolerance."""
     off = abs(told - usual) / _TOLERANCES[name](usual)
     return 1 / (1 + off * off)
 

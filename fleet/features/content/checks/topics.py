@@ -75,7 +75,7 @@ def _topics(plain: str) -> set[str]:
 
 
 def _foreign(tokens: list[frozenset[str]]) -> frozenset[str]:
-    """Return the languages that a text is not in, by its common words: "like" is no French word in an English text."""
+    """Return the languages that a text is not in, by its common words: "like" is not French in an English text."""
     common = _table().common
     counts = {language: sum(not words.isdisjoint(forms) for forms in tokens) for language, words in common.items()}
     most = max(counts.values())
@@ -111,7 +111,7 @@ def _starting(form: str) -> tuple[_Entry, ...]:
 
 
 def _follow(wanted: tuple[tuple[str, ...], ...], at: int, tokens: list[frozenset[str]], place: int) -> bool:
-    """Say whether the words of an entry from `at` on stand from `place` on."""
+    """Return whether the words of an entry from `at` on match the text from `place` on."""
     if at == len(wanted):
         return True
     if _GAP in wanted[at]:

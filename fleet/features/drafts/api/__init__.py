@@ -1,4 +1,4 @@
-"""Drafts for programs: what supervised agents propose, how it came about, and people's decisions about it."""
+"""The API of drafts: proposals of supervised agents, their origin, and people's decisions."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ router = APIRouter(prefix="/drafts", tags=["drafts"])
 
 
 class DraftOut(BaseModel):
-    """One thing that an agent wants to publish."""
+    """One draft of an agent."""
 
     id: uuid.UUID
     agent_id: uuid.UUID
@@ -99,7 +99,7 @@ class DraftQuery(Paging):
 
 
 class Edit(Body):
-    """Words that shall stand in the draft instead; what is left out stays."""
+    """New texts of the draft; missing fields stay."""
 
     text: Annotated[str, prose(2000)] | None = None
     image_prompt: Annotated[str, prose(2000)] | None = None

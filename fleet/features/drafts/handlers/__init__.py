@@ -1,1 +1,1 @@
-"""Jobs of drafts: revise one, publish an approved one, hand doubtful words to people."""
+"""Jobs of drafts: revise one, publish an approved one, hand over doubtful texts to people."""

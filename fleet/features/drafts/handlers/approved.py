@@ -12,7 +12,10 @@ from fleet.features.drafts.states import DraftStatus
 
 
 def why_not(work: Work) -> Skipped | None:
-    """Return why the job's draft must not be published any more. What may be out already is not asked: it is found."""
+    """Return why the job's draft must not be published any more.
+
+    A write that may have been sent is not checked: it is probed.
+    """
     if "draft" not in work.claim.payload or work.claim.state is JobState.UNKNOWN:
         return None
     with work.deps.db.transaction() as tx:

@@ -1,8 +1,7 @@
-"""Hands doubtful words of an autonomous agent to people: the job ends, and a draft with its request is opened.
+"""Hand over a doubtful text of an autonomous agent to people: end the job, and open a draft with its request.
 
-Called by `fleet.features.publishing.words.review_words`. Draft, request and the end of the job are one transaction,
-so that each job opens one draft. The approved words are published by a job of their own, as with every draft. Never
-publishes.
+Called by `fleet.features.publishing.words.review_words`. Draft, request and the end of the job are one transaction, so
+that each job opens one draft. The approved text is published by a job of its own, as with every draft. Never publishes.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ from fleet.llm.lexicon.topics import topic_of
 
 
 def hand_over(work: Work, words: Mapping[str, Any]) -> Skipped:
-    """Return the end of a job whose words need a person's approval; their draft is opened when that is recorded."""
+    """Return the end of a job whose text needs a person's approval; the draft is opened in the same transaction."""
     content = _content(work, words["doubtful"])
     rules = ", ".join(words["rules"])
     if _is_waiting(work, content):
@@ -75,13 +74,13 @@ def _open(work: Work, draft_id: uuid.UUID, content: Mapping[str, Any], words: Ma
     if service.create(tx, new) is None:
         raise Conflict("The agent has a draft about the same post by now.")
     service.ask(tx, new.id, approving.propose(work.deps, tx, _proposal(work, new, facts)).id)
-    # Last: whoever deletes the agent takes its requests back before they lock it.
+    # Last: deleting the agent withdraws its requests before it locks the agent.
     if not loop.is_there(tx, work.agent.id):
         raise Conflict("The agent was deleted.")
 
 
 def _facts(work: Work, content: Mapping[str, Any], topic: str | None, words: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what approval rules may ask about the draft."""
+    """Return the facts about the draft that approval rules compare."""
     return {
         "kind": content["kind"], "agent": work.agent.username, "persona": work.agent.persona_id,
         "surface": work.claim.surface, "confidence": None, "topic": topic, "visibility": content.get("visibility"),
@@ -98,7 +97,7 @@ def _proposal(work: Work, new: NewDraft, facts: Mapping[str, Any]) -> Proposal:
 
 
 def _about(work: Work, content: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what is known of the post that a comment answers, in the shape that a scan gives to a draft."""
+    """Return the known data of the post that a comment answers, in the form that a scan gives to a draft."""
     if content["target"] is None:
         return {}
     offer = comment_candidates.chosen(work.claim, content["target"])

@@ -1,6 +1,6 @@
-"""A draft that was sent back: written anew as the owner wishes, by the same model, and put before the owner again.
+"""Revise a draft that was sent back: the same model writes it again by the owner's instructions.
 
-The new words are a revision of the draft and of its request; approvals given to the old ones are void.
+The new text is a revision of the draft and of its request; approvals of the old one become void.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from fleet.llm.scan_request import Revise
 
 def prepare(work: Work) -> Done | Skipped:
     """Write the draft anew, once for all attempts."""
-    if work.known("revised") is not None:  # by an attempt that died before it could say so
+    if work.known("revised") is not None:  # by an attempt that died before it could record this
         return Done(result={"text": gist(work.known("revised"))})
     told = work.claim.payload
     with work.deps.db.transaction() as tx:
@@ -46,7 +46,7 @@ def prepare(work: Work) -> Done | Skipped:
         return Skipped("the writer had nothing that may be published")
     try:
         work.step("revised", lambda: made, also=partial(_replace, work, row, made))
-    except Conflict as error:  # decided or amended between our look and this moment
+    except Conflict as error:  # decided or amended since we read it
         return Skipped(str(error))
     return Done(result={"text": gist(made)})
 
@@ -66,7 +66,7 @@ def _ref(row: DraftRow) -> str | None:
 
 
 def _content(work: Work, row: DraftRow, answer: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the draft's content with the new words; what it is about stays. None if there are none to publish."""
+    """Return the draft's content with the new text; its target stays. None if there is no text to publish."""
     idea = next((one for one in answer["ideas"] if one["kind"] == row.kind), None)
     if idea is None:
         return None
@@ -81,7 +81,7 @@ def _content(work: Work, row: DraftRow, answer: Mapping[str, Any]) -> dict[str, 
 
 
 def _replace(work: Work, row: DraftRow, made: Mapping[str, Any], tx: Tx) -> None:
-    """Put the new words into draft and request: both, or neither."""
+    """Put the new text into draft and request: both, or neither."""
     told = work.claim.payload
     agent = Person(f"agent:{work.agent.username}")
     assert row.request_id is not None
@@ -92,7 +92,7 @@ def _replace(work: Work, row: DraftRow, made: Mapping[str, Any], tx: Tx) -> None
     )  # fmt: skip
     if amended.revision == before.revision:  # a revision of the draft alone would be out of step with its request
         raise Conflict("the writer said the same again")
-    # A person may have put in words of their own while the model wrote: theirs stay.
+    # A person may have edited the text while the model wrote: theirs stays.
     revision = service.revise(
         tx, row.id, made, made_by=agent.name, instructions=told["instructions"], before=row.revision
     )  # fmt: skip

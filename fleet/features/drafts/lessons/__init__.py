@@ -36,7 +36,7 @@ def heeded(tx: Tx, agent_id: uuid.UUID) -> list[Lesson]:
 
 
 def learn(tx: Tx, draft: DraftRow, decision: OwnerAnswer, *, reason: str | None) -> None:
-    """Keep what a decision about a draft teaches, with the weight before and after; once a draft."""
+    """Record the lesson of a decision about a draft, with the weight before and after; once a draft."""
     now, known = tx.now(), heeded(tx, draft.agent_id)
     about = str(draft.about.get("text", ""))
     why = (reason or "").strip()[:300]
@@ -58,7 +58,7 @@ def learn(tx: Tx, draft: DraftRow, decision: OwnerAnswer, *, reason: str | None)
 
 
 def of_agent(tx: Tx, agent_id: uuid.UUID, *, limit: int = 20, before: int | None = None) -> list[LessonRow]:
-    """Return what an agent has learnt, newest first, undone lessons too; `before` is the last id of the page above."""
+    """Return an agent's lessons, newest first, undone ones too; `before` is the last id of the previous page."""
     query = sa.select(LessonRow).where(LessonRow.agent_id == agent_id).order_by(LessonRow.id.desc()).limit(limit)
     if before is not None:
         query = query.where(LessonRow.id < before)

@@ -1,7 +1,7 @@
-"""What an owner's decisions teach: a weight for each kind and topic, and examples. Pure.
+"""Lessons from an owner's decisions: a weight for each kind and topic, and examples. Pure.
 
-Nothing is kept but the lessons themselves; weights are what they add up to, so that a lesson that is undone is as if it
-had never been. Weights stay within -1 and 1.
+Only lessons are stored; weights are computed from them, so that an undone lesson has no effect at all. Weights stay
+within -1 and 1.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from fleet.features.drafts.states import OwnerAnswer
 from fleet.llm.scan_request import Example, Leaning
 
 ALL = "*"
-"""The topic under which a kind as a whole is weighed: what is said of topics that nobody has decided about yet."""
+"""The topic for the weight of a whole kind: it applies to topics without decisions."""
 
 HALF_LIFE = timedelta(days=30)
 """How long until a lesson counts half: tastes change."""
@@ -43,7 +43,7 @@ class Lesson:
 
 
 def weights(lessons: Iterable[Lesson], now: datetime) -> dict[tuple[str, str], float]:
-    """Return what lessons, oldest first, add up to at a moment: -1 to 1 for each (kind, topic)."""
+    """Return the weights that lessons, oldest first, give at a moment: -1 to 1 for each (kind, topic)."""
     known: dict[tuple[str, str], tuple[float, datetime]] = {}
     for lesson in lessons:
         for topic, rate, most in ((lesson.topic, RATE, 1.0), (ALL, _RATE_OF_ALL, _MOST_OF_ALL)):
@@ -58,14 +58,14 @@ def _faded(weight: float, age: timedelta) -> float:
 
 
 def leanings(lessons: Sequence[Lesson], now: datetime) -> tuple[Leaning, ...]:
-    """Return the weights that say something, the strongest first."""
+    """Return the weights that matter, the strongest first."""
     found = [Leaning(kind, topic, round(weight, 3)) for (kind, topic), weight in weights(lessons, now).items()]
     telling = [one for one in found if abs(one.weight) >= _LEAST_TOLD]
     return tuple(sorted(telling, key=lambda one: (-abs(one.weight), one.kind, one.topic)))
 
 
 def examples(lessons: Sequence[Lesson]) -> tuple[tuple[Example, ...], tuple[Example, ...]]:
-    """Return the newest accepted and the newest refused drafts that have words, a few of each."""
+    """Return the newest accepted and the newest refused drafts with text, a few of each."""
     worded = [lesson for lesson in reversed(lessons) if lesson.text]
     refused = [lesson for lesson in worded if lesson.decision is OwnerAnswer.REJECTED]
     accepted = [lesson for lesson in worded if lesson.decision is not OwnerAnswer.REJECTED]

@@ -1,4 +1,4 @@
-"""The drafts: what supervised agents propose, by state. Decisions about them are in `deciding`."""
+"""The page of drafts: proposals of supervised agents, by state. Decisions about them are in `decisions`."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ AGES: Mapping[Age, tuple[str, timedelta, bool]] = {
     "week": ("In the last week", timedelta(days=7), False), "over_day": ("Over a day ago", timedelta(days=1), True),
     "over_3": ("Over 3 days ago", timedelta(days=3), True),
 }  # fmt: skip
-"""Words, how long, and whether older ones are meant."""
+"""Label, age, and whether older ones are meant."""
 
 
 @router.get("/drafts")
@@ -48,7 +48,7 @@ def drafts(request: Request, deps: TheDeps, who: Annotated[Principal, needs(Perm
            status: Maybe[DraftStatus] = None, kind: Maybe[DraftKind] = None,
            agent: Annotated[str, Query(max_length=60)] = "", topic: Annotated[str, Query(max_length=60)] = "",
            sure: Maybe[Percent] = None, age: Maybe[Age] = None, before: Above = None) -> Response:  # fmt: skip
-    """Show a page of drafts; those that wait for a decision if nothing else is asked for."""
+    """Show a page of drafts; without a filter those that wait for a decision."""
     chosen, agent = status or DraftStatus.PENDING, storable(agent)
     asked = {"status": chosen, "kind": kind, "agent": agent, "topic": topic, "sure": sure, "age": age}
     try:
@@ -78,7 +78,7 @@ def _filter(deps: Deps, now: datetime, asked: dict[str, Any]) -> DraftFilter:
 
 
 def _lessons(deps: Deps, agent: str) -> list[dict[str, Any]]:
-    """Return what an agent has learnt, in sentences."""
+    """Return an agent's lessons, as sentences."""
     if not agent:
         return []
     rows = drafting.learned(deps, agent, limit=_MOST_LESSONS)
@@ -86,7 +86,7 @@ def _lessons(deps: Deps, agent: str) -> list[dict[str, Any]]:
 
 
 def _looks(who: Principal) -> dict[str, Any]:
-    """Return what the template asks about single drafts."""
+    """Return the functions that the template calls for single drafts."""
     return {
         "person": person_of(who),
         "standing": standing,

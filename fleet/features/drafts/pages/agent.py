@@ -19,7 +19,7 @@ _ENTRIES = 20
 
 
 def tab(deps: Deps, agent: AgentRow, before: str) -> dict[str, Any]:
-    """Return what the tab "drafts" of an agent's page shows."""
+    """Show the tab "drafts" of an agent's page."""
     found = commands.page(deps, DraftFilter(agent_id=agent.id), limit=_ENTRIES, before=before or None)
     return {"limits": _limits(deps, agent),
             "drafts": [(one, content.gist(one.row.content)) for one in found],
@@ -28,7 +28,7 @@ def tab(deps: Deps, agent: AgentRow, before: str) -> dict[str, Any]:
 
 
 def facts(deps: Deps, agent: AgentRow) -> Mapping[str, Any]:
-    """Return what the first tab of an agent's page shows."""
+    """Return the facts for the first tab of an agent's page."""
     return {"limits": _limits(deps, agent), "scanning": limits.config_of(agent)}
 
 

@@ -1,4 +1,4 @@
-"""One draft: beside the post that it answers, as it was over time, and what was decided about it."""
+"""One draft: beside the post that it answers, with its revisions and decisions."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def revise(request: Request, deps: TheDeps, name: Name, who: Decider, *,
 def edit(request: Request, deps: TheDeps, name: Name, who: Decider, *, revision: Revision = None, text: Words = "",
          image_prompt: Words = "", alt_text: Words = "", visibility: Words = "", type: Words = "",
          reason: Reason = "", back: Back = "") -> Response:  # fmt: skip
-    """Put other words into a draft; approvals given to the old ones are void."""
+    """Replace texts of a draft; approvals of the old ones become void."""
     given = {"text": text, "image_prompt": image_prompt, "alt_text": alt_text, "visibility": visibility, "type": type}
     one, _ = drafting.show(deps, name)
     kind = DraftKind(one.row.kind)
@@ -81,7 +81,7 @@ def edit(request: Request, deps: TheDeps, name: Name, who: Decider, *, revision:
 
 def _page(request: Request, deps: Deps, name: str, who: Principal, *, code: int = 200,
           problem: FleetError | None = None, kept: dict[str, Any] | None = None) -> Response:  # fmt: skip
-    """Show the draft as it stands now; `kept` are the words of a form that was refused."""
+    """Show the draft in its current state; `kept` are the values of a form that was refused."""
     one, revisions = drafting.show(deps, name)
     mine = {**one.row.content, **{field: words for field, words in (kept or {}).items() if field in one.row.content}}
     return render(
@@ -93,7 +93,7 @@ def _page(request: Request, deps: Deps, name: str, who: Principal, *, code: int 
 
 
 def _looks(one: DraftView, who: Principal) -> dict[str, Any]:
-    """Return what the template asks about the draft."""
+    """Return the functions that the template calls for the draft."""
     kind = DraftKind(one.row.kind)
     return {
         "person": person_of(who),
@@ -106,7 +106,7 @@ def _looks(one: DraftView, who: Principal) -> dict[str, Any]:
 
 
 def _history(revisions: list[RevisionRow]) -> list[dict[str, Any]]:
-    """Return the revisions newest first, each with what it changed; the first has changed nothing."""
+    """Return the revisions newest first, each with its changes; the first has none."""
     told = [
         {"row": now, "changes": pages_decisions.changes(was.content, now.content)} for was, now in pairwise(revisions)
     ]

@@ -1,1 +1,1 @@
-"""Scans of feeds: what is new, one question to the model, drafts."""
+"""Scans of feeds: read new posts, ask the model once, open drafts."""

@@ -1,7 +1,7 @@
-"""One scan, up to what the model says: what is new in the agent's own feed, and what to ask about it.
+"""One scan, up to the model's response: new posts in the agent's own feed, and the prompt about them.
 
-Called by the handlers of scans and revisions. Everything is saved as data, so that a second attempt asks about the
-very same batch, and by short names, so that a model can name nothing else.
+Called by the handlers of scans and revisions. Everything is saved as data, so that a second attempt asks about the same
+batch. Posts have short names, so that a model can name nothing else.
 """
 
 from __future__ import annotations
@@ -40,12 +40,14 @@ MOST_COMMENTS, MOST_COMMENTS_A_POST = 20, 3
 _LONGEST_TEXT_CHARS, _LONGEST_COMMENT_CHARS, _LONGEST_NAME_CHARS = 2_000, 500, 100
 
 Batch = Mapping[str, Any]
-"""What a scan has seen, as the checkpoint keeps it: `items`, each a post with its short names and the surface's ids."""
+"""The posts of a scan, as the checkpoint stores them: `items`, each a post with its short names and the surface's
+ids.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Habits:
-    """How an agent scans, and whose it is."""
+    """How an agent scans, and its owner."""
 
     owner: str
     config: SupervisedConfig
@@ -58,7 +60,7 @@ def habits(tx: Tx, agent_id: uuid.UUID) -> Habits:
 
 
 def look(work: Work) -> dict[str, Any]:
-    """Read what is new in the agent's own feed. Raises an AdapterError while the surface is away."""
+    """Read new posts in the agent's own feed. Raises an AdapterError while the surface is down."""
     with work.deps.db.transaction() as tx:
         how = habits(tx, work.agent.id)
     platform = social(work.gateway.adapter)
@@ -95,19 +97,19 @@ def _why_left_out(work: Work, how: Habits, item: FeedItem, agents: set[str], uns
 
 
 def _since_last_s(tx: Tx, work: Work) -> float | None:
-    """Return how long ago the agent last came to the end of a look; None for its first one."""
+    """Return how long ago the agent last finished a scan; None before its first one."""
     last = queue.last_scan(tx, work.agent.id)
     return None if last is None else max(0.0, (tx.now() - last[0]).total_seconds())
 
 
 def _agents(tx: Tx, usernames: Sequence[str]) -> set[str]:
-    """Return which of these are the fleet's own agents: not every surface says who is one."""
+    """Return which of these users are the fleet's own agents: not every surface marks agents."""
     return set(tx.session.scalars(sa.select(AgentRow.username).where(AgentRow.username.in_(set(usernames)))))
 
 
 def _comments(work: Work, items: Sequence[FeedItem], agents: set[str], *,
               heeds_agents: bool) -> dict[str, list[SaidComment]]:  # fmt: skip
-    """Read the first comments of the first posts that have any; a post that has gone meanwhile has none."""
+    """Read the first comments of the first posts that have any; a post that was deleted meanwhile has none."""
     found: dict[str, list[SaidComment]] = {}
     left = MOST_COMMENTS
     for item in [item for item in items if item.comments][:MOST_COMMENTS]:
@@ -142,8 +144,9 @@ def _item(ref: str, author_ref: str, item: FeedItem, said: Sequence[SaidComment]
 
 
 def request_of(work: Work, items: Sequence[Mapping[str, Any]], **changes: Any) -> ScanRequest:
-    """Return what the model is asked about a batch: the posts, what the surface takes, what the owner taught, and what
-    the agent said lately, to these people first."""
+    """Return the prompt about a batch: the posts, the surface's actions, the owner's lessons, and the agent's recent
+    texts, those to these people first.
+    """
     offered = offers(work)
     with work.deps.db.transaction() as tx:
         taught = lessons.heeded(tx, work.agent.id)
@@ -161,7 +164,7 @@ def request_of(work: Work, items: Sequence[Mapping[str, Any]], **changes: Any) -
 
 
 def captions(tx: Tx, agent_id: uuid.UUID) -> list[str]:
-    """Return what an agent's posts have said lately, and what its drafts would say."""
+    """Return the captions of an agent's recent posts, and of its drafts."""
     return [
         *queries.open_captions(tx, agent_id),
         *published_texts.recent_results(tx, agent_id, POST, "caption"),
@@ -178,7 +181,7 @@ def _told(work: Work, item: Mapping[str, Any]) -> ScanItem:
 
 
 def offers(work: Work) -> Offered:
-    """Return what the agent's surface takes. Raises an AdapterError while it cannot be asked."""
+    """Return the capabilities of the agent's surface. Raises an AdapterError while it is down."""
     has = social(work.gateway.adapter).offers()
     kinds = ("post", "comment", "reaction", *(("connection",) if CONNECT.name in has.actions else ()))
     reactions = REACTIONS if REACT.name in has.actions else ("like",)
@@ -186,5 +189,5 @@ def offers(work: Work) -> Offered:
 
 
 def shown(batch: Batch) -> list[ShownPost]:
-    """Return a batch as the sieve wants it."""
+    """Return a batch in the form that the sieve takes."""
     return [ShownPost(*(item[name] for name in ShownPost.__slots__)) for item in batch["items"]]

@@ -1,7 +1,7 @@
-"""A scan: what is new in a supervised agent's feed, one question to the model, and drafts for a person to decide on.
+"""A scan: read a supervised agent's feed, ask the model once about new posts, and open drafts for people.
 
-Nothing is written outside. What was read, what was answered and what became of it are steps of their own: a crash
-between two of them loses nothing, and the answer is paid once.
+Nothing is written outside. Posts, response and drafts are separate steps: a crash between two of them loses nothing,
+and the response is paid for once.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from fleet.llm import scan_request as asking
 from fleet.llm.errors import NotPaidFor
 
 _BEHIND_S = (1.0, 5.0)
-"""How long a scan waits whose turn it is not yet, at least and at most, while few wait."""
+"""How long a scan waits for its turn, at least and at most, while few wait."""
 
 _FEW = 10
 """So many for each that may be under way are few."""
 
 
 def prepare(work: Work) -> Done | Held | Skipped:
-    """Make drafts of what is new; where nothing is, no model is asked."""
+    """Make drafts from new posts; without new posts, no model is called."""
     if work.agent.autonomy != SUPERVISED:
         return Skipped("the agent decides for itself now")
     most = work.deps.settings.of(DraftsSettings).scan_concurrency
@@ -56,7 +56,7 @@ def prepare(work: Work) -> Done | Held | Skipped:
 
 
 def _done(batch: Batch, **counted: Any) -> Done:
-    """Return the end of a scan: what it found, and how many posts it left out by reason."""
+    """Return the outcome of a scan: what it found, and how many posts it left out by reason."""
     result = {"new": len(batch["items"]), **counted, "left_out": batch.get("left_out", {})}
     return Done(result={**result, "text": limits.in_words(result)})
 
@@ -68,7 +68,7 @@ def _behind(work: Work) -> timedelta:
 
 
 def _answered(work: Work, batch: Batch) -> dict[str, Any]:
-    """Ask the model, once for all attempts. Raises what asking raises, and says so in an event."""
+    """Call the model, once for all attempts. Raises the errors of the call, and emits an event about them."""
     try:
         answered: dict[str, Any] = work.step(
             "answer", partial(_ask, work, batch), also=partial(_received, work, batch)
@@ -108,7 +108,7 @@ def _scanned(work: Work, tx: Tx) -> None:
 
 
 def _feed_data(batch: Batch) -> dict[str, Any]:
-    """Return a batch as the event tells it. What a checkpoint of an older version has not kept is left out."""
+    """Return a batch for the event. Fields that a checkpoint of an older version lacks are left out."""
     posts = [
         {"id": item["post_id"], "userId": item["author_id"] or item["author"], "content": item["text"],
          "media": _media(item), "createdAt": item["created_at"], "reactionsSummary": _reactions(item),
@@ -139,7 +139,7 @@ def _digested(tx: Tx, work: Work, status: str, *, error: str | None = None) -> N
 
 
 def _received(work: Work, batch: Batch, tx: Tx) -> None:
-    """Tell of the answer, and take what it is about as seen: both, or neither."""
+    """Emit the event of the response, and mark its posts as read: both, or neither."""
     answered = work.known("answer")
     seen.mark(tx, work.agent.id, work.claim.job_id, [item["post_id"] for item in batch["items"]])
     events.emit(
@@ -173,7 +173,7 @@ def _response(batch: Batch, answer: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _who(work: Work) -> dict[str, Any]:
-    """Return whom and which scan an event is about."""
+    """Return the agent and the scan that an event concerns."""
     return {
         "agent_id": work.agent.id, "job_id": work.claim.job_id, "agent": work.agent.name, "agentId": str(work.agent.id),
         "scanId": str(work.claim.job_id),

@@ -1,7 +1,8 @@
-"""From a model's answer to drafts that wait for a decision: sifted, reviewed, opened with their requests for approval.
+"""From a model's response to drafts that wait for a decision: sieved, reviewed, opened with their requests for
+approval.
 
-Called by the handlers of scans and revisions. Working out is done outside any transaction; drafts, their events and
-their requests are written together with the step that says so.
+Called by the handlers of scans and revisions. Sieving and review run outside any transaction; drafts, their events and
+their requests are written together with the step that records them.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ class NobodyProposes(Conflict):
 
 
 def worked_out(work: Work, batch: Batch, answer: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the drafts that an answer amounts to, as data, and what fell for which reason."""
+    """Return the drafts in a response, as data, and the numbers of dropped ones by reason."""
     known = _known(work, batch)
     sifted = sifting.sift(
         asking.from_data(answer),
@@ -87,10 +88,10 @@ def _topic(work: Work, one: Proposed, about: Mapping[str, Any]) -> str:
 
 
 def _known(work: Work, batch: Batch) -> Known:
-    """Return what there is already, in the ledger and among drafts."""
+    """Return the existing drafts and jobs about these posts."""
     posts = [item["post_id"] for item in batch["items"]]
     targets = [*posts, *(item["author_id"] for item in batch["items"] if item["author_id"])]
-    since = work.claim.created_at  # how much the agent wrote is not asked here
+    since = work.claim.created_at  # how much the agent wrote does not matter here
     done = surroundings.surroundings(work.deps.db, work.agent.id, targets, since=since)
     with work.deps.db.transaction() as tx:
         taken = queries.taken(tx, work.agent.id, targets)
@@ -108,14 +109,17 @@ _KIND_OF_JOB = {
 
 @dataclass(frozen=True, slots=True)
 class Reviewed:
-    """A draft's content with its words mended. `doubts` are the rules for which no rule may approve it by itself."""
+    """A draft's content with its texts corrected.
+
+    `doubts` are findings for which no rule may approve it automatically.
+    """
 
     content: dict[str, Any]
     doubts: list[str]
 
 
 def reviewed(work: Work, said: Mapping[str, Any]) -> Reviewed | None:
-    """Return a draft's content with its words mended, or None if they must not be published."""
+    """Return a draft's content with its texts corrected, or None if they must not be published."""
     made, standards = dict(said), quality_of(work.deps).standards
     doubts: set[str] = set()
     for name, kind in _TEXTS[DraftKind(said["kind"])].items():
@@ -130,13 +134,13 @@ def reviewed(work: Work, said: Mapping[str, Any]) -> Reviewed | None:
 
 
 def open_all(work: Work, tx: Tx, made: Mapping[str, Any]) -> None:
-    """Create the drafts with their requests for approval, in the transaction that keeps them as a step.
+    """Create the drafts with their requests for approval, in the transaction that saves them as a step.
 
     Raises NobodyProposes, and nothing is created.
     """
     drafts = made["drafts"]
     said = [draft["content"] for draft in drafts]
-    # Whoever would comment on the same post takes turns: then each sees what the others propose.
+    # Proposals about the same post take turns: then each sees the others.
     targets = [one["target"] for one in said if one["kind"] == DraftKind.COMMENT]
     reserve.take_turns(tx, {checks.post_turn(work.claim.surface, target) for target in targets})
     how = scanning.habits(tx, work.agent.id)
@@ -155,19 +159,19 @@ def open_all(work: Work, tx: Tx, made: Mapping[str, Any]) -> None:
             proposal = _proposal(work, new, facts, needs_person=bool(draft.get("doubts")))
             request = approving.propose(work.deps, tx, proposal)
             service.ask(tx, new.id, request.id)
-    # Last: whoever deletes the agent takes its requests back before they lock it.
+    # Last: deleting the agent withdraws its requests before it locks the agent.
     if drafts and not _still_proposes(tx, work.agent.id):
         raise NobodyProposes("the agent was deleted or decides for itself now")
 
 
 def _still_proposes(tx: Tx, agent_id: uuid.UUID) -> bool:
-    """Say whether an agent is there and supervised, and keep it so for the rest of the transaction."""
+    """Return whether an agent exists and is supervised, and lock it so that it stays so until the transaction ends."""
     query = sa.select(AgentRow.id).where(AgentRow.id == agent_id, AgentRow.deleted_at.is_(None))
     return tx.scalar(query.where(AgentRow.autonomy == SUPERVISED).with_for_update(read=True)) is not None
 
 
 def _has_room(work: Work, tx: Tx, new: NewDraft) -> bool:
-    """Say whether one more AI comment is still within the lead, now that nobody else proposes one."""
+    """Return whether the post may have one more AI comment, now that no other proposal is being made."""
     target = new.content["target"]
     if new.kind is not DraftKind.COMMENT or target is None:
         return True
@@ -176,7 +180,7 @@ def _has_room(work: Work, tx: Tx, new: NewDraft) -> bool:
 
 
 def _facts(work: Work, draft: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what approval rules may ask about a draft."""
+    """Return the facts about a draft that approval rules compare."""
     said = draft["content"]
     return {
         "kind": said["kind"], "agent": work.agent.username, "persona": work.agent.persona_id,

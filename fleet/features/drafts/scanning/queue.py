@@ -17,18 +17,18 @@ from fleet.engine.jobs.states import JobState
 from fleet.features.drafts.kinds import SCAN_FEED
 
 _NOW = sa.func.statement_timestamp()
-_OLDEST_SCAN = timedelta(hours=48)  # older ones have ended: a scan is worth doing for half as long
+_OLDEST_SCAN = timedelta(hours=48)  # older ones have ended: a scan expires after half as long
 _IS_RECENT = JobRow.created_at > _NOW - _OLDEST_SCAN  # for the indexes ix_jobs_agent and ix_jobs_rare
 _AGENT = JobRow.agent_id == sa.bindparam("agent_id", type_=sa.Uuid)
 
 
 def has_open_scan(db: Database, agent_id: uuid.UUID) -> bool:
-    """Say whether an agent has a look at its feed before it, or under way."""
+    """Return whether an agent has a scan that waits or runs."""
     return bool(db.run(_OPEN_SCAN, agent_id=agent_id))
 
 
 def last_scan(tx: Tx, agent_id: uuid.UUID) -> tuple[datetime, Mapping[str, Any]] | None:
-    """Return when an agent last came to the end of a look at its feed, and what came of it (ix_jobs_agent).
+    """Return when an agent last finished a scan, and its result (ix_jobs_agent).
 
     None without one, or when it was so long ago that it is pruned.
     """
@@ -39,7 +39,7 @@ def last_scan(tx: Tx, agent_id: uuid.UUID) -> tuple[datetime, Mapping[str, Any]]
 
 
 def scans_ahead(db: Database, job_id: uuid.UUID) -> int:
-    """Return how many scans are under way that began before this one: each knows its place without asking others."""
+    """Return how many scans are running that began before this one: each finds its place in the queue by itself."""
     (row,) = db.run(_SCANS_AHEAD, a_job=job_id)
     return int(row.number)
 

@@ -1,4 +1,4 @@
-"""What each agent has looked at already. Called by `fleet.engine` inside its transactions."""
+"""The items that each agent has read. Called by `fleet.engine` inside its transactions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _A_DAY: sa.ColumnElement[timedelta] = sa.literal(timedelta(days=1), sa.Interval)
 
 
 def unseen(tx: Tx, agent_id: uuid.UUID, item_ids: Sequence[str]) -> set[str]:
-    """Return which of the items an agent has not looked at yet, and note that the others still stand in its feed."""
+    """Return which of the items an agent has not read yet, and record that the others are still in its feed."""
     mine = (SeenRow.agent_id == agent_id, SeenRow.item_id.in_(item_ids))
     seen = set(tx.session.scalars(sa.select(SeenRow.item_id).where(*mine)))
     tx.execute(sa.update(SeenRow).where(*mine, SeenRow.last_at < _CLOCK - _A_DAY).values(last_at=_CLOCK))
@@ -25,7 +25,7 @@ def unseen(tx: Tx, agent_id: uuid.UUID, item_ids: Sequence[str]) -> set[str]:
 
 
 def mark(tx: Tx, agent_id: uuid.UUID, scan_id: uuid.UUID, item_ids: Sequence[str]) -> None:
-    """Note that an agent has looked at items, in the transaction that records what came of it."""
+    """Record that an agent has read items, in the transaction that records the result."""
     if not item_ids:
         return
     rows = [{"agent_id": agent_id, "item_id": item_id, "scan_id": scan_id} for item_id in sorted(set(item_ids))]
@@ -33,7 +33,7 @@ def mark(tx: Tx, agent_id: uuid.UUID, scan_id: uuid.UUID, item_ids: Sequence[str
 
 
 def prune(tx: Tx, *, days: int, limit: int) -> int:
-    """Forget items that have stood in no feed for so long; return how many."""
+    """Delete items that have been in no feed for so long; return how many."""
     cutoff = sa.select(_CLOCK).scalar_subquery() - sa.literal(timedelta(days=days), sa.Interval)
     old = sa.select(SeenRow.agent_id, SeenRow.item_id).where(SeenRow.last_at < cutoff).order_by(SeenRow.last_at)
     victims = old.limit(limit).subquery()

@@ -1,4 +1,4 @@
-"""How drafts fare, for programs: counted by agent, kind, topic or day, with what looks at feeds came to."""
+"""Statistics of drafts: counted by agent, kind, topic or day, with the results of scans."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _USUALLY = timedelta(days=7)
 
 
 class DraftTallyOut(BaseModel):
-    """Drafts that have something in common, by what became of them."""
+    """Drafts of one group, counted by their results."""
 
     key: str | None = Field(description="what they have in common; null for drafts without it")
     name: str | None = Field(description="what people call that: by agent its username, else the key")
@@ -40,7 +40,7 @@ class DraftTallyOut(BaseModel):
 
 
 class ScansOut(BaseModel):
-    """What looks at feeds came to."""
+    """Results of scans."""
 
     done: int
     idle: int = Field(description="of the done, those that found nothing new and asked no model")
@@ -61,7 +61,7 @@ class DraftStats(BaseModel):
 
 
 class StatsQuery(Body):
-    """Counted by what, of whom, since when; a week if nothing is said."""
+    """How to group, which agents, since when; by default a week."""
 
     by: DraftsBy = DraftsBy.AGENT
     since: Moment | None = None

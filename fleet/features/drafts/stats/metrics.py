@@ -1,4 +1,4 @@
-"""Metrics of drafts: a counter of what happens to them, by events."""
+"""Metrics of drafts: counters of their events."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How drafts fare: what agents proposed, how much of it people agreed to, and what looks at feeds came to."""
+"""The page of statistics: proposals, the share that people approved, and the results of scans."""
 
 from __future__ import annotations
 

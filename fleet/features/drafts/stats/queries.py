@@ -1,6 +1,6 @@
-"""How supervised agents fare with their people: what they looked at, what they proposed, what was said to it.
+"""Statistics of supervised agents: scans, proposals and decisions.
 
-Called by the doors; the counting itself is the rooms'.
+Called by entry points; the counting is in `scans` and `tally`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from fleet.features.drafts.stats.tally import DraftsBy, DraftTally
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """What happened since a moment: drafts counted one way and in all, and the looks at feeds that they came from."""
+    """Statistics since a moment: drafts in groups and in all, and the scans behind them."""
 
     since: datetime
     items: Sequence[DraftTally]
@@ -40,7 +40,7 @@ def stats(deps: Deps, by: DraftsBy, *, since: datetime, agent: str | None = None
 
 @dataclass(frozen=True, slots=True)
 class Faring:
-    """How one agent fares: its drafts of the last `days`, and when it last looked at its feed, if that is known."""
+    """Statistics of one agent: its drafts of the last `days`, and the time of its last scan, if known."""
 
     days: int
     total: DraftTally

@@ -1,4 +1,4 @@
-"""What looks at feeds came to, counted from their results."""
+"""Results of scans, summed."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from fleet.features.drafts.kinds import SCAN_FEED
 
 @dataclass(frozen=True, slots=True)
 class Scans:
-    """Looks at feeds: `idle` ones of the done found nothing new and asked no model.
+    """Sums of scans: `idle` ones of the done found nothing new and called no model.
 
-    `dropped` counts by its reason what a model proposed and no draft was made of, `left_out` the posts that were not
-    looked at, once for each scan.
+    `dropped` counts by reason the proposals that became no draft, `left_out` the posts that a scan skipped, once for
+    each scan.
     """
 
     done: int = 0
@@ -33,7 +33,7 @@ class Scans:
 
 
 def counted(tx: Tx, *, since: datetime, agent_id: uuid.UUID | None = None) -> Scans:
-    """Return what the looks that began since a moment came to, of all agents or of one."""
+    """Return the sums of the scans that began since a moment, of all agents or of one."""
     mine = sa.true() if agent_id is None else JobRow.agent_id == agent_id
     where = (JobRow.kind == SCAN_FEED, JobRow.rare, JobRow.created_at >= since, mine)
     new, drafts = (sa.cast(JobRow.result[name].astext, sa.Integer) for name in ("new", "drafts"))
@@ -50,7 +50,7 @@ def counted(tx: Tx, *, since: datetime, agent_id: uuid.UUID | None = None) -> Sc
 
 
 def _summed(tx: Tx, name: str, where: Sequence[sa.SQLColumnExpression[bool]]) -> dict[str, int]:
-    """Return the sums of a part of the results that counts by reason, the most first."""
+    """Return the sums of a part of the results that counts by reason, the largest first."""
     fell = sa.func.jsonb_each_text(JobRow.result[name]).table_valued("key", "value").render_derived()
     number = sa.func.sum(sa.cast(fell.c.value, sa.Integer))
     query = sa.select(fell.c.key, number).select_from(sa.join(JobRow, fell, sa.true())).where(*where)

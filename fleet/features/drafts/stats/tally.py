@@ -1,7 +1,7 @@
-"""How drafts fare, counted: what was proposed since a moment, and what became of it. Reading only.
+"""Counts of drafts proposed since a moment, by their results. Reading only.
 
-Called by `fleet.features.drafts.stats.queries`. Drafts are pruned some time after their decision, so no count goes
-back further.
+Called by `fleet.features.drafts.stats.queries`. Drafts are pruned some time after their decision, so no count goes back
+further.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ class DraftsBy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DraftTally:
-    """Drafts that have something in common, by what became of them. `key` is None for drafts without it.
+    """Drafts of one group, counted by their results. `key` is None for drafts without it.
 
-    `edited` are those of the approved that people had put words of their own into.
+    `edited` are the approved ones that people had edited.
     """
 
     key: str | None
@@ -46,12 +46,12 @@ class DraftTally:
 
     @property
     def agreed(self) -> float | None:
-        """The share of the decided ones that were approved; None while nobody has decided about any."""
+        """The share of the decided ones that were approved; None without decisions."""
         decided = self.approved + self.rejected
         return self.approved / decided if decided else None
 
 
-# Written out: a placeholder in the SELECT would be another one than that in the GROUP BY.
+# Literally: a placeholder in the SELECT would differ from that in the GROUP BY.
 _UTC, _NO_TOPIC = sa.literal_column("'UTC'", sa.Text), sa.literal_column("''", sa.Text)
 _DAY = sa.cast(sa.func.timezone(_UTC, DraftRow.created_at), sa.Date)
 _KEYS: dict[DraftsBy, sa.ColumnElement[Any]] = {

@@ -1,8 +1,8 @@
-"""Whether variants differ: means, differences to the first variant, and intervals that hold together. Pure.
+"""Whether variants differ: means, differences to the first variant, and simultaneous intervals. Pure.
 
-Called by `fleet.features.experiments.service` for the doors. Welch's interval of the difference of two means, with
-Bonferroni's correction for comparing several variants at once. What was assigned by one throw counts as one
-observation: the throws are independent, whatever the agents are like, and that is all that the interval rests on.
+Called by `fleet.features.experiments.service`. Welch's interval of the difference of two means, with Bonferroni's
+correction for several comparisons. Posts assigned by one draw count as one observation: the draws are independent,
+whatever the agents are like, and the interval needs no other assumption.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from enum import StrEnum
 
 CONFIDENCE = 0.95
 LEAST_FOR_AN_INTERVAL = 30
-"""Counts of likes are skewed: with fewer of them their mean is not yet near enough to a normal one."""
+"""Counts of likes are skewed: below this number their mean is not near enough to a normal distribution."""
 
 _TINY = 1e-300
 _PRECISE = 1e-12
@@ -22,7 +22,7 @@ _PRECISE = 1e-12
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What a variant's units showed: how many there are, their mean, and their variance (of n - 1)."""
+    """The observations of a variant: number, mean, and variance (of n - 1)."""
 
     units: int
     mean: float
@@ -30,7 +30,7 @@ class Sample:
 
 
 class EffectVerdict(StrEnum):
-    """What can be said of a variant compared with the first."""
+    """The result for a variant compared with the first."""
 
     REFERENCE = "reference"
     NOT_ENOUGH = "not_enough"
@@ -41,7 +41,7 @@ class EffectVerdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class EffectInterval:
-    """A difference of means, and between which values it lies with the confidence of all comparisons together."""
+    """A difference of means, and its interval at the confidence of all comparisons together."""
 
     difference: float
     low: float
@@ -59,8 +59,8 @@ class Compared:
 def compare(samples: Sequence[Sample], *, enough: int, confidence: float = CONFIDENCE) -> list[Compared]:
     """Compare each sample with the first; the intervals of all of them hold together with this confidence.
 
-    No verdict is given before both have `enough` units: who looks each day and stops at the first difference will find
-    one, effect or not.
+    No verdict is given before both have `enough` units: a person who looks each day and stops at the first difference
+    will find one, effect or not.
     """
     if not samples:
         return []
@@ -79,7 +79,7 @@ def _compared(first: Sample, other: Sample, enough: int, level: float) -> Compar
 
 
 def welch(first: Sample, other: Sample, level: float) -> EffectInterval | None:
-    """Return Welch's interval of other minus first; None with too few units, or when all of them were the same."""
+    """Return Welch's interval of other minus first; None with too few units, or when all of them are equal."""
     if min(first.units, other.units) < LEAST_FOR_AN_INTERVAL:
         return None
     parts = (first.variance / first.units, other.variance / other.units)

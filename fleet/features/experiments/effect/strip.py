@@ -31,7 +31,7 @@ def draw(interval: EffectInterval, reach: float, style: str = "") -> Text:
 
 
 def _place(value: float, reach: float) -> int:
-    """Return the column of a value. One that is not zero never stands on zero's column by rounding alone."""
+    """Return the column of a value. A value other than zero is never rounded to zero's column."""
     if reach <= 0 or value == 0:
         return _ZERO
     away = max(1, round(abs(value) / reach * _ZERO))

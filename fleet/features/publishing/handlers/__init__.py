@@ -1,1 +1,1 @@
-"""Job handlers of publishing: posts, accounts, and what agents do with others' posts."""
+"""Job handlers of publishing: posts, accounts, comments and reactions."""

@@ -1,4 +1,4 @@
-"""An agent's account on its surface: asked for and removed, both as often as need be."""
+"""An agent's account on its surface: created and removed, both safe to repeat."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A post: words, then a picture, then the gallery. Words and picture are paid for once, whatever happens between."""
+"""Handler of posts: text, then picture, then the gallery.
+
+Text and picture are paid for once, whatever happens between.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,7 @@ from fleet.features.publishing.kinds import POST
 from fleet.features.publishing.pictures import picture
 from fleet.features.publishing.words import batching, published_texts
 from fleet.features.publishing.words.memory import MOST_RECALLED, memory_of
+from fleet.features.publishing.words.quality import quality_of
 from fleet.features.publishing.words.review_words import Turn, WrittenDraft, reviewed, reviewed_once
 from fleet.features.publishing.words.voice import speaker_of
 from fleet.llm.base import PostRequest
@@ -33,13 +37,13 @@ def prepare(work: Work) -> AnyAction | Skipped | Held:
     if isinstance(words, Skipped | Held):
         return words
     work.told = {"reason": words["reason"]} if "reason" in words else {}
-    # A post that may be out already is looked for by its words; nothing is fetched or drawn for that.
+    # A probe searches by the text of the post; nothing is fetched or drawn for that.
     url = "" if work.claim.state is JobState.UNKNOWN else picture(work, words["image_prompt"])
     return work.action(social.POST, social.PostPayload(words["caption"], url, words["alt_text"]))
 
 
 def _as_approved(work: Work, said: Mapping[str, Any]) -> AnyAction | Skipped:
-    """Return the post of an approved draft, with its kept picture or one that the workflow makes now."""
+    """Return the post of an approved draft, with its stored picture or one that the workflow makes now."""
     stale = approved.why_not(work)
     if stale is not None:
         return stale
@@ -58,9 +62,9 @@ def _as_approved(work: Work, said: Mapping[str, Any]) -> AnyAction | Skipped:
 
 
 def _kept_picture(work: Work, kept: Sequence[Mapping[str, Any]]) -> str | None:
-    """Return the picture that a person approved; None for a draft without one.
+    """Return the approved picture; None for a draft without one.
 
-    Raises InvalidInput, so that the job becomes a dead letter, in a fleet without a feature that keeps pictures:
+    Raises InvalidInput in a fleet without a feature that stores pictures, so that the job becomes a dead letter:
     another picture is not the approved one.
     """
     if not kept:
@@ -83,7 +87,8 @@ def _write(work: Work, turn: Turn) -> WrittenDraft | Held:
         for styles in registry.current().extensions("publishing.styles")
         for style in styles(work.deps, work.claim.payload)
     )
-    request = PostRequest(speaker_of(work.deps, work.agent), tuple(recent), memories, styles, turn.objections)
+    heard = quality_of(work.deps).heard(work.claim.surface)
+    request = PostRequest(speaker_of(work.deps, work.agent), tuple(recent), memories, styles, turn.objections, heard)
     made = batching.words(work, request, turn)
     if isinstance(made, Held):
         return made

@@ -1,6 +1,6 @@
-"""Handlers of what agents do with others' posts: comment, like, react, connect, browse.
+"""Handlers of actions on posts: comment, like, react, connect, browse.
 
-Posts' words are data, never instructions. Browsing writes nothing but the ledger.
+Texts of posts are data, never instructions. Browsing writes nothing but the ledger.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from fleet.features.costs import budget_guard
 from fleet.features.publishing import approved, comment_candidates
 from fleet.features.publishing.rules import REACTIONS
 from fleet.features.publishing.words.memory import MOST_RECALLED, memory_of
+from fleet.features.publishing.words.quality import quality_of
 from fleet.features.publishing.words.review_words import Turn, WrittenDraft, reviewed, reviewed_once
 from fleet.features.publishing.words.voice import speaker_of
 from fleet.llm.base import CommentRequest, SeenPost
@@ -31,7 +32,7 @@ from fleet.llm.offline.provider import OfflineProvider
 
 
 def comment(work: Work) -> AnyAction | Skipped | Held:
-    """Return the comment: choice and words made once for all attempts, or as they were approved."""
+    """Return the comment: target and text are made once for all attempts, or approved."""
     said = approved.content_of(work)
     stale = approved.why_not(work)
     if stale is not None:
@@ -55,15 +56,17 @@ def _write(work: Work, turn: Turn) -> WrittenDraft | Skipped:
         return Skipped("nothing that was offered is open for a comment any more")
     authors = tuple(dict.fromkeys(post.author for post in seen))
     memories = memory_of(work.deps).recall(work.agent.id, authors, limit=MOST_RECALLED)
-    request = CommentRequest(speaker_of(work.deps, work.agent), seen, memories, turn.objections)
+    heard = quality_of(work.deps).heard(work.claim.surface)
+    request = CommentRequest(speaker_of(work.deps, work.agent), seen, memories, turn.objections, heard)
     words, usage = budget_guard.words_of(work).write_comment(request, turn.dice, within_s=work.words_within_s)
-    if words.answers not in {one.id for one in seen}:  # a recording can; what is said to nobody is not said
+    # A recorded response can name another post: then write to one of these.
+    if words.answers not in {one.id for one in seen}:
         words, usage = OfflineProvider().write_comment(request, turn.dice)
     return WrittenDraft({"text": (Kind.COMMENT, words.text)}, usage, words.reason, words.answers)
 
 
 def wordless(work: Work) -> AnyAction | Skipped:
-    """Return a like, or another reaction without words: the one that the job's kind names."""
+    """Return a like, or another reaction without text: the one that the job's kind names."""
     stale = approved.why_not(work)
     if stale is not None:
         return stale

@@ -1,1 +1,1 @@
-"""The words of posts and comments: in whose voice, what was said before, and the review before they are published."""
+"""Texts of posts and comments: voice, memory, and the review before they are published."""

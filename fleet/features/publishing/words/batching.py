@@ -1,8 +1,8 @@
-"""A post's words by its provider's batches, for half the price: ordered, put aside, looked at again, collected.
+"""A post's text from its provider's batch API, for half the price: order, snooze, poll, collect.
 
 Called by the post handler where FLEET_LLM_BATCH is set. A batch holds one post: the price is the same however many it
-holds, and a job then depends on no other. An order is handed in at most once; whatever is wrong with it ends in a
-direct call. Each line of the story is a step of the job, so a crash costs a look and not a second payment.
+holds, and a job then depends on no other. An order is submitted at most once; any failure falls back to a direct call.
+Each stage is a step of the job, so a crash costs a poll and not a second payment.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ log = logs.get(__name__)
 _ORDER, _ID, _CLOSED = "batch:order", "batch:id", "batch:closed"
 _LONGEST_WAIT = timedelta(hours=24)
 _TIME_TO_POST = timedelta(minutes=30)
-"""What a post needs before it expires: words asked for directly, a picture, retries."""
+"""The time that a post needs before it expires: for a direct call, a picture, retries."""
 _WORTH_A_BATCH = timedelta(minutes=30)
 _FIRST_LOOK, _LONGEST_LOOK = timedelta(minutes=1), timedelta(minutes=30)
 _SKEW = timedelta(minutes=2)
 
 
 def words(work: Work, request: PostRequest, turn: Turn) -> tuple[PostWords, Usage] | Held | None:
-    """Return the words of the job's batch, or when to look at it again; None to ask a model directly."""
+    """Return the text of the job's batch, or when to poll again; None to call a model directly."""
     batches = work.deps.batches
     if batches is None or turn.objections or "why" in (work.known(_CLOSED) or {}):
         return None
@@ -66,7 +66,7 @@ def _order(
     try:
         batch_id = batches.submit({order["name"]: (request, turn.dice)})
     except ModelError as error:
-        if error.unmetered:  # the answer was lost and the batch may be there: the next look searches for it
+        if error.unmetered:  # the response was lost and the batch may exist: the next poll searches for it
             return _later(work, now)
         _leave(work, str(error), settle=True)
         return None
@@ -102,7 +102,7 @@ def _look(
 
 
 def _found(work: Work, batches: BatchWriter) -> str | StillRunning | None:
-    """Search for a batch whose id was lost with the process, or the answer, that had it."""
+    """Search for a batch whose id was lost with a process or a response."""
     order = work.known(_ORDER)
     at, lease = _ordered_at(order), timedelta(seconds=work.deps.settings.lease_s)
     found = batches.find(order["name"], since=at - _SKEW, until=at + lease + _SKEW, within_s=work.words_within_s)
@@ -110,7 +110,7 @@ def _found(work: Work, batches: BatchWriter) -> str | StillRunning | None:
 
 
 def _collect(work: Work, batches: BatchWriter, request: PostRequest, batch_id: str) -> tuple[PostWords, Usage] | None:
-    """Read the words and charge them, once. They are read again, for nothing, where a crash lost them."""
+    """Read the text and charge it, once. Reading it again after a crash is free."""
     name = work.known(_ORDER)["name"]
     result = batches.collect(batch_id, {name: request})[name]
     failed = isinstance(result, ModelError)

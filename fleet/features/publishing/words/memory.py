@@ -1,8 +1,7 @@
-"""What an agent remembers when it writes: for now what the ledger tells of its own posts and comments.
+"""An agent's memory for its writer: its own posts and comments in the ledger.
 
 A `fleet.llm.provider.Remember` for the handlers of posts and comments, and for scans. It reads results and never
-checkpoints: what was written and not published has not happened. Names are strangers' words, and all of it reaches a
-model as data.
+checkpoints: unpublished texts do not count. Names are untrusted text, and all of it reaches a model as data.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ _LONGEST_TEXT_CHARS = 100
 
 @dataclass(frozen=True, slots=True)
 class Deed:
-    """A post or comment that stands. `to` is the name of whom a comment answers, as its surface tells it."""
+    """A published post or comment. `to` is the name of the user whom a comment answers, from the surface."""
 
     kind: str
     text: str
@@ -43,15 +42,15 @@ def deeds(db: Database, agent_id: uuid.UUID, *, limit: int) -> list[Deed]:
 
 
 class LedgerMemory:
-    """Remembers an agent's latest posts and comments, and whom it talked to."""
+    """Remembers an agent's latest posts and comments, and the users it answered."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
 
     def recall(self, agent_id: uuid.UUID, about: tuple[str, ...], *, limit: int) -> tuple[str, ...]:
-        """Return what was said to somebody of `about` first, then the newest.
+        """Return earlier texts to users in `about` first, then the newest.
 
-        About nobody: what was said to others alone, since a writer of posts is shown its captions anyway.
+        With no user in `about`: comments alone, since a writer of posts is shown its captions anyway.
         """
         names = {name.casefold() for name in about if name}
         found = deeds(self._db, agent_id, limit=_LOOKED_THROUGH)
@@ -61,7 +60,7 @@ class LedgerMemory:
 
 
 def memory_of(deps: Deps) -> Remember:
-    """Return what agents of this process remember."""
+    """Return the memory of this process's agents."""
     return deps.part("memory", lambda deps: LedgerMemory(deps.db))
 
 
@@ -69,7 +68,7 @@ def _sentence(deed: Deed) -> str:
     said = text.cut(deed.text, _LONGEST_TEXT_CHARS)
     if deed.kind == POST:
         return f"Posted: {said}"
-    # A stranger chose this name: it reaches the model only if it is one.
+    # an untrusted name: it reaches the model only if it is a valid username
     return f"Told {author_name(deed.to) or 'somebody'}: {said}"
 
 

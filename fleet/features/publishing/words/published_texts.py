@@ -1,6 +1,6 @@
-"""What the fleet's agents have said: captions and comments that passed the review, as the ledger keeps them.
+"""The fleet's published texts: captions and comments that passed the review, from the ledger.
 
-Called by `fleet.engine` for not saying the same again.
+Called by `fleet.engine` to avoid repetition.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from fleet.engine.jobs.models import JobRow
 from fleet.features.publishing.kinds import COMMENT, POST
 
 _PUBLIC = (POST, COMMENT)
-"""What has words that everybody reads."""
+"""The kinds with public text."""
 SLOWEST_COMMIT = timedelta(seconds=10)
-"""A write is dated before its transaction ends, so what is read again reaches this far back."""
+"""A write is dated before its transaction ends, so incremental reads overlap by this much."""
 
 
 def recent_results(tx: Tx, agent_id: uuid.UUID, kind: str, field: str, *, limit: int = 50) -> list[str]:
-    """Return one field of the newest checkpoints' words, for not saying the same again."""
+    """Return one field of the newest checkpoints' texts, to avoid repetition."""
     said = _words(field)
     query = (
         sa.select(said)
@@ -54,10 +54,10 @@ def texts_sent(tx: Tx, surface: str, since: datetime | None, *, limit: int) -> l
 
 
 def was_sent(tx: Tx, surface: str, words: str, *, since: datetime, but: uuid.UUID, most: int) -> bool:
-    """Say whether a job other than `but` sent these very words to a surface after a moment (ix_jobs_surface_writes).
+    """Return whether a job other than `but` sent this exact text to a surface after a moment (ix_jobs_surface_writes).
 
-    No more than the newest `most` texts are looked at. Of two that ask at once both are told no, unless the caller sees
-    to it that they take turns.
+    At most the newest `most` texts are compared. Two concurrent calls both return False, unless the caller makes them
+    take turns.
     """
     given = {"surface": surface, "words": words, "since": since - SLOWEST_COMMIT, "but": but, "most": most}
     row: Any = tx.run(_SENT_SINCE, **given).fetchone()
@@ -65,8 +65,8 @@ def was_sent(tx: Tx, surface: str, words: str, *, since: datetime, but: uuid.UUI
 
 
 def texts_under_way(tx: Tx, surface: str) -> list[Worded]:
-    """Return what workers have written and not sent yet: between a caption and its post lies a picture, half a minute
-    long (ix_jobs_leases).
+    """Return texts that are written and not sent yet: a picture, of half a minute, comes between a caption and its
+    post (ix_jobs_leases).
     """
     under_way = _worded(surface).where(JobRow.lease_until.is_not(None), JobRow.sending_at.is_(None))
     return [Worded(*row) for row in tx.execute(under_way)]
@@ -79,7 +79,7 @@ def _worded(surface: str) -> sa.Select[uuid.UUID, uuid.UUID | None, datetime | N
 
 
 def _words(field: str) -> sa.ColumnElement[str]:
-    """Return a field of the words that passed the review, which is the second draft where the first was refused."""
+    """Return a field of the text that passed the review, which is the second draft if the first was refused."""
     return sa.func.coalesce(JobRow.checkpoint["words:2"][field].astext, JobRow.checkpoint["words"][field].astext)
 
 

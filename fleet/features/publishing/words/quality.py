@@ -1,7 +1,7 @@
-"""What a process knows for looking at texts: the standards, the voices, and what the fleet has said lately.
+"""A process's data for reviews: the standards, the voices, and the fleet's recent texts.
 
-Used by `fleet.features.publishing.words.review_words`. What has been said is read from the
-ledger, where the jobs of all processes stand; this process's own texts are known at once.
+Used by `fleet.features.publishing.words.review_words`. Recent texts are read from the ledger, which has the jobs of all
+processes; this process's own texts are added at once.
 """
 
 from __future__ import annotations
@@ -43,8 +43,14 @@ class Quality:
                 self._catch_up(surface, texts)
             return texts
 
+    def heard(self, surface: str) -> tuple[str, ...]:
+        """Return how the newest texts of a surface begin, as far as this process knows. Asks no database."""
+        with self._lock:
+            texts = self._recent.get(surface)
+        return () if texts is None else texts.beginnings()
+
     def voice(self, speaker: Speaker) -> Voice | None:
-        """Return what a speaker's persona sounds like, counted once; None without a persona."""
+        """Return the voice of an author's persona, computed once; None without a persona."""
         if speaker.persona_id is None:
             return None
         if speaker.persona_id not in self._voices:
@@ -65,5 +71,5 @@ class Quality:
 
 
 def quality_of(deps: Deps) -> Quality:
-    """Return what this process knows of texts."""
+    """Return this process's data for reviews."""
     return deps.part("quality", lambda deps: Quality(deps.db, deps.settings))

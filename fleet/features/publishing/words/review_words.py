@@ -1,7 +1,7 @@
-"""Words that are fit to publish: written, looked at, and written once more, told why, where they were refused.
+"""Texts that passed the review: written, reviewed, and written once more with the reasons if they were refused.
 
-Called by the handlers of what has words. Each draft is a paid step of its own, so that neither a crash nor a retry
-pays twice, and what the checkpoint keeps has passed: of a refused draft only the rules and the reasons are kept.
+Called by the handlers of texts. Each draft is a paid step of its own, so that neither a crash nor a retry pays twice.
+The checkpoint holds only texts that passed: of a refused draft only the rules and the reasons are stored.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ log = logs.get(__name__)
 _RULE = "rule:"
 _STEPS = ("words", "words:2")
 _PUBLISHED = ("caption", "text", "alt_text", "image_prompt")
-"""Under these names the checkpoint keeps what others will see."""
+"""The names under which the checkpoint stores public texts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class WrittenDraft:
-    """What a writer gave back: each text by the name under which the checkpoint keeps it, and why it is this one.
+    """A writer's draft: each text by its name in the checkpoint, and the reasons for it.
 
     `target` is the post that was chosen, where there was a choice.
     """
@@ -68,7 +68,7 @@ def reviewed(work: Work, write: Write) -> dict[str, Any] | Skipped | Held:
     """Return the texts of the first draft that passes, by name; or Skipped with the reasons when both are refused, or
     when a person has to approve them first.
 
-    Also what `write` returns instead of a draft.
+    Also any other value that `write` returns instead of a draft.
     """
     words: dict[str, Any] = {}
     for number, step in enumerate(_STEPS, start=1):
@@ -87,7 +87,7 @@ def reviewed(work: Work, write: Write) -> dict[str, Any] | Skipped | Held:
 
 
 def _doubtful(work: Work, words: Mapping[str, Any]) -> Skipped:
-    """Hand doubtful words to the feature that asks people ("publishing.doubtful"); without one they are refused."""
+    """Hand over a doubtful text to the feature that asks people ("publishing.doubtful"); without one it is refused."""
     for hand_over in registry.current().extensions("publishing.doubtful"):
         skipped: Skipped = hand_over(work, words)
         return skipped
@@ -95,7 +95,7 @@ def _doubtful(work: Work, words: Mapping[str, Any]) -> Skipped:
 
 
 def approved_by_person(work: Work) -> bool:
-    """Say whether a person approved what a job publishes; a rule that approves by itself is no person."""
+    """Return whether a person approved the content of a job; automatic approval by a rule does not count."""
     by = work.claim.requested_by
     return "draft" in work.claim.payload and by is not None and not by.startswith(_RULE)
 
@@ -103,8 +103,8 @@ def approved_by_person(work: Work) -> bool:
 def reviewed_once(work: Work, texts: Mapping[str, tuple[Kind, str]]) -> dict[str, Any] | Skipped:
     """Return the texts of an approved draft, by name, if they pass; or Skipped with the reasons.
 
-    They are not written anew: what was approved is published, or nothing. A doubt is settled by a person's approval; a
-    draft that a rule approved by itself is refused for it.
+    They are not written again: the approved text is published, or none. A person's approval settles a doubt; a draft
+    that a rule approved automatically is refused for it.
     """
     draft = WrittenDraft(texts, Usage("draft", "approved"))
     words: dict[str, Any] = work.step(
@@ -118,7 +118,7 @@ def reviewed_once(work: Work, texts: Mapping[str, tuple[Kind, str]]) -> dict[str
 
 
 def said_meanwhile(tx: Tx, work: Work, action: AnyAction) -> Skipped | None:
-    """Return that these very words have gone out since they were looked at: a job may wait with them for hours."""
+    """Return Skipped if the same text was sent since the review: a job may wait with it for hours."""
     claim, payload = work.claim, action.payload
     most = work.deps.settings.of(PublishingSettings).recent_texts
     if not isinstance(payload, PostPayload | CommentPayload) or not most:
@@ -129,7 +129,7 @@ def said_meanwhile(tx: Tx, work: Work, action: AnyAction) -> Skipped | None:
 
 
 def _looked_at(work: Work, draft: WrittenDraft, *, last: bool) -> dict[str, Any]:
-    """Return what is kept of a draft: its words, or why it is refused."""
+    """Return the record of a draft: its texts, or why it is refused."""
     by = f"{draft.usage.provider}/{draft.usage.model}"
     quality, surface = quality_of(work.deps), work.claim.surface
     voice = quality.voice(speaker_of(work.deps, work.agent))
@@ -150,7 +150,7 @@ def _looked_at(work: Work, draft: WrittenDraft, *, last: bool) -> dict[str, Any]
     chosen = {"post": draft.target} if draft.target is not None else {}
     if doubts and not approved_by_person(work):
         texts = {name: verdict.text for name, verdict in verdicts.items()}
-        # Apart from what passed: nobody compares new words with these, and nobody remembers them.
+        # Separate from texts that passed: new texts are not compared with these, and no memory has them.
         return {"doubtful": texts | chosen, "rules": _rules(doubts), "why": [str(one) for one in doubts], "by": by}
     for name, (kind, _) in draft.texts.items():
         if kind in (Kind.CAPTION, Kind.COMMENT):
@@ -162,7 +162,7 @@ def _looked_at(work: Work, draft: WrittenDraft, *, last: bool) -> dict[str, Any]
 
 
 def _aimed(work: Work, target: str) -> bool:
-    """Make the chosen post the job's own; False when another job of this agent was faster."""
+    """Set the chosen post as the job's target; False when another job of this agent was faster."""
     with work.deps.db.transaction() as tx:
         return comment_targets.aim(tx, work.claim, target)
 
@@ -172,11 +172,11 @@ def _rules(found: Iterable[Finding]) -> list[str]:
 
 
 def _moderated(work: Work, step: str, number: int, words: dict[str, Any]) -> dict[str, Any]:
-    """Return words that the moderator has let pass, or what is kept in their place. Raises Unanswered: the job waits.
+    """Return texts that the moderator has passed, or the record in their place. Raises Unanswered: the job waits.
 
-    Also raises what the agent's purse raises, for a moderator that is paid.
+    Also raises the errors of the agent's budgets, for a moderator that is paid.
 
-    Asked after they were saved, since they are paid; and not about a post that may be out already.
+    Called after the texts were saved, since they are paid for; and not for a post that may be sent already.
     """
     moderator = work.deps.moderator
     if moderator is None or words.get("moderated") == moderator.name or work.claim.state is JobState.UNKNOWN:
@@ -191,7 +191,7 @@ def _moderated(work: Work, step: str, number: int, words: dict[str, Any]) -> dic
 
 
 def _kept(work: Work, words: Mapping[str, Any], by: str, judgements: Iterable[Judgement]) -> dict[str, Any]:
-    """Return what is kept of words that a moderator has judged."""
+    """Return the record of texts after the moderator's check."""
     judgements = list(judgements)
     refused = sorted({f"moderation.{category}" for one in judgements for category in one.refused})
     doubtful = sorted({f"moderation.{category}" for one in judgements for category in one.doubtful})
@@ -208,7 +208,7 @@ def _kept(work: Work, words: Mapping[str, Any], by: str, judgements: Iterable[Ju
 
 
 def _remarks(verdicts: Mapping[str, ReviewResult]) -> dict[str, list[str]]:
-    """Return what was mended and noted, to be kept with the words."""
+    """Return the corrections and notes, to be stored with the texts."""
     found = [
         f"{name}: {finding}"
         for name, verdict in verdicts.items()
@@ -219,7 +219,7 @@ def _remarks(verdicts: Mapping[str, ReviewResult]) -> dict[str, list[str]]:
 
 
 def _told(work: Work, step: str, number: int, tx: Tx) -> None:
-    """Record a refusal or a doubt: which rules, and never the words."""
+    """Emit an event about a refusal or a doubt: the rules, and never the text."""
     words = work.known(step)
     rules = words.get("refused") or words.get("rules")
     if not rules:

@@ -1,4 +1,4 @@
-"""Whose voice an agent's words are in."""
+"""The persona in whose voice an agent writes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fleet.llm.base import Speaker
 
 
 def speaker_of(deps: Deps, agent: ActingAgent) -> Speaker:
-    """Return an agent as a writer of words sees it. Raises NotFound for a persona that is gone."""
+    """Return an agent as the writer of its texts. Raises NotFound for a persona that is gone."""
     persona = personas_of(deps).get(agent.persona_id) if agent.persona_id else None
     return Speaker(
         agent.name, agent.persona_id, agent.character,

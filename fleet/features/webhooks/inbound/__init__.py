@@ -1,1 +1,1 @@
-"""Incoming webhooks: sources, their signatures, what was received."""
+"""Incoming webhooks: sources, their signatures, received events."""

@@ -1,4 +1,4 @@
-"""Sources for programs: who may tell the fleet something, and what they told. Secrets are told once."""
+"""The API of sources and received events. Secrets are shown once."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Name = Annotated[str, Path(pattern="^[a-z0-9][a-z0-9_-]{0,59}$")]
 
 
 class SourceOut(BaseModel):
-    """Who may tell the fleet something, and how its signature is made."""
+    """A source of incoming events, and its signature scheme."""
 
     name: str
     description: str
@@ -43,7 +43,7 @@ class SourceOut(BaseModel):
 
 
 class NewSource(Body):
-    """A source as it is to be; without a secret one is made."""
+    """A source to be created; without a secret one is made."""
 
     name: str = Field(max_length=60)
     description: str = Field("", max_length=200)
@@ -64,7 +64,7 @@ class NewSource(Body):
 
 
 class ReceivedOut(BaseModel):
-    """Something that a source told."""
+    """A received event."""
 
     id: uuid.UUID
     external_id: str
@@ -83,15 +83,15 @@ class SourceList(BaseModel):
 
 
 class ReceivedQuery(Paging):
-    """Which page of what a source told."""
+    """A page of received events."""
 
 
 class ReceivedPage(Page[ReceivedOut]):
-    """A page of what a source told, newest first."""
+    """Received events of a source, newest first."""
 
 
 class Content(BaseModel):
-    """The very bytes of what a source told."""
+    """The exact body of a received event."""
 
     base64: str
 

@@ -1,6 +1,6 @@
-"""The door for what others tell us: open to anybody, since a signature is all that a source has to show.
+"""The route for incoming webhooks: open to everybody, since sources prove themselves by a signature alone.
 
-Reads no more of a body than may be kept, and says nothing about why something was refused.
+Reads no more of a body than the limit, and gives no reason for a refusal.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Heard(BaseModel):
 
 
 async def bounded_body(request: Request) -> bytes | None:
-    """Return the body as it came, or None as soon as it is longer than what is kept."""
+    """Return the body, or None as soon as it is longer than the limit."""
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
@@ -39,10 +39,10 @@ async def bounded_body(request: Request) -> bytes | None:
              responses={200: {"model": Heard}, 401: {}, 413: {}, 503: {}})  # fmt: skip
 def receive(request: Request, deps: TheDeps, source: Annotated[str, Path(max_length=60)],
             body: Annotated[bytes | None, Depends(bounded_body)]) -> Response:  # fmt: skip
-    """Store what a source says: 202 for what is new, 200 for what is known, 401 for whoever is not a source of ours."""
+    """Store a received event: 202 for a new one, 200 for a duplicate, 401 for an unknown source or signature."""
     if body is None:
         return problem(413, f"At most {MOST_BYTES} bytes are taken.")
-    # Of a header that stands twice the last one counts, for the signature and for the id alike.
+    # Of a repeated header the last value counts, for the signature and for the id alike.
     headers = {name.lower(): value for name, value in request.headers.items()}
     try:
         given = receiving.receive(deps, source, headers, body)

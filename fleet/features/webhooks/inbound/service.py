@@ -1,7 +1,7 @@
-"""What others tell us: verified, stored once, told as an event. And people's verbs over sources.
+"""Incoming webhooks: verify, store once, emit an event. And commands on sources.
 
-Whoever cannot prove to be a source learns nothing: an unknown one, one that is switched off and a wrong signature are
-refused alike, after the same work, and so is one whose secret cannot be opened any more.
+Refusals reveal nothing: an unknown source, one that is switched off, a wrong signature and a lost secret get the same
+response, after the same work.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from fleet.features.webhooks.signatures import Scheme, is_genuine
 from fleet.features.webhooks.sources import InboundSource, ReceivedItem
 
 MOST_BYTES = 262_144
-"""What a source may say at once."""
+"""Maximum size of a body."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,59}", re.A)
 _HEADER = re.compile(r"[A-Za-z0-9-]{1,100}", re.A)
 _PATH = re.compile(r"[\w$-]+(?:\.[\w$-]+)*", re.A)
@@ -36,7 +36,7 @@ log = logs.get(__name__)
 
 
 class NotGenuine(FleetError):
-    """It cannot be shown that a source of ours says this."""
+    """The request does not prove that it comes from a source."""
 
     def __init__(self) -> None:
         super().__init__("The signature does not fit.")
@@ -44,13 +44,14 @@ class NotGenuine(FleetError):
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What came of something that a source said: its id if it is new, None if it was known."""
+    """The result of a received event: its id if it is new, None for a duplicate."""
 
     id: uuid.UUID | None
 
 
 def receive(deps: Deps, name: str, headers: Mapping[str, str], body: bytes) -> Given:
-    """Store what a source says, once for each of its ids, and tell of it. Raises NotGenuine, InvalidInput, Unavailable.
+    """Store a received event, once for each of its source's ids, and emit it. Raises NotGenuine, InvalidInput,
+    Unavailable.
 
     `headers` have names in lower case.
     """
@@ -58,7 +59,7 @@ def receive(deps: Deps, name: str, headers: Mapping[str, str], body: bytes) -> G
         raise InvalidInput(f"This is longer than {MOST_BYTES} bytes.")
     try:
         ring = keys.ring(deps.settings)
-    except FleetError as error:  # told to everybody, whatever they call themselves
+    except FleetError as error:  # the response to every caller
         raise Unavailable("Nothing can be verified now.") from error
     with deps.db.transaction() as tx:
         source, now = (sources.named(tx, name) if _NAME.fullmatch(name) else None), tx.now()
@@ -78,7 +79,7 @@ def receive(deps: Deps, name: str, headers: Mapping[str, str], body: bytes) -> G
 
 
 def _opened(ring: Keyring, source: InboundSource) -> str:
-    """Return a source's secret; where it is lost, one that nobody has: another answer would tell of the source."""
+    """Return a source's secret; if it is lost, a random one: another response would reveal that the source exists."""
     try:
         return hook_secrets.of_source(ring, source)
     except LostKey as error:
@@ -88,7 +89,7 @@ def _opened(ring: Keyring, source: InboundSource) -> str:
 
 @dataclass(frozen=True, slots=True)
 class SourceFields:
-    """A source as a person describes it. Without a `secret` one is made."""
+    """The editable fields of a source. Without a `secret` one is made."""
 
     name: str
     scheme: Scheme
@@ -126,7 +127,7 @@ def get(deps: Deps, name: str) -> InboundSource:
 
 
 def change_secret(deps: Deps, name: str, secret: str = "", *, by: str) -> str:
-    """Keep another secret for a source, a given one or one that is made here; return it. Raises NotFound."""
+    """Replace a source's secret by a given or a random one; return it. Raises NotFound."""
     secret = _secret(secret)
     with deps.db.transaction() as tx:
         source = sources.get(tx, name)
@@ -145,7 +146,7 @@ def switch(deps: Deps, name: str, *, on: bool, by: str) -> bool:
 
 
 def remove(deps: Deps, name: str, *, by: str) -> None:
-    """Forget a source and all that it told us. Raises NotFound."""
+    """Remove a source and its received events. Raises NotFound."""
     with deps.db.transaction() as tx:
         before = _shown(sources.get(tx, name))
         sources.remove(tx, name)
@@ -153,7 +154,7 @@ def remove(deps: Deps, name: str, *, by: str) -> None:
 
 
 def history(deps: Deps, name: str, *, limit: int = 50, before: uuid.UUID | None = None) -> Sequence[ReceivedItem]:
-    """Return what a source told us, newest first. Raises NotFound."""
+    """Return a source's received events, newest first. Raises NotFound."""
     with deps.db.transaction() as tx:
         return sources.page(tx, sources.get(tx, name).id, limit=limit, before_id=before)
 

@@ -1,4 +1,4 @@
-"""What a receiver's answer means for a delivery, and when a receiver that fails is let rest or given up. Pure."""
+"""The meaning of a receiver's response, and when a failing receiver is paused or switched off. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _GONE = 410
 _PASSING = frozenset({408, 425, 429})
 _LONGEST_WISH_S = 86_400.0
 PATIENCE = 3
-"""So many failures in a row, and a receiver is let rest."""
+"""A receiver is paused after so many failures in a row."""
 _LONGEST_REST_S = 300.0
 GIVEN_UP_AFTER = timedelta(days=3)
 """A receiver that has taken nothing for so long, and refused at least `LEAST_FAILURES` times, is given up."""
@@ -24,7 +24,7 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Later:
-    """Worth another try; `after_s` is the receiver's own wish, if it has one."""
+    """Try again; `after_s` is the receiver's Retry-After, if it sent one."""
 
     why: str
     after_s: float | None = None
@@ -32,7 +32,7 @@ class Later:
 
 @dataclass(frozen=True, slots=True)
 class Never:
-    """The receiver will not take this one. `gone`: nor any other, it says."""
+    """The receiver refuses this delivery for good. `gone`: and every other one."""
 
     why: str
     gone: bool = False
@@ -42,7 +42,7 @@ Meaning = Taken | Later | Never
 
 
 def meaning(status: int, wish: str, now: datetime) -> Meaning:
-    """Return what an answer means; `wish` is its Retry-After, or nothing."""
+    """Return the meaning of a response; `wish` is its Retry-After, or empty."""
     words = f"the receiver answers {status}"
     if 200 <= status < 300:
         return Taken()
@@ -56,7 +56,7 @@ def meaning(status: int, wish: str, now: datetime) -> Meaning:
 
 
 def wish_s(wish: str, now: datetime) -> float | None:
-    """Return the seconds that a Retry-After asks for, as a number or as a date, a day at most; None for neither."""
+    """Return the seconds of a Retry-After, as a number or as a date, a day at most; None for an invalid one."""
     wish = wish.strip()
     if wish.isascii() and wish.isdigit() and len(wish) < 10:
         return min(float(wish), _LONGEST_WISH_S)
@@ -70,7 +70,7 @@ def wish_s(wish: str, now: datetime) -> float | None:
 
 
 def rests_until(failures: int, last_failure_at: datetime | None) -> datetime | None:
-    """Return until when a receiver is left alone: after a few failures in a row each doubles the rest, to 5 minutes.
+    """Return until when a receiver is paused: after a few failures in a row each doubles the pause, to 5 minutes.
 
     A receiver that is down then costs one attempt now and again, and not one for every event.
     """
@@ -81,5 +81,5 @@ def rests_until(failures: int, last_failure_at: datetime | None) -> datetime | N
 
 
 def is_given_up(failures: int, failing_since: datetime | None, now: datetime) -> bool:
-    """Say whether a receiver has failed so long that nobody is to try again by itself."""
+    """Return whether a receiver has failed so long that it is switched off."""
     return failing_since is not None and failures >= LEAST_FAILURES and now - failing_since >= GIVEN_UP_AFTER

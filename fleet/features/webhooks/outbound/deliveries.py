@@ -1,4 +1,4 @@
-"""Deliveries: one event for one subscription each, with what its receiver answered. Their state is their jobs'."""
+"""Deliveries: one event for one subscription each, with the receiver's response. Their state is their jobs'."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fleet.core.db import Tx
 from fleet.features.webhooks.models import DeliveryRow
 
 _CLOCK = sa.func.clock_timestamp()
-# Rooms meet by id: of a job only what a list shows is read, by its table's name.
+# Joined by id: the columns of a job that a list shows are read by the table's name.
 _JOBS = sa.table(
     "jobs", sa.column("id", sa.Uuid), sa.column("state", sa.String), sa.column("attempts", sa.Integer),
     sa.column("error", sa.Text), sa.column("held", sa.String), sa.column("next_attempt_at", sa.DateTime(timezone=True)),
@@ -22,7 +22,7 @@ _JOBS = sa.table(
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One delivery as lists show it. `status` and `answer` are of the last try; `why` is what stands in its way."""
+    """One delivery in a list. `status` and `answer` are of the last try; `why` says why it waits."""
 
     job_id: uuid.UUID
     subject: str
@@ -48,7 +48,7 @@ class Tried:
 
 
 def add(tx: Tx, rows: Sequence[tuple[uuid.UUID, uuid.UUID, str, str]]) -> None:
-    """Note deliveries by (job, subscription, subject, position); those that are noted already stay as they are.
+    """Record deliveries by (job, subscription, subject, position); existing ones stay as they are.
 
     A subscription that was removed a moment ago has none.
     """
@@ -65,7 +65,7 @@ ON CONFLICT DO NOTHING
 
 
 def note(tx: Tx, job_id: uuid.UUID, tried: Tried) -> None:
-    """Keep what the receiver answered last."""
+    """Record the receiver's last response."""
     values = {"tried_at": _CLOCK, "status": tried.status, "answer": tried.answer[:500], "took_ms": tried.took_ms}
     changed = sa.update(DeliveryRow).where(DeliveryRow.job_id == job_id).values(**values)
     tx.execute(changed.execution_options(synchronize_session=False))
@@ -95,7 +95,7 @@ def page(tx: Tx, subscription_id: uuid.UUID, *, state: str | None = None, limit:
 
 
 def _written_out(state: str) -> sa.BindParameter[str]:
-    """Return a state that stands in the text of a statement: a placeholder hides the index of dead letters."""
+    """Return a state as a literal in the SQL: a placeholder would hide the index of dead letters."""
     return sa.bindparam(None, state, literal_execute=True)
 
 
@@ -112,13 +112,13 @@ def failed(tx: Tx, subscription_id: uuid.UUID, *, limit: int = 1000) -> list[uui
 
 
 def refused_for_now(tx: Tx, job_ids: Sequence[uuid.UUID]) -> set[uuid.UUID]:
-    """Return those of some deliveries whose receiver answered that it is busy, and may have named a time."""
+    """Return those of some deliveries whose receiver answered that it is busy, perhaps with a Retry-After."""
     busy = sa.select(DeliveryRow.job_id).where(DeliveryRow.job_id.in_(job_ids), DeliveryRow.status.in_((429, 503)))
     return set(tx.session.scalars(busy))
 
 
 def counts(tx: Tx, subscription_id: uuid.UUID) -> dict[str, int]:
-    """Return how many of a subscription's newest thousand deliveries stand in each state."""
+    """Return how many of a subscription's newest thousand deliveries are in each state."""
     newest = (
         sa.select(DeliveryRow.job_id)
         .where(DeliveryRow.subscription_id == subscription_id)

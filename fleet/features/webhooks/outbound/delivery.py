@@ -1,6 +1,6 @@
-"""Events as receivers get them, the jobs that bring them there, and what is written down when one was tried.
+"""Payloads of events for receivers, their jobs, and the record of each try.
 
-Called by the agent of the hooks (`minds.hooks`), its handlers, and the verbs of `fleet.features.webhooks.commands`.
+Called by the webhook agent, its handlers, and the commands of `fleet.features.webhooks.commands`.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _COMMANDS = ("control.*", "agent.paused", "agent.resumed", "agent.started", "age
 
 
 def is_own(event: Event, agent_id: uuid.UUID) -> bool:
-    """Say whether an event comes from the delivery of events: delivering it would cause another one, without end."""
+    """Return whether an event comes from the delivery of events: delivering it would loop."""
     if event.agent_id == agent_id:
         return not any(matches(event.subject, one) for one in _COMMANDS)
     return event.subject.startswith("job.") and event.payload.get("kind") in _TELLING
@@ -77,7 +77,7 @@ def job(deliverer: uuid.UUID, subscription_id: uuid.UUID, event: Event) -> NewJo
 
 
 def trial(deliverer: uuid.UUID, subscription_id: uuid.UUID, moment: str, *, by: str) -> NewJob:
-    """Return a job that tells a receiver that it is being tried."""
+    """Return a job that sends a test event to a receiver."""
     job_id = ids.new()
     said = {
         "id": f"test-{job_id}", "position": "", "subject": "hook.test", "occurred_at": moment, "agent": None,
@@ -92,8 +92,8 @@ def _payload(subscription_id: uuid.UUID, said: Mapping[str, Any]) -> dict[str, A
 
 
 def add(deps: Deps, tx: Tx, jobs: list[NewJob]) -> None:
-    """Put deliveries into the ledger, and publish once they stand."""
-    publish.add_jobs(tx, deps.publisher, jobs)  # what a person asked for; `pacing` publishes the others
+    """Add deliveries to the ledger, and publish them after COMMIT."""
+    publish.add_jobs(tx, deps.publisher, jobs)  # requests of people; `pacing` publishes the others
     rows = [(one.id, uuid.UUID(one.payload["subscription"]), one.payload["event"]["subject"],
              one.payload["event"]["position"]) for one in jobs]  # fmt: skip
     deliveries.add(tx, rows)
@@ -101,19 +101,19 @@ def add(deps: Deps, tx: Tx, jobs: list[NewJob]) -> None:
 
 
 def note(tx: Tx, job_id: uuid.UUID, subscription_id: uuid.UUID, tried: Tried, *, is_taken: bool) -> bool:
-    """Write down what came of a try; return whether the receiver has failed so long that it is given up."""
+    """Record the result of a try; return whether the receiver has failed so long that it is switched off."""
     deliveries.note(tx, job_id, tried)
     if not is_taken:
         return subscriptions.went_wrong(tx, subscription_id)
     if subscriptions.went_well(tx, subscription_id):
         waiting = paced.later(tx, DELIVER, str(subscription_id))
-        # A receiver that asked for time itself gets it: its wish is a promise.
+        # a Retry-After of the receiver has priority
         paced.make_due(tx, set(waiting) - deliveries.refused_for_now(tx, waiting))
     return False
 
 
 def give_up(deps: Deps, tx: Tx, found: Subscription, deliverer: uuid.UUID, why: str) -> None:
-    """Switch a subscription off by ourselves, and tell the people of the fleet."""
+    """Switch a subscription off automatically, and notify people."""
     if not subscriptions.switch_off(tx, found.id, why):
         return
     number = let_go(tx, found.id, f"the webhook is off: {why}")
@@ -123,7 +123,8 @@ def give_up(deps: Deps, tx: Tx, found: Subscription, deliverer: uuid.UUID, why: 
 
 
 def let_go(tx: Tx, subscription_id: uuid.UUID, why: str) -> int:
-    """Cancel what waits for a subscription that is removed or switched off, and forget its position; return how many.
+    """Cancel the waiting deliveries of a subscription that is removed or switched off, and delete its position; return
+    how many.
 
     Deliveries that are added at this moment are cancelled by the sweep.
     """

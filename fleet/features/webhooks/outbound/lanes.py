@@ -1,7 +1,7 @@
-"""How many deliveries may go to each receiver at a time, and which are next. Pure.
+"""How many deliveries each receiver gets at a time, and which are next. Pure.
 
-A receiver that failed has one delivery at a time, and none while it rests. Receivers that fail share half of all
-deliveries under way, so that they cannot take the place of the others.
+A receiver that failed gets one delivery at a time, and none while it is paused. Failing receivers share half of all
+running deliveries, so that they do not displace the others.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ def rooms(lanes: Sequence[Lane], now: datetime, *, most: int) -> Mapping[str, in
 def choose(
     waiting: Sequence[tuple[str, uuid.UUID]], lanes: Sequence[Lane], room: Mapping[str, int], *, most: int
 ) -> list[uuid.UUID]:
-    """Return the next deliveries, at most `most`: one of each receiver in turn, those that do not fail first.
+    """Return the next deliveries, at most `most`: one of each receiver in turn, healthy ones first.
 
-    `waiting` are the due deliveries by receiver, each receiver's in their order. Of the receivers that fail the one
-    that was tried longest ago comes first.
+    `waiting` are the due deliveries by receiver, each receiver's in order. Of the failing receivers the one that was
+    tried longest ago comes first.
     """
     queues: dict[str, deque[uuid.UUID]] = defaultdict(deque)
     for key, job_id in waiting:
@@ -76,9 +76,9 @@ def _in_turn(queues: Sequence[deque[uuid.UUID]], most: int) -> list[uuid.UUID]:
 
 
 def room_to_wait(failures: int, waiting: int, *, most: int) -> int:
-    """Return how many more deliveries of a subscription may be made: a tenth of `most` in all while it fails.
+    """Return how many more deliveries of a subscription may be added: a tenth of `most` in all while it fails.
 
-    Events beyond that stay where they are until there is room: the position of the subscription stays behind.
+    Further events wait until there is room: the position of the subscription stays behind.
     """
     limit = most if failures < answers.PATIENCE else max(1, most // 10)
     return max(0, limit - waiting)

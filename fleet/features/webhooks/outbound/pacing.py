@@ -48,7 +48,7 @@ def publish(deps: Deps) -> int:
 
 
 def go_on(deps: Deps) -> None:
-    """Publish what may follow a delivery that has ended. What fails here is left to the sweep."""
+    """Publish the next deliveries after one has ended. Errors are left to the sweep."""
     try:
         publish(deps)
     except FleetError as error:
@@ -56,7 +56,7 @@ def go_on(deps: Deps) -> None:
 
 
 def sweep(deps: Deps) -> int:
-    """Cancel deliveries whose webhook is gone or off, and publish those that may go out; return how many."""
+    """Cancel deliveries whose webhook is gone or off, and publish those that are next; return how many."""
     with deps.db.transaction() as tx:
         if not pacing.is_anything_waiting(tx, DELIVER):
             return 0

@@ -1,4 +1,4 @@
-"""Positions of this feature's readers: the webhooks together, each that is behind the others, subscribers in code."""
+"""Positions of this feature's readers: one of all webhooks, one of each webhook that is behind, subscribers in code."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def of_webhook(subscription_id: uuid.UUID) -> str:
 
 
 def behind(tx: Tx) -> dict[uuid.UUID, Position]:
-    """Return the webhooks that are behind the others (`WEBHOOKS`), with where they stand, the last one first."""
+    """Return the webhooks that are behind the others (`WEBHOOKS`), with their positions, the last one first."""
     query = sa.select(ReaderRow.name, ReaderRow.txid, ReaderRow.event_id).where(ReaderRow.name.startswith(_OF_WEBHOOK))
     rows = tx.execute(query.order_by(ReaderRow.txid, ReaderRow.event_id))
     return {uuid.UUID(row.name.removeprefix(_OF_WEBHOOK)): Position(row.txid, row.event_id) for row in rows}
 
 
 def fall_behind(tx: Tx, subscription_id: uuid.UUID, at: Position) -> None:
-    """Let a webhook stand at a position of its own. One that was removed or switched off a moment ago has none."""
+    """Give a webhook a position of its own. One that was removed or switched off a moment ago gets none."""
     tx.execute(
         _FALL_BEHIND, {"name": of_webhook(subscription_id), "id": subscription_id, "txid": at.txid, "event_id": at.id}
     )

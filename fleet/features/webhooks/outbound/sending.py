@@ -1,6 +1,6 @@
-"""One call to a receiver: to a public address that was looked up once, within seconds, without following a redirect.
+"""One call to a receiver: to a public address that is resolved once, within seconds, without redirects.
 
-Called by `fleet.features.webhooks.handlers`. Must never tell a whole address: receivers put tokens into theirs.
+Called by `fleet.features.webhooks.handlers`. Never shows a whole address: receivers put tokens into theirs.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _ALWAYS: Headers = (
 
 @dataclass(frozen=True, slots=True)
 class ReceiverAnswer:
-    """What a receiver said: its status, the beginning of its words without secrets, its wish (Retry-After)."""
+    """A receiver's response: its status, the beginning of its body without secrets, its Retry-After."""
 
     status: int
     words: str
@@ -39,7 +39,7 @@ class ReceiverAnswer:
 
 
 def rules(allowed: Iterable[str]) -> Rules:
-    """Return which addresses may be told something: public ones by https, and those that the owner opened."""
+    """Return the allowed addresses of receivers: public ones by https, and those that the owner opened."""
     return Rules.of(allowed)
 
 
@@ -49,7 +49,7 @@ def check(url: str, rules: Rules, network: Network | None = None) -> None:
     try:
         wire.admitted(place, network or SYSTEM, Deadline.after(_LOOK_UP_S))
     except OutOfReach:
-        return  # a receiver that is not up yet; every delivery looks again
+        return  # a receiver that is not up yet; every delivery checks again
 
 
 def post(
@@ -68,7 +68,7 @@ def post(
 
 
 def _beginning(response: Response) -> str:
-    """Return the first words of an answer; what it says beyond some kilobytes is not read."""
+    """Return the beginning of a response; beyond some kilobytes it is not read."""
     said = bytearray()
     for chunk in response.iter_stream():
         said += chunk

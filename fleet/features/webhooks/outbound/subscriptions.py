@@ -1,6 +1,6 @@
-"""Subscriptions: whom to tell of which events, and how well that goes. Called by `fleet.engine` in its transactions.
+"""Subscriptions: a receiver, its subjects, and its failures. Called by `fleet.engine` in its transactions.
 
-Secrets pass as ciphertext with the id of their key; who may open them is the runtime's business.
+Secrets pass as ciphertext with the id of their key; unsealing is left to `secrets`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from fleet.features.webhooks.outbound import answers
 BOTH_VALID_FOR = timedelta(days=1)
 """How long the older of two secrets still signs, so that receivers can change over."""
 MOST_SUBJECTS = 50
-_CREATING = 0x686F6F6B73  # "hooks": any constant does, as long as all who create subscriptions take the same
+_CREATING = 0x686F6F6B73  # "hooks": any constant works, as long as all creations of subscriptions use the same
 _CLOCK = sa.func.clock_timestamp()
 _RESTING = {"failures": 0, "failing_since": None, "last_failure_at": None}
 
@@ -38,7 +38,7 @@ class SealedSecret:
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """A subscription as it stands; `secret` and `previous` are sealed. `disabled` says why it is off."""
+    """A subscription; `secret` and `previous` are sealed. `disabled` says why it is off."""
 
     id: uuid.UUID
     url: str
@@ -60,12 +60,12 @@ class Subscription:
 
     @property
     def host(self) -> str:
-        """Whom it tells, without what an address may give away."""
+        """The receiver's host: the rest of its address may contain a token."""
         return urlsplit(self.url).netloc
 
     @property
     def name(self) -> str:
-        """How people are told of it."""
+        """Its name for people."""
         return self.description or self.host
 
 
@@ -112,7 +112,7 @@ def create(
 
 
 def get(tx: Tx, subscription_id: uuid.UUID, *, lock: bool = False) -> Subscription:
-    """Return one subscription, held for this transaction if asked. Raises NotFound."""
+    """Return one subscription, locked for this transaction on request. Raises NotFound."""
     query = sa.select(SubscriptionRow).where(SubscriptionRow.id == subscription_id)
     query = query.with_for_update() if lock else query
     row = tx.session.scalars(query.execution_options(populate_existing=True)).one_or_none()
@@ -140,12 +140,12 @@ def listed(tx: Tx) -> list[Subscription]:
 
 
 def change(tx: Tx, subscription_id: uuid.UUID, wanted: SubscriptionFields) -> None:
-    """Change what a person may choose. Raises NotFound."""
+    """Change the fields that people may edit. Raises NotFound."""
     _update(tx, subscription_id, url=wanted.url, subjects=list(wanted.subjects), description=wanted.description)
 
 
 def switch_on(tx: Tx, subscription_id: uuid.UUID) -> bool:
-    """Tell the receiver of what happens from now on; False if it was on. Raises NotFound."""
+    """Switch on, for events from now on; False if it was on. Raises NotFound."""
     if get(tx, subscription_id, lock=True).active:
         return False
     _update(tx, subscription_id, active=True, active_since=_CLOCK, disabled_at=None, disabled_reason=None, **_RESTING)
@@ -175,7 +175,7 @@ def rotate(tx: Tx, subscription_id: uuid.UUID, fresh: SealedSecret, older: Seale
 
 
 def reseal(tx: Tx, subscription_id: uuid.UUID, secret: SealedSecret, previous: SealedSecret | None) -> None:
-    """Keep the same secrets under another key."""
+    """Store the same secrets under another key."""
     older = {"previous_secret": previous.ciphertext, "previous_key_id": previous.key_id} if previous else {}
     _update(tx, subscription_id, secret=secret.ciphertext, secret_key_id=secret.key_id, **older)
 
@@ -188,7 +188,7 @@ def remove(tx: Tx, subscription_id: uuid.UUID) -> None:
 
 
 def went_well(tx: Tx, subscription_id: uuid.UUID) -> bool:
-    """Note that a receiver took something; no write where it did before. Return whether it had been let rest."""
+    """Record a success; no write if the last try succeeded too. Return whether the receiver had been paused."""
 
     def has_failed(times: int) -> bool:
         where = (SubscriptionRow.id == subscription_id, SubscriptionRow.failures >= times)

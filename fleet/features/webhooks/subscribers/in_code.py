@@ -1,9 +1,9 @@
-"""The event bus: code outside of Fleet that hears of events, in order, each at least once.
+"""The event bus: installed packages that handle events, in order, each at least once.
 
-A distribution names an object in the entry point group `fleet.events`: with `name`, `subjects` and `handle(event)`.
-The agent of the hooks sees what waits for whom and makes a job of it; `hand_on` is that job. An event that fails is
-tried again with the ledger's backoff, then parked, so that it does not stop those behind it; so is one with which the
-process died again and again.
+A distribution names an object in the entry point group `fleet.events`: with `name`, `subjects` and `handle(event)`. The
+webhook agent finds waiting events and adds a job; `hand_on` is that job. An event that fails is retried with the
+ledger's backoff, then parked, so that it does not block those behind it; so is one with which the process died
+repeatedly.
 """
 
 from __future__ import annotations
@@ -37,20 +37,20 @@ GROUP = "fleet.events"
 MOST_HANDLED = 500
 """Events in one job; the next one follows at once where more waits."""
 MOST_LOST = 5
-"""Workers that may be lost with one job before the event with which it begins is held to be the cause."""
+"""After so many workers were lost with one job, its first event is taken for the cause."""
 _PAGE = 100
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,59}", re.A)
 log = logs.get(__name__)
 
 
 class Subscriber(Protocol):
-    """What an entry point names: such an object, or a class that makes one."""
+    """The object of an entry point, or a class that makes one."""
 
     name: str
     subjects: Sequence[str]
 
     def handle(self, event: Event) -> None:
-        """Do what follows from an event. It may come again, and its raising means: try again later."""
+        """Handle an event. It may come again; an exception means: try again later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class Installed:
 
 @functools.cache
 def subscribers() -> tuple[Installed, ...]:
-    """Return those that are installed here, by name. One that is broken is told of in the log, and left out."""
+    """Return the installed subscribers, by name. A broken one is logged and left out."""
     found: dict[str, Installed] = {}
     for entry in metadata.entry_points(group=GROUP):
         try:
@@ -102,7 +102,7 @@ def installed(name: str) -> Installed | None:
 
 
 def prepare(work: Work) -> Done | Retry | Skipped:
-    """Job handler: hand on what waits, until there is nothing more, an event fails, or half of the lease is over."""
+    """Job handler: hand on waiting events, until there are no more, an event fails, or half of the lease is over."""
     subscriber = installed(str(work.claim.target))
     if subscriber is None:
         return Skipped("no subscriber of this name is installed here any more")
@@ -110,9 +110,9 @@ def prepare(work: Work) -> Done | Retry | Skipped:
 
 
 def hand_on(work: Work, subscriber: Installed) -> Done | Retry:
-    """Hand on events from the subscriber's position; each that is done moves it on.
+    """Hand on events from the subscriber's position; each success advances it.
 
-    An event fails alone: those before it are done, those behind it wait for it or for its parking.
+    A failing event affects itself only: those before it are done, those behind it wait until it succeeds or is parked.
     """
     half_s = work.deps.settings.lease_s / 2
     stood = read = _standing(work.deps, subscriber)
@@ -129,8 +129,8 @@ def hand_on(work: Work, subscriber: Installed) -> Done | Retry:
                 return _stumbled(failure, handled)
             handled += 1
             if not _settle(work, subscriber, stood, event, failure) or deadly:
-                # Somebody asked for a replay meanwhile: the next job begins there. Or the event behind a deadly one
-                # has a job of its own, which nobody was lost with.
+                # A replay was requested meanwhile: the next job begins there. Or the event behind a deadly one has a
+                # job of its own, with which no worker was lost.
                 return _ended(handled)
             stood = event.position
         read = event.position
@@ -144,13 +144,13 @@ def _is_last_try(work: Work, handled: int) -> bool:
 
 
 def _deadly(work: Work) -> str | None:
-    """Return why the event with which a job begins is not tried again: who handled it was lost, again and again."""
+    """Return why the first event of a job is not tried again: its workers were lost repeatedly."""
     lost = work.claim.claims - 1 - work.claim.attempts
     return None if lost < MOST_LOST else f"the worker was lost, or took longer than its lease, {lost} times in a row"
 
 
 def _stumbled(why: str, handled: int) -> Done | Retry:
-    """Return how a job ends at an event that failed: its own tries are counted by a job that begins with it."""
+    """Return the outcome of a job at a failed event, whose own tries are counted by a job that begins with it."""
     return Retry(why) if handled == 0 else _ended(handled)
 
 
@@ -184,7 +184,7 @@ def _try(work: Work, subscriber: Installed, event: Event) -> str | None:
 
 
 def _with_body(tx: Tx, event: Event) -> Event:
-    """Return an event about something received with the words of its sender: they stand in no event."""
+    """Return an event about a received event with its body, which no event contains."""
     received = _received(event)
     body = None if received is None else sources.body_of(tx, received)
     return event if body is None else replace(event, payload={**event.payload, "body": body.decode(errors="replace")})
@@ -225,7 +225,7 @@ def _pass_over(deps: Deps, subscriber: Installed, stood: Position, read: Positio
 
 
 def replay(deps: Deps, name: str, to: Position, *, by: str) -> Position:
-    """Let a subscriber hear again all that followed a position; return where it stood. Raises NotFound."""
+    """Reset a subscriber to a position, to hear again all that followed; return the old one. Raises NotFound."""
     with deps.db.transaction() as tx:
         try:
             stood = positions.reset(tx, webhook_positions.of_code(name), to)
@@ -241,7 +241,7 @@ def replay(deps: Deps, name: str, to: Position, *, by: str) -> Position:
 
 @dataclass(frozen=True, slots=True)
 class ListedSubscriber:
-    """A subscriber as people see it: what it wants where it is installed, and where it stands if it has read."""
+    """A subscriber for people: its subjects where it is installed, and its position if it has read."""
 
     name: str
     subjects: tuple[str, ...] | None

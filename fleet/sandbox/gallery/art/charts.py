@@ -13,14 +13,14 @@ from PIL import Image, ImageDraw
 from fleet.sandbox.gallery.art import brush, palette
 from fleet.sandbox.gallery.art.order import Order
 from fleet.sandbox.gallery.art.palette import Color, mix
-from fleet.sandbox.gallery.art.sheet import DAYS, MONTHS, THINGS, Sheet, below, laid_out, legend, scale, smoothed, walk
+from fleet.sandbox.gallery.art.sheet import DAYS, MONTHS, Sheet, below, laid_out, legend, scale, smoothed, walk
 
 
 def draw(order: Order) -> Image.Image:
     """Draw a chart."""
     sheet = laid_out(order)
-    named = order.named(_WORDS)
-    kind = _WORDS[named] if named else order.pick(tuple(_KINDS))
+    named = order.named(KIND_OF)
+    kind = KIND_OF[named] if named else order.pick(tuple(_KINDS))
     _KINDS[kind](sheet)
     return brush.finish(sheet.image, order.width, order.height)
 
@@ -30,10 +30,9 @@ def _bars(sheet: Sheet) -> None:
     groups, series = dice.choice((5, 6, 8, 12)), dice.randint(1, 3)
     stacked = series > 1 and dice.random() < 0.5
     scale(sheet, dice.choice((50, 100, 250, 1000)))
-    words = MONTHS[:groups] if groups != 5 else DAYS[:5]
-    below(sheet, words)
+    below(sheet, sheet.steps(groups))
     if series > 1:
-        legend(sheet, dice.sample(THINGS, series))
+        legend(sheet, sheet.names(series))
     table = [[dice.uniform(0.2, 0.95) / (series if stacked else 1) for _ in range(series)] for _ in range(groups)]
     best = max(range(groups), key=lambda group: table[group][0])
     wide = (sheet.right - sheet.left) / groups
@@ -58,7 +57,7 @@ def _ranking(sheet: Sheet) -> None:
     dice = sheet.dice
     count = dice.randint(6, 10)
     values = sorted((dice.uniform(0.12, 1) for _ in range(count)), reverse=True)
-    names, high = dice.sample(THINGS, count), (sheet.bottom - sheet.top + 60 * sheet.unit) / count
+    names, high = sheet.groups(count), (sheet.bottom - sheet.top + 60 * sheet.unit) / count
     left, span = sheet.left + 70 * sheet.unit, sheet.right - sheet.left - 160 * sheet.unit
     for place, (name, value) in enumerate(zip(names, values, strict=True)):
         y = sheet.top - 40 * sheet.unit + high * place
@@ -72,8 +71,8 @@ def _lines(sheet: Sheet) -> None:
     dice = sheet.dice
     count, series = dice.choice((12, 24, 36)), dice.randint(2, 5)
     scale(sheet, dice.choice((40, 100, 200)))
-    below(sheet, MONTHS, between=False)
-    names = dice.sample(THINGS, series)
+    below(sheet, sheet.steps(12), between=False)
+    names = sheet.names(series)
     for one in range(series):
         values = walk(dice, count, start=dice.uniform(0.15, 0.7), drift=dice.uniform(-0.008, 0.02), wild=0.035)
         points = [(sheet.x(step / (count - 1)), sheet.y(value)) for step, value in enumerate(values)]
@@ -99,8 +98,8 @@ def _areas(sheet: Sheet) -> None:
               for _ in range(series)]  # fmt: skip
     if not stream:
         scale(sheet, 100)
-    below(sheet, MONTHS, between=False)
-    legend(sheet, dice.sample(THINGS, min(series, 5)))
+    below(sheet, sheet.steps(12), between=False)
+    legend(sheet, sheet.names(min(series, 5)))
     floor = [0.5 - sum(layer[i] for layer in layers) / 2 if stream else 0.0 for i in range(count)]
     for number, layer in enumerate(layers):
         roof = [low + value for low, value in zip(floor, layer, strict=True)]
@@ -140,7 +139,7 @@ def _scatter(sheet: Sheet) -> None:
         sheet.pen.line((x, sheet.top, x, sheet.bottom), sheet.rule, 2)
         sheet.say((x, sheet.bottom + 34 * sheet.unit), f"{step * 20}", 21, anchor="mm")
     groups, slope = dice.randint(2, 4), dice.uniform(-0.7, 0.8)
-    legend(sheet, dice.sample(THINGS, groups))
+    legend(sheet, sheet.names(groups))
     layer = Image.new("RGBA", sheet.image.size)
     pen = ImageDraw.Draw(layer)
     for one in range(groups):
@@ -161,7 +160,7 @@ def _ring(sheet: Sheet) -> None:
     dice = sheet.dice
     count = dice.randint(3, 6)
     values = sorted((dice.uniform(0.1, 1) for _ in range(count)), reverse=True)
-    total, names = sum(values), dice.sample(THINGS, count)
+    total, names = sum(values), sheet.groups(count)
     r = (sheet.bottom - sheet.top) * 0.52
     cx, cy = sheet.x(0.36), (sheet.top + sheet.bottom) / 2 + 6 * sheet.unit
     angle = -90.0
@@ -188,7 +187,7 @@ def _ridges(sheet: Sheet) -> None:
     dice = sheet.dice
     rows, count = dice.randint(6, 10), 90
     tones = palette.ramp([sheet.tones[0], sheet.tones[1], sheet.tones[2]], rows)
-    gap = (sheet.bottom - sheet.top) / rows
+    gap, steps = (sheet.bottom - sheet.top) / rows, sheet.steps(rows)
     for row in range(rows):
         base = sheet.top + gap * (row + 1)
         bumps = [(dice.uniform(0.1, 0.9), dice.uniform(0.05, 0.13), dice.uniform(0.4, 1.0)) for _ in range(3)]
@@ -196,14 +195,14 @@ def _ridges(sheet: Sheet) -> None:
                   for m, s, h in bumps) / 1.3) for i in range(count)]  # fmt: skip
         sheet.pen.polygon([*curve, (sheet.right, base), (sheet.left, base)], mix(tones[row], sheet.paper, 0.25))
         sheet.pen.line(curve, tones[row], int(4 * sheet.unit), joint="curve")
-        sheet.say((sheet.left - 14 * sheet.unit, base - 6 * sheet.unit), MONTHS[row], 21, anchor="rs")
+        sheet.say((sheet.left - 14 * sheet.unit, base - 6 * sheet.unit), steps[row], 21, anchor="rs")
 
 
 def _multiples(sheet: Sheet) -> None:
     """Many small charts with one scale."""
     dice = sheet.dice
     side = dice.choice((3, 3, 4))
-    names = dice.sample(THINGS, side * side)
+    names = sheet.groups(side * side)
     wide, high = (
         (sheet.right - sheet.left + 40 * sheet.unit) / side,
         (sheet.bottom - sheet.top + 50 * sheet.unit) / side,
@@ -250,15 +249,15 @@ _KINDS: dict[str, Callable[[Sheet], None]] = {
     "bars": _bars, "ranking": _ranking, "lines": _lines, "areas": _areas, "heat": _heat, "scatter": _scatter,
     "ring": _ring, "ridges": _ridges, "multiples": _multiples, "network": _network,
 }  # fmt: skip
-_WORDS = {
+KIND_OF = {
     **dict.fromkeys(("bar", "bars", "column", "histogram"), "bars"),
-    **dict.fromkeys(("ranking", "ranked", "horizontal", "leaderboard", "top"), "ranking"),
-    **dict.fromkeys(("line", "lines", "trend", "trends", "timeline", "series"), "lines"),
+    **dict.fromkeys(("ranking", "ranked", "horizontal", "leaderboard"), "ranking"),
+    **dict.fromkeys(("line", "lines", "trend", "trend", "timeline", "series"), "lines"),
     **dict.fromkeys(("area", "stacked", "stream", "streamgraph", "sankey"), "areas"),
     **dict.fromkeys(("heat", "heatmap", "calendar", "matrix"), "heat"),
     **dict.fromkeys(("scatter", "scatterplot", "correlation", "bubble", "cluster"), "scatter"),
-    **dict.fromkeys(("donut", "doughnut", "pie", "share", "radial", "gauge"), "ring"),
+    **dict.fromkeys(("donut", "doughnut", "ring", "pie", "share", "radial", "gauge"), "ring"),
     **dict.fromkeys(("ridge", "ridgeline", "distribution", "density", "violin"), "ridges"),
     **dict.fromkeys(("multiples", "sparkline", "grid", "dashboard", "facets"), "multiples"),
-    **dict.fromkeys(("network", "graph", "nodes", "links"), "network"),
+    **dict.fromkeys(("network", "graph", "node", "link"), "network"),
 }

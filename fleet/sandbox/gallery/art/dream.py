@@ -12,16 +12,14 @@ from random import Random
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
 from fleet.sandbox.gallery.art import brush, palette, vista
-from fleet.sandbox.gallery.art.order import Order
+from fleet.sandbox.gallery.art.order import Order, words_of
 from fleet.sandbox.gallery.art.palette import Color, luminance, mix, shade
 
 
 def draw(order: Order) -> Image.Image:
     """Draw a dream."""
-    kind = order.named(_WORDS)
-    if kind is None and any(order.mentions(subject) for subject in ("mountain", "sea", "city", "desert", "tree")):
-        return _landscape(order)
-    return _VISIONS[_WORDS[kind] if kind else order.pick(tuple(_VISIONS))](order)
+    kind = order.named(VISION_OF)
+    return _VISIONS[VISION_OF[kind] if kind else order.pick(tuple(_VISIONS))](order)
 
 
 def _landscape(order: Order) -> Image.Image:
@@ -275,12 +273,17 @@ _VISIONS: dict[str, Callable[[Order], Image.Image]] = {
     "currents": _currents, "nebula": _nebula, "fractal": _fractal, "orbits": _orbits, "facets": _facets,
     "marble": _marble, "portal": _portal, "landscape": _landscape,
 }  # fmt: skip
-_WORDS = {
-    **dict.fromkeys(("nebula", "galaxy", "cosmos", "cosmic", "space", "stardust", "universe"), "nebula"),
-    **dict.fromkeys(("fractal", "mandelbrot", "recursive", "infinite", "infinity"), "fractal"),
-    **dict.fromkeys(("flow", "current", "wind", "silk", "hair", "river", "rivers", "threads"), "currents"),
-    **dict.fromkeys(("crystal", "facet", "polygon", "geometric", "origami", "glass", "shards"), "facets"),
-    **dict.fromkeys(("marble", "liquid", "ink", "fluid", "melting", "oil"), "marble"),
+VISION_OF = {
+    **dict.fromkeys(
+        ("nebula", "galaxy", "cosmos", "cosmic", "space", "stardust", "universe", "star", "comet"), "nebula"
+    ),
+    **dict.fromkeys(("fractal", "mandelbrot", "recursive", "infinite", "infinity", "spiral", "fern"), "fractal"),
+    **dict.fromkeys(("flow", "current", "wind", "silk", "hair", "river", "threads"), "currents"),
+    **dict.fromkeys(
+        ("crystal", "facet", "polygon", "geometric", "origami", "glass", "shard", "prism", "geode", "mosaic"), "facets"
+    ),
+    **dict.fromkeys(("marble", "liquid", "ink", "fluid", "melting", "oil", "slick"), "marble"),
     **dict.fromkeys(("portal", "gate", "door", "doorway", "threshold", "ring"), "portal"),
-    **dict.fromkeys(("chaos", "orbit", "attractor", "smoke", "memory", "neural"), "orbits"),
+    **dict.fromkeys(("chaos", "orbit", "attractor", "smoke", "memory", "neural", "pendulum"), "orbits"),
+    **dict.fromkeys(words_of(vista.LANDS), "landscape"),
 }

@@ -10,10 +10,11 @@ from random import Random
 
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
-from fleet.sandbox.gallery.art import brush, forms, palette, props
+from fleet.sandbox.gallery.art import brush, palette
 from fleet.sandbox.gallery.art.order import Order
 from fleet.sandbox.gallery.art.palette import Color, Palette, mix, shade
-from fleet.sandbox.gallery.art.props import Layer, PropPart, turned
+from fleet.sandbox.gallery.art.things import forms, props
+from fleet.sandbox.gallery.art.things.props import Layer, PropPart, turned
 
 
 def draw(order: Order) -> Image.Image:
@@ -80,7 +81,8 @@ def _set(order: Order, colors: Palette, size: tuple[int, int]) -> list[tuple[flo
     kind = forms.KIND_OF[named] if named else dice.choice(list(forms.FORMS))
     main, second = _object_colors(colors, dice)
     hero = forms.FORMS[kind](order, int(tall * dice.uniform(0.44, 0.54)), main, second)
-    arrangement = dice.choice(("alone", "alone", "podium", "podium", "pair", "trio", "stones"))
+    arrangements = ("alone", "alone", "podium", "podium", "stones", "pair", "trio")
+    arrangement = dice.choice(arrangements[:5] if order.subject else arrangements)  # "a lamp" is one lamp
     if arrangement == "podium":
         lift = dice.uniform(0.07, 0.14)
         block = turned(

@@ -114,13 +114,18 @@ _NAMED = {
     "pink": "ff7fa8", "rose": "e5738f", "coral": "ff6f5e", "peach": "ffb48f", "terracotta": "c8643f",
     "brown": "7f4f24", "copper": "b5652b", "beige": "d9c7a7", "cream": "f4e9d3", "ivory": "f5f0e1",
     "white": "f2f2f2", "grey": "8a8f98", "gray": "8a8f98", "silver": "b8bec8", "charcoal": "36454f",
-    "black": "1b1b1f", "neon": "ff2bd6", "pastel": "f6c6d9",
+    "black": "1b1b1f", "neon": "ff2bd6", "pastel": "f6c6d9", "tangerine": "ff8c1a", "ultraviolet": "5b21ff",
+    "lemon": "ffe14d", "lilac": "c8a2e0", "aqua": "3ad6d0", "cherry": "c8102e", "tomato": "ef4a3a", "plum": "6d2e5f",
+    "clay": "b5694a", "graphite": "4b4e54", "ochre": "c9952f", "oxblood": "6a1a21", "tobacco": "7a5230",
+    "bone": "e8dfcf", "slate": "5f6b78", "sand": "dcc59a", "chalk": "eeebe3", "oat": "ddd0b8", "maroon": "7a1f2b",
+    "rust": "b7492a", "apricot": "f5a86b", "petrol": "12566b", "viridian": "3d8e78",
 }  # fmt: skip
 
 
 def named_colors(words: Iterable[str]) -> list[Color]:
     """Return the colours that a prompt's words name, in their order, each once."""
-    return list(dict.fromkeys(rgb(_NAMED[word]) for word in words if word in _NAMED))
+    forms = (word if word in _NAMED else word.removesuffix("s") for word in words)
+    return list(dict.fromkeys(rgb(_NAMED[word]) for word in forms if word in _NAMED))
 
 
 def led_by(base: Palette, named: Sequence[Color], dice: Random) -> Palette:

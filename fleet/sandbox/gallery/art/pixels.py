@@ -36,15 +36,26 @@ def draw(order: Order) -> Image.Image:
     unit = max(1, round(min(order.width, order.height) / GRID))
     size = math.ceil(order.width / unit), math.ceil(order.height / unit)
     art = Image.new("RGB", size)
-    _SCENES[_scene(order)](art, order, colors)
+    scene = _scene(order)
+    _SCENES[scene](art, order, colors)
+    if order.subject and scene in ("tileset", "dungeon", "space"):
+        star = _star(order, colors)
+        art.paste(star, ((size[0] - star.width) // 2, (size[1] - star.height) // 2), star)
     big = art.resize((size[0] * unit, size[1] * unit), Image.Resampling.NEAREST)
     return big.crop((0, 0, order.width, order.height))
 
 
+def _star(order: Order, colors: Palette) -> Image.Image:
+    """Return the creature that the prompt is about, larger than all others."""
+    figure = sprites.creature(order.dice, colors, 15)
+    return figure.resize((figure.width * 2, figure.height * 2), Image.Resampling.NEAREST)
+
+
 def _scene(order: Order) -> str:
-    named = order.named(_WORDS)
+    named = order.around().named(_WORDS)
     if named:
         return _WORDS[named]
+    order = order.around()
     if order.mentions("ship"):
         return "space"
     if order.mentions("dungeon"):
@@ -73,14 +84,19 @@ def _platformer(art: Image.Image, order: Order, colors: Palette) -> None:
     earth, turf = colors[ground % len(colors)], colors[grass % len(colors)]
     tops = _floor(pen, dice, art.size, earth, turf)
     _ledges(art, dice, colors, earth, turf)
+    if order.mentions("castle"):
+        sprites.castle(pen, (int(width * 0.62), int(height * 0.62)), colors, dice)
+    if order.subject:
+        star = _star(order, colors)
+        left = width * 2 // 5
+        art.paste(star, (left, min(tops[left : left + star.width]) - star.height + 1), star)
+        return
     hero = sprites.hero(dice, colors)
     spot = width // 4 + dice.randint(-8, 8)
     art.paste(hero, (spot, tops[spot] - hero.height), hero)
     foe = sprites.creature(dice, colors, 12)
     place = int(width * 0.7)
     art.paste(foe, (place, tops[place] - foe.height), foe)
-    if order.mentions("castle"):
-        sprites.castle(pen, (int(width * 0.62), int(height * 0.62)), colors, dice)
 
 
 def _land(order: Order, near: int) -> str:

@@ -1,6 +1,6 @@
-"""The social marketer's pictures: bold posters of big shapes, wet gradients and large type.
+"""The social marketer's pictures: bold posters of big shapes, wet gradients, a thing and large type.
 
-Called by `render`. The words on a poster are the prompt's own, in plain letters.
+Called by `render`. A poster shows the subject of its prompt and has its name as the title.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw, ImageFilter
 from fleet.sandbox.gallery.art import brush, palette
 from fleet.sandbox.gallery.art.order import Order
 from fleet.sandbox.gallery.art.palette import Color, Palette, luminance, mix
+from fleet.sandbox.gallery.art.things import pictograms
 
 _CALLS = ("Out now", "New drop", "Just in", "This week", "Save the date", "Hello, you", "Fresh start", "All day long",
           "Made for today", "Say it loud")  # fmt: skip
@@ -30,10 +31,30 @@ def draw(order: Order) -> Image.Image:
         image = brush.mesh(*size, tones, dice, cells=dice.randint(3, 5))
     else:
         image = brush.canvas(order.width, order.height, colors[5] if ground < 0.75 else dice.choice(colors[:2]))
-    motif = order.pick(tuple(_MOTIFS))
-    _MOTIFS[motif](image, order, colors)
-    _type(image, order, colors)
+    motif, named = order.pick(tuple(_MOTIFS)), order.around().named(_WORDS)
+    _MOTIFS[_WORDS[named] if named else motif](image, order, colors)
+    below = dice.random() < 0.6
+    _thing(image, order, colors, below=below)
+    _type(image, order, colors, below=below)
     return brush.grain(brush.finish(image, order.width, order.height), dice, 0.05)
+
+
+def _thing(image: Image.Image, order: Order, colors: Palette, *, below: bool) -> None:
+    """Stick a picture of the subject in the middle, where there is one of it."""
+    named = order.named(pictograms.KIND_OF)
+    if named is None:
+        return
+    dice, about = order.dice, order.subject.lower()
+    share = 0.36 if "tiny" in about else 0.62 if "oversized" in about else dice.uniform(0.48, 0.54)
+    side = int(min(image.size) * share)
+    sticker = pictograms.draw(pictograms.KIND_OF[named], side, colors, dice)
+    turn = dice.uniform(-14, 14) + (180 if "upside" in about else 0)
+    sticker = sticker.rotate(turn, Image.Resampling.BICUBIC, expand=True)
+    middle = image.height * (0.4 if below else 0.6)
+    at = (image.width - sticker.width) // 2, int(middle - sticker.height / 2)
+    shadow = sticker.getchannel("A").point(lambda v: v * 2 // 5)
+    image.paste((20, 14, 30), (at[0] + side // 40, at[1] + side // 28), shadow)
+    image.paste(sticker, at, sticker)
 
 
 def _ink(image: Image.Image, box: _Box, colors: Palette) -> Color:
@@ -43,16 +64,15 @@ def _ink(image: Image.Image, box: _Box, colors: Palette) -> Color:
     return light if luminance(spot) < 0.55 else mix(dark, (0, 0, 0), 0.25)  # type: ignore[arg-type]
 
 
-def _type(image: Image.Image, order: Order, colors: Palette) -> None:
+def _type(image: Image.Image, order: Order, colors: Palette, *, below: bool) -> None:
     """Set the headline, and a tag at the other end of the sheet."""
     dice, side = order.dice, min(image.size)
     margin = side * 0.07
     lines = _headline(order)
     widest = max(brush.text_width(line, 100) for line in lines)
-    size = min((image.width - 2.4 * margin) / widest * 100, side * dice.uniform(0.1, 0.17))
+    size = min((image.width - 2.4 * margin) / widest * 100, side * dice.uniform(0.09, 0.125))
     block = size * 1.18 * len(lines)
-    below = dice.random() < 0.6
-    top = image.height - margin - block if below else margin
+    top = image.height - 2 * margin - block if below else margin  # the gallery's mark lies on the lower edge
     box = (margin, top, margin + widest * size / 100, top + block)
     pen = ImageDraw.Draw(image)
     taped = _is_busy(image, box) or dice.random() < 0.3
@@ -64,7 +84,7 @@ def _type(image: Image.Image, order: Order, colors: Palette) -> None:
             end = margin + brush.text_width(line, size) + size * 0.24
             pen.rectangle((margin - size * 0.2, middle - size * 0.57, end, middle + size * 0.57), tape)
         brush.write(pen, (margin, middle), line, size, ink, anchor="lm", bold=0.028)
-    _tag(image, order, colors, margin if below else image.height - margin - side * 0.065)
+    _tag(image, order, colors, margin if below else image.height - 2 * margin - side * 0.065)
 
 
 def _tag(image: Image.Image, order: Order, colors: Palette, y: float) -> None:
@@ -82,15 +102,13 @@ def _on(color: Color) -> Color:
 
 
 def _headline(order: Order) -> list[str]:
-    words, count = order.title(4, "").upper().split(), order.dice.randint(1, 3)
-    spoken = words[:count] or order.dice.choice(_CALLS).upper().split()
     lines: list[str] = []
-    for word in spoken:
-        if lines and len(lines[-1]) + len(word) < 11:
+    for word in order.title(3, order.dice.choice(_CALLS)).upper().split():
+        if lines and len(lines[-1]) + len(word) < 13:
             lines[-1] += f" {word}"
         else:
             lines.append(word)
-    return lines[:3]
+    return lines
 
 
 def _is_busy(image: Image.Image, box: _Box) -> bool:
@@ -266,4 +284,13 @@ def _frames(image: Image.Image, order: Order, colors: Palette) -> None:
 _MOTIFS: dict[str, Callable[[Image.Image, Order, Palette], None]] = {
     "tiles": _tiles, "sunburst": _sunburst, "waves": _waves, "orbs": _orbs, "arcs": _arcs, "blobs": _blobs,
     "halftone": _halftone, "frames": _frames,
+}  # fmt: skip
+_WORDS = {
+    word: motif
+    for motif, words in {
+        "tiles": "tile tiles tiled checkerboard", "sunburst": "sunburst rays", "waves": "wave waves wavy",
+        "orbs": "bubble bubbles marble marbles", "arcs": "rainbow arch arches", "blobs": "confetti splash",
+        "halftone": "halftone dots dotted", "frames": "frame frames nested stage",
+    }.items()
+    for word in words.split()
 }  # fmt: skip

@@ -6,46 +6,14 @@ Called by `wires`. A block fills the box that it is given; nothing here knows of
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from random import Random
 
 from PIL import Image, ImageDraw
 
 from fleet.sandbox.gallery.art import brush, palette
 from fleet.sandbox.gallery.art.order import Order
-from fleet.sandbox.gallery.art.palette import Color, mix
-
-Box = tuple[float, float, float, float]
-
-
-@dataclass(frozen=True, slots=True)
-class Kit:
-    """What a screen is drawn with. `u` is one unit of the layout grid in pixels."""
-
-    pen: ImageDraw.ImageDraw
-    dice: Random
-    u: float
-    ink: Color
-    face: Color
-    accent: Color
-
-    @property
-    def soft(self) -> Color:
-        return mix(self.ink, self.face, 0.86)
-
-    @property
-    def line(self) -> Color:
-        return mix(self.ink, self.face, 0.7)
-
-    def panel(self, box: Box, color: Color, *, round_u: float = 1.5, edge: Color | None = None) -> None:
-        """Draw a rounded area; nothing where there is no room."""
-        if box[2] - box[0] > 2 and box[3] - box[1] > 2:
-            self.pen.rounded_rectangle(box, round_u * self.u, color, edge, 2 if edge else 0)
-
-    def words(self, at: brush.Point, wide: float, *, high_u: float = 1.0, color: Color | None = None) -> None:
-        """Draw a bar that stands for a line of type."""
-        x, y = at
-        self.panel((x, y, x + wide, y + high_u * self.u), color or self.line, round_u=high_u / 2)
+from fleet.sandbox.gallery.art.palette import mix
+from fleet.sandbox.gallery.art.things import parts
+from fleet.sandbox.gallery.art.things.parts import Box, Kit
 
 
 def kit_for(image: Image.Image, order: Order, colors: palette.Palette, unit: float) -> Kit:
@@ -56,13 +24,16 @@ def kit_for(image: Image.Image, order: Order, colors: palette.Palette, unit: flo
     return Kit(ImageDraw.Draw(image), order.dice, unit, ink, face, colors[5])
 
 
-def screen(kit: Kit, box: Box) -> None:
-    """Fill a screen with blocks from top to bottom until there is no more room."""
+def screen(kit: Kit, box: Box, order: Order) -> None:
+    """Fill a screen from top to bottom: its name, what it is about, then other blocks until there is no more room."""
     left, y, right, bottom = box
     u, blocks = kit.u, list(_BLOCKS)
-    kit.words((left, y), (right - left) * kit.dice.uniform(0.35, 0.6), high_u=2.2, color=kit.ink)
-    kit.pen.ellipse((right - 4.4 * u, y - 1 * u, right, y + 3.4 * u), mix(kit.accent, kit.face, 0.6))
+    heading(kit, (left, y, right, y + 3 * u), order)
     y += 6 * u
+    if (own := order.named(parts.KIND_OF)) is not None:
+        high = min(bottom - y, max((right - left) * 0.8, 24 * u))
+        parts.draw(parts.KIND_OF[own], kit, (left, y, right, y + high))
+        y, blocks = y + high + 3 * u, ["list", "fields"]
     kit.dice.shuffle(blocks)
     for block in blocks * 2:
         high = _BLOCK_HEIGHTS[block] * u
@@ -70,6 +41,28 @@ def screen(kit: Kit, box: Box) -> None:
             continue
         _BLOCKS[block](kit, (left, y, right, y + high))
         y += high + 2.6 * u
+
+
+def heading(kit: Kit, box: Box, order: Order) -> None:
+    """Write the name of the screen that the prompt is about, with somebody's portrait beside it."""
+    left, y, right, _ = box
+    u, name = kit.u, order.title(2, "") if order.subject else ""
+    room = right - left - 6 * u
+    if name:
+        size = min(4.2 * u, room / brush.text_width(name, 100) * 100)
+        brush.write(kit.pen, (left, y + 1.2 * u), name, size, kit.ink, anchor="lm", bold=0.03)
+    else:
+        kit.words((left, y), room * kit.dice.uniform(0.4, 0.7), high_u=2.2, color=kit.ink)
+    kit.pen.ellipse((right - 4.4 * u, y - 1 * u, right, y + 3.4 * u), mix(kit.accent, kit.face, 0.6))
+
+
+def focus(kit: Kit, box: Box, order: Order) -> None:
+    """Draw what the screen is about in a card; a graph where the prompt does not say."""
+    own = order.named(parts.KIND_OF)
+    if own is None:
+        graph(kit, box)
+        return
+    parts.draw(parts.KIND_OF[own], kit, box)
 
 
 def _hero(kit: Kit, box: Box) -> None:

@@ -6,6 +6,7 @@ Called by `charts`. The words and figures are made up, and every chart says so a
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
@@ -21,8 +22,6 @@ DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 THINGS = ("North", "South", "East", "West", "Coast", "Inland", "Metro", "Rural", "Online", "Retail", "Mobile",
           "Desktop",
            "Solar", "Wind", "Hydro", "Rail", "Bike", "Bus")  # fmt: skip
-_SUBTITLES = ("Index, 100 = first month", "Share of the total, per cent", "Thousands a week", "Median of all regions",
-              "Twelve months, seasonally adjusted", "Survey answers, weighted")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +39,8 @@ class Sheet:
     top: float
     right: float
     bottom: float
+    by: str
+    """What the figures are counted by, such as hour or bridge; empty if the prompt does not say."""
 
     @property
     def quiet(self) -> Color:
@@ -54,6 +55,29 @@ class Sheet:
 
     def y(self, share: float) -> float:
         return self.bottom - (self.bottom - self.top) * share
+
+    def steps(self, count: int) -> tuple[str, ...]:
+        """Return the words along the axis: months, weekdays or hours where the figures are counted by them."""
+        match self.by:
+            case "weekday" | "day":
+                return tuple(DAYS[step % 7] for step in range(count))
+            case "hour":
+                return tuple(f"{24 * step // count:02d}" for step in range(count))
+            case "" | "month" | "season" | "year":
+                return MONTHS[:count]
+            case _:
+                return tuple(str(step + 1) for step in range(count))
+
+    def groups(self, count: int) -> list[str]:
+        """Return names of what is compared: months or weekdays where the figures are counted by them."""
+        known = {"month": MONTHS, "weekday": DAYS}.get(self.by, ())
+        return self.dice.sample(known, count) if count <= len(known) else self.names(count)
+
+    def names(self, count: int) -> list[str]:
+        """Return names of series or groups, numbered ones of what the figures are counted by."""
+        if self.by in ("", "hour", "minute", "weekday", "day", "week", "month", "season", "year"):
+            return self.dice.sample(THINGS, count)
+        return [f"{self.by.capitalize()} {number}" for number in sorted(self.dice.sample(range(1, 31), count))]
 
     def say(self, at: brush.Point, text: str, size: float, color: Color | None = None, *, anchor: str = "ls",
             bold: float = 0.0) -> None:  # fmt: skip
@@ -76,14 +100,19 @@ def laid_out(order: Order) -> Sheet:
     image = brush.canvas(order.width, order.height, paper)
     unit = min(image.size) / 1024
     sheet = Sheet(image, ImageDraw.Draw(image), dice, ink, paper, tuple(tones), unit, 110 * unit, 250 * unit,
-                  image.width - 90 * unit, image.height - 140 * unit)  # fmt: skip
+                  image.width - 90 * unit, image.height - 140 * unit, _counted_by(order))  # fmt: skip
     sheet.pen.rectangle((70 * unit, 62 * unit, 130 * unit, 70 * unit), tones[0])
-    title = order.title(5, f"{dice.choice(THINGS)} in {dice.randint(2019, 2026)}")
+    title = order.topic(f"{dice.choice(THINGS)} in {dice.randint(2019, 2026)}")
     size = min(50.0, 860 / max(1.0, brush.text_width(title, 100) / 100))
     sheet.say((70 * unit, 134 * unit), title, size, ink, bold=0.022)
-    sheet.say((70 * unit, 178 * unit), dice.choice(_SUBTITLES), 25)
+    sheet.say((70 * unit, 178 * unit), "Made-up figures, to try the form", 25)
     sheet.say((70 * unit, image.height - 48 * unit), "Illustration with invented figures", 19)
     return sheet
+
+
+def _counted_by(order: Order) -> str:
+    found = re.search(r"\bby ([a-z]+(?: [a-z]+)?)", order.setting)
+    return found[1] if found else ""
 
 
 def scale(sheet: Sheet, top: float, *, lines: int = 5) -> None:

@@ -15,7 +15,8 @@ from fleet.sandbox.gallery.art import brush, palette
 from fleet.sandbox.gallery.art.order import Order
 from fleet.sandbox.gallery.art.palette import Palette
 
-_LANDS = ("mountain", "sea", "city", "tree", "desert")
+LANDS = ("mountain", "sea", "city", "tree", "desert")
+"""Subjects that are lands; what a prompt names first is drawn."""
 
 
 def draw(order: Order) -> Image.Image:
@@ -25,7 +26,7 @@ def draw(order: Order) -> Image.Image:
     night = order.mentions("night") or (not order.mentions("dusk") and dice.random() < 0.22)
     if night:
         colors = (*(palette.shade(c, 0.35 + 0.08 * i) for i, c in enumerate(colors[:5])), palette.shade(colors[5], 0.9))
-    land = next((name for name in _LANDS if order.mentions(name)), None) or order.pick(_LANDS)
+    land = order.first_mentioned(LANDS) or order.pick(LANDS)
     horizon = height * dice.uniform(0.48, 0.62)
     image = _sky(order, colors, horizon, night)
     image = image.resize((width * brush.SMOOTH, height * brush.SMOOTH), Image.Resampling.BILINEAR)

@@ -13,11 +13,11 @@ from PIL import Image, ImageDraw, ImageFilter
 from fleet.sandbox.gallery.art import brush, palette, screens
 from fleet.sandbox.gallery.art.order import Order
 from fleet.sandbox.gallery.art.palette import Color, luminance, mix
-from fleet.sandbox.gallery.art.screens import Box, Kit
+from fleet.sandbox.gallery.art.things.parts import Box, Kit
 
 
 def draw(order: Order) -> Image.Image:
-    """Draw a design."""
+    """Draw a design: the screen that the prompt is about, on the device of its setting."""
     dice, colors = order.dice, order.colors(palette.CALM)
     ground = dice.choice((colors[4], mix(colors[5], (255, 255, 255), 0.86), mix(colors[5], (255, 255, 255), 0.6),
                           colors[1],
@@ -26,8 +26,8 @@ def draw(order: Order) -> Image.Image:
     image.paste(brush.gradient(64, 64, [mix(ground, (255, 255, 255), 0.12), ground]).resize(image.size), (0, 0))
     if dice.random() < 0.4:
         _dots(image, ground)
-    named = order.named(_WORDS)
-    _BOARDS[_WORDS[named] if named else order.pick(tuple(_BOARDS))](image, order, colors)
+    named = order.around().named(DEVICES)
+    _BOARDS[DEVICES[named] if named else order.pick(tuple(_BOARDS))](image, order, colors)
     return brush.finish(image, order.width, order.height)
 
 
@@ -51,18 +51,30 @@ def _lift(image: Image.Image, box: Box, radius: float, *, depth: float) -> None:
     image.paste((18, 20, 32), (int(box[0] - room), int(box[1] - room + depth * 0.7)), soft)
 
 
-def _phone(image: Image.Image, order: Order, colors: palette.Palette, at: brush.Point, high: float) -> None:
-    x, y = at
-    wide, u = high * 0.485, high / 100
-    _lift(image, (x, y, x + wide, y + high), 7 * u, depth=6 * u)
+def _device(image: Image.Image, order: Order, colors: palette.Palette, box: Box, *, unit: float, round_u: float = 7,
+            bars: bool = True) -> None:  # fmt: skip
+    """Draw a device with the screen of the prompt's subject; `bars` are the clock above and the tabs below."""
+    x, y, right, bottom = box
+    u = unit
+    _lift(image, box, round_u * u, depth=6 * u)
     kit = screens.kit_for(image, order, colors, u)
-    kit.panel((x, y, x + wide, y + high), (24, 25, 32), round_u=7)
-    screen = (x + 1.4 * u, y + 1.4 * u, x + wide - 1.4 * u, y + high - 1.4 * u)
-    kit.panel(screen, kit.face, round_u=5.8)
-    kit.panel((x + wide / 2 - 6 * u, y + 3 * u, x + wide / 2 + 6 * u, y + 5.6 * u), (24, 25, 32), round_u=1.3)
+    kit.panel(box, (24, 25, 32), round_u=round_u)
+    screen = (x + 1.4 * u, y + 1.4 * u, right - 1.4 * u, bottom - 1.4 * u)
+    kit.panel(screen, kit.face, round_u=max(0.5, round_u - 1.2))
+    if not bars:
+        margin = max(3.0, round_u * 0.6) * u
+        screens.screen(kit, (screen[0] + margin, screen[1] + margin, screen[2] - margin, screen[3] - margin), order)
+        return
+    middle = (x + right) / 2
+    kit.panel((middle - 6 * u, y + 3 * u, middle + 6 * u, y + 5.6 * u), (24, 25, 32), round_u=1.3)
     brush.write(kit.pen, (x + 6 * u, y + 5.4 * u), "9:41", 2.3 * u, kit.ink, bold=0.03)
-    screens.screen(kit, (screen[0] + 3 * u, screen[1] + 8 * u, screen[2] - 3 * u, screen[3] - 11 * u))
+    screens.screen(kit, (screen[0] + 3 * u, screen[1] + 8 * u, screen[2] - 3 * u, screen[3] - 11 * u), order)
     _tab_bar(kit, screen)
+
+
+def _phone(image: Image.Image, order: Order, colors: palette.Palette, at: brush.Point, high: float) -> None:
+    box = (*at, at[0] + high * 0.485, at[1] + high)
+    _device(image, order, colors, box, unit=high / 100)
 
 
 def _tab_bar(kit: Kit, screen: Box) -> None:
@@ -118,6 +130,45 @@ def _phones(image: Image.Image, order: Order, colors: palette.Palette) -> None:
         _phone(image, order, colors, (x, y), high)
 
 
+def _framed(image: Image.Image, order: Order, colors: palette.Palette, sides: tuple[float, float],
+            round_u: float) -> None:  # fmt: skip
+    """Draw one device without bars in the middle; `sides` are parts of the picture's height."""
+    wide, high = sides[0] * image.height, sides[1] * image.height
+    shrink = min(1.0, image.width * 0.9 / wide)
+    wide, high = wide * shrink, high * shrink
+    x, y = (image.width - wide) / 2, (image.height - high) / 2
+    unit = min(wide, high) / (46 if min(sides) < 0.5 else 60)
+    _device(image, order, colors, (x, y, x + wide, y + high), unit=unit, round_u=round_u, bars=False)
+
+
+def _tablet(image: Image.Image, order: Order, colors: palette.Palette) -> None:
+    _framed(image, order, colors, (0.88, 0.66), 3)
+
+
+def _reader(image: Image.Image, order: Order, colors: palette.Palette) -> None:
+    _framed(image, order, colors, (0.6, 0.82), 3)
+
+
+def _watch(image: Image.Image, order: Order, colors: palette.Palette) -> None:
+    width, height = image.size
+    strap = (width / 2 - height * 0.14, height * 0.04, width / 2 + height * 0.14, height * 0.96)
+    ImageDraw.Draw(image).rounded_rectangle(strap, height * 0.04, mix(colors[0], colors[5], 0.25))
+    _framed(image, order, colors, (0.46, 0.54), 9)
+
+
+def _panel(image: Image.Image, order: Order, colors: palette.Palette) -> None:
+    _framed(image, order, colors, (0.86, 0.54), 1.5)
+
+
+def _stand(image: Image.Image, order: Order, colors: palette.Palette) -> None:
+    """A screen on a foot: a monitor or a kiosk."""
+    width, height = image.size
+    pen, tone = ImageDraw.Draw(image), mix(colors[1], (0, 0, 0), 0.3)
+    pen.rectangle((width * 0.46, height * 0.6, width * 0.54, height * 0.9), tone)
+    pen.rounded_rectangle((width * 0.34, height * 0.88, width * 0.66, height * 0.92), height * 0.01, tone)
+    _framed(image, order, colors, (0.9, 0.56), 1.5)
+
+
 def _browser(image: Image.Image, order: Order, colors: palette.Palette) -> None:
     dice, (width, height) = order.dice, image.size
     x, y, wide, high = width * 0.08, height * 0.14, width * 0.84, height * 0.72
@@ -135,14 +186,14 @@ def _browser(image: Image.Image, order: Order, colors: palette.Palette) -> None:
         tone = kit.accent if row == 1 else kit.line
         kit.words((x + 2.4 * u, y + (9 + row * 4.4) * u), (side - x) * dice.uniform(0.4, 0.7), high_u=1.1, color=tone)
     left, right, top = side + 3 * u, x + wide - 3 * u, y + 8 * u
-    kit.words((left, top), 24 * u, high_u=2.2, color=kit.ink)
+    screens.heading(kit, (left, top, right, top + 3 * u), order)
     third = (right - left - 4 * u) / 3
     for card in range(3):
         cx = left + card * (third + 2 * u)
         kit.panel((cx, top + 5 * u, cx + third, top + 16 * u), kit.face, round_u=1.2, edge=kit.soft)
         kit.words((cx + 1.6 * u, top + 6.8 * u), third * 0.4, high_u=0.9)
         brush.write(kit.pen, (cx + 1.6 * u, top + 13.6 * u), str(dice.randint(12, 980)), 4 * u, kit.ink, bold=0.02)
-    screens.graph(kit, (left, top + 19 * u, left + third * 2 + 2 * u, y + high - 4 * u))
+    screens.focus(kit, (left, top + 19 * u, left + third * 2 + 2 * u, y + high - 4 * u), order)
     screens.rows(kit, (left + third * 2 + 5 * u, top + 20 * u, right, y + high - 6 * u))
 
 
@@ -170,7 +221,7 @@ def _flow(image: Image.Image, order: Order, colors: palette.Palette) -> None:
         _lift(image, (x, y, x + wide, y + high), 2 * u, depth=4 * u)
         kit = screens.kit_for(image, order, colors, u)
         kit.panel((x, y, x + wide, y + high), kit.face, round_u=2.4)
-        screens.screen(kit, (x + 3 * u, y + 4 * u, x + wide - 3 * u, y + high - 2 * u))
+        screens.screen(kit, (x + 3 * u, y + 4 * u, x + wide - 3 * u, y + high - 2 * u), order)
 
 
 def _components(image: Image.Image, order: Order, colors: palette.Palette) -> None:
@@ -204,11 +255,18 @@ def _components(image: Image.Image, order: Order, colors: palette.Palette) -> No
 
 _BOARDS: dict[str, Callable[[Image.Image, Order, palette.Palette], None]] = {
     "phone": _one_phone, "phones": _phones, "browser": _browser, "flow": _flow, "components": _components,
+    "tablet": _tablet, "reader": _reader, "watch": _watch, "panel": _panel, "stand": _stand,
 }  # fmt: skip
-_WORDS = {
-    **dict.fromkeys(("phone", "mobile", "app", "onboarding", "checkout", "login"), "phone"),
-    **dict.fromkeys(("screens", "phones", "variants", "devices"), "phones"),
-    **dict.fromkeys(("dashboard", "web", "website", "browser", "desktop", "landing", "admin"), "browser"),
-    **dict.fromkeys(("flow", "journey", "wireframe", "wireframes", "map", "storyboard"), "flow"),
-    **dict.fromkeys(("component", "components", "system", "kit", "library", "buttons", "style"), "components"),
+DEVICES = {
+    **dict.fromkeys(("phone", "mobile", "app", "handheld"), "phone"),
+    **dict.fromkeys(("phones", "variant", "device"), "phones"),
+    **dict.fromkeys(("portrait", "reader", "ink"), "reader"),
+    **dict.fromkeys(("tablet", "kitchen"), "tablet"),
+    **dict.fromkeys(("watch", "wrist"), "watch"),
+    **dict.fromkeys(("wall", "car"), "panel"),
+    **dict.fromkeys(("monitor", "kiosk"), "stand"),
+    **dict.fromkeys(("dashboard", "web", "website", "browser", "desktop", "landing", "admin", "laptop"), "browser"),
+    **dict.fromkeys(("flow", "journey", "wireframe", "map", "storyboard"), "flow"),
+    **dict.fromkeys(("component", "system", "kit", "library", "button", "style"), "components"),
 }
+"""The board for a word of the setting; it is read for the device."""

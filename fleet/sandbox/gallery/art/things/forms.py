@@ -9,19 +9,20 @@ from collections.abc import Callable
 
 from PIL import Image, ImageDraw
 
-from fleet.sandbox.gallery.art import brush, palette, props
+from fleet.sandbox.gallery.art import brush, palette
 from fleet.sandbox.gallery.art.order import Order
 from fleet.sandbox.gallery.art.palette import Color, mix, shade
-from fleet.sandbox.gallery.art.props import Layer, PropPart, smooth, turned
+from fleet.sandbox.gallery.art.things import props
+from fleet.sandbox.gallery.art.things.props import Layer, PropPart, smooth, turned
 
 KIND_OF = {
     word: kind
     for kind, words in {
         "bottle": "bottle wine oil water drink beer juice sauce syrup shampoo lotion soap whiskey gin olive milk",
         "dropper": "dropper serum skincare tincture essential beauty vial oil",
-        "perfume": "perfume fragrance cologne scent",
-        "jar": "jar honey cream jam cosmetic balm makeup spice moisturizer",
-        "can": "can soda tin speaker thermos tumbler battery flask",
+        "perfume": "perfume flacon fragrance cologne scent",
+        "jar": "jar honey marmalade cream jam cosmetic balm makeup spice moisturizer",
+        "can": "can canister soda tin speaker thermos tumbler battery flask",
         "mug": "mug coffee cup tea espresso latte cocoa",
         "candle": "candle wax aroma",
         "vase": "vase ceramic pottery pot planter plant flower clay porcelain",

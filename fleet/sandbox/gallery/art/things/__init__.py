@@ -1,0 +1,1 @@
+"""Things that pictures show, drawn alone."""
