@@ -21,6 +21,15 @@ _WEB = (
     "app.load(app.chosen()); create_app(deps.build(app.settings()))"
 )
 PROCESSES = {
+    "supervisor": (
+        "import fleet.cli.app, fleet.cli.commands.up.command, fleet.cli.commands.up.run",
+        LEDGER - {"fleet.engine", "fleet.features"}
+        | VENDORS
+        | WEB
+        | FLOWER
+        | ALEMBIC
+        | {"PIL", "celery", "kombu", "redis", "httpx", "fleet.core.db"},
+    ),
     "beat": (
         "import workers.command, workers.light, celery.bin.beat, celery.apps.beat",
         LEDGER | VENDORS | WEB | FLOWER | ALEMBIC | TERMINAL | {"PIL"},
