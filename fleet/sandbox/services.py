@@ -16,7 +16,7 @@ from fleet.core import clock, logs
 from fleet.core.errors import Conflict, FleetError, Unavailable
 from fleet.sandbox import disk
 from fleet.sandbox.processes import orphans, proc
-from fleet.sandbox.processes.helper import Call, call_here
+from fleet.sandbox.processes.forked_calls import Call, call_here
 from fleet.sandbox.processes.restart import Record, RestartPolicy
 from fleet.sandbox.processes.runfile import Recorded, RunFile, RunInfo, ourselves
 from fleet.sandbox.processes.supervisor import Died, Event, Restarted

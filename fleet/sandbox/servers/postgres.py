@@ -20,7 +20,7 @@ from fleet.core.errors import FleetError, InvalidInput
 from fleet.sandbox import disk, ports
 from fleet.sandbox.processes import proc
 from fleet.sandbox.processes.child import Child, spawn
-from fleet.sandbox.processes.helper import Call, call_here
+from fleet.sandbox.processes.forked_calls import Call, call_here
 from fleet.sandbox.servers import binaries, cluster
 from fleet.sandbox.servers.embedded import Complaint, EmbeddedServer
 

@@ -13,7 +13,7 @@ Known = Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class UpSettings:
     """The settings that `up` itself uses."""
 
     home: Path
@@ -29,7 +29,7 @@ class Given:
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
+class UpSummary:
     """What `up` shows once all is running. `login` is a link that makes the first owner, while there is none."""
 
     login: str | None = field(repr=False)

@@ -14,7 +14,7 @@ from rich.text import Text
 from fleet.cli.frame import render
 
 
-class Feed:
+class FeedReader:
     """The lines of a file that another process appends to, and empties when it is large."""
 
     def __init__(self, path: Path, *, position: str) -> None:

@@ -16,7 +16,7 @@ from fleet.cli.commands import migrate, processes
 from fleet.cli.commands.check import env_check
 from fleet.cli.commands.processes import Program
 from fleet.cli.commands.up import first_posts
-from fleet.cli.commands.up.answers import Given, Known, Summary
+from fleet.cli.commands.up.answers import Known, UpSettings, UpSummary
 from fleet.cli.frame import paths
 from fleet.cli.frame.paths import HomeSettings
 from fleet.core import clock, logs, queue
@@ -41,7 +41,7 @@ _FIRST_POSTS = 60
 """New agents among which one of each persona is asked for a post."""
 
 
-def read(home: Path | None, said: Known) -> Given:
+def read(home: Path | None, said: Known) -> UpSettings:
     """Return the settings, those `said` on the command line first. Raises InvalidInput."""
     given = paths.given(home, **said)
     models.check(given)
@@ -52,7 +52,7 @@ def read(home: Path | None, said: Known) -> Given:
     token = given.service_token.get_secret_value()
     if not token and not given.gallery_url:
         token = paths.service_token(place)  # of this home's own gallery
-    return Given(
+    return UpSettings(
         home=place, tempo=given.tempo, log_level=given.log_level, pool_size=given.pool_size,
         gallery_url=given.gallery_url, database_url=given.database_url, database_owner_url=given.database_owner_url,
         broker_url=given.broker_url, service_token=token,
@@ -132,13 +132,13 @@ def takes_messages(broker_url: str, name: str, timeout_s: float) -> bool:
     return bool(queue.workers(queue.make_app(broker_url), timeout_s=timeout_s, names=[name]))
 
 
-def summary(known: Known, by: str, web: str | None) -> Summary:
+def summary(known: Known, by: str, web: str | None) -> UpSummary:
     """Return what is to be shown of the fleet; links for the first owner of former starts are void."""
     with _acting(known, by) as deps:
         seen = fleet_status.read(deps)
         _, acting = agent_commands.list_agents(deps, _WHO_ACT, limit=1)
         key = None if web is None else invite.first_owner_key(deps)
-        return Summary(
+        return UpSummary(
             login=None if key is None or web is None else invite.link(deps.settings.web_url or web, key),
             words=words(deps.keys.settings),
             agents=sum(seen.agents.values()),

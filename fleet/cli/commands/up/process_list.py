@@ -17,7 +17,7 @@ from fleet.cli.commands.screen import TerminalScreen
 from fleet.cli.commands.up.answers import Known
 from fleet.core.errors import FleetError
 from fleet.sandbox import disk, ports
-from fleet.sandbox.processes.helper import Call
+from fleet.sandbox.processes.forked_calls import Call
 from fleet.sandbox.processes.runfile import Recorded
 from fleet.sandbox.processes.supervisor import Event, GaveUp, Process, Restarted, Supervisor
 from fleet.sandbox.services import Services

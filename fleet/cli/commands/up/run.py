@@ -20,8 +20,8 @@ from typing import Any
 from fleet.cli.commands.processes import FLOWER_USER, PASSWORD_FILE
 from fleet.cli.commands.screen import TerminalScreen
 from fleet.cli.commands.up import faults
-from fleet.cli.commands.up.answers import Given, Summary
-from fleet.cli.commands.up.feed import Feed
+from fleet.cli.commands.up.answers import UpSettings, UpSummary
+from fleet.cli.commands.up.feed import FeedReader
 from fleet.cli.commands.up.process_list import Board, UpOptions
 from fleet.cli.frame.context import Door
 from fleet.cli.frame.failures import INTERRUPTED
@@ -30,7 +30,7 @@ from fleet.core import clock, logs, masking
 from fleet.core.errors import FleetError, Unavailable
 from fleet.sandbox import disk
 from fleet.sandbox.processes.child import rotate_log
-from fleet.sandbox.processes.helper import Helper
+from fleet.sandbox.processes.forked_calls import Helper
 from fleet.sandbox.services import Services
 
 _LOOK_EVERY_S = 0.4
@@ -50,7 +50,7 @@ class Run:
         self._helper = Helper()
         self._faults = faults.parse(wanted.faults)
         try:
-            self.given: Given = self._ask("read", door.home, dict(said))
+            self.given: UpSettings = self._ask("read", door.home, dict(said))
         except BaseException:
             self._helper.close()
             raise
@@ -68,7 +68,7 @@ class Run:
             call=self._helper.call,
         )  # fmt: skip
         self._board = Board(self._services, self._screen, self._helper.call)
-        self._feed: Feed | None = None
+        self._feed: FeedReader | None = None
         self._without_post: list[str] = []
         self._asked_at_s = self._ask_until_s = 0.0
         self._began = False
@@ -128,7 +128,7 @@ class Run:
             self._services.record(urls={"gallery": self.given.gallery_url})
         else:
             self._start_gallery()
-        self._feed = Feed(self._home / _FEED, position=self._ask("begin", self._known, by))
+        self._feed = FeedReader(self._home / _FEED, position=self._ask("begin", self._known, by))
         self._board.start_engine(self._known, self._wanted, broker_url=urls.broker)
         self._start_pages(by)
 
@@ -165,7 +165,7 @@ class Run:
         logs.configure(self.given.log_level, json=True, stream=log)
         self._ask("log_to", path, self.given.log_level)
 
-    def _show_addresses(self, seen: Summary, web: str | None, flower: tuple[str, str] | None,
+    def _show_addresses(self, seen: UpSummary, web: str | None, flower: tuple[str, str] | None,
                         metrics: str | None) -> None:  # fmt: skip
         rows = [] if web is None else [*self._first_owner(seen.login), ("Dashboard", web)]
         rows.append(("Gallery", logs.mask(str(self._known.get("gallery_url") or self.given.gallery_url))))

@@ -9,7 +9,7 @@ import pytest
 
 from fleet.core.errors import FleetError, InvalidInput
 from fleet.sandbox.processes import proc
-from fleet.sandbox.processes.helper import Helper
+from fleet.sandbox.processes.forked_calls import Helper
 
 
 @pytest.fixture
