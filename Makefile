@@ -29,6 +29,10 @@ run: $(READY) ## Run a whole fleet in this terminal, 20 times faster than life; 
 test: $(READY) ## Run all tests on embedded servers; ARGS="-k schedule" and so on
 	@$(TESTS) $(ARGS)
 
+.PHONY: quick
+quick: $(READY) ## Run the tests that need no server, half a minute of them; ARGS="-k schedule" and so on
+	@$(TESTS) --quick $(ARGS)
+
 .PHONY: setup
 setup: $(READY) ## Make .venv from requirements.lock; nothing to do when it is there. PYTHON=... names another Python
 	@echo ".venv is ready"

@@ -21,8 +21,8 @@ from fleet.core.db import Tx
 from fleet.core.events import Position
 from fleet.engine import dispatch, registry, sweep, tick
 from fleet.engine.agents import loop
-from fleet.engine.agents.models import AgentStatus
 from fleet.engine.agents.queries import AgentFilter
+from fleet.engine.agents.status import AgentStatus
 from fleet.engine.attempts import perform
 from fleet.engine.deps import Deps
 from fleet.engine.jobs import queries, ticks

@@ -30,7 +30,8 @@ from fleet.core import clock, db, queue
 from fleet.core.settings import CapSetting, mapping_as_json
 from fleet.engine import deps as runtime_deps
 from fleet.engine import publish, registry
-from fleet.engine.agents.models import AgentRow, AgentStatus
+from fleet.engine.agents.models import AgentRow
+from fleet.engine.agents.status import AgentStatus
 from fleet.engine.deps import Deps
 from fleet.engine.jobs import ledger as service
 from fleet.engine.jobs import ticks

@@ -7,6 +7,7 @@ on the first and empty the second.
 
 from __future__ import annotations
 
+import gc
 import itertools
 import os
 import secrets
@@ -14,7 +15,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,7 @@ from fleet.engine import registry
 from fleet.engine.registry import Registry
 from fleet.sandbox.servers.postgres import APP, OWNER, EmbeddedPostgres
 from fleet.sandbox.servers.valkey import EmbeddedValkey
+from tests import compiled_once, quick
 from tests.browser import chromium
 from tests.database_roles import LOGINS, url_of
 
@@ -55,6 +57,7 @@ hypothesis.settings.register_profile(
     derandomize="CI" in os.environ,
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
+hypothesis.settings.register_profile("quick", hypothesis.settings.get_profile("fleet"), max_examples=15)
 hypothesis.settings.load_profile("fleet")
 
 # Until a door configures it, structlog shows an error with all the values that lead to it: seconds of work for each.
@@ -74,6 +77,7 @@ class PostgresForTests:
 
     def __init__(self, admin_url: str) -> None:
         self._admin = sa.make_url(admin_url)
+        self._connection: psycopg.Connection | None = None
         self._prefix = f"t_{secrets.token_hex(3)}_"
         self._numbers = itertools.count(1)
 
@@ -106,8 +110,15 @@ class PostgresForTests:
         return f"{stem}_{self._prefix.strip('_')}"
 
     def _run(self, order: sql.Composable) -> None:
-        with self.connect("postgres") as connection:
-            connection.execute(order)
+        """Run an order on a connection that stays open: opening one costs as much as copying a small database."""
+        if self._connection is None or self._connection.closed:
+            self._connection = self.connect("postgres")
+        self._connection.execute(order)
+
+    def close(self) -> None:
+        """Close the connection that was kept."""
+        if self._connection is not None:
+            self._connection.close()
 
     def connect(self, database: str) -> psycopg.Connection:
         """Open an autocommit connection as the administrator. Passwords that it sets are quick to check."""
@@ -117,9 +128,26 @@ class PostgresForTests:
         return connection
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(quick.OPTION, action="store_true", help="only tests without servers and processes")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Draw fewer examples in a quick run."""
+    if config.getoption(quick.OPTION):
+        hypothesis.settings.load_profile("quick")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out of a quick run what asks for a server."""
+    return (config.getoption(quick.OPTION) and quick.is_left_out(collection_path)) or None
+
+
 @pytest.hookimpl(trylast=True)  # after pytest-randomly
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Begin with the tests that may take longest: begun last, they keep one process busy while the others are done."""
+    if config.getoption(quick.OPTION):
+        items[:] = [item for item in items if not quick.is_left_out_too(item)]
     items.sort(key=_limit_s, reverse=True)
 
 
@@ -137,6 +165,9 @@ def pytest_collection_finish() -> None:
     """
     known = providers._get_local_constants()
     providers._get_local_constants = lambda: known
+    # What is loaded by now stays: the collector need not look at it again and again.
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -191,7 +222,8 @@ def _within_one_day() -> None:
 def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresForTests]:
     """The PostgreSQL server of this test process."""
     if given := os.environ.get("FLEET_TEST_DATABASE_URL"):
-        yield PostgresForTests(given)
+        with closing(PostgresForTests(given)) as server_given:
+            yield server_given
         return
     with _folder_in_memory(tmp_path_factory) as folder:
         server = EmbeddedPostgres(folder / "data", durable=False)
@@ -203,7 +235,8 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgr
                 connection.execute("ALTER SYSTEM SET autovacuum = off")
                 connection.execute("SELECT pg_reload_conf()")
                 _hash_less(connection, server.url())
-            yield PostgresForTests(server.url("postgres"))
+            with closing(PostgresForTests(server.url("postgres"))) as made:
+                yield made
         finally:
             server.stop()
 
@@ -240,7 +273,9 @@ def migrated_template(postgres_server: PostgresForTests) -> Iterator[str]:
     """The name of a database with all of Fleet's tables and no rows, to copy from."""
     name = postgres_server.unique_name(_TEMPLATE)
     postgres_server.make_template(name)
-    yield name
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        compiled_once.share(monkeypatch, postgres_server.url(name, role=APP))
+        yield name
     postgres_server.drop_database(name)
 
 

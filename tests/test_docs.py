@@ -130,6 +130,7 @@ def test_agents_in_docs_are_those_that_a_new_fleet_has(page: Path) -> None:
     assert named <= made
 
 
+@pytest.mark.long
 def test_commands_named_in_prose_and_messages_exist() -> None:
     wrong = []
     for path in [*PAGES, *sorted((ROOT / "fleet").rglob("*.py")), *sorted((ROOT / "workers").rglob("*.py"))]:
@@ -198,11 +199,11 @@ def test_every_decision_stands_in_the_list_of_decisions() -> None:
     assert {page for page in pages if f"]({page})" not in index} == set()
 
 
-def test_the_table_of_rooms_names_every_package_and_no_other() -> None:
+def test_the_table_of_layers_names_every_package_and_no_other() -> None:
     page = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
-    section = page.partition("## Floors and rooms")[2].partition("\n## ")[0]
+    section = page.partition("## Layers and packages")[2].partition("\n## ")[0]
     rows = re.findall(r"^\|[^|]*\|([^|]*)\|", section, re.M)
-    named = [room for row in rows for room in re.findall(r"`([a-z.]+)`", row)]
+    named = [package for row in rows for package in re.findall(r"`([a-z.]+)`", row)]
     there = [f"fleet.{face.parent.name}" for face in (ROOT / "fleet").glob("*/__init__.py")]
     assert sorted(named) == sorted([*there, "migrations", "personas", "workers"])
 
@@ -248,7 +249,7 @@ def test_operations_tells_of_every_reason_of_a_dead_letter_what_the_dashboard_do
 
 
 def test_the_page_of_access_names_every_act_that_the_audit_log_knows() -> None:
-    page = (ROOT / "docs/access.md").read_text(encoding="utf-8").partition("| acts | target |")[2]
+    page = (ROOT / "docs/access.md").read_text(encoding="utf-8").partition("| actions | target |")[2]
     named = set()
     for row in re.findall(r"^\| (`[^|]*)\|", page, re.M):
         acts = re.findall(r"`([a-z_.]+)`", row)

@@ -26,6 +26,7 @@ class Browser:
 
     def __init__(self, client: TestClient) -> None:
         self.client = client
+        self._csrf: dict[tuple[str, ...], str] = {}
 
     def get(self, path: str, **more: object):  # type: ignore[no-untyped-def]
         return self.client.get(path, **more)
@@ -36,6 +37,13 @@ class Browser:
 
     @property
     def csrf(self) -> str:
+        """The word that forms carry, read from a page once a session."""
+        session = tuple(self.client.cookies.values())
+        if session not in self._csrf:
+            self._csrf[session] = self._csrf_of_a_page()
+        return self._csrf[session]
+
+    def _csrf_of_a_page(self) -> str:
         found = re.search(r'<meta name="csrf" content="([0-9a-f]+)"', self.client.get("/").text)
         return found[1] if found else ""
 

@@ -112,7 +112,7 @@ def _known(tx: Tx, use: Use) -> KeptResponse:
         )
     if row is not None and row.status is None and row.abandoned:
         raise ResponseLost(
-            "This was begun, and what it wrote stands; the process died before it could answer.",
+            "This request was executed, at least in part; the process died before it could respond.",
             fix="Look at what it was to change; what is missing takes a new key.",
         )
     if row is None or row.status is None:

@@ -35,6 +35,21 @@ class Principal:
         """The name that records of their actions show."""
         return f"{self.via}:{self.name}"
 
+    @property
+    def is_local(self) -> bool:
+        """Whether this is the local administrator, who has no row in the table of users."""
+        return self.via is Via.TERMINAL
+
     def may(self, permission: Permission) -> bool:
         """Say whether the role allows it, and the token, if it is one."""
         return allows(self.role, permission) and (self.scopes is None or permission in self.scopes)
+
+
+def local_administrator(name: str) -> Principal:
+    """Return the principal of a person at the fleet's own machine, by the name of the system's user.
+
+    Nobody checks it here: it is made for the token of the run file, which only that user reads, and for a process that
+    has the database's password.
+    """
+    nobody = uuid.UUID(int=0)
+    return Principal(user_id=nobody, name=name, role=Role.OWNER, via=Via.TERMINAL, key_id=nobody)

@@ -17,7 +17,7 @@ from fleet.access import audit, secret
 from fleet.access.models import TokenRow, UserRow
 from fleet.access.principal import Principal, Via
 from fleet.access.roles import Permission, Role
-from fleet.core import ids
+from fleet.core import ids, prefixes
 from fleet.core.db import Tx
 from fleet.core.errors import InvalidInput, NotFound
 
@@ -44,10 +44,10 @@ class Token:
 
 
 def issue(tx: Tx, user_id: uuid.UUID, name: str, scopes: Collection[Permission], for_: timedelta | None, *,
-          made_by: uuid.UUID | None = None) -> str:  # fmt: skip
+          made_by: uuid.UUID | None = None, shorten: bool = False) -> str:  # fmt: skip
     """Issue a token and return its text, to be shown once. Raises InvalidInput without a name, a scope or a time.
 
-    `made_by` is the requesting token, which `outlives` locks.
+    `made_by` is the requesting token, which `outlives` locks; with `shorten` the new one expires no later than it.
     """
     if not 1 <= len(name.strip()) <= 60 or not name.isprintable():
         raise InvalidInput("A token's name has 1 to 60 characters, on one line.")
@@ -56,11 +56,14 @@ def issue(tx: Tx, user_id: uuid.UUID, name: str, scopes: Collection[Permission],
     if not scopes:
         raise InvalidInput("A token needs a scope at least.", fix=f"Scopes: {', '.join(Permission)}.")
     key = secret.new_key(secret.TOKEN_PREFIX)
-    token_id = ids.new()
+    token_id, until = ids.new(), None if for_ is None else _CLOCK + for_
+    if shorten:
+        maker_ends = sa.select(TokenRow.expires_at).where(TokenRow.id == made_by).scalar_subquery()
+        until = sa.func.least(until, maker_ends)  # which passes over NULL, as of a token that does not expire
     tx.execute(
         sa.insert(TokenRow).values(
             id=token_id, user_id=user_id, made_by=made_by, name=name.strip(), key_hash=secret.digest(key),
-            hint=key[:8], scopes=sorted(scopes), expires_at=None if for_ is None else _CLOCK + for_,
+            hint=key[:8], scopes=sorted(scopes), expires_at=until,
         )
     )  # fmt: skip
     told = {"name": name.strip(), "scopes": sorted(scopes), **({"made_by": f"token:{made_by}"} if made_by else {})}
@@ -107,6 +110,12 @@ def listed(tx: Tx, user_id: uuid.UUID | None = None) -> Sequence[Token]:
     if user_id is not None:
         query = query.where(TokenRow.user_id == user_id)
     return [Token(row[0], row[1], row[2], row[3], tuple(row[4]), *row[5:]) for row in tx.execute(query)]
+
+
+def find_id(tx: Tx, prefix: str, *, user_id: uuid.UUID | None = None) -> uuid.UUID:
+    """Return the id of the token whose id begins so, of all tokens or of a user's. Raises NotFound, InvalidInput."""
+    own = () if user_id is None else (TokenRow.user_id == user_id,)
+    return prefixes.resolve(tx, TokenRow.id, prefix, *own, what="token", listed="`fleet tokens list` shows them.")
 
 
 def revoke(tx: Tx, token_id: uuid.UUID, *, user_id: uuid.UUID | None = None) -> None:

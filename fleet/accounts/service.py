@@ -41,7 +41,7 @@ class AccountKey:
     def fix(self) -> str:
         """What a person does about refused credentials."""
         if self.id == SETTINGS_ACCOUNT:
-            return "mend FLEET_SERVICE_TOKEN, then resume"
+            return "fix FLEET_SERVICE_TOKEN, then resume"
         return f"`fleet accounts set-token {self.name}` mends it"
 
 

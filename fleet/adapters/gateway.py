@@ -216,5 +216,5 @@ class PictureGateway(_Guard):
         """
         left_s = lease.left_s() - MARGIN_S
         if left_s <= 0:
-            raise LeaseEnding("the lease ends before the picture could be looked at")
+            raise LeaseEnding("the lease ends before the picture could be checked")
         return self._fetch(url, left_s)

@@ -1,6 +1,6 @@
-"""What the nemesis can do: every kind of act, how its particulars are drawn, and what people read about it. Pure.
+"""The kinds of acts of the nemesis: parameters, how they are drawn, and descriptions for people. Pure.
 
-`plan` draws from this table; `acts` carries out what was drawn; `page` prints the words.
+`plan` draws from this table; `acts` executes the drawn acts; `page` prints the descriptions.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The log of acts: what the nemesis did, when and to whom, one JSON line each.
+"""The log of acts: what the nemesis did, when and to which target, one JSON line each.
 
-Written by `nemesis`, read by the checker, which asks which acts were under way when something went wrong.
+Written by `nemesis`, read by the checker, which needs the acts at the time of a violation.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Follows a plan: strikes when it says so, writes down what really happened, and measures how long the fleet is unwell.
+"""Follow a plan: cause its faults at their times, log what really happened, and measure the recovery of the fleet.
 
-Called by `run` with a world that is at work. Acts that fail themselves (the victim was away longer than expected) are
-written down as such; whatever they had set, they have taken back.
+Called by `run` with a running world. Acts that fail (the target was down longer than expected) are logged as such; they
+have undone their settings.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from fleet.core import clock, logs
 from fleet.core.errors import FleetError
 
 PATIENCE_S = 60.0
-"""A fleet that is not well after so long is called stuck, and the next act comes all the same."""
+"""A fleet that has not recovered after so long is called stuck, and the next act comes anyway."""
 _LOOK_EVERY_S = 0.25
 
 log = logs.get(__name__)
@@ -31,7 +31,7 @@ log = logs.get(__name__)
 
 @dataclass(frozen=True, slots=True)
 class FaultResult:
-    """An act, and what came of it. `recovered_s` None: the next act came before the fleet was well."""
+    """An act, and its result. `recovered_s` None: the next act came before the fleet had recovered."""
 
     act: FaultRecord
     hit: bool
@@ -84,7 +84,7 @@ class Nemesis:
         self._open = FaultResult(act, struck.hit, failed)
 
     def _watch(self, true: Callable[[], bool], timeout_s: float) -> None:
-        """Wait for something, and look meanwhile whether the fleet has recovered from the last act."""
+        """Wait for something, and check meanwhile whether the fleet has recovered from the last act."""
 
         def looked() -> bool:
             self._look()

@@ -1,6 +1,6 @@
-"""docs/reliability.md, written from one run: what was done, how it was checked, what came out, and where it ends.
+"""docs/reliability.md, generated from one run: faults, checks, results, and limits.
 
-Called by `fleet chaos --write-docs`. Words and numbers stand together here so that neither grows old alone.
+Called by `fleet chaos --write-docs`. Text and numbers are generated together so that they stay consistent.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The plan of a run: which act, when, on whom. Everything is drawn from the seed alone, so that a run can be had again.
+"""The plan of a run: acts, times and targets. Everything is drawn from the seed alone, so that a run can be repeated.
 
-Pure. `nemesis` follows it; where the machine is slow it does so late, and perhaps not to the end.
+Pure. `nemesis` follows it; on a slow machine it does so late, and perhaps not to the end.
 """
 
 from __future__ import annotations
@@ -16,19 +16,21 @@ from fleet.chaos.kinds import FaultKind
 from fleet.core.failpoints import Point
 
 POINTS = tuple(point for point in Point if point not in (Point.CALL_RESERVED, Point.CALL_SETTLED))
-"""Where a world without models can be struck: its words are made offline and cost nothing. The tests of paying kill at
-the other two."""
+"""The points of a world without models, whose offline texts cost nothing.
+
+The tests of budgets kill at the other two.
+"""
 FIRST_S = 3.0
 GAP_S = (2.0, 9.0)
 _CALM = 0.6
-"""The share of acts that wait until the fleet is well, so that recovery can be told; others strike while it is not."""
+"""The share of acts that wait until the fleet has recovered, so that recovery can be measured; others come before."""
 
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """One act to come. It begins at `at_s` or later; a calm one waits until the fleet has recovered from the last.
+    """One planned act. It begins at `at_s` or later; a calm one waits until the fleet has recovered from the last.
 
-    `pick`, between 0 and 1, says which of the possible victims; `dice` seeds whatever else is left to chance.
+    `pick`, between 0 and 1, selects one of the possible targets; `dice` seeds further random choices.
     """
 
     seq: int
@@ -41,7 +43,7 @@ class Planned:
 
 
 def plan(seed: int, minutes: float, kinds: Sequence[FaultKind]) -> list[Planned]:
-    """Draw a plan. The same arguments give the same plan; rounds make every kind come before any comes again often."""
+    """Draw a plan. The same arguments give the same plan; rounds make every kind come before any is repeated often."""
     dice = random.Random(seed)
     points = {kind.name: _going_round(dice) for kind in kinds if kind.points}
     planned: list[Planned] = []
@@ -60,7 +62,7 @@ def plan(seed: int, minutes: float, kinds: Sequence[FaultKind]) -> list[Planned]
 
 
 def _rounds(kinds: Sequence[FaultKind], dice: random.Random) -> Iterator[FaultKind]:
-    """Give kinds for ever: each round holds every kind as often as its table says, in an order of its own."""
+    """Yield kinds for ever: each round has every kind as often as its table says, in an order of its own."""
     deck = [kind for kind in kinds for _ in range(kind.times)]
     while deck:
         dice.shuffle(deck)

@@ -1,6 +1,6 @@
-"""The end of a run: everything that was set is taken back, the agents rest, and every job comes to its end.
+"""The end of a run: all faults are undone, the agents rest, and every job comes to its end.
 
-Called by `run` before anything is checked. What it does, people could do: lift, resume, restart, retry at once.
+Called by `run` before the check. It uses only actions that people have: lift, resume, restart, retry now.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from fleet.core import events
 from fleet.core.db import Tx
 from fleet.core.errors import FleetError, Unavailable
 from fleet.core.subjects import matches
-from fleet.engine.agents.models import AgentRow, AgentStatus
+from fleet.engine.agents.models import AgentRow
+from fleet.engine.agents.status import AgentStatus
 from fleet.engine.events import positions
 from fleet.features.agents import bulk
 from fleet.features.agents.bulk import BulkAction
@@ -28,7 +29,7 @@ _PULL_EVERY_S = 3.0
 _MOST_BEHIND = 10_000
 _LIVE = "SELECT count(*) FROM jobs WHERE state IN ('ready', 'running', 'sending', 'unknown')"
 _OPEN = "SELECT count(*) FROM ticks WHERE decided_at IS NULL"
-# What is unknown keeps its settling time: a surface may still be about to show it.
+# Unknown outcomes keep their settling time: a surface may show the effect late.
 _PULL = sa.text(
     "UPDATE jobs SET next_attempt_at = CASE state WHEN 'ready' THEN clock_timestamp()"
     " ELSE least(next_attempt_at, clock_timestamp() + make_interval(secs => :settle_s)) END,"
@@ -39,18 +40,18 @@ _PULL = sa.text(
 
 
 def quiet(world: World, within_s: float) -> int:
-    """Bring the world to rest; return how many jobs and ticks have not come to an end in time (0 is well)."""
+    """Bring the world to rest; return how many jobs and ticks have not ended in time (0 is good)."""
     take_back(world)
     if not world.outsiders.finish(_UP_WITHIN_S):
         raise Unavailable("The dashboard did not answer any more.", fix=f"Its log is in {world.logs_dir}.")
-    _rest(world, but="hooks")  # who tells of what happened, until all is told
+    _rest(world, but="hooks")  # the webhook agent works until all events are delivered
     left = _until_none(world, within_s, lambda tx: _left(tx) + _untold(tx))
     _rest(world)
     return left + _until_none(world, within_s, _left)
 
 
 def _until_none(world: World, within_s: float, count: Callable[[Tx], int]) -> int:
-    """Wait until nothing is left, and have what waits for a later try tried at once; return what is left in the end."""
+    """Wait until nothing is left, and make waiting retries due at once; return what is left in the end."""
     left = [1]
 
     def none() -> bool:
@@ -80,7 +81,7 @@ def take_back(world: World) -> None:
 
 
 def _rest(world: World, *, but: str = "") -> None:
-    """Let nobody wake any more but those of one kind: agents go idle, what they have begun goes on."""
+    """Keep all agents from waking except those of one kind: they become idle, and their open work continues."""
 
     def resting() -> bool:
         try:
@@ -103,7 +104,7 @@ def _left(tx: Tx) -> int:
 
 
 def _untold(tx: Tx) -> int:
-    """Count the events that the webhook wants and that nobody has read for it yet."""
+    """Count the events that the webhook subscribed to and that are not read for it yet."""
     behind = events.read_after(tx, positions.standing(tx, webhook_positions.WEBHOOKS), limit=_MOST_BEHIND)
     unread = sum(any(matches(event.subject, wanted) for wanted in HEARS) for event in behind)
     return unread + len(webhook_positions.behind(tx))

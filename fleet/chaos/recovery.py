@@ -1,8 +1,8 @@
-"""When is the fleet well again? The definition, and a watch that looks.
+"""Recovery of the fleet: its definition, and a watch that measures it.
 
-Well is: every process and server runs and answers; no tick and no waking from before the fault's end is still open; no
-lease taken before it is still held and no outcome from before it still unknown; no due job waits unclaimed for more
-than `LAG_S`; and an effect has been shown since. Called by `nemesis` and `run`.
+A fleet has recovered when every process and server runs and answers; no tick and no due agent from before the fault's
+end is still open; no lease taken before it is still held and no outcome from before it still unknown; no due job waits
+unclaimed for more than `LAG_S`; and a new effect has been shown since. Called by `nemesis` and `run`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from fleet.core import clock
 from fleet.core.errors import FleetError
 
 LAG_S = 5.0
-"""A due job that nobody has claimed for so long says that workers cannot keep up."""
+"""A due job that is unclaimed for so long shows that workers cannot keep up."""
 
 _ILLS = {
     "agents not woken": "SELECT count(*) FROM agents WHERE status = 'running' AND deleted_at IS NULL"
@@ -40,7 +40,7 @@ _SETTLE_IN_ROUNDS = 8
 
 @dataclass(frozen=True, slots=True)
 class FleetHealth:
-    """What is still wrong; nothing when the fleet is well."""
+    """The problems of the fleet; none when it has recovered."""
 
     ills: tuple[str, ...]
 
@@ -50,7 +50,7 @@ class FleetHealth:
 
 
 def look(world: World, since: datetime) -> FleetHealth:
-    """Return how the fleet is, seen from a moment at which a fault ended."""
+    """Return the problems of the fleet, counted from the end of a fault."""
     if not world.all_run():
         return FleetHealth(("a process is down",))
     try:
@@ -67,7 +67,7 @@ def look(world: World, since: datetime) -> FleetHealth:
 
 
 def settle_in(world: World) -> bool:
-    """Let the fleet live until it is well by itself, slower where this machine asks for it; False if it never is."""
+    """Run the fleet until it works steadily, at a slower pace if this machine needs it; False if it never does."""
     for _ in range(_SETTLE_IN_ROUNDS):
         world.wait(SETTLE_IN_S)
         since = clock.now() - timedelta(seconds=LAG_S)

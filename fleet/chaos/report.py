@@ -1,6 +1,6 @@
-"""The report of a run: what was done to the fleet, how long it was unwell, what it did all the same, what was broken.
+"""The report of a run: faults, recovery times, effects, and broken promises.
 
-Pure but for the versions it names. `fleet chaos` shows it and writes it as JSON; `page` makes docs/reliability.md.
+Pure except for the versions. `fleet chaos` shows it and writes it as JSON; `page` makes docs/reliability.md.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _VERSIONS = ("fleet", "celery", "kombu", "psycopg", "redis", "sqlalchemy")
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """What a person asked for: enough to have the run again."""
+    """The options of a person: enough to repeat the run."""
 
     minutes: float
     seed: int
@@ -40,7 +40,7 @@ class RunOptions:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One kind of fault in numbers. `recovered` counts those whose recovery could be told from the next fault's."""
+    """One kind of fault in numbers. `recovered` counts those whose recovery ended before the next fault."""
 
     kind: str
     acts: int
@@ -114,7 +114,7 @@ def p99(times: Sequence[float]) -> float | None:
 
 
 def versions(servers: Mapping[str, str]) -> dict[str, str]:
-    """Return what ran, by name."""
+    """Return the versions of all programs, by name."""
     packages = {name: metadata.version(name) for name in _VERSIONS}
     machine = f"{platform.system()} {platform.release()}, {os.cpu_count()} cores"
     return {**packages, **servers, "Python": platform.python_version(), "machine": machine}

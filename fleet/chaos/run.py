@@ -1,7 +1,7 @@
-"""One run of the harness: a world is made, shaken by plan, brought to rest, checked, and told about.
+"""One run of the harness: create a world, cause faults by plan, bring it to rest, check, and report.
 
-Called by `fleet chaos` and by the tests. A run can be had again from its seed: the plan follows from it alone; what the
-machine makes of the plan differs in milliseconds, as it does in life.
+Called by `fleet chaos` and by the tests. A run can be repeated from its seed: the plan follows from it alone; the
+timing on the machine differs by milliseconds.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ ENDS_WITHIN_S = 180.0
 
 @dataclass(frozen=True, slots=True)
 class RunScreen:
-    """Who is told while it happens: steps, and each act once its consequences are known."""
+    """Gets progress during the run: steps, and each act once its consequences are known."""
 
     step: Callable[[str], None]
     deed: Callable[[FaultResult], None]
@@ -41,7 +41,8 @@ class Chaos:
     """One run. `live` may be called once, in the main thread."""
 
     def __init__(self, wanted: RunOptions, kinds: Sequence[FaultKind], screen: RunScreen, *, home: Path | None = None,
-                 plain_workers: int = 2) -> None:  # fmt: skip
+                 plain_workers: int = 2, most_acts: int | None = None) -> None:  # fmt: skip
+        self._most_acts = most_acts
         self._wanted, self._kinds, self._screen = wanted, kinds, screen
         if home is not None and home.exists() and any(home.iterdir()):
             raise InvalidInput(f"{home} is not empty.", fix="Name a folder that is, or none.")
@@ -49,7 +50,7 @@ class Chaos:
         self.world = World(self.home, seed=wanted.seed, agents=wanted.agents, plain_workers=plain_workers)
 
     def live(self) -> Report:
-        """Do all of it; return what came out. Raises FleetError when the world itself could not be kept going."""
+        """Run everything; return the report. Raises FleetError when the world itself failed."""
         try:
             self.world.start(self._screen.step)
             report = self._shake()
@@ -70,7 +71,7 @@ class Chaos:
             raise Unavailable(
                 "The fleet cannot keep up even unharmed.", fix="Try fewer --agents, or a less busy machine."
             )
-        planned = plan(wanted.seed, wanted.minutes, self._kinds)
+        planned = plan(wanted.seed, wanted.minutes, self._kinds)[: self._most_acts]
         self._screen.step(f"{len(planned)} acts in {wanted.minutes:g} minutes; seed {wanted.seed}")
         began = clock.now()
         nemesis = Nemesis(self.world, acts_path, self._screen.deed)

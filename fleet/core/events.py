@@ -167,7 +167,7 @@ def tally_after(tx: Tx, position: Position, *, limit: int = 50_000) -> tuple[lis
 
 def latest(tx: Tx, *, agent_id: uuid.UUID | None = None, job_id: uuid.UUID | None = None,
            subjects: tuple[str, ...] = (), but: Sequence[str] = (), since: datetime | None = None,
-           before: int | None = None, limit: int = 50, offset: int = 0) -> list[Event]:  # fmt: skip
+           before: int | None = None, limit: int = 50) -> list[Event]:  # fmt: skip
     """Return events newest first, of some subjects or of all but some. A subject may end in `*`, for any ending.
 
     `before` is an event's id: the page that follows that event. Each page costs the same, however far down it is.
@@ -180,7 +180,7 @@ def latest(tx: Tx, *, agent_id: uuid.UUID | None = None, job_id: uuid.UUID | Non
     of_one = agent_id is not None or job_id is not None
     query = _latest_of(frozenset(values), tuple(but), len(wanted) if of_one else bool(wanted), of_one=of_one)
     values |= {f"subject_{n}": name for n, name in enumerate(wanted)} if of_one else {"subjects": wanted}
-    events = [_event(row) for row in tx.run(query, limit=limit, offset=offset, **values)]
+    events = [_event(row) for row in tx.run(query, limit=limit, **values)]
     # Ids grow with time, so events that are too old are at the end: no index on the time is needed.
     return events if since is None else [event for event in events if event.occurred_at >= since]
 
@@ -194,18 +194,18 @@ def _latest_of(given: frozenset[str], but: tuple[str, ...], subjects: int, *, of
     page of each subject from an index. Scanning all events from the newest would be as quick for a frequent subject,
     but would read the whole table for a rare one.
     """
-    limit, offset = (sa.bindparam(name, type_=sa.BigInteger()) for name in ("limit", "offset"))
+    limit = sa.bindparam("limit", type_=sa.BigInteger())
     where = [*_all_but(but), *(_GIVEN[name] for name in sorted(given))]
     query = sa.select(*_TOLD).order_by(EventRow.id.desc())
     if of_one or not subjects:
         wanted = [sa.bindparam(f"subject_{n}", type_=sa.String()) for n in range(subjects)]
         own = [EventRow.subject.in_(wanted)] if wanted else []
-        return Statement(query.where(*where, *own).limit(limit).offset(offset), prepared=False)
+        return Statement(query.where(*where, *own).limit(limit), prepared=False)
     asked = sa.func.unnest(sa.bindparam("subjects", type_=ARRAY(sa.String()))).table_valued("subject").render_derived()
     newest = sa.select(EventRow.id).where(EventRow.subject == asked.c.subject, *where).order_by(EventRow.id.desc())
-    each = newest.limit(limit + offset).lateral()
+    each = newest.limit(limit).lateral()
     some = sa.select(each.c.id).select_from(asked.join(each, sa.true())).subquery()
-    page = sa.select(some.c.id).order_by(some.c.id.desc()).limit(limit).offset(offset).subquery()
+    page = sa.select(some.c.id).order_by(some.c.id.desc()).limit(limit).subquery()
     return Statement(query.join(page, page.c.id == EventRow.id), prepared=False)
 
 

@@ -91,7 +91,7 @@ class GroupCommit:
         except BaseException as error:  # noqa: BLE001 - as a future does: whoever waits must hear of it
             for call in calls:
                 is_theirs = call is own or isinstance(error, Exception)
-                call.error = error if is_theirs else Unavailable("Whoever asked for this and more was called away.")
+                call.error = error if is_theirs else Unavailable("The thread that ran this batch was interrupted.")
         finally:
             with self._lock:
                 follower = self._next()

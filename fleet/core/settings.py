@@ -87,71 +87,81 @@ class Settings(BaseSettings):
         SecretStr(""), description="keys of the key store, the first one seals; by default those of the home's key file"
     )
     features: CommaSeparated = Field(
-        (), description="optional features to have, or -NAME to leave one out, separated by commas; all if empty"
+        (), description="optional features to load, or -NAME to leave one out, separated by commas; all if empty"
     )
     home: Path = Field(Path(".fleet"), description="folder of the embedded servers, logs and the run file")
 
     gallery_url: str = Field("", description="address of the FloImg surface, e.g. https://api.example.org")
-    sandbox: bool = Field(False, description="whether the gallery is the one in the box; `fleet up` sets it")
+    sandbox: bool = Field(False, description="whether the surface is the sandbox gallery; `fleet up` sets it")
     service_token: SecretStr = Field(SecretStr(""), description="service token of the surface (fst_...)")
     pictures_account: str = Field(
-        "", description="account whose system makes all pictures; by default the poster's own, else the first that can"
+        "", description="account whose system makes all pictures; by default that of the post, else the first that can"
     )
     allowed_hosts: CommaSeparated = Field(
-        LOOPBACK_HOSTS, description="hosts that agents may write to, each perhaps with its port, separated by commas"
+        LOOPBACK_HOSTS, description="hosts that agents may write to, optionally with a port, separated by commas"
     )
     dry_run: bool = Field(False, description="prepare everything, send nothing")
-    operator: str = Field("the operator of this fleet", description="who answers for the agents (bio line)")
+    operator: str = Field(
+        "the operator of this fleet", description="person or company responsible for the agents (bio line)"
+    )
     contact: str = Field("", description="address for people who want to reach the operator")
     label_agents: bool = Field(True, description="label accounts and pictures as made by AI")
-    label_off_reason: str = Field("", validate_default=True, description="why labels are off; for own surfaces only")
+    label_off_reason: str = Field(
+        "", validate_default=True, description="why labels are off; only for your own surfaces"
+    )
 
     llm_order: CommaSeparated = Field(
         ("anthropic", "openai"),
-        description="models to ask, in this order, each if it has a key or an address of its own",
+        description="models to use, in this order, each if it has a key or an address of its own",
     )
     anthropic_api_key: SecretStr = _vendors("anthropic_api_key", SecretStr(""), "key of Anthropic's API")
-    anthropic_model: str = Field("claude-haiku-5-5", min_length=1, description="which of its models")
-    anthropic_base_url: str = _vendors("anthropic_base_url", "", "address of a gateway that speaks its API")
-    openai_api_key: SecretStr = _vendors("openai_api_key", SecretStr(""), "key of OpenAI's API, or of a server like it")
-    openai_model: str = Field("gpt-6-luna", min_length=1, description="which of its models")
+    anthropic_model: str = Field("claude-haiku-5-5", min_length=1, description="its model")
+    anthropic_base_url: str = _vendors("anthropic_base_url", "", "address of a compatible gateway")
+    openai_api_key: SecretStr = _vendors(
+        "openai_api_key", SecretStr(""), "key of OpenAI's API, or of a compatible server"
+    )
+    openai_model: str = Field("gpt-6-luna", min_length=1, description="its model")
     openai_base_url: str = _vendors(
-        "openai_base_url", "", "a server like it, e.g. http://127.0.0.1:11434/v1 for Ollama"
+        "openai_base_url", "", "address of a compatible server, e.g. http://127.0.0.1:11434/v1 for Ollama"
     )
     llm_effort: str = Field(
         "low",
         pattern="^(none|low|medium|high|xhigh|max|)$",
         examples=["none, low, medium, high, xhigh, max"],
-        description="how long models may think; empty: as they like",
+        description="thinking effort of models; empty: their default",
     )
-    llm_timeout_s: float = Field(45.0, ge=1, le=600, description="how long one text may take over all tries and models")
+    llm_timeout_s: float = Field(45.0, ge=1, le=600, description="time limit of one text over all tries and models")
     llm_prices: CommaSeparated = Field(
         (), description="own prices, MODEL=INPUT/OUTPUT in dollars for a million tokens, separated by commas"
     )
     llm_when_spent: Literal["grammar", "wait"] = Field(
         "grammar",
-        description="who writes when a budget is spent: the personas' own grammar, or nobody (wait)",
+        description="when a budget is spent, use the personas' own grammar, or wait",
     )
-    llm_batch: bool = Field(False, description="let batches write the posts: half the price, minutes to a day later")
+    llm_batch: bool = Field(False, description="write posts by the batch API: half the price, minutes to a day later")
     llm_stream: bool = Field(
-        False, description="take answers in as they are written; one that is cut short costs what it took, not its most"
+        False, description="stream responses; one that is cut short costs its actual tokens, not the maximum"
     )
-    llm_record: Path | None = Field(None, description="file to which every text and its cost is added")
-    llm_replay: Path | None = Field(None, description="such a file, to be used instead of any model")
+    llm_record: Path | None = Field(None, description="file to which every text and its cost are appended")
+    llm_replay: Path | None = Field(None, description="such a file, used instead of any model")
 
-    tempo: float = Field(1.0, gt=0, le=1000, description="how much faster than life the fleet lives")
+    tempo: float = Field(1.0, gt=0, le=1000, description="how many times faster than real time the fleet lives")
 
     http_timeout_s: float = Field(30.0, gt=0, le=300, description="deadline of one call to a surface")
     lease_s: float = Field(120.0, ge=1, le=3600, description="how long a worker may hold a tick or a job")
     settle_s: float = Field(20.0, ge=0, le=3600, description="wait before an unknown outcome is probed")
-    republish_s: float = Field(30.0, gt=0, le=3600, description="when an unclaimed message is sent again")
-    liveness_s: float = Field(120.0, ge=0, le=86_400, description="when a worker that takes nothing ends; 0: never")
+    republish_s: float = Field(
+        30.0, gt=0, le=3600, description="time after which an unclaimed message is published again"
+    )
+    liveness_s: float = Field(
+        120.0, ge=0, le=86_400, description="time after which a worker without progress exits; 0: never"
+    )
     dispatch_batch: int = Field(500, ge=1, le=10_000, description="agents woken by one dispatch transaction")
     retention_days: int = Field(
         30,
         ge=1,
         le=36_500,
-        description="how long decided ticks, finished jobs, events, calls to models and settled requests are kept",
+        description="retention of decided ticks, finished jobs, events, calls to models and settled requests",
     )
     prune_batch: int = Field(5000, ge=100, le=50_000, description="rows that prune deletes in one transaction")
 
@@ -184,20 +194,23 @@ class Settings(BaseSettings):
     )
     moderation_base_url: str = Field("", description="address of OpenAI's moderation, if not that of OpenAI's models")
     image_hosts: CommaSeparated = Field(
-        (), description="hosts of the surface's pictures beside its own, as HOST or HOST:PORT, separated by commas"
+        (), description="hosts of the surface's pictures besides its own, as HOST or HOST:PORT, separated by commas"
     )
     c2pa_cert: Path | None = Field(None, description="certificates that sign pictures (PEM), the signer's first")
     c2pa_key: Path | None = Field(None, description="file of the private key that signs pictures (PEM)")
     c2pa_key_pem: SecretStr = Field(SecretStr(""), description="that key itself, best kept in the key store")
 
+    local_token: SecretStr = Field(
+        SecretStr(""), description="token of the command line in the run file of `fleet up`, which sets it"
+    )
     web_url: str = Field(
         "",
         pattern="^(https?://[^/?#]+)?$",
         examples=["https://fleet.example.org"],
-        description="address under which people reach the dashboard, if a proxy serves it",
+        description="public address of the dashboard, if a proxy serves it",
     )
     web_proxies: CommaSeparated = Field(
-        (), description="addresses or networks of proxies whose X-Forwarded headers are believed, separated by commas"
+        (), description="addresses or networks of trusted proxies (X-Forwarded headers), separated by commas"
     )
     web_reads_per_minute: int = Field(
         600,
@@ -208,7 +221,9 @@ class Settings(BaseSettings):
     web_writes_per_minute: int = Field(120, ge=0, le=1_000_000, description="API writes of the same; 0: no limit")
 
     pool_size: int = Field(10, ge=1, le=200, description="database connections of one process")
-    failpoints_dir: Path | None = Field(None, description="where the fault harness lays strikes; never set it yourself")
+    failpoints_dir: Path | None = Field(
+        None, description="folder for strikes of the fault harness; never set it yourself"
+    )
     log_level: str = Field(
         "INFO", pattern="(?i)^(debug|info|warning|error)$", examples=["debug, info, warning or error"]
     )

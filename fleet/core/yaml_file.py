@@ -62,7 +62,7 @@ def no_repeats(values: list[Any]) -> list[Any]:
     """Accept a list without duplicates."""
     twice = sorted({str(value) for value in values if values.count(value) > 1})
     if twice:
-        raise refusal(f"{', '.join(twice)} stands there more than once; keep one")
+        raise refusal(f"{', '.join(twice)} occurs more than once; keep one")
     return values
 
 
@@ -114,7 +114,7 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode):
                 if key.value in seen:
-                    raise yaml.MarkedYAMLError(None, None, f"the key {key.value!r} stands here twice", key.start_mark)
+                    raise yaml.MarkedYAMLError(None, None, f"the key {key.value!r} occurs twice here", key.start_mark)
                 seen.add(key.value)
         mapping: dict[Hashable, Any] = super().construct_mapping(node, deep=deep)
         return mapping

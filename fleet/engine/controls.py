@@ -21,10 +21,9 @@ from fleet.core.db import Database, Tx
 from fleet.core.errors import InvalidInput
 from fleet.engine.agents.loop import ActingAgent
 from fleet.engine.agents.models import NOWHERE, AgentRow, ControlRow
+from fleet.engine.scopes import ALL, SCOPES
 from fleet.engine.sql import group_statement, statement
 
-SCOPES = ("fleet", "surface", "account", "persona", "agent", "kind")
-ALL = "*"
 BUDGET = "budget"
 """`set_by` of a pause for a spent budget."""
 REFUSED = "refusal"

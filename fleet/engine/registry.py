@@ -340,8 +340,10 @@ class Feature:
     agent_tabs: tuple[AgentTab, ...] = ()
     agent_facts: Ref | Callable[..., Mapping[str, Any]] | None = None
     """`facts(deps, agent) -> Mapping`: names for the template of the first tab of an agent's page."""
-    agent_summary: Ref | Callable[..., Any] | None = None
-    """`summary(deps, agent) -> (fields, rows)`: fields of the JSON and rows of the table of `fleet agents show`."""
+    agent_summary: Ref | Any | None = None
+    """A pydantic model of what the API tells of one agent; its `of(deps, agent, who)` returns that, or None."""
+    agent_rows: Ref | Callable[..., Any] | None = None
+    """`rows(agent) -> pairs`: rows of `fleet agents show`, from the API's answer."""
     agent_commands: tuple[Ref, ...] = ()
     """Commands below `fleet agents`."""
     agent_deleting: Ref | Callable[..., None] | None = None
@@ -457,6 +459,11 @@ class Registry:
         """Return the actions that a person can request of an agent of a kind in a mode."""
         one = self.modes.get((kind, mode)) or self.agents.get(kind)
         return () if one is None else one.actions
+
+    @property
+    def mode_names(self) -> tuple[str, ...]:
+        """The modes of all kinds of agents."""
+        return (AUTONOMOUS, *dict.fromkeys(mode.name for mode in self.modes.values()))
 
     def modes_of(self, kind: str) -> tuple[AgentMode, ...]:
         """Return the modes that agents of a kind can be switched to."""

@@ -91,6 +91,11 @@ def rate_at(schedule: Schedule, instant: datetime) -> float:
     return _grid(schedule)[_cell(_local_hour(_zoned(schedule.timezone, epoch_s)))]
 
 
+def real_gap_s(gap_s: float, tempo: float) -> float:
+    """Return how many seconds of real time a gap takes at rate 1."""
+    return max(SHORTEST_GAP_S, round(gap_s / tempo, 1))
+
+
 def segments(schedule: Schedule, start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime, float]]:
     """Cut [start, end) into the longest stretches of one rate, in order, bounds in UTC."""
     since_us, end_us = _micros(start, "start"), _micros(end, "end")

@@ -21,7 +21,8 @@ from fleet.engine import controls, publish, system_agents
 from fleet.engine.agent_type import Behaviour, ClaimedAgent, Decision, behaviour_of
 from fleet.engine.agents import loop
 from fleet.engine.agents.loop import ActingAgent
-from fleet.engine.agents.models import AgentRow, AgentStatus
+from fleet.engine.agents.models import AgentRow
+from fleet.engine.agents.status import AgentStatus
 from fleet.engine.attempts import error_policy
 from fleet.engine.controls import Hold
 from fleet.engine.deps import Deps
@@ -191,6 +192,6 @@ def decide_again(tx: Tx, key: TickKey) -> tuple[dict[str, Any], dict[str, Any]]:
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Conflict(
             f"Tick {key.tick_no} was recorded by another version of Fleet: this one cannot read its inputs.",
-            fix="Its outcome stands as it was recorded.",
+            fix="Its recorded outcome is unchanged.",
         ) from error
     return dict(row.outcome), behaviour.decide(inputs, dice_of(key)).outcome()

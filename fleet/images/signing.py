@@ -17,7 +17,7 @@ def check(settings: Settings) -> None:
         raise InvalidInput("FLEET_C2PA_KEY is set without a certificate.", fix="Set FLEET_C2PA_CERT too.")
     if settings.c2pa_cert is not None and find_spec("c2pa") is None:
         raise InvalidInput(
-            "Pictures shall be signed, and the library for that is not installed.",
+            "Signing of pictures is on, but its library is not installed.",
             fix="Install Fleet with the extra c2pa, or unset FLEET_C2PA_CERT.",
         )
 

@@ -1,5 +1,5 @@
-"""Language models: who writes an agent's words. Knows no table, no agent row and no surface.
+"""Language models that write agents' texts. Knows no table, no agent row and no surface.
 
-`provider` holds the protocol, one file each holds a provider. Called by the handlers of jobs while they prepare an
-effect; the answer is saved in the job's checkpoint before anything is sent.
+`provider` has the protocol, and one file each has a provider. Called by the handlers of jobs while they prepare an
+effect; the text is saved in the job's checkpoint before anything is sent.
 """

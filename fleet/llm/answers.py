@@ -1,7 +1,7 @@
-"""What a model must answer: the shapes, how an answer is read, and how its words become fit to show.
+"""Responses of models: their schemas, parsing, and cleaning of their texts.
 
-Called by `fleet.llm.writer`. Pure. Nothing is picked out of prose: an answer is the JSON object that was asked for, or
-it has a problem, told in words that a model can mend it by and that repeat nothing of what it said.
+Called by `fleet.llm.writer`. Pure. Nothing is extracted from prose: a response is the requested JSON object, or it has
+a problem, described so that a model can fix it and without repeating its text.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Text = Annotated[str, Field(min_length=1, max_length=3_000)]
 
 
 class ShapeProblem(FleetError):
-    """An answer is not what was asked for; the message is for the model that gave it."""
+    """A response does not have the requested shape; the message is for the model that gave it."""
 
 
 class _Shape(BaseModel):
@@ -37,7 +37,7 @@ class _Shape(BaseModel):
 
 
 class PostAnswer(_Shape):
-    """The words of one post."""
+    """The texts of one post."""
 
     image_prompt: Text = Field(description="About 60 words, at least 40 and at most 80, for an image workflow.")
     caption: Text = Field(description="One or two sentences without hashtags, links or names of accounts.")
@@ -52,7 +52,7 @@ class CommentAnswer(_Shape):
 
 
 def _schema(shape: type[BaseModel]) -> Mapping[str, Any]:
-    """Return a schema in the part of JSON Schema that every vendor can hold a model to; lengths are checked after."""
+    """Return a schema in the part of JSON Schema that every vendor can enforce; lengths are checked afterwards."""
     made = shape.model_json_schema()
     properties = {
         name: {key: value for key, value in about.items() if key not in _NO_CONSTRAINTS}
@@ -83,7 +83,7 @@ def read_post(raw: str) -> PostWords:
 
 
 def read_comment(raw: str, seen: tuple[SeenPost, ...]) -> CommentWords:
-    """Read a comment on one of the posts seen. Raises ShapeProblem."""
+    """Parse a comment on one of the given posts. Raises ShapeProblem."""
     answer = _read(CommentAnswer, raw)
     if answer.post > len(seen):
         raise ShapeProblem(f"post: there is no post of that number; the posts are numbered from 1 to {len(seen)}.")
@@ -92,10 +92,10 @@ def read_comment(raw: str, seen: tuple[SeenPost, ...]) -> CommentWords:
 
 
 def fit_to_show(words: str) -> str:
-    """Return words on one line without what is never shown: the unseen, markup, links, keys, handles, hashtags."""
+    """Return text on one line without invisible characters, markup, links, keys, handles and hashtags."""
     seen = ""
     words = text.clean(words)
-    # Taking one thing out can put another together.
+    # Removing one match can join another.
     while seen != words:
         seen = words
         words = text.without_links(text.without_markup(words))
@@ -139,7 +139,7 @@ def _reason(raw: str) -> str:
 
 
 def _sentences(raw: str, most: int, limit_chars: int) -> str:
-    """Return the first sentences, with an end to the last one, within a limit."""
+    """Return the first sentences, the last one complete, within a limit."""
     words = fit_to_show(raw)
     ends = [found.end() for found in _SENTENCE_END.finditer(words)]
     if len(ends) >= most:

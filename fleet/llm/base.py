@@ -1,7 +1,7 @@
-"""Requests to a writer of words, its answers, and the usage of its calls. Values alone.
+"""Requests to a language model, its texts, and the usage of its calls. Values only.
 
-One request serves one post (image prompt, caption and alt text together) or one comment (the post that it answers and
-one sentence). `scan_request` holds the values of a scan, `provider` the protocols that take them.
+One request is for one post (image prompt, caption and alt text together) or one comment (the post that it answers and
+one sentence). `scan_request` has the values of a scan, `provider` the protocols that take them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Grammar = Mapping[str, tuple[str, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Speaker:
-    """Whose voice the words are in. `grammar` is the persona's own material for writing without a model."""
+    """The agent in whose voice a text is. `grammar` is the persona's own material for the offline writer."""
 
     name: str
     persona_id: str | None
@@ -38,9 +38,9 @@ class PostPart(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """How one part of a post is to be written, in words of the operator, whom models obey.
+    """The style of one part of a post, as an instruction of the operator, which models obey.
 
-    A writer without a model follows the rest: one of the `endings`, at most so many words.
+    The offline writer follows the other fields: one of the `endings`, at most so many words.
     """
 
     part: PostPart
@@ -51,10 +51,10 @@ class Style:
 
 @dataclass(frozen=True, slots=True)
 class PostRequest:
-    """Ask for one post. `recent_captions` are the latest, not to be repeated; `memories` are what the speaker knows.
+    """A request for one post. `recent_captions` are the latest, not to be repeated; `memories` are the agent's.
 
-    `objections` are why an earlier draft of it was refused, in words that repeat nothing private. `heard` are the
-    newest texts of all speakers: a writer without a model begins otherwise.
+    `objections` are the reasons why an earlier draft was refused, without private data. `heard` are the newest texts of
+    all agents: the offline writer begins differently.
     """
 
     speaker: Speaker
@@ -77,7 +77,7 @@ class SeenPost:
 
 @dataclass(frozen=True, slots=True)
 class CommentRequest:
-    """Ask for one comment on one of the posts seen, of which there is at least one. The rest is as for a post."""
+    """A request for one comment on one of the given posts, at least one. The other fields are as for a post."""
 
     speaker: Speaker
     seen: tuple[SeenPost, ...]
@@ -94,7 +94,7 @@ class CommentRequest:
 class PostWords:
     """One post: `image_prompt` 40 to 80 words, `caption` one or two sentences without hashtags, `alt_text` one.
 
-    `reason` says in a few words why; it is for the decision log and is never published.
+    `reason` explains the choice in a few words, for the decision log; it is never published.
     """
 
     image_prompt: str
@@ -105,7 +105,7 @@ class PostWords:
 
 @dataclass(frozen=True, slots=True)
 class CommentWords:
-    """One comment: a single sentence without hashtags. `answers` is the id of the post seen that it is for."""
+    """One comment: a single sentence without hashtags. `answers` is the id of the post that it answers."""
 
     text: str
     answers: str = ""
@@ -113,14 +113,14 @@ class CommentWords:
 
 
 MOST_TOKENS = 100_000_000
-"""More than any call takes, and a number that a table keeps."""
+"""More than any call takes, and a number that fits into a column."""
 
 
 class CallOutcome(StrEnum):
     """How one call to a model ended."""
 
     ANSWERED = "answered"
-    REPAIRED = "repaired"  # malformed at first, mended when told what was wrong
+    REPAIRED = "repaired"  # malformed at first, corrected after feedback
     MALFORMED = "malformed"
     UNFIT = "unfit"
     REFUSED = "refused"
@@ -133,10 +133,10 @@ class CallOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What one call took. Money is integer millionths of a US dollar; `input_tokens` are those not cached.
+    """The usage of one call. Money is integer millionths of a US dollar; `input_tokens` are those not cached.
 
-    Of `cache_write_tokens`, `cache_hour_tokens` were written to live for an hour, which costs more.
-    `earlier` are the calls for the same words that came before: failed tries, repaired answers, other providers.
+    Of `cache_write_tokens`, `cache_hour_tokens` were written for an hour, which costs more. `earlier` are the previous
+    calls for the same text: failed tries, corrections, other providers.
     """
 
     provider: str
@@ -154,20 +154,20 @@ class Usage:
 
     @property
     def is_possible(self) -> bool:
-        """Whether the tokens are numbers that a call can have taken: servers say anything, below nothing too."""
+        """Whether the tokens are plausible numbers: servers may send any, even negative ones."""
         told = (self.input_tokens, self.cache_read_tokens, self.cache_write_tokens, self.cache_hour_tokens,
                 self.output_tokens)  # fmt: skip
         return all(type(count) is int and 0 <= count <= MOST_TOKENS for count in told)
 
     def untold(self) -> Usage:
-        """Return the usage of this call as if its server had not said what it took."""
+        """Return the usage of this call as if its server had not reported it."""
         return self.but(
             input_tokens=0, cache_read_tokens=0, cache_write_tokens=0, cache_hour_tokens=0, output_tokens=0
         )  # fmt: skip
 
     @property
     def calls(self) -> tuple[Usage, ...]:
-        """Every call that the words took, in order, each on its own."""
+        """Every call for the text, in order."""
         return (*self.earlier, replace(self, earlier=()))
 
     @property

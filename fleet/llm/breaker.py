@@ -1,7 +1,7 @@
-"""The circuit breaker of one provider: closed while it is well, open while it is not, half open to find out.
+"""The circuit breaker of one provider: closed while it works, open after failures, half open to test it.
 
-Called by `fleet.llm.chain`, which holds a lock around it. Pure: a frozen state, moves that return the next one, and
-the time as an argument in seconds on a clock that only rises.
+Called by `fleet.llm.chain`, which holds a lock around it. Pure: a frozen state, transitions that return the next one,
+and the time as an argument in seconds on a monotonic clock.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from enum import StrEnum
 
 
 class State(StrEnum):
-    """Where the breaker stands."""
+    """The state of the breaker."""
 
     CLOSED = "closed"
     OPEN = "open"
@@ -26,12 +26,12 @@ class BreakerRule:
     open_s: float = 30.0
     longest_open_s: float = 600.0
     probe_s: float = 120.0
-    """How long one probe may be out before another is let through: its process may be gone."""
+    """After this time another probe is allowed: the process of the first may be gone."""
 
 
 @dataclass(frozen=True, slots=True)
 class Breaker:
-    """A breaker at rest is closed and remembers nothing."""
+    """A breaker in its initial state is closed, without failures."""
 
     rule: BreakerRule = BreakerRule()
     state: State = State.CLOSED
@@ -40,9 +40,9 @@ class Breaker:
     until_s: float = 0.0
 
     def admit(self, now_s: float) -> tuple[bool, Breaker]:
-        """Say whether a call may go through, and the state after it went.
+        """Return whether a call may be made, and the state after it began.
 
-        Of all who ask while the breaker is half open, one is let through until its outcome is known.
+        While the breaker is half open, one caller is admitted until its outcome is known.
         """
         if self.state is State.CLOSED:
             return True, self
@@ -51,11 +51,11 @@ class Breaker:
         return True, replace(self, state=State.HALF_OPEN, until_s=now_s + self.rule.probe_s)
 
     def succeeded(self) -> Breaker:
-        """Return the state after a call that shows the provider to be well, whenever that call began."""
+        """Return the state after a successful call, whenever that call began."""
         return Breaker(self.rule)
 
     def failed(self, now_s: float, *, at_once: bool = False, retry_after_s: float = 0.0) -> Breaker:
-        """Return the state after a call that failed; `at_once` is for what waiting does not mend."""
+        """Return the state after a failed call; `at_once` is for failures that waiting does not fix."""
         failures = self.failures + 1
         if self.state is State.OPEN:  # a call from before it opened
             return replace(self, failures=failures)
@@ -68,5 +68,5 @@ class Breaker:
         )  # fmt: skip
 
     def released(self) -> Breaker:
-        """Return the state after a probe that said nothing about the provider: the next caller may probe at once."""
+        """Return the state after a probe without a result: the next caller may probe at once."""
         return replace(self, until_s=0.0) if self.state is State.HALF_OPEN else self

@@ -1,8 +1,7 @@
-"""Providers in order, so that an agent never falls silent: retries, breakers, and at the end one that cannot fail.
+"""A chain of providers, so that an agent always gets a text: retries, breakers, and a last one that cannot fail.
 
-Built by `fleet.llm.registry`, called by the handlers of jobs through `fleet.llm.provider.Words`. Safe for many
-threads. Never raises on behalf of a model, only for its till, or where words wait for a budget; the usage of the words
-tells what every try took.
+Built by `fleet.llm.registry`, called by the handlers of jobs through `fleet.llm.provider.Words`. Thread-safe. Never
+raises a model's error, only its till's, or when texts wait for a budget; the usage of the text has every try.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ _Words = TypeVar("_Words")
 
 
 class _Unlimited:
-    """The till of whoever counts nothing."""
+    """A till without limits that records nothing."""
 
     def reserve(self, provider: str, microusd: int) -> None: ...
 
@@ -44,7 +43,7 @@ UNLIMITED: Till = _Unlimited()
 
 @dataclass(frozen=True, slots=True)
 class _Errand(Generic[_Words]):
-    """One text to be written. Every try asks the same question, which caches and recordings know again."""
+    """One text to be written. Every try sends the same prompt, for caches and recordings."""
 
     request: PostRequest | CommentRequest | ScanRequest
     ask: Callable[[Provider, random.Random, float], tuple[_Words, Usage]]
@@ -75,7 +74,7 @@ class _Link:
             self.breaker = self.breaker.released()
 
     def note(self, error: ModelError | None, now_s: float) -> None:
-        """Let the breaker know how a call ended. What is wrong with one question says nothing about the provider."""
+        """Tell the breaker the outcome of a call. A problem of one prompt does not count against the provider."""
         with self.lock:
             before = self.breaker.state
             if error is None or not error.unwell:
@@ -91,9 +90,9 @@ class _Link:
 
 
 class Chain:
-    """Writes with the first provider that can, and with `last` when none can.
+    """Writes with the first provider that works, and with `last` when none does.
 
-    With `wait_for_budget`, NotPaidFor is raised instead of asking `last` where a budget kept a provider from writing.
+    With `wait_for_budget`, NotPaidFor is raised instead of using `last` where a budget kept a provider from writing.
     """
 
     name = "chain"
@@ -118,7 +117,7 @@ class Chain:
         self._till: Till = UNLIMITED
 
     def paid_by(self, till: Till) -> Chain:
-        """Return the same chain, breakers and all, whose calls are paid by `till`."""
+        """Return the same chain with the same breakers, whose calls are paid by `till`."""
         other = copy.copy(self)
         other._till = till
         return other
@@ -126,7 +125,7 @@ class Chain:
     def write_post(
         self, request: PostRequest, dice: random.Random, *, within_s: float | None = None
     ) -> tuple[PostWords, Usage]:
-        """Write a post, by whoever can. Raises what the till raises."""
+        """Write a post with the first provider that works. Raises the errors of the till."""
         errand = _Errand(
             request, lambda one, dice, left_s: one.write_post(request, dice, within_s=left_s), dice.getrandbits(64)
         )
@@ -135,7 +134,7 @@ class Chain:
     def write_comment(
         self, request: CommentRequest, dice: random.Random, *, within_s: float | None = None
     ) -> tuple[CommentWords, Usage]:
-        """Write a comment, by whoever can. Raises what the till raises."""
+        """Write a comment with the first provider that works. Raises the errors of the till."""
         errand = _Errand(
             request, lambda one, dice, left_s: one.write_comment(request, dice, within_s=left_s), dice.getrandbits(64)
         )
@@ -144,21 +143,21 @@ class Chain:
     def digest(
         self, request: ScanRequest, dice: random.Random, *, within_s: float | None = None
     ) -> tuple[ScanAnswer, Usage]:
-        """Look at a feed, by whoever can. Raises what the till raises."""
+        """Process a feed with the first provider that works. Raises the errors of the till."""
         errand = _Errand(
             request, lambda one, dice, left_s: one.digest(request, dice, within_s=left_s), dice.getrandbits(64)
         )
         return self._write(errand, within_s)
 
     def estimate(self, request: PostRequest | CommentRequest | ScanRequest) -> int:
-        """Return the most that these words can cost if every provider is tried as often as allowed, and bills it."""
+        """Return the maximum cost of a text, if every provider is tried as often as allowed, and bills it."""
         return sum(link.provider.estimate(request) for link in self._links) * (len(BACKOFF_S) + 1)
 
     def _write(self, errand: _Errand[_Words], within_s: float | None) -> tuple[_Words, Usage]:
         until_s = self._clock_s() + min(self._within_s, self._within_s if within_s is None else within_s)
         for place, link in enumerate(self._links):
             left_s = until_s - self._clock_s()
-            # A slow provider may use up its own share of the time, not that of those after it.
+            # A slow provider may use up its own share of the time, not that of later ones.
             share_s = self._clock_s() + left_s / (len(self._links) - place)
             answer = self._try(link, errand, share_s)
             if answer is not None:
@@ -199,7 +198,7 @@ class Chain:
     def _ask(
         self, provider: Provider, errand: _Errand[_Words], left_s: float
     ) -> tuple[tuple[_Words, Usage] | None, ModelError | None]:
-        """Make one call and pay for it; return its answer, or its error, or neither when nobody pays."""
+        """Make one call and pay for it; return its response, or its error, or neither when no budget pays."""
         most = provider.estimate(errand.request)
         try:
             reserved = self._till.reserve(provider.name, most)
@@ -214,7 +213,7 @@ class Chain:
             self._till.settle(reserved, error.usage.calls)
             return None, error
         except Exception as error:
-            # Nothing that a vendor's library may come up with silences an agent; what the call took nobody knows.
+            # No error of a vendor's library silences an agent; the usage of the call is unknown.
             log.exception("words_failed", provider=provider.name)
             lost = Transient(f"unexpected: {type(error).__name__}", Usage(provider.name, "unknown", microusd=most))
             self._till.settle(reserved, lost.usage.calls)

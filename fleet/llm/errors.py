@@ -1,7 +1,7 @@
-"""What goes wrong when a model is asked: the whole family, whoever the vendor is.
+"""Errors of calls to models, the same for all vendors.
 
-Raised by the providers' files, which translate their vendor's errors at the wall, and by `fleet.llm.writer` for answers
-that cannot be used; caught by `fleet.llm.chain`. Each carries what the call took, since failed calls are billed too.
+Raised by the providers' files, which translate their vendor's errors, and by `fleet.llm.writer` for unusable responses;
+caught by `fleet.llm.chain`. Each has the usage of the call, since failed calls are billed too.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from fleet.core.errors import FleetError
 from fleet.llm.base import CallOutcome, Usage
 
 LONGEST_CHARS = 500
-"""Of what a message tells: servers answer with whole pages."""
+"""The length to which messages are cut: servers respond with whole pages."""
 
 
 class NotPaidFor(FleetError):
-    """Nobody pays for a call to this provider now. Another one may be asked. `until` is when to ask again."""
+    """No budget pays for a call to this provider now. Another one may be called. `until` is when to retry."""
 
     def __init__(self, message: str, until: datetime, *, fix: str | None = None) -> None:
         super().__init__(message, fix=fix)
@@ -26,14 +26,14 @@ class NotPaidFor(FleetError):
 
 
 class ModelError(FleetError):
-    """A model was asked and gave nothing to publish. `usage` is the call, unbilled unless it says tokens.
+    """A model was called and gave no usable text. `usage` is the call, unbilled unless it has tokens.
 
-    `unmetered` says that the question went out and no usable answer tells what it took: it may have been billed.
+    `unmetered`: the request was sent and no usable response reports its usage, so it may have been billed.
     """
 
     outcome: ClassVar[CallOutcome] = CallOutcome.REJECTED
     retriable: ClassVar[bool] = False
-    """Whether the same question may be put to the same provider again."""
+    """Whether the same request may be sent to the same provider again."""
     unwell: ClassVar[bool] = False
     """Whether it speaks against the provider's health; bad answers to one question do not."""
 
@@ -80,24 +80,26 @@ class Rejected(ModelError):
 
 
 class RefusedByModel(ModelError):
-    """The model, or its guard, would not answer this. It is not asked again."""
+    """The model, or its guard, refused the request. It is not called again."""
 
     outcome = CallOutcome.REFUSED
 
 
 class TooLong(ModelError):
-    """The question did not fit, or the answer did not come to its end within the tokens allowed."""
+    """The prompt was too long, or the response did not end within the allowed tokens."""
 
     outcome = CallOutcome.TOO_LONG
 
 
 class Malformed(ModelError):
-    """The answer does not have the shape that was asked for, even after it was told so."""
+    """The response does not have the requested shape, even after a correction."""
 
     outcome = CallOutcome.MALFORMED
 
 
 class Unfit(ModelError):
-    """The answer has the right shape and must not be shown: it parrots strangers, gives orders or tells the prompt."""
+    """The response has the right shape and must not be shown: it copies other users, gives orders or reveals the
+    prompt.
+    """
 
     outcome = CallOutcome.UNFIT

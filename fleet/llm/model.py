@@ -1,7 +1,7 @@
-"""What one file a vendor must do: answer a prompt with text that claims to follow a schema, and say what it took.
+"""The interface of a vendor's model: answer a prompt with text that follows a schema, and report its usage.
 
-Implemented by `anthropic_provider` and `openai_provider`, called by `fleet.llm.writer`. A model knows no personas,
-posts or words; it neither retries nor judges, and raises nothing but `fleet.llm.errors`.
+Implemented by `anthropic_provider` and `openai_provider`, called by `fleet.llm.writer`. A model knows no personas and
+posts; it neither retries nor checks texts, and raises only `fleet.llm.errors`.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from fleet.llm.errors import ModelError
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """One question. `house` is the same for everybody, `persona` for all of a kind, so both can be cached.
+    """One prompt. `house` is the same for all agents, `persona` for all of one kind, so both can be cached.
 
-    `moment` holds the data and the task of this one call. `turns` are earlier answers with what was wrong with them.
+    `moment` has the data and the task of this one call. `turns` are earlier responses with their problems.
     """
 
     kind: str
@@ -31,13 +31,13 @@ class Prompt:
     turns: tuple[tuple[str, str], ...] = ()
 
     def told(self, answer: str, problem: str) -> Prompt:
-        """Return the question put again, with an answer to it and what is wrong with that answer."""
+        """Return the prompt with a response to it and the problem of that response added."""
         return replace(self, turns=(*self.turns, (answer, problem)))
 
 
 @dataclass(frozen=True, slots=True)
 class ModelAnswer:
-    """What came back, unread. `unmetered` when the server does not say what it took."""
+    """The raw response. `unmetered` when the server does not report its usage."""
 
     text: str
     usage: Usage
@@ -68,15 +68,15 @@ class BatchModel(Model, Protocol):
         ...
 
     def ended(self, batch_id: str, *, timeout_s: float) -> bool:
-        """Say whether every prompt of a batch has come to its end, good or bad."""
+        """Return whether every prompt of a batch has ended, successfully or not."""
         ...
 
     def collect(self, batch_id: str, *, timeout_s: float) -> Mapping[str, ModelAnswer | ModelError]:
-        """Return what became of each prompt of a batch that has ended, by its id, in no order."""
+        """Return the result of each prompt of an ended batch, by its id, in no order."""
         ...
 
     def recent(self, since: datetime, *, most: int, timeout_s: float) -> Mapping[str, tuple[datetime, bool]]:
-        """Return the newest batches made after a moment by their ids: when each was made, and whether it has ended."""
+        """Return the newest batches made after a moment, by id: when each was made, and whether it has ended."""
         ...
 
     def call_off(self, batch_id: str, *, timeout_s: float) -> None:

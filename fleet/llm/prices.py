@@ -1,7 +1,7 @@
-"""What models cost: a table of list prices with dates, the cost of a call, and the most that one can come to.
+"""Prices of models: a table of list prices with dates, the cost of a call, and its maximum cost.
 
-Called by `fleet.llm.writer` to price usage and by whoever keeps budgets. Pure. Prices are integer microusd for a
-million tokens ($1.25 is 1_250_000), so no cost is ever a float. A model without a price is refused, never free.
+Called by `fleet.llm.writer` to price usage and by budgets. Pure. Prices are integer microusd for a million tokens
+($1.25 is 1_250_000), so no cost is ever a float. A model without a price is refused, never free.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ _DATED = re.compile(
 class Price:
     """List prices from a day on, in microusd for a million tokens.
 
-    `cache_write` is for the shortest life; what is to live for an hour costs `HOUR_PERCENT` of it.
-    Requests whose whole prompt is longer than `long_above_tokens` cost more in all their tokens: input and cache by
-    `long_input_percent`, output by `long_output_percent`.
+    `cache_write` is for the shortest cache; a cache of an hour costs `HOUR_PERCENT` of it. Requests whose whole prompt
+    is longer than `long_above_tokens` cost more in all their tokens: input and cache by `long_input_percent`, output by
+    `long_output_percent`.
     """
 
     since: date
@@ -45,7 +45,7 @@ class Price:
     long_output_percent: int = 100
 
     def for_prompt_of(self, tokens: int) -> Price:
-        """Return the prices that hold for a prompt of so many tokens, cached ones included."""
+        """Return the prices for a prompt of so many tokens, cached ones included."""
         if self.long_above_tokens is None or tokens <= self.long_above_tokens:
             return self
         return replace(
@@ -88,7 +88,7 @@ LIST_PRICES: Mapping[str, tuple[Price, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """The price list in force: the shipped one, and above it what the owner says."""
+    """The price list in force: the shipped one, overridden by the owner's."""
 
     owner: Mapping[str, Price]
     listed: Mapping[str, tuple[Price, ...]]
@@ -135,7 +135,7 @@ def _round_up(amount: int, by: int) -> int:
 
 
 def price_list(said: Iterable[str] = ()) -> Prices:
-    """Return the shipped prices with the owner's above them.
+    """Return the shipped prices, overridden by the owner's.
 
     Each of `said` is `model=input/output` or `model=input/cache read/cache write/output`, in dollars for a million
     tokens. Raises InvalidInput for anything else.

@@ -1,8 +1,8 @@
-"""What a model is told: the rules of the house, a persona, and the moment; in that order, so that two are cached.
+"""Prompts: general rules, a persona, and the situation; in that order, so that the first two are cached.
 
-Called by `fleet.llm.writer`. Pure. Whatever was written by somebody (persona, memories, captions, names) goes in as a
-JSON value between tags that it cannot write itself; it never stands where an instruction could. What outsiders wrote
-and what plainly gives orders is left out.
+Called by `fleet.llm.writer`. Pure. All text by people (persona, memories, captions, names) is inserted as a JSON value
+between tags that it cannot close, never in the place of an instruction. Text of outsiders that plainly gives orders is
+left out.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from fleet.llm.model import Prompt
 from fleet.llm.offline.grammar import draw_shared
 from fleet.llm.offline.provider import OfflineProvider
 
-MAX_OUTPUT_TOKENS = 2_000  # the longest answer is about 250; what models think before they answer counts too
+MAX_OUTPUT_TOKENS = 2_000  # the longest response is about 250; thinking tokens count too
 MOST_SEEN, MOST_COMMENTS, MOST_RECENT, MOST_MEMORIES, MOST_OBJECTIONS = 8, 3, 8, 8, 5
 LONGEST_NAME_CHARS, LONGEST_CAPTION_CHARS, LONGEST_PERSONALITY_CHARS = 60, 600, 2_000
 LONGEST_OBJECTION_CHARS = 200
-# Vendors cache no prefix of less than 1,024 tokens, and what is longer is paid in full whenever the cache is cold:
-# these many examples keep every persona a fifth above it (docs/benchmarks.md).
+# Vendors cache no prefix of less than 1,024 tokens, and a longer one is paid in full whenever the cache is cold: these
+# many examples keep every persona a fifth above the minimum (docs/benchmarks.md).
 _POST_EXAMPLES, _COMMENT_EXAMPLES = 3, 5
 _ESCAPED = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
 
@@ -85,7 +85,7 @@ def post(request: PostRequest, dice: random.Random) -> Prompt:
 
 
 def comment(request: CommentRequest, dice: random.Random) -> Prompt:
-    """Ask for a comment on one of the posts seen, which are numbered from 1 in the order given."""
+    """Return the prompt for a comment on one of the given posts, which are numbered from 1 in order."""
     seen = request.seen[:MOST_SEEN]
     parts = [
         *_remembered(request.memories),
@@ -113,7 +113,8 @@ def _described(
 ) -> str:
     """Describe a persona, with examples of its voice. Without a name, so that all of its agents share one cache."""
     speaker = Speaker("", None, character, workflow_types, dict(rules))
-    writer, dice = OfflineProvider(), random.Random(1)  # the same examples always: another prefix is another cache
+    # Always the same examples: another prefix would be another cache entry.
+    writer, dice = OfflineProvider(), random.Random(1)
     posts = [writer.write_post(PostRequest(speaker), dice)[0] for _ in range(_POST_EXAMPLES)]
     example = SeenPost("", "Neon Fox", "A brass lamp on wet slate, third try, no fill light.")
     comments = [writer.write_comment(CommentRequest(speaker, (example,)), dice)[0] for _ in range(_COMMENT_EXAMPLES)]
@@ -146,7 +147,7 @@ def _remembered(memories: Sequence[str]) -> list[str]:
 
 
 def _refused(request: PostRequest | CommentRequest) -> list[str]:
-    """Tell why the draft before this one was refused: by the rules' own words, which are data like all others."""
+    """Explain why the previous draft was refused, by the rules' own texts, which are data like all others."""
     if not request.objections:
         return []
     why = [_short(one, LONGEST_OBJECTION_CHARS) for one in request.objections[:MOST_OBJECTIONS]]
@@ -161,7 +162,7 @@ def _seen(number: int, one: SeenPost) -> dict[str, Any]:
 
 
 def _theirs(raw: str) -> str:
-    """Return a text of an outsider, or nothing when it gives orders: a model cannot obey what it has not read."""
+    """Return a text of an outsider, or nothing if it gives orders: a model cannot obey what it has not read."""
     return "" if gives_orders(raw[: 20 * LONGEST_CAPTION_CHARS]) else _short(raw, LONGEST_CAPTION_CHARS)
 
 

@@ -1,4 +1,4 @@
-"""Protocols of a writer of words: the provider, the budget that pays for its calls, the memory that feeds it.
+"""Protocols of language models: the provider, the budget that pays for its calls, the memory that feeds it.
 
 Providers take frozen values (`base`, `scan_request`) and a random generator, and know neither tables nor surfaces.
 """
@@ -15,7 +15,7 @@ from fleet.llm.scan_request import ScanAnswer, ScanRequest
 
 
 class Remember(Protocol):
-    """What an agent knows of its own past, handed to its writer as `memories`. May hold words of strangers."""
+    """An agent's memory, passed to its provider as `memories`. May contain text of other users."""
 
     def recall(self, agent_id: uuid.UUID, about: tuple[str, ...], *, limit: int) -> tuple[str, ...]:
         """Return at most `limit` short memories, those nearest to `about` (names, topics; may be empty) first."""
@@ -23,10 +23,10 @@ class Remember(Protocol):
 
 
 class Provider(Protocol):
-    """A writer of words. Raises `fleet.llm.errors.ModelError`.
+    """A writer of texts. Raises `fleet.llm.errors.ModelError`.
 
-    `within_s` is how long the caller can wait, and shorter than its lease; without it the provider's own limit holds.
-    The same request and dice in the same state give the same words where the provider is deterministic.
+    `within_s` is how long the caller can wait, and shorter than its lease; without it the provider's own limit applies.
+    A deterministic provider gives the same text for the same request, random numbers and state.
     """
 
     name: str
@@ -44,22 +44,22 @@ class Provider(Protocol):
     ) -> tuple[ScanAnswer, Usage]: ...
 
     def estimate(self, request: PostRequest | CommentRequest | ScanRequest) -> int:
-        """Return the most that these words can cost, in microusd, for a budget to be asked beforehand."""
+        """Return the maximum cost of a text, in microusd, for a check of the budget beforehand."""
         ...
 
 
 class Till(Protocol):
-    """Who pays for the calls of one errand: asked before each, told after it."""
+    """Pays for the calls of one text: called before and after each."""
 
     def reserve(self, provider: str, microusd: int) -> Any:
-        """Set aside the most that a call can cost, and return what `settle` wants to see again.
+        """Reserve the maximum cost of a call, and return the value for `settle`.
 
-        Raises `fleet.llm.errors.NotPaidFor` when this provider must not be asked; anything else ends the errand.
+        Raises `fleet.llm.errors.NotPaidFor` when this provider must not be called; any other error ends the task.
         """
         ...
 
     def settle(self, reserved: Any, calls: Iterable[Usage]) -> None:
-        """Say what the call took, failed or not. Must not raise: the words are there and paid for."""
+        """Record the usage of the call, failed or not. Must not raise: the text is there and paid for."""
         ...
 
 
@@ -67,5 +67,5 @@ class Words(Provider, Protocol):
     """What a fleet writes with. Never raises on behalf of a model: its last resort is a writer that cannot fail."""
 
     def paid_by(self, till: Till) -> Self:
-        """Return the same writer, whose calls to models are paid by `till`."""
+        """Return the same writer, whose calls are paid by `till`."""
         ...

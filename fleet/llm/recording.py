@@ -1,7 +1,7 @@
-"""Recording words and playing them again, so that a run with a model repeats byte for byte without one.
+"""Record texts and replay them, so that a run with a model repeats byte for byte without one.
 
-Put around a provider by `fleet.llm.registry`. One file, one JSON object a line: a hash of the request, the words, what
-they took. The request itself is not kept, keys are masked, and what is returned is what was written down.
+Wrapped around a provider by `fleet.llm.registry`. One file, one JSON object a line: a hash of the request, the texts,
+the usage. The request itself is not stored, keys are masked, and the recorded text is returned.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ _Words = TypeVar("_Words", PostWords, CommentWords)
 
 
 class NotRecorded(InvalidInput):
-    """The recording has no words for this request."""
+    """The recording has no text for this request."""
 
 
 def key_of(request: PostRequest | CommentRequest | ScanRequest) -> str:
-    """Return the hash under which a request is known: equal requests have equal keys, in every process.
+    """Return the hash of a request: equal requests have equal hashes, in every process.
 
-    Ids of posts do not count: a surface gives others in every run. Nor do memories and what was heard: what is done
-    at a moment depends on which worker was how fast.
+    Ids of posts do not count: a surface assigns new ones in every run. Nor do memories and `heard`: they depend on the
+    timing of workers.
     """
     request = dataclasses.replace(request, memories=())
     if isinstance(request, CommentRequest):
@@ -53,7 +53,7 @@ def key_of(request: PostRequest | CommentRequest | ScanRequest) -> str:
 
 
 class Recorder:
-    """Writes by another provider, and adds every text to a file. Many threads and processes may share the file."""
+    """Writes with another provider, and appends every text to a file. Many threads and processes may share the file."""
 
     def __init__(self, provider: Words, path: Path) -> None:
         self.name = provider.name
@@ -66,7 +66,7 @@ class Recorder:
             raise InvalidInput(f"FLEET_LLM_RECORD: {path} cannot be written ({error.strerror}).") from None
 
     def paid_by(self, till: Till) -> Recorder:
-        """Return the same recorder, around the provider whose calls are paid by `till`."""
+        """Return the same recorder, around a provider whose calls are paid by `till`."""
         other = copy.copy(self)
         other._provider = self._provider.paid_by(till)
         return other
@@ -86,7 +86,7 @@ class Recorder:
     def digest(
         self, request: ScanRequest, dice: random.Random, *, within_s: float | None = None
     ) -> tuple[ScanAnswer, Usage]:
-        """Look at a feed, and keep what is proposed; its words were stripped of keys when they were read."""
+        """Process a feed, and record the proposals; keys were removed when they were parsed."""
         answer, usage = self._provider.digest(request, dice, within_s=within_s)
         self._add("scan", key_of(request), scanning.to_data(answer), usage)
         return answer, usage
@@ -107,7 +107,7 @@ class Recorder:
         try:
             self._append(f"{_line(told)}\n".encode())
         except OSError as error:
-            # The words are paid for. Lost with the recording, they would be asked for and paid again.
+            # The text is paid for. If it were lost with the recording, it would be paid for again.
             log.warning("words_not_recorded", path=str(self._path), reason=error.strerror)
 
     def _append(self, line: bytes) -> None:
@@ -120,7 +120,7 @@ class Recorder:
 
 
 class Replayer:
-    """Gives the words of a recording again. The same request asked several times gets its answers in their order."""
+    """Returns the texts of a recording. Repeated requests get their responses in order."""
 
     name = "replay"
 
@@ -163,16 +163,16 @@ class Replayer:
         *,
         within_s: float | None = None,  # noqa: ARG002
     ) -> tuple[ScanAnswer, Usage]:
-        """Return what was proposed when it was recorded. Raises NotRecorded."""
+        """Return the recorded proposals. Raises NotRecorded."""
         told, usage = self._again(request)
         return scanning.from_data(told), usage
 
     def estimate(self, request: PostRequest | CommentRequest | ScanRequest) -> int:  # noqa: ARG002
-        """Return 0: nothing is asked of anybody."""
+        """Return 0: no model is called."""
         return 0
 
     def paid_by(self, till: Till) -> Replayer:  # noqa: ARG002
-        """Return this replayer: what is played again was paid when it was recorded."""
+        """Return this replayer: replayed texts cost nothing."""
         return self
 
     def _lines(self) -> list[str]:
@@ -186,7 +186,7 @@ class Replayer:
             told = json.loads(line)
             if told["format"] != FORMAT:
                 raise ValueError("another format")
-            _SHAPES[told["kind"]](**told["words"])  # raises unless every field is one of the words'
+            _SHAPES[told["kind"]](**told["words"])  # raises for unknown fields
             if told["kind"] != "scan" and not _are_words(told["words"]):
                 raise ValueError("words that are no texts")
             self._answers[told["key"]].append((told["words"], _usage(told["usage"])))
@@ -209,7 +209,7 @@ class Replayer:
 
 
 def _placed(words: PostWords | CommentWords, request: PostRequest | CommentRequest) -> dict[str, Any]:
-    """Return the words as they are kept: which post a comment answers is its place among those seen."""
+    """Return a text in recorded form: the answered post by its place in the list."""
     told = dataclasses.asdict(words)
     if isinstance(request, CommentRequest):
         ids = [post.id for post in request.seen]

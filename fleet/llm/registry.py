@@ -1,7 +1,8 @@
-"""Who writes the words, put together from the settings. Called by `fleet.engine.deps` once a process, and by doors.
+"""The fleet's language models, built from the settings. Called by `fleet.engine.deps` once a process, and by entry
+points.
 
 A model is used when it has a key, or an address of its own; the vendors' libraries are imported only then, since they
-take half a second. Whatever is set, the last in the chain writes without a model.
+take half a second. The last provider in the chain always works without a model.
 """
 
 from __future__ import annotations
@@ -45,11 +46,11 @@ MODELS: dict[str, Callable[[Settings], Model]] = {"anthropic": _anthropic, "open
 BATCH_MODELS: dict[str, Callable[[Settings], BatchModel]] = {"anthropic": _anthropic}
 """Those that take work that can wait."""
 _KEYLESS = frozenset({"openai"})
-"""Servers of this kind on one's own machine need an address and no key."""
+"""Local servers of this kind need an address and no key."""
 
 
 def check(settings: Settings) -> None:
-    """Raise InvalidInput for settings with which nothing can be written. Imports and asks no vendor."""
+    """Raise InvalidInput for settings that allow no text at all. Imports and calls no vendor."""
     unknown = [name for name in settings.llm_order if name not in MODELS]
     if unknown:
         raise InvalidInput(
@@ -62,7 +63,7 @@ def check(settings: Settings) -> None:
     first = configured(settings)[:1]
     if settings.llm_batch and first and first[0] not in BATCH_MODELS:
         raise InvalidInput(
-            f"FLEET_LLM_BATCH: {first[0]} is asked first, and Fleet knows no batches of it.",
+            f"FLEET_LLM_BATCH: {first[0]} is the first model, and Fleet does not support its batches.",
             fix=f"Begin FLEET_LLM_ORDER with {' or '.join(BATCH_MODELS)}.",
         )
     prices = price_list(settings.llm_prices)
@@ -71,7 +72,7 @@ def check(settings: Settings) -> None:
 
 
 def configured(settings: Settings) -> list[str]:
-    """Return the names of the models that will be asked, in their order."""
+    """Return the names of the models in use, in the order of calls."""
     return [name for name in dict.fromkeys(settings.llm_order) if name in MODELS and _is_set(settings, name)]
 
 
@@ -81,7 +82,7 @@ def _is_set(settings: Settings, name: str) -> bool:
 
 
 def connect(settings: Settings) -> Words:
-    """Return the writer of this fleet's words. Raises InvalidInput, also for a recording that cannot be used."""
+    """Return the writer of this fleet's texts. Raises InvalidInput, also for an unusable recording."""
     check(settings)
     if settings.llm_replay is not None:
         return Replayer(settings.llm_replay)
@@ -103,7 +104,7 @@ def _within_s(settings: Settings) -> float:
 
 
 def connect_moderator(settings: Settings, dice: random.Random) -> RemoteModerator | None:
-    """Return the moderator that is asked beside the local rules, or None. Raises Unanswered when it has no key."""
+    """Return the moderator besides the local rules, or None. Raises Unanswered when it has no key."""
     if settings.moderation == "local":
         return None
     if settings.moderation == "model":
@@ -116,7 +117,7 @@ def connect_moderator(settings: Settings, dice: random.Random) -> RemoteModerato
     own_url = settings.moderation_base_url or settings.openai_base_url
     hosts = [urlsplit(url or DEFAULT_BASE_URL)[:2] for url in (own_url, settings.openai_base_url)]
     key = settings.moderation_api_key.get_secret_value()
-    # The models' key is for the models' host: another one would be told it.
+    # The models' key is for the models' host: do not send it to another one.
     if not key and hosts[0] == hosts[1]:
         key = settings.openai_api_key.get_secret_value()
     return OpenAIModerator(key, settings.moderation_model, base_url=own_url, dice=dice)

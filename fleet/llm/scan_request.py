@@ -1,7 +1,8 @@
-"""One look at a feed: what a model is shown of it, and what it proposes. Values alone.
+"""One scan of a feed: the posts in the prompt, and the model's proposals. Values only.
 
 Made by the feature that scans, passed through `fleet.llm.provider.Provider`, read by `scanning.answers`. Posts and
-people go by short names (`p1`, `u1`): a model cannot name what it was not shown, and recordings of two runs are alike.
+people have short names (`p1`, `u1`): a model can name only those that it was shown, and recordings of two runs are
+equal.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ MOST = {"post": 3, "comment": 5, "reaction": 5, "connection": 2}
 
 @dataclass(frozen=True, slots=True)
 class ScanComment:
-    """A comment below a post that was seen."""
+    """A comment on a post in the feed."""
 
     author: str
     text: str
@@ -31,7 +32,7 @@ class ScanComment:
 
 @dataclass(frozen=True, slots=True)
 class ScanItem:
-    """A post that was seen: `ref` names it, `author_ref` its author. All words are data from outside."""
+    """A post in the feed: `ref` names it, `author_ref` its author. All text is untrusted data."""
 
     ref: str
     author_ref: str
@@ -44,7 +45,7 @@ class ScanItem:
 
 @dataclass(frozen=True, slots=True)
 class Leaning:
-    """How gladly the owner takes a kind of draft about a topic: -1 never, 1 always; topic `*` stands for all."""
+    """The owner's preference for a kind of draft about a topic: -1 never, 1 always; topic `*` means all."""
 
     kind: str
     topic: str
@@ -53,7 +54,7 @@ class Leaning:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A draft that the owner accepted or refused, with what it was about and what was said of it."""
+    """A draft that the owner accepted or rejected, with its context and the reason."""
 
     kind: str
     text: str
@@ -63,7 +64,7 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Revise:
-    """A draft that goes back with instructions; `ref` names the post in the batch that it is about."""
+    """A draft that is sent back with instructions; `ref` names its post in the batch."""
 
     kind: str
     ref: str | None
@@ -73,7 +74,7 @@ class Revise:
 
 @dataclass(frozen=True, slots=True)
 class ScanRequest:
-    """Ask what to make of a batch. Only what stands in `kinds`, `reactions` and `visibilities` is offered."""
+    """The request for proposals about a batch. Only actions in `kinds`, `reactions` and `visibilities` are allowed."""
 
     speaker: Speaker
     items: tuple[ScanItem, ...]
@@ -90,8 +91,8 @@ class ScanRequest:
 
 @dataclass(frozen=True, slots=True)
 class Idea:
-    """One proposal. `ref` names the post or the person; `type` is a reaction's; a post may have a picture to be made
-    (`image_prompt`) or addresses of pictures.
+    """One proposal. `ref` names the post or the person; `type` is a reaction's; a post may have a prompt for a
+    picture (`image_prompt`) or URLs of pictures.
     """
 
     kind: str
@@ -108,7 +109,7 @@ class Idea:
 
 @dataclass(frozen=True, slots=True)
 class ScanAnswer:
-    """What a model proposes, in its order. `malformed` parts had the wrong shape, `unfit` ones must not be shown."""
+    """The model's proposals, in order. `malformed` parts had the wrong shape, `unfit` ones must not be shown."""
 
     ideas: tuple[Idea, ...] = ()
     malformed: int = 0
@@ -127,7 +128,7 @@ def from_data(data: Mapping[str, Any]) -> ScanAnswer:
 
 
 def strangers_of(request: ScanRequest) -> list[str]:
-    """Return every word of outsiders that a model is shown, names that are none among them."""
+    """Return all texts of outsiders that a model is shown, including names that are not plain names."""
     said = [(item.author, item.text) for item in request.items]
     said += [(comment.author, comment.text) for item in request.items for comment in item.comments]
     names = [author for author, _ in said if not author_name(author)]

@@ -1,7 +1,7 @@
-"""Whether words that a model wrote may be shown: they must not parrot strangers, give orders or tell the house rules.
+"""Screening of a model's texts: they must not copy other users' texts, give orders or reveal the prompt.
 
-Called by `fleet.llm.writer` on every answer. Pure. A model that was talked into something gives back what it was talked
-into, so the test that needs no list of languages is how much of its answer was handed to it.
+Called by `fleet.llm.writer` on every response. Pure. A manipulated model repeats the text that manipulated it, so the
+check that works in every language is how much of the response was copied from its input.
 """
 
 from __future__ import annotations
@@ -16,12 +16,11 @@ from fleet.llm.lexicon.subject import author_name
 from fleet.llm.prompts import HOUSE
 
 LONGEST_QUOTE = 15
-"""Letters of somebody else's text that may stand in a row: about three words. Of scripts with a sign for a word or a
-syllable, fewer."""
+"""The longest copied run of letters: about three words. Shorter for scripts with a sign for a word or a syllable."""
 _LONGEST_HOUSE_RUN = 40
 _PIECE = 8
 _ORDERED_QUOTE = 6
-"""Letters in a row that may not be taken from one who gives orders: hardly a word."""
+"""The longest run copied from a text that gives orders: hardly a word."""
 MOST_BORROWED_PERCENT = 40
 
 
@@ -34,7 +33,7 @@ def why_not_post(words: PostWords, request: PostRequest) -> str | None:
 
 
 def why_not_comment(words: CommentWords, request: CommentRequest) -> str | None:
-    """Return why a comment must not be shown, or None. An author may be named, as long as the name is one."""
+    """Return why a comment must not be shown, or None. An author may be named, if the name is a plain one."""
     strangers = [part for post in request.seen for part in (post.caption, *post.comments)]
     strangers += [post.author for post in request.seen if not author_name(post.author)]
     names = [re.escape(name) for post in request.seen if (name := author_name(post.author))]
@@ -45,7 +44,7 @@ def why_not_comment(words: CommentWords, request: CommentRequest) -> str | None:
 
 
 def why_not_words(texts: Iterable[str], strangers: Iterable[str]) -> str | None:
-    """Return why texts must not be shown beside what strangers wrote, or None."""
+    """Return why texts must not be shown, given other users' texts, or None."""
     return _why_not(texts, list(strangers))
 
 
@@ -56,7 +55,7 @@ def _why_not(texts: Iterable[str], strangers: Iterable[str]) -> str | None:
     if any(_shares_run(_squeezed(one), _squeezed(HOUSE), _LONGEST_HOUSE_RUN) for one in said):
         return "It repeats these rules; talk about the picture."
     if any(_parrots(one, strangers) for one in said):
-        return "It repeats what somebody else wrote; use your own words, and at most three of theirs in a row."
+        return "It copies another user's text; use your own words, and at most three of theirs in a row."
     return None
 
 
@@ -80,13 +79,15 @@ def _pieces(squeezed: str, length: int) -> set[str]:
 
 
 def _shares_run(said: str, other: str, letters: int) -> bool:
-    """Say whether a run of so many letters stands in both of two squeezed texts."""
+    """Return whether a run of so many letters occurs in both of two squeezed texts."""
     length = max(2, letters // _scale(said))
     return not _pieces(said, length).isdisjoint(_pieces(other, length))
 
 
 def _parrots(said: str, strangers: Iterable[str]) -> bool:
-    """Say whether a text is mostly, or in a long run, what strangers wrote; of one who gives orders next to nothing."""
+    """Return whether a text was mostly, or in a long run, copied from other users; of texts that give orders hardly
+    anything may be.
+    """
     letters = _squeezed(said)
     theirs = [(squeezed, _ORDERED_QUOTE if gives_orders(words) else LONGEST_QUOTE)
               for words in strangers if (squeezed := _squeezed(words))]  # fmt: skip

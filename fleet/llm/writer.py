@@ -99,7 +99,7 @@ class ModelWriter:
         try:
             return take(second.text), second.usage.but(outcome=CallOutcome.REPAIRED).after(wrong)
         except ShapeProblem as problem:
-            raise Malformed(f"{self.name} did not mend its answer: {problem}", second.usage.after(wrong)) from None
+            raise Malformed(f"{self.name} did not correct its answer: {problem}", second.usage.after(wrong)) from None
         except NotToBeShown as problem:
             raise Unfit(f"{self.name} wrote what must not be shown: {problem}", second.usage.after(wrong)) from None
 

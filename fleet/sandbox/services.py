@@ -116,6 +116,7 @@ class Services:
         urls: Mapping[str, str] | None = None,
         ports: Mapping[str, int] | None = None,
         processes: Mapping[str, Recorded] | None = None,
+        token: str | None = None,
     ) -> None:
         """Tell other terminals, and the start after a kill: entries are added, processes replaced as a whole.
 
@@ -127,6 +128,7 @@ class Services:
             info,
             urls={**info.urls, **(urls or {})},
             ports={**info.ports, **(ports or {})},
+            token=info.token if token is None else token,
             processes={**own, **{name: one for name, one in others.items() if name not in own}},
         )
         self._write()

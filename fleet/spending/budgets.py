@@ -6,6 +6,7 @@ Money is integer millionths of a US dollar.
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from enum import StrEnum
 from fleet.core.errors import FleetError, InvalidInput
 
 ALL = "*"
+_MOST_DOLLARS = 1_000_000
+_DOLLARS = re.compile(r"-?(?:[0-9]{1,12}(?:\.[0-9]{0,6})?|\.[0-9]{1,6})", re.A)
 SETTLED_SOON = timedelta(minutes=1)
 """When to retry a call that failed only because of amounts reserved for other calls."""
 
@@ -164,13 +167,17 @@ def dollars(microusd: int) -> str:
 
 
 def microusd(amount: str) -> int:
-    """Return an amount that a person typed in dollars, such as `2.50`. Raises InvalidInput."""
-    from decimal import Decimal, InvalidOperation
+    """Return an amount that a person typed in dollars, such as `2.50`, exactly. Raises InvalidInput."""
+    from decimal import Decimal
 
-    try:
-        value = Decimal(amount.strip().removeprefix("$"))
-    except InvalidOperation:
-        value = Decimal(-1)
-    if not value.is_finite() or not 0 <= value <= 1_000_000:
-        raise InvalidInput(f"{amount!r} is not an amount.", fix="Write dollars, such as 2.50.")
-    return round(value * 1_000_000)
+    written = amount.strip().removeprefix("$")
+    if not _DOLLARS.fullmatch(written):
+        raise InvalidInput(
+            f"{amount!r} is not an amount.", fix="Write dollars with at most six decimals, such as 2.50."
+        )
+    value = Decimal(written)
+    if value < 0:
+        raise InvalidInput(f"The amount must be positive: {amount} is negative.", fix="Write dollars, such as 2.50.")
+    if value > _MOST_DOLLARS:
+        raise InvalidInput(f"{amount} is more than the largest amount, {_MOST_DOLLARS:,} dollars.")
+    return int(value * 1_000_000)

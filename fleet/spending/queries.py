@@ -5,26 +5,14 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 from datetime import date, datetime
-from enum import StrEnum
 
 import sqlalchemy as sa
 import sqlalchemy.orm
 
 from fleet.core.db import Tx
 from fleet.spending import days
+from fleet.spending.groups import SpendingBy
 from fleet.spending.models import CallRow
-
-
-class SpendingBy(StrEnum):
-    """What the calls are summed by."""
-
-    DAY = "day"
-    PROVIDER = "provider"
-    MODEL = "model"
-    PERSONA = "persona"
-    AGENT = "agent"
-    PURPOSE = "purpose"
-    OUTCOME = "outcome"
 
 
 @dataclass(frozen=True, slots=True)

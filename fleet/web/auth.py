@@ -17,6 +17,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from fleet.access import Actor, Permission, Principal, Via, audit, authenticate, secret, tokens
+from fleet.access.principal import local_administrator
 from fleet.access.sessions import LIFETIME
 from fleet.core.errors import FleetError
 from fleet.core.subjects import matches
@@ -33,6 +34,9 @@ _OF_ANY_DECISION = ("action", "thought", "skipped")
 """The fields of a decision that every user who sees agents may see, whatever the decision is about."""
 CSRF_FIELD = "csrf"
 CSRF_HEADER = "x-csrf-token"
+USER_HEADER = "x-fleet-user"
+"""Names the person at a terminal; read beside the token of the run file alone."""
+_LONGEST_NAME = 100
 
 
 class NotLoggedIn(FleetError):
@@ -59,11 +63,16 @@ class Needs:
             raise NotLoggedIn
         if who.via is Via.SESSION and request.method not in SAFE:
             await _from_our_pages(request)
-        if not who.may(self.permission):
-            limit = "this token's scopes do" if who.scopes is not None else f"the role {who.role} does"
-            raise Forbidden(f"{limit.capitalize()} not allow {self.permission}.", fix="Ask an admin of the fleet.")
+        require(who, self.permission)
         audit.act_as(Actor(who.name, who.role, who.via, address_of(request), request.state.id))
         return who
+
+
+def require(who: Principal, permission: Permission) -> None:
+    """Raise Forbidden unless somebody has a permission."""
+    if not who.may(permission):
+        limit = "this token's scopes do" if who.scopes is not None else f"the role {who.role} does"
+        raise Forbidden(f"{limit.capitalize()} not allow {permission}.", fix="Ask an admin of the fleet.")
 
 
 def needs(permission: Permission) -> Any:
@@ -109,7 +118,9 @@ async def principal_of(request: Request) -> Principal | None:
         deps: Deps = request.app.state.deps
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         request.state.principal = None
-        if scheme.lower() == "bearer":
+        if scheme.lower() == "bearer" and _is_local(deps, token.strip()):
+            request.state.principal = local_administrator(request.headers.get(USER_HEADER, "")[:_LONGEST_NAME] or "?")
+        elif scheme.lower() == "bearer":
             request.state.principal = await run_in_threadpool(_by_token, deps, token.strip())
         elif request.cookies.get(cookie_name(request)):
             request.state.principal = await run_in_threadpool(_by_cookie, request, deps)
@@ -119,6 +130,12 @@ async def principal_of(request: Request) -> Principal | None:
 
 TheVisitor = Annotated[Principal | None, Depends(principal_of)]
 """The user of a request to an open route, or None."""
+
+
+def _is_local(deps: Deps, key: str) -> bool:
+    """Say whether a key is that of this fleet's run file, which the command line of its machine sends."""
+    ours = deps.settings.local_token.get_secret_value()
+    return bool(ours) and hmac.compare_digest(ours.encode(), key.encode())
 
 
 def _by_token(deps: Deps, key: str) -> Principal | None:

@@ -23,7 +23,7 @@ _PREAMBLE = (
     "errors are problem+json (RFC 9457); writes may carry an `Idempotency-Key`; answers carry an `ETag`."
 )
 _REFUSALS = {
-    400: "the request cannot be read", 401: "nobody is known to ask", 403: "the role or the token does not allow it",
+    400: "the request cannot be read", 401: "no valid session or token", 403: "the role or the token does not allow it",
     404: "there is no such thing", 409: "its state does not allow it", 412: "it was changed meanwhile",
     413: "the request is too large", 422: "a value is wrong; `errors` says which", 429: "too many requests",
     503: "a server that the fleet needs is away",
@@ -35,7 +35,7 @@ _SECONDS = {"description": "when to ask again", "required": True, "schema": {"ty
 class Wrong(BaseModel):
     """One value that is wrong."""
 
-    path: str = Field(description="where it stands, e.g. `body.username`")
+    path: str = Field(description="path of the value, e.g. `body.username`")
     message: str
 
 

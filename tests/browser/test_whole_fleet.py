@@ -28,7 +28,7 @@ def dashboard(browser: Browser, world: World) -> Dashboard:
     """The dashboard as `fleet web` serves it, with a worker and a metronome at work."""
     world.start_worker()
     world.start_beat()
-    world.start("web", "-m", "fleet.web", FLEET_WEB_PORT="0")
+    world.start("web", "fleet.web", FLEET_WEB_PORT="0")
     said = wait_until("the dashboard listens", _line(world))
     with ExitStack() as stack:
         yield Dashboard(browser, world.deps, said.rpartition(" ")[2], stack)

@@ -54,7 +54,8 @@ def test_every_command_prints_json_in_which_nothing_is_masked(
     arguments = {
         "approvals approve": [requests[0]], "approvals show": [requests[0]], "approvals withdraw": [requests[0], "-y"],
         "approvals reject": [requests[1], "--reason", "no"], "drafts approve": [drafts[0]], "drafts show": [drafts[0]],
-        "drafts reject": [drafts[1], "--reason", "no"], "drafts bulk": ["approve", "-y"], "drafts learned": [agent],
+        "drafts reject": [drafts[1], "--reason", "no"], "drafts bulk": ["approve", "-y"],
+        "drafts withdraw": [drafts[2], "--reason", "no", "-y"], "drafts learned": [agent],
         "agents activity": [agent], "agents decisions": [agent], "agents show": [agent], "replay": [agent, "1"],
         "accounts show": ["gallery"], "hooks show": [hook], "hooks sources show": ["shop"],
         "users invite": ["--role", "viewer"],
@@ -68,6 +69,7 @@ def test_every_command_prints_json_in_which_nothing_is_masked(
         "dead show",
         "replay",
         "approvals withdraw",
+        "drafts withdraw",
         "approvals approve",
         "check",
     }

@@ -120,14 +120,6 @@ def test_the_manual_names_every_command() -> None:
         assert all(f"{word}" in manual for word in words.split()), words
 
 
-def test_the_manual_names_every_list_that_goes_down_by_before() -> None:
-    manual = (ROOT / "docs" / "cli.md").read_text()
-    row = next(line for line in manual.splitlines() if line.startswith("| `--before` |"))
-    lists = [words for words, command in every_command() if any(param.name == "before" for param in command.params)]
-    assert len(lists) > 4
-    assert [words for words in lists if f"`{words.removeprefix('agents ')}`" not in row] == []
-
-
 def test_version() -> None:
     from fleet import __version__
 

@@ -73,13 +73,8 @@ def test_a_variable_that_nobody_set_does_not_mean_everybody_or_here(words: list[
     assert "It is empty" in result.stderr
 
 
-@pytest.mark.parametrize(
-    "words",
-    [("activity", "--before"), ("agents", "activity", "ann", "--before"), ("drafts", "unlearn")],
-    ids=lambda words: words[0],
-)
-def test_an_id_beyond_every_row_is_refused_before_the_database_is(words: tuple[str, ...]) -> None:
-    ended = CliRunner().invoke(cli, [*words, str(2**63)])
+def test_an_id_beyond_every_row_is_refused_before_the_database_is() -> None:
+    ended = CliRunner().invoke(cli, ["drafts", "unlearn", str(2**63)])
     assert ended.exit_code == 2, ended.output
     assert "is not in the range" in ended.output
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from rich.text import Text
 
 from fleet.cli.frame import json_output, render
+from fleet.core import text
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 HOSTILE = "[red]x[/red] :smile: \x1b[31m\x1b]0;owned\x07\x9b2J\u202eevil\u2066 \U000e0041 ok"
@@ -173,3 +174,11 @@ def test_room_is_shared_out_down_to_the_least_and_never_beyond(columns: list[tup
 def test_what_folds_gives_way_before_what_would_be_cut() -> None:
     assert render.share_out([30, 40], [10, 20], [False, True], 50) == [30, 20]
     assert render.share_out([30, 40], [10, 20], [False, False], 50) == [25, 25]
+
+
+@pytest.mark.parametrize(("least_s", "most_s", "words"), [
+    (60, 300, "1 to 5 min"), (30, 90, "30 to 90 s"), (60, 90, "60 to 90 s"), (45, 7200, "45 s to 2 h"),
+    (150, 150, "2.5 min"), (5.5, 9, "5.5 to 9 s"), (3600, 604_800, "1 h to 7 d"),
+])  # fmt: skip
+def test_a_range_of_pauses_is_written_as_people_say_it(least_s: float, most_s: float, words: str) -> None:
+    assert text.span_between(least_s, most_s) == words

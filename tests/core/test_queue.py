@@ -52,6 +52,7 @@ def test_nothing_to_say_rings_nobody() -> None:
     Publisher(queue.make_app("redis://127.0.0.1:1/0")).publish([])
 
 
+@pytest.mark.long
 def test_a_broker_that_is_away_is_said_to_be_away_without_its_password() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -61,6 +62,7 @@ def test_a_broker_that_is_away_is_said_to_be_away_without_its_password() -> None
     assert "sesame" not in str(caught.value)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "ask",
     [

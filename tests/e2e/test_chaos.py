@@ -17,15 +17,15 @@ from fleet.chaos.run import Chaos, RunScreen
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 FAULTS = "worker.kill-at-point,gallery.lost-reply,database.cut-commit,broker.flush,database.kill,web.kill"
-# Each once in a round: a minute has room for one of each.
+# Each once in a round, and one round: the seed's comes within eighteen seconds, and the run ends once it is over.
 KINDS = [replace(kind, times=1) for kind in chosen(FAULTS)]
-WANTED = RunOptions(minutes=0.9, seed=5094, agents=25, faults=FAULTS)
+WANTED = RunOptions(minutes=0.9, seed=5941, agents=25, faults=FAULTS)
 
 
-def test_a_minute_of_chaos_breaks_no_promise(tmp_path: Path) -> None:
+def test_a_round_of_chaos_breaks_no_promise(tmp_path: Path) -> None:
     said: list[str] = []
     screen = RunScreen(said.append, lambda deed: said.append(f"{deed}"))
-    run = Chaos(WANTED, KINDS, screen, home=tmp_path / "a chaos", plain_workers=1)
+    run = Chaos(WANTED, KINDS, screen, home=tmp_path / "a chaos", plain_workers=1, most_acts=len(KINDS))
     report = run.live()
     story = "\n".join([*said, json.dumps(report.to_data(), indent=1)])
     assert report.clean, story

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import uuid
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from click.testing import CliRunner
 
+from fleet.cli.app import cli as root
 from fleet.core import ids
 from fleet.engine.agents import lookup
 from fleet.engine.system_agents import staff
@@ -19,18 +19,15 @@ from fleet.features.drafts import commands as drafting
 from fleet.features.drafts.commands import DraftView
 from fleet.features.drafts.queries import DraftFilter
 from fleet.features.drafts.states import DraftStatus
-from tests.e2e.world import ROOT, World, wait_until
+from tests.e2e.world import World, wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 
 def fleet(world: World, *arguments: str) -> str:
     """Run a command as a person does and return what it prints."""
-    done = subprocess.run(
-        [sys.executable, "-m", "fleet.cli", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=180,
-        check=False, env=world.environment(),
-    )  # fmt: skip
-    assert done.returncode == 0, f"{arguments}: {done.stderr}"
+    done = CliRunner().invoke(root, arguments, env=world.environment())
+    assert done.exit_code == 0, f"{arguments}: {done.stderr}"
     return done.stdout
 
 

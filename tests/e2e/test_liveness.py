@@ -1,4 +1,6 @@
-"""A real worker that is connected and deaf: it ends itself with a code of its own; `fleet up` brings it back.
+"""A real worker that is connected and deaf: it ends itself with a code of its own.
+
+`test_up` shows that `fleet up` brings it back.
 
 It is made deaf by Celery's own remote control, which cancels its queues one by one: connection, loop and `inspect
 ping` stay as they were, only nothing is taken any more.
@@ -6,29 +8,24 @@ ping` stay as they were, only nothing is taken any more.
 
 from __future__ import annotations
 
-import signal
-import socket
 import subprocess
 from typing import Any
 
 import pytest
 
-from fleet.core import queue
 from fleet.features.publishing.kinds import POST
-from tests.e2e.up import Up
+from tests.e2e.up import deafen
 from tests.e2e.world import World, wait_until
 from workers.liveness import EXIT_CODE
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 AFTER_S = 3.0
-AFTER_S_AT_WORK = 12.0
-"""It has messages waiting from the first queue on that it loses, and must live until it has lost the last one."""
 
 
 def _start_worker(world: World, *, concurrency: int = 2) -> Any:
     process = world.start(
-        "worker", "-m", "celery", "-A", "workers.app", "worker", "--pool", "threads", "--concurrency", str(concurrency),
+        "worker", "celery", "-A", "workers.app", "worker", "--pool", "threads", "--concurrency", str(concurrency),
         "--hostname", "worker@%h", "--loglevel", "INFO", "--without-gossip", "--without-mingle",
         FLEET_LIVENESS_S=str(AFTER_S),
     )  # fmt: skip
@@ -36,19 +33,9 @@ def _start_worker(world: World, *, concurrency: int = 2) -> Any:
     return process
 
 
-def _deafen(broker_url: str, name: str) -> None:
-    """Cancel every queue of a worker, and return when it says that it has done so and still answers."""
-    app = queue.make_app(broker_url)
-    whom = [f"{name}@{socket.gethostname()}"]
-    for each in queue.QUEUES:
-        answers = app.control.cancel_consumer(each, destination=whom, reply=True, timeout=60)
-        assert [list(answer.values()) for answer in answers or []] == [[{"ok": f"no longer consuming from {each}"}]]
-    assert queue.workers(app, timeout_s=10, names=whom) == whom
-
-
 def test_a_deaf_worker_with_a_backlog_ends_with_its_own_code_and_the_next_one_drains(world: World) -> None:
     process = _start_worker(world)
-    _deafen(world.broker_url, "worker")
+    deafen(world.broker_url, "worker")
     (agent,) = world.agents(1)
     world.add_jobs([agent], POST)
     assert process.wait(timeout=120) == EXIT_CODE == 75
@@ -87,17 +74,3 @@ def _stays(process: Any) -> None:
     """Give the watch more time than it needs to end the worker."""
     with pytest.raises(subprocess.TimeoutExpired):
         process.wait(timeout=AFTER_S * 2)
-
-
-def test_up_brings_a_deaf_worker_back_and_what_waited_is_done(up: Up) -> None:
-    up.start("--agents", "3", "--workers", "1", "--tempo", "200", FLEET_LIVENESS_S=str(AFTER_S_AT_WORK))
-    up.wait("a post", up.items)
-    info = up.run_info()
-    deaf = info.processes["worker1"].ref
-    _deafen(info.broker_url, "worker1")
-    up.wait("worker1 runs again", lambda: "worker1 runs again" in up.said())
-    assert f"worker1 ended (exit code {EXIT_CODE})" in up.said()
-    up.wait("the new one is written down", lambda: up.run_info().processes["worker1"].ref != deaf)
-    before = {item["id"] for item in up.items()}
-    up.wait("a further post", lambda: {item["id"] for item in up.items()} - before)
-    assert up.end(signal.SIGINT) == 0

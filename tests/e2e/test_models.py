@@ -53,7 +53,7 @@ def test_without_a_key_workers_ask_nobody_and_nothing_asks_for_one(world: World)
 
 
 def test_a_small_fleet_lives_part_of_a_day_and_says_nothing_twice(tmp_path: Path) -> None:
-    lived = day.live(10, 0.4, tmp_path, hours=6.0, pace=1.0, at_least=10)
+    lived = day.live(8, 0.25, tmp_path, hours=4.0, pace=1.0, at_least=10)
     told = "\n".join(lived.lines())
     assert sum(lived.published.values()) >= 10, told
     assert (lived.twice, lived.alike, lived.paid_twice, lived.silent) == ([], [], [], []), told

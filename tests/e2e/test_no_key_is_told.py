@@ -8,8 +8,6 @@ from __future__ import annotations
 import base64
 import json
 import random
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -25,7 +23,7 @@ from fleet.cli.app import cli as root
 from fleet.sandbox.servers.postgres import APP
 from tests.database_roles import as_owner
 from tests.e2e.leaks import broker, files, forms, leaks, tables
-from tests.e2e.world import ROOT, TOKEN, World, wait_until
+from tests.e2e.world import TOKEN, World, wait_until
 from tests.model_server import ModelServer, Reply, honest, post_text
 from tests.signing_authority import issue
 
@@ -71,12 +69,9 @@ def careless(anthropic: ModelServer, openai: ModelServer, moderator: ModelServer
 
 def keep(world: World, name: str, value: str) -> str:
     """Put a secret into the store as a person does, and return all that was said."""
-    done = subprocess.run(
-        [sys.executable, "-m", "fleet.cli", "-vv", "secrets", "set", name], input=value, capture_output=True, text=True,
-        env=world.environment(), cwd=ROOT, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return done.stdout + done.stderr
+    done = CliRunner().invoke(root, ["-vv", "secrets", "set", name], input=value, env=world.environment())
+    assert done.exit_code == 0, done.output
+    return done.output
 
 
 @pytest.mark.e2e

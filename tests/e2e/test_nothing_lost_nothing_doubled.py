@@ -36,6 +36,12 @@ def fill(world: World, number: int, **faults: float) -> None:
     world.add_jobs(agents, "like", target=target)
 
 
+def assert_all_thirty_are_settled(world: World) -> None:
+    """A comment whose words resemble another agent's is skipped, now and then one of ten; nothing dies."""
+    states = dict(world.rows("SELECT state, count(*) FROM jobs GROUP BY state"))
+    assert states.keys() <= {"done", "skipped"} and states["done"] >= 28 and sum(states.values()) == 30, states
+
+
 def sending(world: World) -> list[uuid.UUID]:
     return [row.id for row in world.rows("SELECT id FROM jobs WHERE state IN ('sending', 'running')")]
 
@@ -68,7 +74,7 @@ def test_a_suspended_worker_that_wakes_after_its_lease_does_nothing_twice(world:
                lambda: world.rows("SELECT 1 FROM job_attempts WHERE outcome = 'lost'"))  # fmt: skip
     world.kill("worker", signal.SIGCONT)
     world.wait_all_ended()
-    assert world.count("done") == 30
+    assert_all_thirty_are_settled(world)
     assert_ledger_and_gallery_agree(world)
 
 
@@ -110,7 +116,7 @@ def test_every_message_delivered_three_times_changes_nothing(world: World) -> No
     world.start_beat()
     world.wait_all_ended()
     wait_until("every message is taken", lambda: not any(world.deps.publisher.depths().values()))
-    assert world.count("done") == 30
+    assert_all_thirty_are_settled(world)
     assert world.rows("SELECT max(claims) FROM jobs")[0][0] == 1
     assert_ledger_and_gallery_agree(world)
 

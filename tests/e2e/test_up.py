@@ -15,12 +15,16 @@ import sqlalchemy as sa
 
 from fleet.sandbox.processes import proc
 from fleet.sandbox.processes.runfile import RunFile
-from tests.e2e.up import Up
+from tests.e2e.up import Up, deafen
+from workers.liveness import EXIT_CODE
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
+LIVENESS_S = 12.0
+"""A deaf worker has messages waiting from the first queue on that it loses, and lives until it has lost the last."""
 
-def test_a_fleet_comes_to_life_stops_in_order_and_goes_on(up: Up) -> None:
+
+def test_a_fleet_comes_to_life_stops_in_order_or_by_kill_9_and_goes_on(up: Up) -> None:
     up.start("--agents", "6", "--tempo", "200")
     up.wait("a post, a comment and a like", up.lives)
     up.wait("the post is told", lambda: "📸 posted" in up.said())  # its line comes a moment after its event
@@ -30,7 +34,7 @@ def test_a_fleet_comes_to_life_stops_in_order_and_goes_on(up: Up) -> None:
     assert up.run_info().gallery_url in said
     first = up.cli("status")
     assert first["tempo"] == 200
-    assert first["agents"]["total"] == 8  # those of approvals and of webhooks are agents too
+    assert sum(first["agents"].values()) == 8  # those of approvals and of webhooks are agents too
     assert {item["check"]: item["level"] for item in up.cli("check")["checks"]}["gallery"] == "ok"
     assert up.wait("the metrics are told", up.metrics).startswith("# HELP fleet_database_up")
     up.wait("all run", lambda: 'fleet_agents{state="running"} 8.0' in up.metrics())
@@ -57,28 +61,25 @@ def test_a_fleet_comes_to_life_stops_in_order_and_goes_on(up: Up) -> None:
     assert order == sorted(order)
     assert up.is_gone(), up.left()
 
-    up.start("--agents", "6", "--tempo", "200")
-    assert up.cli("status")["agents"]["total"] == 8
+    up.start("--agents", "6", "--tempo", "200", "--workers", "1")
+    assert sum(up.cli("status")["agents"].values()) == 8
     assert up.cli("agents", "show", stopped)["status"] == "idle"
     assert posts <= {item["id"] for item in up.items()}
-    assert up.end(signal.SIGTERM) == 0
+    _goes_on_after_kill_9(up)
 
 
-def test_after_kill_9_nothing_is_left_and_the_next_start_goes_on(up: Up) -> None:
-    up.start("--agents", "3", "--tempo", "200")
-    up.wait("a post", up.items)
+def _goes_on_after_kill_9(up: Up) -> None:
     posts = {item["id"] for item in up.items()}
     assert up.process is not None
     os.killpg(up.process.pid, signal.SIGKILL)
     up.process.wait()
     assert up.is_gone(), up.left()
-    up.start("--agents", "3", "--tempo", "200")
+    up.start("--agents", "6", "--workers", "1")
     assert posts <= {item["id"] for item in up.items()}
-    assert up.end(signal.SIGINT) == 0
+    _is_for_one_fleet_and_ends_at_once_after_a_second_ctrl_c(up)
 
 
-def test_a_home_is_for_one_fleet_and_a_second_ctrl_c_ends_it_at_once(up: Up) -> None:
-    up.start("--agents", "1")
+def _is_for_one_fleet_and_ends_at_once_after_a_second_ctrl_c(up: Up) -> None:
     second = subprocess.run(
         [sys.executable, "-m", "fleet.cli", "up", "--home", str(up.home)],
         capture_output=True, text=True, check=False, timeout=120,
@@ -87,13 +88,15 @@ def test_a_home_is_for_one_fleet_and_a_second_ctrl_c_ends_it_at_once(up: Up) -> 
     assert "Fleet already runs from this folder" in second.stderr
     assert up.run_info().gallery_url in second.stderr
     worker = up.run_info().processes["worker1"].ref
+    before = up.said()
     assert proc.send(worker, signal.SIGSTOP)  # what is ended in order waits for it
     assert up.process is not None
     up.process.send_signal(signal.SIGINT)
-    up.wait("it stops in order", lambda: "Stopping worker1" in up.said())
+    up.wait("it stops in order", lambda: "Stopping worker1" in up.said()[len(before) :])
     assert up.end(signal.SIGINT) == 130
-    assert "Everything was ended at once" in up.said()
-    assert "Stopped. `fleet up` continues this fleet." not in up.said()
+    last = up.said()[len(before) :]
+    assert "Everything was ended at once" in last
+    assert "Stopped. `fleet up` continues this fleet." not in last
     assert up.is_gone(), up.left()
 
 
@@ -109,20 +112,35 @@ def test_a_port_that_is_taken_is_named_and_nothing_is_left_running(up: Up) -> No
     assert up.is_gone(), up.left()
 
 
-def test_given_servers_are_used_and_nothing_is_embedded(up: Up, fresh_database: str, broker_url: str) -> None:
-    up.start("--agents", "2", "--tempo", "200", FLEET_DATABASE_URL=fresh_database, FLEET_BROKER_URL=broker_url)
+def test_what_dies_or_takes_nothing_is_started_again_beside_given_servers(
+    up: Up, fresh_database: str, broker_url: str
+) -> None:
+    given = {"FLEET_DATABASE_URL": fresh_database, "FLEET_BROKER_URL": broker_url}
+    up.start("--agents", "3", "--workers", "1", "--tempo", "200", FLEET_LIVENESS_S=str(LIVENESS_S), **given)
     assert not {"postgres", "valkey"} & set(up.run_info().processes)
     assert not (up.home / "postgres").exists()
     up.wait("a post", up.items)
-    assert up.end(signal.SIGINT) == 0
+    _a_deaf_worker_is_brought_back(up)
+    _a_process_that_dies_is_started_again_until_that_is_no_use(up)
 
 
-def test_a_process_that_dies_is_started_again_until_that_is_no_use(up: Up) -> None:
-    up.start("--agents", "0", "--workers", "1")
+def _a_deaf_worker_is_brought_back(up: Up) -> None:
+    info = up.run_info()
+    deaf = info.processes["worker1"].ref
+    deafen(info.broker_url, "worker1")
+    up.wait("worker1 runs again", lambda: "worker1 runs again" in up.said())
+    assert f"worker1 ended (exit code {EXIT_CODE})" in up.said()
+    up.wait("the new one is written down", lambda: up.run_info().processes["worker1"].ref != deaf)
+    before = {item["id"] for item in up.items()}
+    up.wait("a further post", lambda: {item["id"] for item in up.items()} - before)
+
+
+def _a_process_that_dies_is_started_again_until_that_is_no_use(up: Up) -> None:
     assert up.process is not None
+    before = up.said()
     worker = up.run_info().processes["worker1"].ref
     os.kill(worker.pid, signal.SIGKILL)
-    up.wait("worker1 runs again", lambda: "worker1 runs again" in up.said())
+    up.wait("worker1 runs again", lambda: "worker1 runs again" in up.said()[len(before) :])
     assert "worker1 ended (killed by SIGKILL)" in up.said()
     killed = set()
     while up.process.poll() is None:

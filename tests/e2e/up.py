@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -15,6 +16,7 @@ from typing import Any
 
 import httpx
 
+from fleet.core import queue
 from fleet.sandbox.processes import proc
 from fleet.sandbox.processes.runfile import RunFile, RunInfo
 
@@ -124,3 +126,13 @@ class Up:
         while self.left() and time.monotonic() < deadline:
             time.sleep(0.1)
         return not self.left()
+
+
+def deafen(broker_url: str, name: str) -> None:
+    """Cancel every queue of a worker, and return when it says that it has done so and still answers."""
+    app = queue.make_app(broker_url)
+    whom = [f"{name}@{socket.gethostname()}"]
+    for each in queue.QUEUES:
+        answers = app.control.cancel_consumer(each, destination=whom, reply=True, timeout=60)
+        assert [list(answer.values()) for answer in answers or []] == [[{"ok": f"no longer consuming from {each}"}]]
+    assert queue.workers(app, timeout_s=10, names=whom) == whom

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +24,7 @@ from fleet.engine.deps import Deps
 from fleet.engine.jobs import ledger
 from fleet.engine.jobs.ledger import NewJob
 from fleet.features.agents import commands as agent_commands
+from tests.e2e.forked import Forked
 from tests.factories import act
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -48,7 +47,7 @@ class World:
     def __init__(self, folder: Path, database_url: str, gallery_database_url: str, broker_url: str) -> None:
         self.folder = folder
         self.database_url, self.gallery_database_url, self.broker_url = database_url, gallery_database_url, broker_url
-        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.processes: dict[str, Forked] = {}
         self.gallery_url = ""
         self._deps: Deps | None = None
 
@@ -81,20 +80,16 @@ class World:
             self._deps = runtime_deps.build(registry.load_settings(**names))
         return self._deps
 
-    def start(self, name: str, *argv: str, **environment: str) -> subprocess.Popen[bytes]:
-        """Start a process; its output goes to a file of its name."""
-        with (self.folder / f"{name}.log").open("ab") as log:
-            process = subprocess.Popen(
-                [sys.executable, *argv], cwd=ROOT, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
-                env=self.environment(**environment), start_new_session=True,
-            )  # fmt: skip
+    def start(self, name: str, *argv: str, **environment: str) -> Forked:
+        """Run a module with arguments as a process; its output goes to a file of its name."""
+        process = Forked(argv, self.environment(**environment), ROOT, self.folder / f"{name}.log")
         self.processes[name] = process
         return process
 
     def start_gallery(self, **environment: str) -> None:
         """Start the gallery on a free port and wait for it."""
         process = self.start(
-            "gallery", "-m", "fleet.sandbox.gallery",
+            "gallery", "fleet.sandbox.gallery",
             FLEET_GALLERY_DATABASE_URL=self.gallery_database_url, FLEET_GALLERY_PORT="0",
             FLEET_GALLERY_IMAGES_DIR=str(self.folder / "images"), **environment,
         )  # fmt: skip
@@ -110,7 +105,7 @@ class World:
                      launcher: tuple[str, ...] = ("celery",), **environment: str) -> None:  # fmt: skip
         """Start a Celery worker and wait until it takes messages. `launcher` is a module that becomes Celery."""
         self.start(
-            name, "-m", *launcher, "-A", "workers.app", "worker", "--pool", pool, "--concurrency", str(concurrency),
+            name, *launcher, "-A", "workers.app", "worker", "--pool", pool, "--concurrency", str(concurrency),
             "--hostname", f"{name}@%h", "--loglevel", "INFO", "--without-gossip", "--without-mingle", **environment,
         )  # fmt: skip
         wait_until(f"{name} is ready", lambda: self._ready(name))
@@ -121,12 +116,14 @@ class World:
 
     def start_beat(self, name: str = "beat") -> None:
         """Start a metronome."""
-        self.start(name, "-m", "celery", "-A", "workers.app", "beat", "--loglevel", "INFO")
+        self.start(name, "celery", "-A", "workers.app", "beat", "--loglevel", "INFO")
 
     def kill(self, name: str, how: signal.Signals = signal.SIGKILL) -> None:
         """Send a signal to a process and all that it forked; wait for its end after SIGKILL."""
         process = self.processes[name]
-        os.killpg(process.pid, how)
+        if process.poll() is None:  # one that was struck down at a failpoint is gone already
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, how)
         if how == signal.SIGKILL:
             process.wait(timeout=60)
             del self.processes[name]

@@ -16,8 +16,8 @@ from fleet.core.db import Tx
 from fleet.engine import tick as tick_module
 from fleet.engine.agent_type import behaviour_of
 from fleet.engine.agents import commands
-from fleet.engine.agents.models import AgentStatus
 from fleet.engine.agents.queries import AgentFilter
+from fleet.engine.agents.status import AgentStatus
 from fleet.engine.attempts import perform as perform_module
 from fleet.engine.attempts import reserve
 from fleet.engine.attempts.perform import perform

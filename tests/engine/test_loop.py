@@ -18,7 +18,7 @@ from fleet.core.clock import Clock
 from fleet.core.errors import Conflict, NotFound, Unavailable
 from fleet.core.failpoints import Point
 from fleet.engine.agents.loop import Due
-from fleet.engine.agents.models import AgentStatus
+from fleet.engine.agents.status import AgentStatus
 from fleet.engine.attempts.perform import perform
 from fleet.engine.deps import Deps
 from fleet.engine.dispatch import dispatch, drawn

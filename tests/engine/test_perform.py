@@ -16,7 +16,7 @@ from fleet.adapters.base import AnyAction, Resolution
 from fleet.core import events, ids
 from fleet.core.clock import Clock
 from fleet.core.errors import Conflict, InvalidInput, Unavailable
-from fleet.engine.agents.models import AgentStatus
+from fleet.engine.agents.status import AgentStatus
 from fleet.engine.attempts import perform as perform_module
 from fleet.engine.attempts import reserve
 from fleet.engine.attempts.perform import perform

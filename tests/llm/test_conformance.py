@@ -30,6 +30,7 @@ LIBRARY = library.load()
 SPEAKERS = {one.id: Speaker(one.id, one.id, one.character, one.workflow_types, one.grammar) for one in LIBRARY}
 SPEAKERS["custom"] = Speaker("Custom", None, Character("Likes bridges.", "curious", ("bridges", "rain")))
 SPEAKERS["bare"] = Speaker("Bare", None)
+ASKED = ("ai_artist", "custom", "bare")
 
 HOSTILE = [
     "",
@@ -93,7 +94,16 @@ def all_providers() -> Iterator[dict[str, Provider]]:
         }  # fmt: skip
 
 
-@pytest.fixture(params=PROVIDERS)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Give each provider its speakers: all of them to the one whose words differ by persona, three to models."""
+    if "speaker" in metafunc.fixturenames:
+        pairs = [(name, one) for name in PROVIDERS for one in (SPEAKERS if name == "offline" else ASKED)]
+        metafunc.parametrize(("provider", "speaker"), pairs, indirect=True)
+    elif "provider" in metafunc.fixturenames:
+        metafunc.parametrize("provider", PROVIDERS, indirect=True)
+
+
+@pytest.fixture
 def provider(request: pytest.FixtureRequest, all_providers: dict[str, Provider]) -> Provider:
     return all_providers[request.param]
 
@@ -107,7 +117,7 @@ def voices(provider: Provider) -> list[Speaker]:
     return list(SPEAKERS.values()) if provider.name == "offline" else [SPEAKERS["ai_artist"], SPEAKERS["bare"]]
 
 
-@pytest.fixture(params=SPEAKERS)
+@pytest.fixture
 def speaker(request: pytest.FixtureRequest) -> Speaker:
     return SPEAKERS[request.param]
 

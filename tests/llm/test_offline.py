@@ -100,6 +100,7 @@ def test_without_drops_what_cannot_be_said_and_what_leads_only_there() -> None:
     assert grammar.without(rules, frozenset({"quote"})) == {"start": ("{b}",), "b": ("{c}",), "c": ("fine",)}
 
 
+@pytest.mark.long
 @given(st.dictionaries(st.sampled_from("abcdef"), st.lists(st.sampled_from(["{a}", "{b}{c}", "x", "{d}", "{e}y"]), min_size=1, max_size=3).map(tuple), min_size=1))  # fmt: skip  # noqa: E501
 @settings(max_examples=200, deadline=None)
 def test_a_grammar_without_problems_never_fails(rules: dict[str, tuple[str, ...]]) -> None:
@@ -187,6 +188,7 @@ def test_subject_of_our_own_captions_is_found(persona_id: str) -> None:
 # The provider in the six voices
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("persona_id", IDS)
 def test_captions_hardly_repeat_among_a_thousand(persona_id: str) -> None:
     captions = [post.caption for post in posts(persona_id, 1000)]
@@ -348,6 +350,7 @@ def test_what_was_heard_lately_is_not_begun_again(persona_id: str) -> None:
         heard.append(text)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("persona_id", IDS)
 def test_comments_refer_to_the_post_they_answer(persona_id: str) -> None:
     answered = [post for other in IDS for post in posts(other, 40)]
@@ -394,6 +397,7 @@ def gallery() -> list[str]:
     return [post.caption for persona_id in IDS for post in posts(persona_id, 60)]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("who", [*IDS, *(f"custom {vibe}" for vibe in VIBES)])
 def test_of_two_hundred_and_fifty_comments_less_than_one_in_a_hundred_is_skipped_as_said_before(who: str) -> None:
     voice = speaker(who) if who in IDS else custom(who.removeprefix("custom ").strip(), ("watercolour", "old bridges"))

@@ -88,14 +88,30 @@ def test_the_forecast_goes_on_at_the_days_pace_and_is_calm_in_the_first_hours() 
     assert budgets.forecast(0, NOON) == 0
 
 
-@pytest.mark.parametrize(("text", "microusd"), [("2.50", 2_500_000), ("$1", 1_000_000), (" 0.000001 ", 1), ("0", 0)])
+@pytest.mark.parametrize(
+    ("text", "microusd"),
+    [
+        ("2.50", 2_500_000),
+        ("$1", 1_000_000),
+        (" 0.000001 ", 1),
+        ("0", 0),
+        (".1", 100_000),
+        ("999999.999999", 999_999_999_999),
+    ],
+)
 def test_amounts_are_read_as_dollars(text: str, microusd: int) -> None:
     assert budgets.microusd(text) == microusd
 
 
-@pytest.mark.parametrize("text", ["", "ten", "-1", "nan", "inf", "1e99", "1,5"])
+@pytest.mark.parametrize("text", ["", ".", "ten", "nan", "inf", "1e99", "1,5", "1_0", "0.0000001"])
 def test_what_is_no_amount_is_said(text: str) -> None:
     with pytest.raises(InvalidInput, match="not an amount"):
+        budgets.microusd(text)
+
+
+@pytest.mark.parametrize(("text", "why"), [("-1", "must be positive"), ("1000000.01", "largest amount")])
+def test_an_amount_out_of_bounds_is_said(text: str, why: str) -> None:
+    with pytest.raises(InvalidInput, match=why):
         budgets.microusd(text)
 
 

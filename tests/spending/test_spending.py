@@ -15,7 +15,7 @@ from fleet.core.errors import InvalidInput, NotFound
 from fleet.llm.base import Usage
 from fleet.spending import ledger, queries
 from fleet.spending.budgets import ALL, Budget, BudgetSpent, Period, Scope, Spender
-from fleet.spending.queries import SpendingBy
+from fleet.spending.groups import SpendingBy
 from tests.factories import make_fleet
 
 WHO = Spender(None, "ai_artist", None, "post")

@@ -12,8 +12,9 @@ import sqlalchemy as sa
 from fleet.core.db import Database
 from fleet.engine import sweep
 from fleet.spending import days, ledger, queries
+from fleet.spending.groups import SpendingBy
 from fleet.spending.models import CallRow, DayRow
-from fleet.spending.queries import CallSum, SpendingBy
+from fleet.spending.queries import CallSum
 from tests.factories import Fleet
 
 DAY = timedelta(days=1)

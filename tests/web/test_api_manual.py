@@ -52,8 +52,8 @@ def test_the_manual_names_every_route_and_its_permission(web: Web) -> None:
 
 def test_the_numbers_of_the_manual_are_those_of_the_code() -> None:
     reads, writes = (Settings.model_fields[f"web_{kind}_per_minute"].default for kind in ("reads", "writes"))
-    assert f"{reads} reads and one of {writes} writes" in MANUAL
-    assert f"`limit` is 1 to {cursors.MOST}, and {Paging().limit} if left out" in MANUAL
+    assert f"{reads} reads and {writes} writes a minute" in MANUAL
+    assert f"`limit` is 1 to {cursors.MOST}, by default {Paging().limit}" in MANUAL
     assert f"more than {middleware.MOST_BYTES:,} bytes" in MANUAL
     assert (ABANDONED.total_seconds(), "after ten minutes" in MANUAL) == (600, True)
     assert f"for {KEPT.total_seconds() // 3600:.0f} hours" in MANUAL

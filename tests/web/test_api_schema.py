@@ -21,7 +21,7 @@ from tests.factories import Fleet, make_fleet
 from tests.web.api_world import World, world
 from tests.web_client import Web
 
-EXAMPLES = int(os.environ.get("FLEET_TEST_API_EXAMPLES", "6"))
+EXAMPLES = int(os.environ.get("FLEET_TEST_API_EXAMPLES", "4"))
 """Requests to each route; some hundred find more, and take an hour."""
 CHECKS = [
     schemathesis.checks.not_a_server_error,

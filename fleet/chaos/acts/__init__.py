@@ -1,7 +1,7 @@
-"""What the nemesis does to the world, one function an act, by victim. Each returns what it really struck.
+"""Faults that the nemesis causes, one function an act, by target. Each returns what it really hit.
 
-Called by `nemesis` with what was drawn. An act takes back whatever it set before it returns or raises; what dies is
-started again by the world.
+Called by `nemesis` with the drawn parameters. An act undoes its settings before it returns or raises; the world
+restarts what dies.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ def kill(world: World, planned: Planned) -> Struck:  # noqa: ARG001 - every act 
 
 
 def kill_backend(world: World, planned: Planned) -> Struck:
-    """SIGKILL the process that serves one session, after which Postgres trusts none of the others."""
+    """SIGKILL the process of one session, after which Postgres restarts all the others."""
     pids = world.servers.sessions()
     if not pids:
         return Struck(_TARGET, hit=False)

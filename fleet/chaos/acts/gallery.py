@@ -1,4 +1,4 @@
-"""Acts on the surface: what it answers, when, how often it hears, and whether it is there at all."""
+"""Acts on the surface: its responses, its speed, duplicate requests, and whether it is up at all."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ def throttle(world: World, planned: Planned) -> Struck:
 
 
 def lost_reply(world: World, planned: Planned) -> Struck:
-    """Do what a share of the writes asks, and lose the reply."""
+    """Execute a share of the writes, and lose the response."""
     return _while_ruled(
         world, planned, match="/api/showcase*", methods=["POST"], drop_rate=planned.detail["rate"]
     )  # fmt: skip
 
 
 def like_twice(world: World, planned: Planned) -> Struck:
-    """Take a share of the likes twice, of which the second takes the first back."""
+    """Execute a share of the likes twice; the second undoes the first."""
     match = "/api/showcase/*/like"
     return _while_ruled(world, planned, match=match, methods=["POST"], duplicate_rate=planned.detail["rate"])
 
@@ -77,7 +77,7 @@ def _while_ruled(world: World, planned: Planned, **rule: Any) -> Struck:
 
 
 def budget(world: World, planned: Planned) -> Struck:
-    """Grant no more pictures for a while; then a person grants them again and wakes whoever went to sleep over it."""
+    """Grant no more pictures for a while; then a person grants them again and wakes the sleeping agents."""
     whose = "fleetDaily" if planned.detail["whole_fleet"] else "agentDaily"
     try:
         world.gallery("PUT", "/api/sandbox/budgets", {whose: 0})
@@ -99,7 +99,7 @@ def paused(world: World, planned: Planned) -> Struck:
 
 
 def _resume(world: World) -> int:
-    """Do what a person does when the surface is well again; a straggler may still draw the old conclusion."""
+    """Resume what a person would when the surface is up again; a late attempt may still pause it again."""
     woken: list[int] = []
 
     def resumed() -> bool:
@@ -123,7 +123,7 @@ def kill(world: World, planned: Planned) -> Struck:  # noqa: ARG001 - every act 
 
 
 def disk_full(world: World, planned: Planned) -> Struck:
-    """Let the gallery write no file: pictures cannot be stored, while its database goes on."""
+    """Let the gallery write no file: pictures cannot be stored, while its database works."""
     pid = world.pid(_TARGET)
     if pid is None or not limit_file_size(pid, 0):
         return Struck(_TARGET, hit=False)

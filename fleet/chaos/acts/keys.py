@@ -1,7 +1,7 @@
-"""Some faults double an effect whatever a client does; a surface that honours idempotency keys is the only cure.
+"""Idempotency keys at the gallery: some faults double an effect whatever a client does, unless the surface honours
+keys.
 
-Acts that cause them switch that on at the gallery for their time, and for as long as what they struck may be sent
-again.
+Acts that cause such faults switch keys on for their duration, and for as long as affected requests may be sent again.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ log = logs.get(__name__)
 
 @contextmanager
 def honoured(world: World, *, late_s: float = 0.0) -> Iterator[None]:
-    """Let the gallery honour keys while the block runs, and until all that was tried within it is over for good.
+    """Let the gallery honour keys while the block runs, and until all attempts made within it have ended.
 
-    The block ends when no further request is struck; one that was may be on its way for `late_s` more. A busy machine
-    takes its time to look for what it sent and to send it again, so it is the ledger that is asked, not the clock.
+    The block ends when no further request is affected; one that was may be on its way for `late_s` more. A busy machine
+    may take long to probe and to send again, so this checks the ledger, not the clock.
     """
     since = world.deps.now() - timedelta(seconds=LEASE_S)
     world.gallery("PUT", "/api/sandbox/keys", {"honourKeys": True})
@@ -50,7 +50,7 @@ def honoured(world: World, *, late_s: float = 0.0) -> Iterator[None]:
 
 
 def _ask(world: World, since: datetime, tried: list[uuid.UUID]) -> bool:
-    """Note the live jobs that were tried since a moment; False while the database is away."""
+    """Record the live jobs with attempts since a moment; False while the database is down."""
     try:
         with world.deps.db.transaction() as tx:
             tried[:] = [row.id for row in tx.execute(_TRIED, {"since": since})]

@@ -42,7 +42,7 @@ def pause(world: World, planned: Planned) -> Struck:
 
 
 def duplicate(world: World, planned: Planned) -> Struck:
-    """Put a second copy of every message that is seen waiting, and ring once more for what was rung lately."""
+    """Duplicate every waiting message, and publish recent ones again."""
     dice, seen = random.Random(planned.dice), set[bytes]()
 
     def copy() -> int:
@@ -56,7 +56,7 @@ def duplicate(world: World, planned: Planned) -> Struck:
 
 
 def reorder(world: World, planned: Planned) -> Struck:
-    """Let what waits change places, and ring in any order for what was rung lately."""
+    """Reorder the waiting messages, and publish recent ones in any order."""
     dice, moved = random.Random(planned.dice), set[bytes]()
 
     def shuffle() -> int:
@@ -86,7 +86,7 @@ def delay(world: World, planned: Planned) -> Struck:
 
 
 def _keep_on(world: World, for_s: float, do: Callable[[], int]) -> int:
-    """Do something again and again for a while; return the sum of what it counted."""
+    """Repeat something for a while; return the sum of its counts."""
     total, end_s = 0, clock.monotonic_s() + for_s
     while clock.monotonic_s() < end_s:
         total += do()

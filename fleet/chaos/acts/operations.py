@@ -1,4 +1,4 @@
-"""Acts of people who mean well: a deploy, a migration, the kill switch, all while the fleet is at work."""
+"""Acts of operators: a deploy, a migration, the kill switch, all while the fleet works."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def migrate(world: World, planned: Planned) -> Struck:  # noqa: ARG001
 
 
 def _try(world: World, url: str, statement: str) -> int:
-    """Run one statement until it has gone through; return how many tries that took."""
+    """Run one statement until it succeeds; return how many tries that took."""
     for number in range(1, _TRIES + 1):
         try:
             with psycopg.connect(url, autocommit=True, connect_timeout=5) as connection:

@@ -1,4 +1,4 @@
-"""What an act tells of itself."""
+"""The result of an act."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Struck:
-    """Whom it struck, and how. `hit` False: the victim was not there, nothing was done.
+    """The target of an act, and its effect. `hit` False: the target was not there, nothing was done.
 
-    Begin and end are those of the call unless the act knows them better.
+    Begin and end are those of the call unless the act sets them.
     """
 
     target: str

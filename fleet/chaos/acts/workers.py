@@ -45,9 +45,9 @@ def kill_at_point(world: World, planned: Planned) -> Struck:
 def stop_at_point(world: World, planned: Planned) -> Struck:
     """Suspend a process at a line of the protocol until its lease has run out.
 
-    A suspended process of many threads may have one between its last look at the lease and the socket, which then
+    A suspended process of many threads may have one between its last check of the lease and the socket, which then
     sends late; so may any at `job.cleared`. No client can prevent that: the surface must honour keys meanwhile, as
-    every write carries one. A pool child works on one job at a time and is tried without.
+    every write has one. A pool child works on one job at a time and is tested without.
     """
     folder = world.points(planned.detail["folder"])
     points = [Point(name) for name in planned.detail["points"]]
@@ -70,7 +70,9 @@ def _suspend(world: World, planned: Planned, folder: Path, points: list[Point]) 
 
 
 def _strike(world: World, folder: Path, points: list[Point], strike: Strike) -> dict[str, list[int]]:
-    """Lay a strike at each point and return who suffered it; what nobody reached in time is taken back."""
+    """Place a strike at each point and return the processes that it hit; strikes that no process reached in time are
+    removed.
+    """
     for point in points:
         for old in folder.glob(f"{point}.taken.*"):
             old.unlink()

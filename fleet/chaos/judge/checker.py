@@ -1,8 +1,8 @@
-"""The checker: compares the ledger with what the surface witnessed, and names every broken promise.
+"""The checker: compares the ledger with the gallery's log of writes, and names every broken promise.
 
 Pure: evidence in, verdict out. The invariants are those of ARCHITECTURE.md, with their numbers. A suspended process
-that is past its last look at the lease can write late (point `job.cleared`); on a surface that honours no keys that
-doubles an effect, and it is called what it is.
+that is past its last check of the lease can write late (point `job.cleared`); on a surface that honours no keys that
+doubles an effect, and is reported as such.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from fleet.core import ids
 FINAL = frozenset({"done", "dead", "skipped", "cancelled"})
 PUBLIC = frozenset({"post", "comment"})
 SOCIAL = frozenset({"react", "connect"})
-"""Reactions and requests to be friends: for the same thing asked twice the surface shows one."""
+"""Reactions and friend requests: repeated ones have no further effect on the surface."""
 ON_THE_WIRE = timedelta(seconds=2)
 """A request that was cleared before the kill switch was thrown may arrive so long after it."""
 
@@ -38,8 +38,9 @@ class Violation:
 
 @dataclass(frozen=True, slots=True)
 class JudgeResult:
-    """What the checker found. `duplicates` are effects beyond the first of a job, `losses` jobs without an end;
-    `answers` is how often a person was told yes, `heard` how many events reached a webhook, in `deliveries`."""
+    """The findings. `duplicates` are effects beyond the first of a job, `losses` jobs without an end; `answers`
+    counts decisions that were confirmed to a person, `heard` events that reached a webhook, in `deliveries`.
+    """
 
     violations: tuple[Violation, ...]
     duplicates: int
@@ -101,7 +102,7 @@ class _Case:
             self.net_likes[effect.username, effect.subject] += 1 if effect.kind == "like" else -1
 
     def _missing(self) -> Iterator[tuple[Tick, UUID]]:
-        """Give the jobs that decisions asked for and that are not in the ledger.
+        """Yield the jobs of decisions that are missing from the ledger.
 
         A second like or comment of an agent on one post is no loss: the ledger refuses it.
         """
@@ -160,14 +161,14 @@ def _public(job: JobEvidence, effects: Sequence[EffectEvidence]) -> Iterator[Vio
 
 
 def _must_not_stand(job: JobEvidence) -> bool:
-    """Say whether the ledger holds that there is no effect; of an unknown outcome it says that nobody can tell."""
+    """Return whether the ledger says that there is no effect; an unknown outcome does not."""
     return job.state in ("skipped", "ready") or (
         job.state in ("dead", "cancelled") and job.dead_reason != "unknown_outcome"
     )
 
 
 def _no_strangers(case: _Case) -> Iterator[Violation]:
-    """1 again: what stands under the fleet's names was asked for by one of its jobs."""
+    """1 again: every effect under the fleet's names belongs to one of its jobs."""
     for effect in case.evidence.effects:
         if effect.username in case.evidence.fleet and (effect.job_key is None or effect.job_key not in case.jobs):
             yield Violation(1, f"{effect.kind} {effect.subject} by {effect.username} belongs to no job", effect.job_key)
@@ -187,7 +188,7 @@ def _nothing_lost(case: _Case) -> Iterator[Violation]:
 
 
 def _tokens_rise(case: _Case) -> Iterator[Violation]:
-    """3: one attempt ends a job, nobody with an older token after it, and no token is above the job's own."""
+    """3: one attempt ends a job, none with an older token after it, and no token is above the job's own."""
     for job in case.evidence.jobs:
         attempts = sorted(case.attempts.get(job.id, []), key=lambda attempt: attempt.token)
         done = [attempt for attempt in attempts if attempt.outcome == "done"]
@@ -203,7 +204,7 @@ def _tokens_rise(case: _Case) -> Iterator[Violation]:
 
 
 def _wrote_late(earlier: AttemptEvidence, later: AttemptEvidence) -> bool:
-    """Say whether an attempt's end changed the job after somebody else had claimed it."""
+    """Return whether an attempt's end changed the job after another worker had claimed it."""
     harmless = earlier.outcome in (None, "lost", "fenced")
     return not harmless and earlier.ended_at is not None and earlier.ended_at > later.started_at
 
@@ -221,7 +222,7 @@ def _ticks_once(case: _Case) -> Iterator[Violation]:
 
 
 def _stopped_means_stopped(case: _Case) -> Iterator[Violation]:
-    """5: after the kill switch is thrown no agent's write arrives but what was on the wire.
+    """5: after the kill switch is turned on no agent's write arrives except those already on the wire.
 
     Deliveries to webhooks are no agent's writes: they report the kill switch (8).
     """
@@ -236,7 +237,7 @@ def _stopped_means_stopped(case: _Case) -> Iterator[Violation]:
 
 
 def _paid_once(case: _Case) -> Iterator[Violation]:
-    """6: one paid picture for each job, and on the surface the very words that were paid for."""
+    """6: one paid picture for each job, and the text on the surface is the one that was paid for."""
     for job_id, number in case.pictures.items():
         if number > 1:
             yield Violation(6, f"the picture was paid {number} times", job_id)
@@ -249,7 +250,7 @@ def _paid_once(case: _Case) -> Iterator[Violation]:
 
 
 def _as_told(case: _Case) -> Iterator[Violation]:
-    """7: what a person was told stands; of an approved draft there is one job, of any other none."""
+    """7: decisions that were confirmed to a person stay; an approved draft has one job, any other none."""
     drafts = {draft.id: draft for draft in case.evidence.drafts}
     for told in case.evidence.told:
         draft = drafts.get(told.draft_id)
@@ -270,7 +271,8 @@ def _as_told(case: _Case) -> Iterator[Violation]:
 
 
 def _all_heard(case: _Case) -> Iterator[Violation]:
-    """8: every event reaches a webhook that asked for it, as one delivery; nobody is told what did not happen.
+    """8: every event reaches a webhook that subscribed to it, as one delivery; no delivery reports an event that did
+    not happen.
 
     No kill switch and no pause of the fleet keeps the agents that report it from waking.
     """

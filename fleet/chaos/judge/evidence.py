@@ -1,7 +1,7 @@
-"""What is known after a run: the ledger's rows, what the gallery witnessed, and what others were told. Read only.
+"""Evidence of a run: the ledger's rows, the gallery's log of writes, and messages that outsiders received. Read only.
 
-Called when all is quiet, and judged in `checker`. The two sides are read from two databases that know nothing of one
-another; what a person and another service were told stood in the harness's own memory all the while.
+Read when the world is at rest, and checked in `checker`. The two sides come from two independent databases; messages to
+a person and another service were kept in the harness's own memory.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from fleet.core.subjects import matches
 
 @dataclass(frozen=True, slots=True)
 class JobEvidence:
-    """A job as the ledger has it. `text` is what it was to say, as the paid step kept it."""
+    """A job in the ledger. `text` is its text, from the paid step."""
 
     id: uuid.UUID
     agent_id: uuid.UUID | None
@@ -42,7 +42,7 @@ class JobEvidence:
 
 @dataclass(frozen=True, slots=True)
 class AttemptEvidence:
-    """One claim of a job, and how it ended; `outcome` None: nobody wrote that down."""
+    """One claim of a job, and how it ended; `outcome` None: not recorded."""
 
     job_id: uuid.UUID
     token: int
@@ -53,8 +53,10 @@ class AttemptEvidence:
 
 @dataclass(frozen=True, slots=True)
 class EffectEvidence:
-    """A write that took effect on the surface, as the surface saw it. `kind`: post, comment, like, unlike, image,
-    react or connect; what is asked for again and stands already takes no effect."""
+    """A write that took effect on the surface, as the surface logged it.
+
+    `kind`: post, comment, like, unlike, image, react or connect; a repeated request for an existing one has no effect.
+    """
 
     kind: str
     key: str | None
@@ -71,8 +73,10 @@ class EffectEvidence:
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """A waking of an agent. `plans` are the jobs that its decision asked for, each a kind and a target; `thoughts` is
-    how often the decision was told.
+    """A tick of an agent.
+
+    `plans` are the jobs of its decision, each a kind and a target; `thoughts` is how often the event of the decision
+    exists.
     """
 
     agent_id: uuid.UUID
@@ -101,7 +105,7 @@ class Silenced:
 
 @dataclass(frozen=True, slots=True)
 class DraftEvidence:
-    """What an agent proposed, as the ledger has it: where it stands, its job, and the words that it has now."""
+    """A draft in the ledger: its state, its job, and its present text."""
 
     id: uuid.UUID
     status: str
@@ -111,8 +115,10 @@ class DraftEvidence:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """All of it. `fleet` are the usernames of the fleet's agents; `happened` are the ids of the events that a webhook
-    asked for, `heard` the deliveries that its receiver took, and `told` what a person was answered about drafts."""
+    """All evidence. `fleet` are the usernames of the fleet's agents; `happened` are the ids of the events that a
+    webhook subscribed to, `heard` the deliveries that its receiver accepted, and `told` the responses to a person
+    about drafts.
+    """
 
     jobs: Sequence[JobEvidence]
     attempts: Sequence[AttemptEvidence]
@@ -156,7 +162,7 @@ _EFFECTS = """
 
 
 def read(ledger_url: str, gallery_url: str, outsiders: Outsiders | None = None) -> Evidence:
-    """Read both sides, and what outsiders were told. The databases must have come to rest."""
+    """Read both sides, and the outsiders' messages. The databases must be at rest."""
     with _connected(ledger_url) as ledger, _connected(gallery_url) as gallery:
         return Evidence(
             jobs=[JobEvidence(*row) for row in ledger.execute(sa.text(_JOBS))],
@@ -184,7 +190,7 @@ def _tick(row: sa.Row[Any]) -> Tick:
 
 
 def _stops(switch: Sequence[tuple[str, datetime]]) -> list[Stop]:
-    """Pair throws of the kill switch with what lifted them."""
+    """Pair each time when the kill switch was turned on with the time when it was turned off."""
     stops: list[Stop] = []
     for subject, at in switch:
         if subject.endswith(".thrown"):

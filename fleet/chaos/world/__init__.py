@@ -1,7 +1,7 @@
-"""The world that is broken on purpose: servers, a gallery, a dashboard, two metronomes, workers of all sorts, agents.
+"""The world for faults: servers, a gallery, a dashboard, two beats, workers of all sorts, agents.
 
-Made by `run`, shaken by `acts`. Whatever dies is started again here while somebody waits (`wait`, `wait_until`): all of
-it happens in the main thread, to which the kernel ties the life of children.
+Made by `run`, changed by `acts`. Dead processes are restarted here during waits (`wait`, `wait_until`): all in the main
+thread, to which the kernel ties the life of children.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _TEMPO = 1000
 _NO_CAPS = dict.fromkeys(("post", "comment", "like"), CapSetting(gap_s=0, per_day=1_000_000))
 _READY_S = 120.0
 _WEIGHTS = {"post": 0.1, "comment": 0.45, "like": 0.6, "browse": 0.1}
-_SUPERVISED = 5  # one in so many agents looks at its feed and proposes
+_SUPERVISED = 5  # one in so many agents is supervised
 _RULES = """# Posts and comments wait for a person; all else that is proposed is approved at once.
 [[rule]]
 name = "the fault harness"
@@ -62,7 +62,7 @@ log = logs.get(__name__)
 
 
 class World:
-    """Everything of one run. Start and use it in the main thread; `kill` ends it whatever happened."""
+    """Everything of one run. Start and use it in the main thread; `kill` ends it in any case."""
 
     def __init__(self, home: Path, *, seed: int, agents: int, plain_workers: int = 2) -> None:
         self.home = disk.private_folder(home.absolute())
@@ -162,9 +162,9 @@ class World:
         return sa.make_url(self.ledger_url).set(port=self.proxy.port).render_as_string(hide_password=False)
 
     def _people(self) -> None:
-        """Make the agents, as busy as agents may be: five seconds between two ticks is the least.
+        """Create the agents, as busy as possible: five seconds between two ticks is the minimum.
 
-        Some are supervised: their scans, the model's answers and what follows from approvals are broken as well.
+        Some are supervised, so that faults also hit scans, the model's responses and the effects of approvals.
         """
         agent_commands.seed(self.deps, count=self._agents, seed_no=self.seed, by=BY, start=True)
         with self.deps.db.transaction() as tx:
@@ -210,7 +210,7 @@ class World:
     # Time
 
     def look_after(self) -> None:
-        """Start again whatever has died and whose time has come."""
+        """Restart dead processes whose restart is due."""
         for name in self.servers.look_after():
             log.info("server_started_again", server=name)
         self.supervisor.poll()
@@ -233,7 +233,7 @@ class World:
 
     @property
     def deps(self) -> Deps:
-        """The loop's connections in this process, for what people do."""
+        """The loop's connections in this process, for commands of people."""
         return _there(self._deps)
 
     @property
@@ -276,7 +276,7 @@ class World:
             self.servers.pause_valkey(resume=True)
 
     def all_run(self) -> bool:
-        """Tell whether every process lives."""
+        """Return whether every process runs."""
         running = self.supervisor.running()
         return self.servers.all_run() and all(name in running for name in self._processes)
 
@@ -289,7 +289,7 @@ class World:
         return _answers(self.gallery_url)
 
     def gallery(self, method: str, path: str, body: object = None) -> Any:
-        """Call the gallery's controls, however often it takes. Raises Unavailable when it stays away."""
+        """Call the gallery's controls, with retries. Raises Unavailable when it stays down."""
         answers: list[Any] = []
 
         def done() -> bool:
@@ -308,7 +308,7 @@ class World:
         return answers[0]
 
     def choose(self, names: Sequence[str], pick: float) -> str:
-        """Return one of several, as a number between 0 and 1 says."""
+        """Return one of several, selected by a number between 0 and 1."""
         return names[min(int(pick * len(names)), len(names) - 1)]
 
 

@@ -1,6 +1,6 @@
-"""The broker as the nemesis handles it: wiped, robbed, and given back what it had, twice or late or in another order.
+"""The broker for the nemesis: wiped, emptied, and refilled with duplicated, delayed or reordered messages.
 
-The only file of the harness that speaks Redis. Waiting messages are lists, one a queue, newest at the left.
+The only file of the harness that uses Redis commands. Waiting messages are lists, one a queue, newest at the left.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Messages = Mapping[str, list[bytes]]
 
 
 class BrokerControl:
-    """A client with no patience: whoever calls knows that the server may be away, and gets False or nothing then."""
+    """A client with short timeouts: callers know that the server may be down, and get False or nothing then."""
 
     def __init__(self, url: str) -> None:
         self._client = redis.Redis.from_url(
@@ -61,7 +61,7 @@ class BrokerControl:
         return taken
 
     def put(self, messages: Messages, dice: random.Random) -> int:
-        """Put messages behind those that wait, in an order of the dice; return how many."""
+        """Put messages behind those that wait, in a random order; return how many."""
         number = 0
         try:
             for queue, bodies in messages.items():
@@ -77,7 +77,7 @@ class BrokerControl:
         self._client.close()
 
     def version(self) -> str:
-        """Return the server's version; empty when it does not say."""
+        """Return the server's version; empty if it gives none."""
         try:
             told = self._client.info("server")
         except redis.RedisError:

@@ -1,6 +1,6 @@
-"""Who lives outside of a world's fleet: a person who decides about drafts, and a service that is told what happens.
+"""Outsiders of a world's fleet: a person who decides about drafts, and a service with a webhook.
 
-Called by `world`. They stand in the harness's own process, so that what they were told outlives every fault.
+Called by `world`. They run in the harness's own process, so that the messages that they received survive every fault.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from fleet.features.webhooks import commands as hooks
 from fleet.features.webhooks.outbound.subscriptions import SubscriptionFields
 
 HEARS = ("agent.draft.*", "control.*")
-"""What the service is told of: little beside all that happens, so that telling it does not starve the rest."""
+"""The service's subjects: few events, so that deliveries do not starve other jobs."""
 _NAME = "chaos_reviewer"
 _FOR = timedelta(days=2)
 _PATIENCE_S = 10.0
@@ -54,11 +54,11 @@ class Outsiders:
         return self.reviewer.told if self.reviewer is not None else ()
 
     def finish(self, within_s: float) -> bool:
-        """Let the person come to an end; return whether what they had asked for was answered in time."""
+        """Let the person finish; return whether their requests were answered in time."""
         return self.reviewer is None or self.reviewer.finish(within_s)
 
     def close(self) -> None:
-        """Send both away."""
+        """Stop both."""
         self.finish(0)
         if self._api is not None:
             self._api.close()

@@ -25,7 +25,7 @@ _NEVER = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """One worker process. `points` is the folder of strikes that it looks into, below the home's."""
+    """One worker process. `points` is its folder of strikes, below the home's."""
 
     name: str
     pool: str = "threads"
@@ -79,12 +79,12 @@ def web(env: Mapping[str, str], home: Path, dice: random.Random, *, port: int) -
 
 
 def python_path() -> str:
-    """Return where our packages are, for processes that run in another folder."""
+    """Return the folder of Fleet's packages, for processes that run in another folder."""
     root = str(Path(fleet.__file__).resolve().parents[1])
     return os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH", ""))))
 
 
 def _process(name: str, argv: tuple[str, ...], env: Mapping[str, str], home: Path, dice: random.Random) -> Process:
-    """Return a process that is always started again, each after a delay of its own."""
+    """Return a process that is always restarted, each after a delay of its own."""
     again = RestartPolicy(first_delay_s=round(dice.uniform(0.2, 2.5), 2), quick_s=0.0, quick_deaths=_NEVER)
     return Process(name, argv, env=env, cwd=home, stop_timeout_s=_STOP_S, restart=again)

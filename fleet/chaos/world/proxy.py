@@ -1,7 +1,7 @@
-"""A TCP proxy before Postgres that cuts connections during COMMIT, where nobody can tell what became of it.
+"""A TCP proxy before Postgres that cuts connections during COMMIT, so that its outcome is unknown.
 
-`world` lets one worker's database link run through it; the nemesis arms it. It reads just enough of the protocol to
-know a COMMIT when one passes (frames, and the text of queries) and never changes a byte.
+`world` routes one worker's database connection through it; the nemesis arms it. It parses just enough of the protocol
+to detect a COMMIT (frames, and the text of queries) and never changes a byte.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ _CHUNK = 65_536
 class Cut(StrEnum):
     """Where a COMMIT is interrupted."""
 
-    REQUEST = "request"  # it never arrives: nothing stands
-    BLIND = "blind"  # it was sent on, and the line is cut at once: nobody knows
-    ANSWER = "answer"  # it is done, and its answer never arrives: everything stands
+    REQUEST = "request"  # it never arrives: nothing is written
+    BLIND = "blind"  # it was sent on, and the connection is cut at once: unknown
+    ANSWER = "answer"  # it is done, and its response never arrives: everything is written
 
 
 class CommitProxy:
@@ -55,13 +55,13 @@ class CommitProxy:
             self._armed = []
 
     def close(self) -> None:
-        """Accept nothing more; connections end with their clients."""
+        """Accept no more connections; open ones end with their clients."""
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
 
     def take(self) -> Cut | None:
-        """Return what to do with the COMMIT that passes now, and count it."""
+        """Return what to do with the present COMMIT, and count it."""
         with self._lock:
             if not self._armed:
                 return None
@@ -118,7 +118,7 @@ class _Link:
         with suppress(OSError):
             while data := server.recv(_CHUNK):
                 if self._swallow:
-                    break  # the server says that the COMMIT is done; nobody will hear it
+                    break  # the server confirms the COMMIT; the client will not get it
                 self._client.sendall(data)
         self._cut()
 
@@ -153,5 +153,5 @@ def _size(buffer: bytes, *, typed: bool) -> int | None:
 
 
 def _is_commit(frame: bytes) -> bool:
-    """Tell whether a message is a simple query that says COMMIT, which is how the driver sends it."""
+    """Return whether a message is a simple query with COMMIT, which is how the driver sends it."""
     return frame[:1] == b"Q" and frame[5:].rstrip(b"\0; \n").upper() == b"COMMIT"

@@ -1,7 +1,7 @@
-"""The receiver of a world's webhook: another service, which hears what happens and is not always well.
+"""The receiver of a world's webhook: another service, which accepts events and sometimes fails.
 
-It writes down every delivery whose signature is right, with the moment of its arrival; now and then it says 500, and
-now and then it has taken one when its answer is lost. Started by `outsiders`; `checker` holds the events against it.
+It records every delivery with a valid signature, with its time of arrival; sometimes it answers 500, and sometimes it
+accepts one and its response is lost. Started by `outsiders`; `checker` compares the events with its record.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _REFUSES, _LOSES_ANSWER = 0.05, 0.12
 
 @dataclass(frozen=True, slots=True)
 class ReceivedDelivery:
-    """One delivery that was taken: of which event, by which job, and when it arrived."""
+    """One accepted delivery: its event, its job, and its time of arrival."""
 
     event_id: str
     delivery: str
@@ -34,7 +34,7 @@ class ReceivedDelivery:
 
 
 class Receiver:
-    """Listens on loopback from the moment it is made until it is closed."""
+    """Listens on loopback from its creation until it is closed."""
 
     def __init__(self, *, seed: int) -> None:
         self._seed, self._lock = seed, threading.Lock()

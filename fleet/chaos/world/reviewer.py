@@ -1,7 +1,7 @@
-"""The person of a world: decides about drafts through the API, as people do, and keeps what they were told.
+"""The person of a world: decides about drafts through the API, and keeps the responses.
 
-A request whose answer does not come is sent again with the same Idempotency-Key until there is one. What was answered
-with a yes is a promise to a person, and `checker` holds the ledger to it. Started by `outsiders`, in a thread.
+A request without a response is sent again with the same Idempotency-Key until there is one. A confirmed decision is a
+promise to a person, which `checker` compares with the ledger. Started by `outsiders`, in a thread.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _REJECTED, _EDITED = 0.15, 0.35
 
 @dataclass(frozen=True, slots=True)
 class ReviewerAnswer:
-    """What a person was told about a draft: that it is `approved` or `rejected`, or that it says `words` now."""
+    """A response about a draft: that it is `approved` or `rejected`, or that its text is `words` now."""
 
     draft_id: uuid.UUID
     status: str | None = None
@@ -31,7 +31,10 @@ class ReviewerAnswer:
 
 
 class Reviewer:
-    """Decides about whatever waits, by dice that follow from the draft. `told` grows; what was refused is not in it."""
+    """Decides about waiting drafts, at random by a seed from the draft.
+
+    `told` grows; refused requests are not in it.
+    """
 
     def __init__(self, api: httpx.Client, *, seed: int) -> None:
         self._api, self._seed = api, seed
@@ -47,7 +50,7 @@ class Reviewer:
         self._thread.start()
 
     def finish(self, within_s: float) -> bool:
-        """Take nothing new up; return whether what was begun has had its answer in time."""
+        """Begin no new decision; return whether the last one was answered in time."""
         self._stopping.set()
         self._thread.join(within_s)
         self._given_up.set()
@@ -81,7 +84,7 @@ class Reviewer:
             self.told.append(ReviewerAnswer(draft_id, status=decided["state"]))
 
     def _answer(self, method: str, path: str, body: object = None, params: dict[str, Any] | None = None) -> Any:
-        """Ask until there is an answer; None for a refusal, or when nobody waits for it any more."""
+        """Send until there is a response; None for a refusal, or when the response is no longer needed."""
         headers = {} if method == "GET" else {"Idempotency-Key": str(uuid.uuid4())}
         while not self._given_up.is_set():
             try:

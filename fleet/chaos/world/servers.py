@@ -1,7 +1,7 @@
-"""The embedded servers of a world: killed, suspended, starved of space, and started again.
+"""The embedded servers of a world: killed, suspended, starved of disk space, and restarted.
 
-Called by `world`, which asks in its loop whether one has died and starts it again after a while, as an operator's
-machine would. Data are not synced to disk: processes die here, machines do not, and what a process wrote survives it.
+Called by `world`, whose loop checks for dead ones and restarts them after a while, as an operator's machine would. Data
+are not synced to disk: processes die here, machines do not, and the data of a process survive it.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Servers:
         self.postgres.stop()
 
     def look_after(self) -> list[str]:
-        """Start again what has died and whose time has come; return the names of those started."""
+        """Restart dead servers whose restart is due; return the names of those started."""
         started = []
         for server in (self.postgres, self.valkey):
             if server.is_running() or server.title in self._held:
@@ -59,7 +59,7 @@ class Servers:
         return started
 
     def all_run(self) -> bool:
-        """Tell whether both processes live; that says nothing of whether they answer."""
+        """Return whether both processes run; that does not mean that they answer."""
         return self.postgres.is_running() and self.valkey.is_running()
 
     def kill_postgres(self) -> int:
@@ -86,7 +86,7 @@ class Servers:
         return pid
 
     def sessions(self) -> list[int]:
-        """Return the processes that serve clients of Postgres; none while it is away."""
+        """Return the processes that serve clients of Postgres; none while it is down."""
         with suppress(psycopg.Error), self.postgres.connect() as connection:
             query = (
                 "SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND application_name LIKE %s"
@@ -95,7 +95,7 @@ class Servers:
         return []
 
     def terminate(self, pids: list[int]) -> int:
-        """End sessions as an administrator does; return how many there were to end."""
+        """End sessions as an administrator would; return how many there were."""
         with suppress(psycopg.Error), self.postgres.connect() as connection:
             ended = connection.execute("SELECT count(*) FILTER (WHERE pg_terminate_backend(pid)) FROM"
                                        " unnest(%s::int[]) AS pid", [pids]).fetchone()  # fmt: skip
@@ -103,21 +103,24 @@ class Servers:
         return 0
 
     def fill_postgres_disk(self) -> int:
-        """Let no process of Postgres write to any file, and do not start it again; return how many processes.
+        """Let no process of Postgres write to any file, and do not restart it; return how many processes.
 
-        Without privileges a disk cannot be filled for one program alone. A limit of zero on the size of files does the
-        same to it: write() fails (EFBIG where a full disk says ENOSPC), the journal cannot be written, Postgres panics.
+        Without privileges a disk cannot be filled for one program alone. A limit of zero on the size of files has the
+        same effect: write() fails (EFBIG where a full disk gives ENOSPC), the journal cannot be written, Postgres
+        panics.
         """
         self._held.add(self.postgres.title)
         return sum(limit_file_size(process.pid, 0) for process in self._postgres_processes())
 
     def empty_postgres_disk(self) -> None:
-        """End what is left of Postgres and let it be started again, without the limit."""
+        """End the rest of Postgres and allow its restart, without the limit."""
         self.kill_postgres()
         self._held.discard(self.postgres.title)
 
     def _postgres_processes(self) -> list[proc.ProcessRef]:
-        """Return the postmaster, first, and all that it forked: each leads a session of its own, in the same folder."""
+        """Return the postmaster, first, and all processes that it forked: each leads a session of its own, in the
+        same folder.
+        """
         if not self.postgres.is_running():
             return []
         pid = self.postgres.child.pid
@@ -126,7 +129,7 @@ class Servers:
 
 
 def limit_file_size(pid: int, most_bytes: int) -> bool:
-    """Limit the files that a process may write; -1 lifts it. False when the process is gone."""
+    """Limit the size of files that a process may write; -1 lifts it. False when the process is gone."""
     with suppress(ProcessLookupError):
         _, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (hard if most_bytes < 0 else most_bytes, hard))

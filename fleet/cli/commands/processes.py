@@ -122,12 +122,18 @@ def metrics_program(settings: Settings, *, host: str, port: int) -> Program:
 
 
 def web_program(
-    settings: Settings, *, host: str, port: int, metrics_port: int | None = None, feed: Path | None = None
+    settings: Settings,
+    *,
+    host: str,
+    port: int,
+    local_token: str = "",
+    metrics_port: int | None = None,
+    feed: Path | None = None,
 ) -> Program:
     """Return the dashboard and the API, which also serve the metrics and write the feed to a file where that is
-    asked."""
+    asked. `local_token` is what the command line of the home sends."""
     env = {
-        "FLEET_WEB_HOST": host, "FLEET_WEB_PORT": str(port),
+        "FLEET_WEB_HOST": host, "FLEET_WEB_PORT": str(port), "FLEET_LOCAL_TOKEN": local_token,
         "FLEET_WEB_METRICS_PORT": "" if metrics_port is None else str(metrics_port),
         "FLEET_WEB_FEED": str(feed or ""),
     }  # fmt: skip

@@ -101,13 +101,20 @@ class FleetCommand(click.Command):
         return rest
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Do it here, or on the server that was named."""
+        """Run the command. Raises Unavailable for a server of --server whose answers are not Fleet's."""
         door = ctx.find_object(Door)
-        if door is not None and door.server:
+        if door is None or not door.server:
+            return super().invoke(ctx)
+        if self.remote is not None:
             from fleet.cli.frame import remote
 
             return remote.carry_out(door, ctx, self.remote)
-        return super().invoke(ctx)
+        try:
+            return super().invoke(ctx)
+        except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
+            from fleet.cli.frame import api
+
+            raise api.stranger(200) from error
 
 
 def _name_variables(params: Sequence[click.Parameter], prefix: str | None) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import getpass
 import os
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
@@ -17,12 +18,19 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from fleet.core.errors import FleetError, InvalidInput
+from fleet.engine import registry
 
 if TYPE_CHECKING:
+    import httpx
     from rich.console import Console, RenderableType
 
+    from fleet.cli.frame.api import Api
     from fleet.core.settings import Settings
     from fleet.engine.deps import Deps
+
+
+_LOCAL_APP = "fleet.web.local_app:client"
+"""Makes the API of this process; by name, since the web is imported only where no dashboard runs."""
 
 
 class Door:
@@ -34,16 +42,24 @@ class Door:
         self.verbosity = 0
         self.quiet = False
         self.colour = not os.environ.get("NO_COLOR")
+        self.needs_database = True
+        """Whether the API of this process is refused where no database is known; not for commands that read files."""
         self._deps: Deps | None = None
+        self._api: Api | None = None
         self._acting = ExitStack()
 
     @property
-    def by(self) -> str:
-        """Who asks, as it is recorded with what follows."""
+    def user(self) -> str:
+        """The system's user who runs the command."""
         try:
-            return f"cli:{getpass.getuser()}"
+            return getpass.getuser()
         except (OSError, KeyError):  # a container's user without a name
-            return f"cli:uid {os.getuid()}"
+            return f"uid {os.getuid()}"
+
+    @property
+    def by(self) -> str:
+        """The actor as it is recorded."""
+        return f"cli:{self.user}"
 
     @cached_property
     def token(self) -> str:
@@ -70,16 +86,46 @@ class Door:
 
     @cached_property
     def settings(self) -> Settings:
-        """The settings to work with. Raises InvalidInput when no database is known."""
+        """The settings of a command that works on the fleet's own machine.
+
+        Raises InvalidInput with --server, and when no database is known.
+        """
         from fleet.cli.frame import paths
 
+        self.refuse_server()
         self._configure_logs()
-        return paths.connected(self.home)
+        return paths.connected(self.home, needs_database=self.needs_database)
+
+    @property
+    def api(self) -> Api:
+        """The API of the fleet that is meant: of --server, of the home's running fleet, or in this process."""
+        if self._api is None:
+            from fleet.cli.frame import api
+
+            client, fallback = self._connect()
+            self._api = api.Api(client, fallback=fallback)
+        return self._api
+
+    def _connect(self) -> tuple[httpx.Client, Callable[[], httpx.Client] | None]:
+        """Return a client of the API, and how to make another one where nothing listens at the first."""
+        from fleet.cli.frame import api
+
+        if self.server:
+            return api.remote(self.server, self.token), None
+        running = api.running_fleet(self.home)
+        if running is not None and running.token and running.urls.get("web"):
+            return api.local(running, self.user), self._in_process
+        return self._in_process(), None
+
+    def _in_process(self) -> httpx.Client:
+        client: httpx.Client = registry.load(_LOCAL_APP)(self.deps, self.user)
+        return client
 
     @property
     def deps(self) -> Deps:
-        """The connections that the verbs need."""
+        """The connections of a command that works on the fleet's own machine. Raises InvalidInput with --server."""
         if self._deps is None:
+            self.refuse_server()
             settings = self.settings
             from fleet.engine import deps
 
@@ -87,16 +133,28 @@ class Door:
             self._deps = deps.build(settings)
         return self._deps
 
+    def refuse_server(self) -> None:
+        """Raise InvalidInput with --server: the command works on the fleet's own machine."""
+        if self.server:
+            name = click.get_current_context().command_path.partition(" ")[2]
+            raise InvalidInput(
+                f"`fleet {name}` does not work with --server.",
+                fix="Run it on the fleet's machine, or use the dashboard.",
+            )
+
     def act(self) -> None:
         """Let all that this command does from now on stand in the audit log under the person's name."""
         from fleet.access import Actor, Via, audit
 
         self._acting.close()
-        self._acting.enter_context(audit.acting(Actor(self.by.removeprefix("cli:"), "", Via.TERMINAL)))
+        self._acting.enter_context(audit.acting(Actor(self.user, "", Via.TERMINAL)))
 
     def close(self) -> None:
         """Close the connections, if there are any."""
         self._acting.close()
+        if self._api is not None:
+            self._api.close()
+            self._api = None
         if self._deps is not None:
             self._deps.close()
             self._deps = None

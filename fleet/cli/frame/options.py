@@ -125,6 +125,18 @@ def page_options(default: int) -> Callable[[F], F]:
     return add
 
 
+def list_options(default: int = 20) -> Callable[[F], F]:
+    """Add --limit and --cursor, which every list of the API takes."""
+
+    def add(command: F) -> F:
+        command = click.option("--cursor", metavar="CURSOR", help="Continue below: the cursor that the list above "
+                               "printed.")(command)  # fmt: skip
+        limit = click.IntRange(1, LARGEST_PAGE)
+        return click.option("--limit", type=limit, default=default, show_default=True, help="Number of rows.")(command)
+
+    return add
+
+
 def before_option(metavar: str, type_: click.ParamType[Any] | type, *,
                   words: str = "Only rows after this one.") -> Callable[[F], F]:  # fmt: skip
     """Add --before, the way down a long list: a page costs the same however far down it is."""

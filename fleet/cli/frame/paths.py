@@ -23,6 +23,8 @@ _NAME = "settings.json"
 _USUAL_WEB = "http://127.0.0.1:8630"
 """Where `fleet web` listens if nobody says otherwise."""
 
+_NO_DATABASE, _NO_BROKER = "postgresql://nobody@127.0.0.1:1/none", "redis://127.0.0.1:1/0"
+
 
 @dataclass(frozen=True, slots=True)
 class HomeSettings:
@@ -58,8 +60,10 @@ def given(home: Path | None, /, **overrides: object) -> Settings:
     return registry.load_settings(**named, **overrides)
 
 
-def connected(home: Path | None) -> Settings:
+def connected(home: Path | None, *, needs_database: bool = True) -> Settings:
     """Return settings that name a database. Raises InvalidInput when neither environment nor home knows one.
+
+    Without `needs_database` they name one that nobody reaches then.
 
     A fleet that runs from the home lends only what the environment leaves open, and nothing at all when the
     environment names another database: agents of one fleet must not act on the gallery of another.
@@ -69,6 +73,8 @@ def connected(home: Path | None) -> Settings:
     if running is not None and settings.database_url in ("", running.database_url):
         return given(home, **_lent(settings, running))
     if not settings.database_url:
+        if not needs_database:
+            return given(home, database_url=_NO_DATABASE, broker_url=settings.broker_url or _NO_BROKER)
         raise InvalidInput(
             f"No fleet runs from {settings.home}, and no database is set.",
             fix="Start one with `fleet up`, name its folder with --home, or set FLEET_DATABASE_URL.",

@@ -10,14 +10,17 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Column, Table
 from rich.text import Text
 
-from fleet.core import text
+from fleet.core import clock, text
+
+if TYPE_CHECKING:
+    from fleet.cli.frame.api import Listed
 
 STYLES = {
     "running": "green", "idle": "bright_black", "paused": "yellow", "error": "bold red",
@@ -76,10 +79,14 @@ def clip(value: object, longest_chars: int) -> str:
     return text.cut(safe(value), longest_chars)
 
 
-def when(moment: datetime | None, now: datetime) -> str:
-    """Return a moment as seen from now: 12 s ago, in 4 min; a dash for none."""
+def when(moment: datetime | str | None, now: datetime | None = None) -> str:
+    """Return a moment (as the API writes it, too) as seen from now: 12 s ago, in 4 min; a dash for none."""
     if moment is None:
         return "–"
+    if isinstance(moment, str):
+        moment = datetime.fromisoformat(moment)
+    if now is None:
+        now = clock.now()
     seconds = (moment - now).total_seconds()
     if abs(seconds) < 1:
         return "now"
@@ -180,6 +187,21 @@ def page(shown: Sequence[object], total: int | None, offset: int, noun: str, *, 
     seen = offset + len(shown)
     following = f"; --offset {seen} shows the next" if total is not None and seen < total else ""
     return f"{len(shown)} of {many(total)} {noun}{f'; --before {below} shows the next' if below else following}."
+
+
+def below(listed: Listed, noun: str) -> str:
+    """Return what a list says below itself: how many rows it shows, and the cursor of those that follow."""
+    if not listed.items:
+        return f"No {noun}."
+    number = len(listed.items)
+    return f"{number} {noun.removesuffix('s') if number == 1 else noun}." + (
+        f" More: --cursor {listed.next}" if listed.next else ""
+    )
+
+
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """Return a number of things: "1 job", "2 jobs"; `plural` where it is not the noun and an s."""
+    return f"{number} {noun if number == 1 else plural or f'{noun}s'}"
 
 
 def many(total: int | None) -> str:

@@ -284,3 +284,28 @@ def span(seconds: float) -> str:
         if seconds >= least:
             return f"{int(seconds // unit)} {name}"
     return "0 s"
+
+
+def span_between(least_s: float, most_s: float) -> str:
+    """Return a range of lengths of time as people say it: 1 to 5 min, 30 to 90 s, 90 s to 2.5 h."""
+    unit, most_unit = _unit_of(least_s), _unit_of(most_s)
+    unit = min(unit, most_unit)
+    least, most = _in_unit(least_s, unit), _in_unit(most_s, most_unit)
+    if least == most:
+        return most
+    return f"{least.partition(' ')[0]} to {most}" if unit == most_unit else f"{least} to {most}"
+
+
+def pause_words(interval: tuple[float, float], real: tuple[float, float]) -> str:
+    """Return a range of pauses in words; `real` is the same in real time, told where the tempo makes it another."""
+    plain, scaled = span_between(*interval), span_between(*real)
+    return f"about {plain}" if plain == scaled else f"about {plain}; in real time about {scaled}"
+
+
+def _unit_of(seconds: float) -> int:
+    """Return the largest unit of which a length of time has exactly one, or two and more."""
+    return next((unit for _, unit, _ in _STEPS if seconds == unit or seconds >= 2 * unit), 1)
+
+
+def _in_unit(seconds: float, unit: int) -> str:
+    return f"{round(seconds / unit, 1):g} {next(name for _, one, name in _STEPS if one == unit)}"

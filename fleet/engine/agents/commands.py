@@ -24,8 +24,9 @@ from fleet.core.db import Tx
 from fleet.core.errors import Conflict, InvalidInput
 from fleet.engine import registry
 from fleet.engine.agents import config as agent_config
-from fleet.engine.agents.models import AgentRow, AgentStatus
+from fleet.engine.agents.models import AgentRow
 from fleet.engine.agents.queries import get
+from fleet.engine.agents.status import AgentStatus
 
 _CLOCK = sa.func.clock_timestamp()
 FIRST_TICK = timedelta(seconds=5)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
@@ -83,24 +84,13 @@ class ConfigField:
         return {bound: schema[key] for bound, key in (("min", "minimum"), ("max", "maximum")) if key in schema}
 
     def check(self, value: Any) -> Any:
-        """Return a value as JSON has it. Text is parsed as the setting's type. Raises InvalidInput."""
+        """Return a value as JSON has it. Text is parsed as the setting's type, or else as JSON. Raises InvalidInput."""
         adapter = _adapter(self.annotation)
         try:
-            return adapter.dump_python(adapter.validate_python(value), mode="json")
+            return adapter.dump_python(_validated(adapter, value), mode="json")
         except ValidationError as error:
             problem = self._extra.get("problem") or f"{self.name}: {error.errors()[0]['msg']}."
             raise InvalidInput(problem) from None
-
-    def read(self, text: str) -> Any:
-        """Return the value that a person typed: as it is, or as JSON where a text is none. Raises InvalidInput."""
-        adapter = _adapter(self.annotation)
-        try:
-            return self.check(text)
-        except InvalidInput as refusal:
-            try:
-                return adapter.dump_python(adapter.validate_json(text), mode="json")
-            except ValidationError:
-                raise refusal from None
 
 
 def fields(kind: str) -> dict[str, ConfigField]:
@@ -182,11 +172,6 @@ def check_mode(kind: str, mode: str) -> None:
         raise InvalidInput(f"Autonomy is {' or '.join(modes)}.")
 
 
-def mode_names() -> tuple[str, ...]:
-    """Return the modes of all kinds of agent."""
-    return (registry.AUTONOMOUS, *dict.fromkeys(mode.name for mode in registry.current().modes.values()))
-
-
 def counted_actions() -> tuple[str, ...]:
     """Return the actions whose totals pages show: those of all types of agents."""
     kinds = registry.current().agents.values()
@@ -205,6 +190,17 @@ def _models(kind: str) -> list[tuple[str, type[BaseModel]]]:
 def _words(error: ValidationError) -> str:
     problem = error.errors()[0]
     return f"The configuration of the agent is wrong: {': '.join([*map(str, problem['loc']), problem['msg']])}."
+
+
+def _validated(adapter: TypeAdapter[Any], value: Any) -> Any:
+    try:
+        return adapter.validate_python(value)
+    except ValidationError:
+        if not isinstance(value, str):
+            raise
+        with suppress(ValidationError):
+            return adapter.validate_json(value)
+        raise
 
 
 @functools.cache

@@ -18,7 +18,8 @@ from fleet.accounts.models import SETTINGS_ACCOUNT, key_of
 from fleet.core.character import Character
 from fleet.core.db import Database, Tx
 from fleet.core.db.sql import array
-from fleet.engine.agents.models import AgentAccountRow, AgentRow, AgentStatus
+from fleet.engine.agents.models import AgentAccountRow, AgentRow
+from fleet.engine.agents.status import AgentStatus
 from fleet.engine.sql import statement
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,21 +12,13 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from fleet.core.character import BLANK, TRAITS, Character
 from fleet.core.db import Base, one_of
+from fleet.engine.agents.status import AgentStatus
 
 _TIME = sa.DateTime(timezone=True)
 _NOW = sa.text("clock_timestamp()")
 _EMPTY = sa.text("'{}'")
 NOWHERE = "fleet"
 """The surface of system agents: they act through no account."""
-
-
-class AgentStatus(StrEnum):
-    """What an agent is doing with its life."""
-
-    IDLE = "idle"
-    RUNNING = "running"
-    PAUSED = "paused"
-    ERROR = "error"
 
 
 class AgentRow(Base):

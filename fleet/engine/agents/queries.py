@@ -12,7 +12,8 @@ import sqlalchemy as sa
 from fleet.core.db import Tx
 from fleet.core.errors import NotFound
 from fleet.engine.agents import config
-from fleet.engine.agents.models import AgentRow, AgentStatus
+from fleet.engine.agents.models import AgentRow
+from fleet.engine.agents.status import AgentStatus
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from fleet.core.group_commit import NO_END_MS
 from fleet.engine import controls, registry
 from fleet.engine.agents import loop
 from fleet.engine.agents.loop import ActingAgent
-from fleet.engine.agents.models import AgentStatus
+from fleet.engine.agents.status import AgentStatus
 from fleet.engine.attempts.work import Fenced, Work
 from fleet.engine.jobs import ledger, snooze, usage
 from fleet.engine.jobs.ledger import Claim

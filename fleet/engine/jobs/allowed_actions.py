@@ -98,7 +98,7 @@ MEANING: Mapping[DeadReason, Meaning] = {
     ),
     DeadReason.POISON: Meaning(
         "Workers began it again and again, and none came back.",
-        "Look into the workers' logs (memory, crashes) before you replay one, by itself.",
+        "Read the workers' logs (memory, crashes), then replay one by itself.",
     ),
     DeadReason.UNKNOWN_OUTCOME: Meaning(
         "It may have been sent; the outcome could not be determined.",

@@ -57,18 +57,17 @@ _PLACE = Statement(
 )
 
 
-def page(tx: Tx, which: JobFilter, *, limit: int = 50, offset: int = 0,
-         before: uuid.UUID | None = None) -> tuple[list[ListedJob], int | None]:  # fmt: skip
+def page(
+    tx: Tx, which: JobFilter, *, limit: int = 50, before: uuid.UUID | None = None
+) -> tuple[list[ListedJob], int | None]:
     """Return the results of `find` and `count`."""
-    rows = find(tx, which, limit=limit, offset=offset, before=before)
-    if before is None and len(rows) < limit and (rows or not offset) and offset + len(rows) <= MOST_COUNTED:
-        return rows, offset + len(rows)  # it ends here
+    rows = find(tx, which, limit=limit, before=before)
+    if before is None and len(rows) < limit and len(rows) <= MOST_COUNTED:
+        return rows, len(rows)  # it ends here
     return rows, count(tx, which)
 
 
-def find(
-    tx: Tx, which: JobFilter, *, limit: int = 50, offset: int = 0, before: uuid.UUID | None = None
-) -> list[ListedJob]:
+def find(tx: Tx, which: JobFilter, *, limit: int = 50, before: uuid.UUID | None = None) -> list[ListedJob]:
     """Return the jobs that match, newest first; dead letters by when they died.
 
     `before` is a job's id: the page that follows that job. Each page costs the same, however far down it is. Raises
@@ -76,7 +75,7 @@ def find(
     """
     if not which.parts:
         return []
-    values: dict[str, Any] = {"limit": limit, "offset": offset, **which.values}
+    values: dict[str, Any] = {"limit": limit, **which.values}
     if before is not None:
         values |= {"above_id": before, "above": _place(tx, which, before)}
     rows = tx.run(_page_of(which.shape, is_below=before is not None), **values)
@@ -110,17 +109,17 @@ def _page_of(shape: JobFilter, *, is_below: bool) -> Statement:
 
     Each part of a filter has an index that holds its jobs in order, so a page needs no more of each than its length.
     """
-    moment, limit, offset = _moment(shape), _number("limit"), _number("offset")
+    moment, limit = _moment(shape), _number("limit")
     place = sa.tuple_(sa.bindparam("above", type_=moment.type), sa.bindparam("above_id", type_=sa.Uuid()))
     newer = [sa.tuple_(moment, JobRow.id) < place] if is_below else []
 
     def search(*where: sa.ColumnElement[bool]) -> sa.Select[Any]:
         found = sa.select(JobRow.id, moment.label("moment")).where(*where, *newer)
-        return found.order_by(moment.desc(), JobRow.id.desc()).limit(limit + offset)
+        return found.order_by(moment.desc(), JobRow.id.desc()).limit(limit)
 
     parts = [searching(part, search) for part in shape.parts]
     some = (parts[0] if len(parts) == 1 else sa.union_all(*parts)).subquery("some")
-    chosen = sa.select(some).order_by(some.c.moment.desc(), some.c.id.desc()).limit(limit).offset(offset)
+    chosen = sa.select(some).order_by(some.c.moment.desc(), some.c.id.desc()).limit(limit)
     page = chosen.subquery("page")
     query = sa.select(*(getattr(JobRow, name) for name in ListedJob._fields)).join(page, page.c.id == JobRow.id)
     return Statement(query.order_by(page.c.moment.desc(), page.c.id.desc()), prepared=False)

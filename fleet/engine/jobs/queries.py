@@ -102,10 +102,7 @@ def replay(tx: Tx, which: JobFilter, *, allow_stale: bool = False, limit: int = 
     One that may have been sent is probed first. Expired ones are replayed only if allowed. Messages that no task
     understands cannot be replayed.
     """
-    where = [*matching(which), JobRow.state == JobState.DEAD, JobRow.kind != MESSAGE.kind]
-    if not allow_stale:
-        where.append(JobRow.expires_at > _CLOCK)
-    victims = _newest_dead(where, limit)
+    victims = _newest_dead(_replayable(which, allow_stale=allow_stale), limit)
     may_be_out = JobRow.dead_reason == DeadReason.UNKNOWN_OUTCOME
     rows = tx.execute(
         sa.update(JobRow)
@@ -121,6 +118,17 @@ def replay(tx: Tx, which: JobFilter, *, allow_stale: bool = False, limit: int = 
         .returning(JobRow.id, JobRow.kind, JobRow.priority, JobRow.publishes)
     )  # fmt: skip
     return [replace(ring, is_published=bool(row.publishes)) for row in rows for ring in rings([row])]
+
+
+def count_replayable(tx: Tx, which: JobFilter, *, allow_stale: bool, limit: int) -> int:
+    """Return how many dead letters `replay` would bring back."""
+    found = sa.select(JobRow.id).where(*_replayable(which, allow_stale=allow_stale)).limit(limit).subquery()
+    return tx.scalar(sa.select(sa.func.count()).select_from(found)) or 0
+
+
+def _replayable(which: JobFilter, *, allow_stale: bool) -> list[sa.ColumnElement[bool]]:
+    where = [*matching(which), JobRow.state == JobState.DEAD, JobRow.kind != MESSAGE.kind]
+    return where if allow_stale else [*where, JobRow.expires_at > _CLOCK]
 
 
 def discard(tx: Tx, which: JobFilter, *, limit: int = 1000) -> int:

@@ -153,7 +153,7 @@ def skip_hopeless(tx: Tx, *, too_old_s: float, limit: int = 1000) -> list[TickKe
     """Skip due ticks that are too late to be useful, and those whose workers die while they decide."""
     poisoned = TickRow.lease_token > MAX_TOKENS
     hopeless = sa.or_(TickRow.due_at < tx.sql_now - seconds(too_old_s), poisoned)
-    why = sa.case((poisoned, "given up: nobody who claimed it finished"), else_="too late")
+    why = sa.case((poisoned, "given up: every worker that claimed it died"), else_="too late")
     query = sa.select(*_KEY).where(*_DUE, hopeless).limit(limit)
     return _moved(tx, query, {"state": "skipped", "decided_at": tx.sql_now, "error": why})
 

@@ -14,7 +14,7 @@ from fleet.accounts.service import NewAccount
 from fleet.features.accounts import commands, queries
 from fleet.features.accounts.queries import AccountState, AccountView
 from fleet.web.auth import TheDeps, needs
-from fleet.web.requests.fields import AgentName, Body, MovedOut, Reason, line, taken, whole
+from fleet.web.requests.fields import AgentName, Body, MovedOut, line, prose, taken, whole
 
 router = APIRouter(prefix="/accounts", tags=["accounts"])
 Editor = Annotated[Principal, needs(Permission.AGENTS_EDIT)]
@@ -59,6 +59,9 @@ class AccountDetail(AccountOut):
     """One account with the agents that act through it."""
 
     usernames: list[str]
+    is_allowed_host: bool | None = Field(
+        description="whether FLEET_ALLOWED_HOSTS has its host; null while its credentials cannot be opened"
+    )
 
 
 class AccountList(BaseModel):
@@ -100,7 +103,7 @@ class CredentialsOut(BaseModel):
 class StopIn(Body):
     """Why it is stopped."""
 
-    reason: Reason = ""
+    reason: Annotated[str, prose(300)] = ""
 
 
 @router.get("", dependencies=[needs(Permission.SETTINGS_VIEW)])
@@ -122,7 +125,10 @@ def create_account(deps: TheDeps, response: Response, *, body: AccountIn, who: E
 def show_account(deps: TheDeps, name: Name) -> AccountDetail:
     """Return one account."""
     found = queries.get(deps, name)
-    return taken(AccountDetail, found, limits=dict(found.limits), usernames=queries.agents_of(deps, found.id))
+    return taken(
+        AccountDetail, found, limits=dict(found.limits), usernames=queries.agents_of(deps, found.id),
+        is_allowed_host=commands.is_allowed(deps, str(found.id)),
+    )  # fmt: skip
 
 
 @router.patch("/{name}")

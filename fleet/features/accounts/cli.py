@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 import click
 
 from fleet.cli.frame import render
+from fleet.cli.frame.api import at
 from fleet.cli.frame.command import FleetGroup
 from fleet.cli.frame.context import Door, is_terminal, pass_door
 from fleet.cli.frame.options import REASON, TextType, json_option, yes_option
-from fleet.cli.frame.remote_call import Call
-from fleet.core import clock
-from fleet.core.errors import FleetError
 
 _MOST_BYTES = 65_536
 _STYLES = {"active": "green", "stopped": "yellow", "lost": "bold red"}
@@ -33,52 +32,48 @@ def accounts() -> None:
     """
 
 
-@accounts.command(
-    "list", remote=Call("GET", "/accounts", columns=("name", "adapter", "address", "agents", "state", "reason"))
-)
+@accounts.command("list")
 @json_option
 @pass_door
 def list_(door: Door, /, *, as_json: bool) -> None:
     """List the accounts with their health."""
-    from fleet.features.accounts import queries
-
-    found = queries.listed(door.deps)
+    found = door.api.get("/accounts")
     if as_json:
-        door.json({"items": [_data(one) for one in found]})
+        door.json(found)
         return
-    now = clock.now()
     table = render.table("Account", "System", "Address", "Agents", "State", "Last write", "")
-    for one in found:
-        sent = render.when(one.last_write_at, now) if one.last_write_at else "never"
-        render.row(table, one.name, one.adapter, one.address, one.agents,
-                   render.words(one.state, _STYLES[one.state]), sent, render.clip(one.reason, 120))  # fmt: skip
+    for one in found["items"]:
+        render.row(table, one["name"], one["adapter"], one["address"], one["agents"],
+                   render.words(one["state"], _STYLES[one["state"]]), _last_write(one),
+                   render.clip(one["reason"], 120))  # fmt: skip
     door.show(table)
 
 
-@accounts.command(remote=Call("GET", "/accounts/{name}"))
+@accounts.command()
 @_name
 @json_option
 @pass_door
 def show(door: Door, /, *, name: str, as_json: bool) -> None:
     """Show an account and the agents that act through it."""
-    from fleet.features.accounts import queries
-
-    found = queries.get(door.deps, name)
-    users = queries.agents_of(door.deps, found.id)
+    found = door.api.get(at("accounts", name))
     if as_json:
-        door.json(_data(found) | {"usernames": users})
+        door.json(found)
         return
-    now = clock.now()
-    limits = ", ".join(f"{value} {limit.replace('_', ' ')}" for limit, value in found.limits.items())
-    trouble = f"{found.failures} in 10 min: {render.clip(found.last_error, 120)}" if found.failures else "none"
+    limits = ", ".join(f"{value} {limit.replace('_', ' ')}" for limit, value in found["limits"].items())
+    failures, reason = found["failures"], found["reason"]
+    trouble = f"{failures} in 10 min: {render.clip(found['last_error'], 120)}" if failures else "none"
+    from_settings = ", from settings" if found["is_from_settings"] else ""
     door.show(render.facts([
-        ("Name", found.name), ("System", found.adapter), ("Address", found.address or "not set"),
-        ("State", found.state if not found.reason else f"{found.state}: {found.reason}"),
-        ("Credentials", ("set" if found.has_credentials else "none") + (", from settings" * found.is_from_settings)),
+        ("Name", found["name"]), ("System", found["adapter"]), ("Address", found["address"] or "not set"),
+        ("State", f"{found['state']}: {reason}" if reason else found["state"]),
+        ("Credentials", ("set" if found["has_credentials"] else "none") + from_settings),
         ("Limits", limits or "those of the settings"), ("Failed attempts", trouble),
-        ("Last write", render.when(found.last_write_at, now) if found.last_write_at else "never"),
-        ("Agents", ", ".join(users) or "none"),
+        ("Last write", _last_write(found)), ("Agents", ", ".join(found["usernames"]) or "none"),
     ]))  # fmt: skip
+
+
+def _last_write(account: Mapping[str, Any]) -> str:
+    return render.when(account["last_write_at"]) if account["last_write_at"] else "never"
 
 
 @accounts.command()
@@ -89,15 +84,12 @@ def show(door: Door, /, *, name: str, as_json: bool) -> None:
 @pass_door
 def add(door: Door, /, *, name: str, adapter: str, address: str, writes_per_minute: int | None) -> None:
     """Create an account. Asks for the credentials, or reads them from standard input."""
-    from fleet.accounts.service import NewAccount
-    from fleet.adapters import registry as adapters
-    from fleet.features.accounts import commands
-
-    what = adapters.get(adapter).credentials
-    limits = {} if writes_per_minute is None else {"writes_per_minute": writes_per_minute}
-    commands.add(door.deps, NewAccount(name, adapter, address, _credentials(door, what), limits), by=door.by)
+    body: dict[str, Any] = {"name": name, "adapter": adapter, "address": address, "credentials": _credentials(door)}
+    if writes_per_minute is not None:
+        body["limits"] = {"writes_per_minute": writes_per_minute}
+    made = door.api.post("/accounts", body)
     door.say(f"The account {name} is created. `fleet accounts assign {name} AGENT` lets an agent act through it.")
-    _note_host(door, name)
+    _note_host(door, made)
 
 
 @accounts.command("set-token")
@@ -105,10 +97,8 @@ def add(door: Door, /, *, name: str, adapter: str, address: str, writes_per_minu
 @pass_door
 def set_token(door: Door, /, *, name: str) -> None:
     """Replace the credentials of an account; resume it if the old ones were refused."""
-    from fleet.features.accounts import commands, queries
-
-    queries.get(door.deps, name)
-    resumed = commands.change(door.deps, name, by=door.by, credentials=_credentials(door, "credentials"))
+    door.api.get(at("accounts", name))
+    resumed = door.api.put(at("accounts", name, "credentials"), {"credentials": _credentials(door)})["resumed"]
     door.say(f"{name} has new credentials{', and is resumed' if resumed else ''}.")
 
 
@@ -125,45 +115,35 @@ def change(
     door: Door, /, *, name: str, address: str | None, credentials: bool, writes_per_minute: int | None, no_limits: bool
 ) -> None:
     """Change the address or the limits of an account."""
-    from fleet.features.accounts import commands
-
     if no_limits and writes_per_minute is not None:
         raise click.UsageError("--no-limits and --writes-per-minute exclude each other.")
-    limits = {"writes_per_minute": writes_per_minute} if writes_per_minute is not None else {} if no_limits else None
-    given = _credentials(door, "credentials") if credentials else None
-    commands.change(door.deps, name, by=door.by, address=address, credentials=given, limits=limits)
+    body: dict[str, Any] = {} if address is None else {"address": address}
+    if no_limits or writes_per_minute is not None:
+        body["limits"] = {"writes_per_minute": writes_per_minute}
+    if credentials:
+        body["credentials"] = _credentials(door)
+    changed = door.api.patch(at("accounts", name), body)
     door.say(f"{name} is changed.")
     if address is not None:
-        _note_host(door, name)
+        _note_host(door, changed)
 
 
-@accounts.command(
-    remote=Call(
-        "POST", "/accounts/{name}/stop", body=lambda options: {"reason": options.get("reason") or ""},
-        done="{name} is stopped.", already="{name} was stopped already.",
-    )
-)  # fmt: skip
+@accounts.command()
 @_name
 @click.option("--reason", type=REASON, default="", help="Reason; shown with the account.")
 @pass_door
 def stop(door: Door, /, *, name: str, reason: str) -> None:
     """Stop an account: its jobs wait; other accounts continue."""
-    from fleet.features.accounts import commands
-
-    stopped = commands.stop(door.deps, name, by=door.by, reason=reason)
+    stopped = door.api.post(at("accounts", name, "stop"), {"reason": reason})["changed"]
     door.say(f"{name} is stopped." if stopped else f"{name} was stopped already.")
 
 
-@accounts.command(
-    remote=Call("POST", "/accounts/{name}/resume", done="{name} is resumed.", already="{name} was not stopped.")
-)
+@accounts.command()
 @_name
 @pass_door
 def resume(door: Door, /, *, name: str) -> None:
     """Resume an account and its waiting jobs."""
-    from fleet.features.accounts import commands
-
-    resumed = commands.resume(door.deps, name, by=door.by)
+    resumed = door.api.post(at("accounts", name, "resume"))["changed"]
     door.say(f"{name} is resumed." if resumed else f"{name} was not stopped.")
 
 
@@ -173,11 +153,9 @@ def resume(door: Door, /, *, name: str) -> None:
 @pass_door
 def remove(door: Door, /, *, name: str, yes: bool) -> None:
     """Delete an account that no agent uses, and its credentials (asks)."""
-    from fleet.features.accounts import commands, queries
-
-    queries.get(door.deps, name)
-    door.confirm(f"Forget the account {name} and its credentials?", yes=yes)
-    commands.remove(door.deps, name, by=door.by)
+    door.api.get(at("accounts", name))
+    door.confirm(f"Remove the account {name} and its credentials?", yes=yes)
+    door.api.delete(at("accounts", name))
     door.say(f"{name} is removed.")
 
 
@@ -187,10 +165,8 @@ def remove(door: Door, /, *, name: str, yes: bool) -> None:
 @pass_door
 def assign(door: Door, /, *, name: str, agents: tuple[str, ...]) -> None:
     """Assign AGENTS to an account; an agent's accounts take turns."""
-    from fleet.features.accounts import commands
-
     for agent in agents:
-        assigned = commands.assign(door.deps, name, agent, by=door.by)
+        assigned = door.api.put(at("accounts", name, "agents", agent))["changed"]
         door.say(f"{agent} acts through {name}." if assigned else f"{agent} acted through {name} already.")
 
 
@@ -200,30 +176,18 @@ def assign(door: Door, /, *, name: str, agents: tuple[str, ...]) -> None:
 @pass_door
 def unassign(door: Door, /, *, name: str, agents: tuple[str, ...]) -> None:
     """Remove AGENTS from an account, and from its system."""
-    from fleet.features.accounts import commands
-
     for agent in agents:
-        left = commands.unassign(door.deps, name, agent, by=door.by)
+        left = door.api.delete(at("accounts", name, "agents", agent))["changed"]
         door.say(f"{agent} acts no more through {name}." if left else f"{agent} did not act through {name}.")
 
 
-def _credentials(door: Door, what: str) -> str:
+def _credentials(door: Door) -> str:
     """Return what a person types unseen, or all of standard input."""
     if is_terminal(sys.stdin):
-        return str(click.prompt(what[:1].upper() + what[1:], hide_input=True, err=True))
+        return str(click.prompt("Credentials", hide_input=True, err=True))
     return door.piped(_MOST_BYTES + 1)
 
 
-def _note_host(door: Door, name: str) -> None:
-    from fleet.features.accounts import commands
-
-    try:
-        is_allowed = commands.is_allowed(door.deps, name)
-    except FleetError:
-        return  # the list says what is wrong with it
-    if not is_allowed:
+def _note_host(door: Door, account: Mapping[str, Any]) -> None:
+    if account["is_allowed_host"] is False:
         door.note("Its host is not among FLEET_ALLOWED_HOSTS: add it there if its owner agrees to automated accounts.")
-
-
-def _data(one: Any) -> dict[str, Any]:
-    return {name: getattr(one, name) for name in type(one).__slots__}

@@ -22,7 +22,7 @@ from fleet.adapters.gateway import NotAllowed
 from fleet.adapters.manifest import AccountAccess
 from fleet.core import events
 from fleet.core.db import Tx
-from fleet.core.errors import Conflict, InvalidInput
+from fleet.core.errors import Conflict, FleetError, InvalidInput
 from fleet.engine import controls, registry
 from fleet.engine.agents import identities, loop, queries
 from fleet.engine.agents.models import NOWHERE, AgentRow
@@ -146,14 +146,19 @@ def unassign(deps: Deps, name: str, username: str, *, by: str) -> bool:
         return audit.noted(tx, True, "account.unassigned", f"agent:{agent.username}", account=row.name)
 
 
-def is_allowed(deps: Deps, name: str) -> bool:
-    """Say whether FLEET_ALLOWED_HOSTS lets agents act through an account. Raises NotFound, TokenRefused."""
+def is_allowed(deps: Deps, name: str) -> bool | None:
+    """Say whether FLEET_ALLOWED_HOSTS lets agents act through an account; None if its credentials cannot be opened.
+
+    Raises NotFound.
+    """
     with deps.db.transaction() as tx:
         account_id = service.named(tx, name).id
     try:
         return deps.gateway(account_id).is_allowed_host
     except NotAllowed:
         return False
+    except FleetError:
+        return None
 
 
 def _agent(tx: Tx, username: str) -> AgentRow:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
 from fleet.core.events import Event
 from fleet.engine.agents import lookup
@@ -32,6 +33,11 @@ class AgentNames:
         """Describe an event; the agent that a budget or a pause is for is called by its username."""
         named = self._named(_scope(event))
         return event_text.describe(replace(event, payload={**event.payload, "key": named.username}) if named else event)
+
+    def in_words(self, event: Event) -> dict[str, Any]:
+        """Return what feeds show of an event: the agent's name and emoji, and the words, None for a hidden event."""
+        found, name = self.describe(event), event_text.clip(self.name(event), 60)
+        return {"name": name, "emoji": self.emoji(event), "words": found.words if found else None}
 
     def name(self, event: Event) -> str:
         """Return the name of the agent that an event is about; empty if it is about none."""

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
 from rich.text import Text
 
 from fleet.cli.frame import render
-from fleet.core.events import Event
-from fleet.engine.events import event_text
-from fleet.features.activity.agent_names import AgentNames
+from fleet.engine import registry
 
 
-def line(event: Event, names: AgentNames, *, verbose: bool) -> Text | None:
-    """Return an event as one line; None for a hidden event, and for a quiet one unless `verbose`."""
-    found = None if event_text.is_quiet(event) and not verbose else names.describe(event)
-    if found is None:
+def line(event: Mapping[str, Any], *, verbose: bool) -> Text | None:
+    """Return an event of the API as one line; None for a hidden event, and for a quiet one unless `verbose`."""
+    found = registry.current().event(event["subject"], str(event["payload"].get("kind") or ""))
+    if event["words"] is None or (found is not None and found.is_quiet and not verbose):
         return None
-    text = Text(f"{event.occurred_at.astimezone():%H:%M:%S} ", style="bright_black")
-    if name := names.name(event):
-        emoji = names.emoji(event)
+    sign, tone = (found.sign, found.tone) if found else ("", "dim")
+    occurred_at = datetime.fromisoformat(str(event["occurred_at"]))
+    text = Text(f"{occurred_at.astimezone():%H:%M:%S} ", style="bright_black")
+    if name := event["name"]:
+        emoji = event["emoji"]
         text.append(f"{render.safe(emoji)} " if emoji else "")
-        text.append(f"{render.clip(name, 60)} ", style="bold" if not found.tone.startswith("dim") else "dim")
-    return text.append(f"{found.sign} {found.words}".lstrip(), style=found.tone)
+        text.append(f"{render.clip(name, 60)} ", style="bold" if not tone.startswith("dim") else "dim")
+    return text.append(f"{sign} {render.safe(event['words'])}".lstrip(), style=tone)

@@ -13,8 +13,8 @@ from fleet.engine.deps import Deps
 
 
 def latest(deps: Deps, *, name: str | None = None, job_id: uuid.UUID | None = None, subjects: Sequence[str] = (),
-           exclude: Sequence[str] = (), since: datetime | None = None, before: int | None = None, limit: int = 50,
-           offset: int = 0) -> list[Event]:  # fmt: skip
+           exclude: Sequence[str] = (), since: datetime | None = None, before: int | None = None,
+           limit: int = 50) -> list[Event]:  # fmt: skip
     """Return events, newest first, of the agent `name` or of all. Raises NotFound.
 
     `before` is the id of the last event of the page above; `exclude` holds subjects to leave out.
@@ -23,7 +23,7 @@ def latest(deps: Deps, *, name: str | None = None, job_id: uuid.UUID | None = No
         agent_id = agent_queries.named(tx, name, include_deleted=True).id if name else None
         return events.latest(
             tx, agent_id=agent_id, job_id=job_id, subjects=tuple(subjects), but=exclude, since=since, before=before,
-            limit=limit, offset=offset,
+            limit=limit,
         )  # fmt: skip
 
 

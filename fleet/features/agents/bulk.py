@@ -15,8 +15,8 @@ from fleet.access import audit
 from fleet.core.db import Tx
 from fleet.engine.agents import commands, queries
 from fleet.engine.agents.commands import first_tick_at
-from fleet.engine.agents.models import AgentStatus
 from fleet.engine.agents.queries import AgentFilter
+from fleet.engine.agents.status import AgentStatus
 from fleet.engine.deps import Deps
 from fleet.engine.jobs import snooze
 from fleet.features.agents import commands as agent_commands

@@ -23,23 +23,18 @@ from fleet.core.errors import Conflict, InvalidInput
 from fleet.engine import controls, publish, registry, system_agents
 from fleet.engine.agents import commands, loop, queries
 from fleet.engine.agents.commands import NewAgent, Outdated, first_tick_at
-from fleet.engine.agents.models import AgentRow, AgentStatus
+from fleet.engine.agents.models import AgentRow
 from fleet.engine.agents.queries import AgentFilter
+from fleet.engine.agents.status import AgentStatus
 from fleet.engine.deps import Deps
 from fleet.engine.jobs import queries as job_queries
 from fleet.engine.jobs import snooze, ticks
 from fleet.engine.jobs.ticks import TickKey
+from fleet.features.agents.kinds import GALLERY, creatable_kinds
 from fleet.features.personas.generator import generate
 from fleet.features.personas.service import personas_of
 
-GALLERY = "gallery"
-"""The default kind of agent."""
 _STOPPED = "the agent was stopped"
-
-
-def creatable_kinds() -> tuple[str, ...]:
-    """Return the kinds of agent that people can create: all but system agents."""
-    return tuple(kind for kind, one in registry.current().agents.items() if one.system is None)
 
 
 def draft(deps: Deps, *, username: str, name: str, persona_id: str | None, by: str, kind: str = GALLERY) -> NewAgent:
@@ -74,8 +69,11 @@ def _weights(kind: str, weights: Mapping[str, float]) -> dict[str, float]:
     return {name: weights[name] for name in registry.current().weights(kind, {}) if name in weights}
 
 
-def create(deps: Deps, new: NewAgent) -> uuid.UUID:
-    """Create an idle agent. Raises NotFound (persona, surface), InvalidInput, Conflict for a taken name."""
+def create(deps: Deps, new: NewAgent, *, start: bool = False) -> uuid.UUID:
+    """Create an agent, idle unless `start`.
+
+    Raises NotFound (persona, surface), InvalidInput, Conflict for a taken name.
+    """
     if new.persona_id is not None:
         personas_of(deps).get(new.persona_id)
     adapters.get(new.surface)
@@ -83,6 +81,9 @@ def create(deps: Deps, new: NewAgent) -> uuid.UUID:
         refuse_nowhere(tx, new)
         agent_id = commands.create(tx, new)
         audit.note(tx, "agent.created", f"agent:{new.username}", after={"name": new.name, "persona": new.persona_id})
+        if start:
+            commands.start(tx, agent_id, first_tick_at=first_tick_at(tx))
+            audit.note(tx, "agent.started", f"agent:{new.username}")
         return agent_id
 
 

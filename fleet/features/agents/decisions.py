@@ -5,6 +5,7 @@ Called by entry points. Reading only; a replay changes nothing.
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -60,7 +61,14 @@ def decisions(deps: Deps, name: str, *, limit: int = 20, offset: int = 0) -> tup
 def replay_decision(deps: Deps, name: str, tick_no: int) -> tuple[dict[str, Any], dict[str, Any]]:
     """Decide a recorded tick again with the same inputs and random numbers; return (then, now). Changes nothing."""
     with deps.db.transaction() as tx:
-        return decide_again(tx, TickKey(queries.named(tx, name, include_deleted=True).id, tick_no))
+        then, now = decide_again(tx, TickKey(queries.named(tx, name, include_deleted=True).id, tick_no))
+    return _as_stored(then), _as_stored(now)
+
+
+def _as_stored(outcome: dict[str, Any]) -> dict[str, Any]:
+    """Return an outcome in the form that it has after a journey through the database."""
+    stored: dict[str, Any] = json.loads(json.dumps(outcome))
+    return stored
 
 
 def scans(deps: Deps, ticks: Sequence[TickRow]) -> dict[int, Mapping[str, Any]]:

@@ -9,9 +9,9 @@ FEATURE = Feature(
     help="Create, edit, start, pause and stop agents; their decisions.",
     required_because="A fleet is its agents: people create, start and stop them here.",
     api=(
-        "fleet.features.agents.api_actions:router",
+        "fleet.features.agents.api.actions:router",
         "fleet.features.agents.api:router",
-        "fleet.features.agents.api_decisions:router",
+        "fleet.features.agents.api.decisions:router",
     ),
     pages=(
         "fleet.features.agents.pages:router",

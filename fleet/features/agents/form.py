@@ -21,15 +21,18 @@ from fleet.engine.agents.commands import NewAgent, settings_of
 from fleet.engine.agents.config import ConfigField
 from fleet.engine.agents.models import AgentRow
 from fleet.engine.registry import AUTONOMOUS
-from fleet.features.agents.commands import GALLERY
+from fleet.features.agents.kinds import GALLERY
+from fleet.features.agents.limits import (
+    LEAST_INTERVAL_S,
+    LONGEST_NAME,
+    MOST_INTERVAL_S,
+    MOST_WEIGHT,
+    USERNAME,
+)
 from fleet.features.personas.library import Library
 
-LEAST_INTERVAL_S, MOST_INTERVAL_S = 10, 3600
 STEP_PERCENT = 5
-MOST_PERCENT = 100_000_000
-LONGEST_NAME = 100
 _BY_ITSELF = "Autonomous: it acts by itself"
-_USERNAME = re.compile(r"[a-z0-9_]{3,30}")
 
 Values = dict[str, str]
 """The typed value of each field, by name. A box that is not ticked has no value."""
@@ -190,7 +193,7 @@ def _name(form: AgentForm) -> str:
 
 def _username(form: AgentForm) -> str:
     username = form.get("username").strip()
-    if not _USERNAME.fullmatch(username):
+    if not re.fullmatch(USERNAME, username):
         raise InvalidInput("A username is 3 to 30 of a–z, 0–9 and _.")
     return username
 
@@ -239,7 +242,7 @@ def _weight(name: str) -> Callable[[AgentForm], float]:
             if typed == _percent(weight):
                 return weight  # untouched: no rounding either
         value = _number(typed)
-        if value is None or not 0 <= value <= MOST_PERCENT:
+        if value is None or not 0 <= value <= MOST_WEIGHT * 100:
             raise InvalidInput("Give a percentage of 0 or more, such as 40.")
         return value / 100
 
@@ -252,7 +255,7 @@ def _interval(name: str) -> Callable[[AgentForm], int]:
         if value is not None and form.was is not None and value == getattr(form.was, name):
             return value  # set elsewhere, where more is allowed
         if value is None or not LEAST_INTERVAL_S <= value <= MOST_INTERVAL_S:
-            raise InvalidInput(f"Give whole seconds from {LEAST_INTERVAL_S} to {MOST_INTERVAL_S}.")
+            raise InvalidInput(f"Give whole seconds from {LEAST_INTERVAL_S} to {MOST_INTERVAL_S:,}.")
         return value
 
     return check
@@ -274,7 +277,7 @@ def _setting(one: ConfigField) -> Callable[[AgentForm], Any]:
         if one.choices and form.get(one.name) not in map(str, one.choices):
             named = all(isinstance(choice, str) for choice in one.choices)
             raise InvalidInput(f"Choose one of: {', '.join(one.choices)}." if named else "Choose one of the list.")
-        return one.read(form.get(one.name))
+        return one.check(form.get(one.name))
 
     return check
 

@@ -19,8 +19,8 @@ from fleet.core import text
 from fleet.core.errors import NotFound
 from fleet.engine import registry
 from fleet.engine.agents import config
-from fleet.engine.agents.models import AgentStatus
 from fleet.engine.agents.queries import AgentFilter, AgentTally
+from fleet.engine.agents.status import AgentStatus
 from fleet.engine.deps import Deps
 from fleet.features.agents import bulk
 from fleet.features.agents import queries as agent_views
@@ -107,7 +107,7 @@ def agents(request: Request, deps: TheDeps, asked: TheAsked, *,
         request, "agents/agents.html", code=status_of(problem) if problem else 200, problem=problem, roll=roll,
         asked=asked,
         personas=personas_of(deps).personas, kinds=tuple(registry.current().agents), standings=ListedStatus,
-        autonomies=config.mode_names(), counted=config.counted_actions()[:3], address=agent_address,
+        autonomies=registry.current().mode_names, counted=config.counted_actions()[:3], address=agent_address,
         badges=_badges(deps, roll.tally), statuses=_by_status(roll.tally, asked),
     )  # fmt: skip
 

@@ -28,7 +28,7 @@ from fleet.features.agents import commands as agent_commands
 from fleet.features.agents import decisions
 from fleet.features.agents import queries as agent_views
 from fleet.features.personas import heat
-from fleet.features.personas.service import personas_of, schedule_of
+from fleet.features.personas.service import pace, personas_of, schedule_of
 from fleet.web.auth import Forbidden, TheDeps, decided_for, needs
 from fleet.web.links import agent_address
 from fleet.web.rendering import back, go, render
@@ -104,7 +104,8 @@ def about(deps: Deps, row: AgentRow, _: str) -> dict[str, Any]:
         week, wakes, problem = None, [], error
     others = registry.load_all(one.agent_facts for one in registry.current())
     return {"shares": agent_views.shares(row), "done": agent_views.done(row), "week": week, "wakes": wakes,
-            "problem": problem, "is_labelled": deps.settings.label_agents, "tempo": deps.settings.tempo,
+            "problem": problem, "is_labelled": deps.settings.label_agents,
+            "pace": pace(deps, row.min_interval_s, row.max_interval_s),
             **{name: value for facts in others for name, value in facts(deps, row).items()}}  # fmt: skip
 
 
@@ -123,9 +124,9 @@ def decision(request: Request, deps: TheDeps, name: Name, tick_no: Annotated[int
     if not found or found[0].tick.tick_no != tick_no:
         raise NotFound(f"{row.name} has no decision {tick_no}.", fix="Old decisions are pruned; see its list of them.")
     try:
-        both = [json.loads(json.dumps(one)) for one in decisions.replay_decision(deps, str(row.id), tick_no)]
+        both = decisions.replay_decision(deps, str(row.id), tick_no)
         then, now = (decided_for(who, row, one) for one in both)
-        replay = {"then": then, "now": now, "same": both[0] == both[1], "changes": _changes(then, now)}
+        replay: dict[str, Any] = {"then": then, "now": now, "same": both[0] == both[1], "changes": _changes(then, now)}
     except (Conflict, InvalidInput) as error:  # InvalidInput: its mode went with a feature
         replay = {"problem": error}
     inputs = decided_for(who, row, found[0].tick.inputs)

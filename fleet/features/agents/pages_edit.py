@@ -17,6 +17,8 @@ from fleet.engine.deps import Deps
 from fleet.features.agents import commands as agent_commands
 from fleet.features.agents import form as agent_form
 from fleet.features.agents.form import Values
+from fleet.features.agents.kinds import GALLERY
+from fleet.features.agents.limits import LEAST_INTERVAL_S, LONGEST_NAME, MOST_INTERVAL_S
 from fleet.features.personas.service import personas_of
 from fleet.web.auth import TheDeps, needs
 from fleet.web.links import agent_address
@@ -43,7 +45,7 @@ Typed = Annotated[Values, Depends(_typed)]
 @router.get("/agents/new", dependencies=[needs(Permission.AGENTS_EDIT)])
 def new(request: Request, deps: TheDeps, persona: Annotated[str, Query(max_length=60)] = "") -> Response:
     """Show the form of a new agent, with a persona's character if one is named."""
-    form = agent_form.blank(agent_commands.first_config(deps, agent_commands.GALLERY))
+    form = agent_form.blank(agent_commands.first_config(deps, GALLERY))
     form.values["persona"] = text.clean(persona)
     return _show(request, deps, agent_form.with_character(form, personas_of(deps)) if persona else form)
 
@@ -57,15 +59,14 @@ def create(request: Request, deps: TheDeps, typed: Typed, who: Editor) -> Respon
     made = agent_form.read(form, personas_of(deps))
     if made is None:
         return _show(request, deps, form, code=422)
+    starts = bool(typed.get("start"))
     try:
-        agent_id = agent_commands.create(deps, agent_form.new_agent(made, owner=who.by))
+        agent_id = agent_commands.create(deps, agent_form.new_agent(made, owner=who.by), start=starts)
     except (Conflict, InvalidInput) as error:
         agent_form.refused(form, str(error), "username" if isinstance(error, Conflict) else "form")
         return _show(request, deps, form, code=422)
-    if typed.get("start"):
-        agent_commands.start(deps, str(agent_id))
     row = lookup.agent(deps.db, str(agent_id))
-    return go(request, agent_address(row), f"{row.name} {'lives now' if typed.get('start') else 'is there, idle'}.")
+    return go(request, agent_address(row), f"{row.name} {'lives now' if starts else 'is there, idle'}.")
 
 
 @router.get("/agents/{name}/edit", dependencies=[needs(Permission.AGENTS_EDIT)])
@@ -100,6 +101,6 @@ def _show(request: Request, deps: Deps, form: agent_form.AgentForm, *, code: int
     return render(
         request, "agents/agent_edit.html", code=code, form=form, agent=was, personas=personas_of(deps).personas,
         where=f"{agent_address(was)}/edit" if was else "/agents/new", cancel=agent_address(was) if was else "/agents",
-        traits=TRAITS, longest_name=agent_form.LONGEST_NAME,
-        least_s=agent_form.LEAST_INTERVAL_S, most_s=agent_form.MOST_INTERVAL_S,
+        traits=TRAITS, longest_name=LONGEST_NAME,
+        least_s=LEAST_INTERVAL_S, tempo=deps.settings.tempo, most_s=MOST_INTERVAL_S,
     )  # fmt: skip

@@ -15,8 +15,9 @@ from typing import Any
 from fleet.engine import controls, registry, system_agents
 from fleet.engine.agents import config, lookup, queries
 from fleet.engine.agents.loop import Due
-from fleet.engine.agents.models import AgentRow, AgentStatus
+from fleet.engine.agents.models import AgentRow
 from fleet.engine.agents.queries import AgentFilter, AgentTally
+from fleet.engine.agents.status import AgentStatus
 from fleet.engine.controls import Hold
 from fleet.engine.deps import Deps
 from fleet.engine.dispatch import drawn

@@ -6,7 +6,7 @@ Built when the module is imported, so that the API's document names every field.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, Field, WithJsonSchema, create_model
@@ -14,19 +14,39 @@ from pydantic import AfterValidator, BaseModel, Field, WithJsonSchema, create_mo
 from fleet.core.character import TRAITS, Trait
 from fleet.engine import registry
 from fleet.engine.agents import config
-from fleet.web.requests.fields import Body, Weight, line, prose
+from fleet.engine.registry import Registry
+from fleet.features.agents.limits import MOST_WEIGHT
+from fleet.web.requests.fields import Body, line, prose
 
 
-def _known_mode(name: str) -> str:
-    if name not in config.mode_names():
-        raise ValueError(f"should be one of {', '.join(config.mode_names())}")
-    return name
+def _known(names: Callable[[Registry], Collection[str]]) -> AfterValidator:
+    def check(name: str) -> str:
+        known = names(registry.current())
+        if name not in known:
+            raise ValueError(f"should be one of {', '.join(known)}")
+        return name
+
+    return AfterValidator(check)
 
 
-_MODES = WithJsonSchema({"type": "string", "enum": list(config.mode_names())})
-Autonomy = Annotated[str, AfterValidator(_known_mode), _MODES]
-AgentAutonomy = Annotated[str, _MODES]
+def _enum(names: Callable[[Registry], Collection[str]]) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "enum": [*names(registry.current())]})
+
+
+def _modes(features: Registry) -> Collection[str]:
+    return features.mode_names
+
+
+def _kinds(features: Registry) -> Collection[str]:
+    return features.agents.keys()
+
+
+Autonomy = Annotated[str, _known(_modes), _enum(_modes)]
+AgentAutonomy = Annotated[str, _enum(_modes)]
 """The mode of an agent, also one of a feature that is left out."""
+Kind = Annotated[str, _known(_kinds), _enum(_kinds)]
+ActionName = Annotated[str, _known(Registry.all_actions), _enum(Registry.all_actions)]
+Weight = Annotated[float, Field(ge=0, le=MOST_WEIGHT, allow_inf_nan=False)]
 
 
 def _model(fields: Mapping[str, Any], base: type[BaseModel] = BaseModel) -> Any:
@@ -55,7 +75,15 @@ def _changed(one: config.ConfigField) -> Any:
 
 
 class ModeChanges(_model({name: _changed(one) for name, one in config.mode_fields().items()}, Body)):  # type: ignore[misc]
-    """Settings of a mode that are to be different."""
+    """Settings of a mode, of a new agent or to be different."""
+
+
+_SAID = Field(description="null where the feature has nothing to say")
+_SUMMARIES = {one.name: one.agent_summary for one in registry.current() if one.agent_summary is not None}
+
+
+class Summaries(_model({name: (registry.load(model) | None, _SAID) for name, model in _SUMMARIES.items()})):  # type: ignore[misc]
+    """What features add to the answer about one agent, by their names."""
 
 
 def _limited(one: Trait) -> Any:

@@ -7,6 +7,7 @@ otherwise. A user of the web has the role of their account, which covers the low
 from __future__ import annotations
 
 from fleet.access import Principal, Via, at_least
+from fleet.access.errors import NotPermitted
 from fleet.core.settings import Settings
 from fleet.features.approvals.rules import Person
 from fleet.features.approvals.settings import ApprovalsSettings
@@ -20,6 +21,22 @@ def person(settings: Settings, name: str, *, is_local: bool) -> Person:
     if name in roles:
         return Person(name, frozenset(roles[name].split("+")))
     return Person(name, frozenset({OWNER}) if is_local else frozenset())
+
+
+def decider(settings: Settings, principal: Principal, named: str | None) -> Person:
+    """Return who decides: the principal, or the person whom the local administrator names.
+
+    Raises NotPermitted when anybody else names a person.
+    """
+    if principal.via is Via.TERMINAL:
+        name = named or principal.name
+        return person(settings, name, is_local=name == principal.name)
+    if named is not None:
+        raise NotPermitted(
+            f"You cannot decide as {named}.",
+            fix="Only the command line on the fleet's own machine decides in another person's name.",
+        )
+    return person_of(principal)
 
 
 def person_of(principal: Principal) -> Person:

@@ -25,7 +25,7 @@ def rules(settings: Settings) -> Iterator[CheckResult]:
     if isinstance(settings, NoticesSettings):
         notify.check(settings.notify)
     told = ", ".join(channels(settings))
-    yield ok(_ABOUT, f"{len(found)} rules; people are told by {told or 'nothing but pages and commands'}")
+    yield ok(_ABOUT, f"{len(found)} rules; notices go to {told or 'no channel: only pages and commands show requests'}")
 
 
 def users(settings: Settings) -> Iterator[CheckResult]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import tomllib
+from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -72,7 +73,7 @@ class _Rule(_Strict):
     def _possible(self) -> Self:
         everybody = (*self.approvers, *(self.escalate.to if self.escalate else ()))
         if all(one.startswith("user:") for one in everybody) and len(set(everybody)) < self.min_approvals:
-            raise ValueError(f"{self.min_approvals} approvals can never come from {len(set(everybody))} people")
+            raise ValueError(f"{self.min_approvals} approvals cannot come from {len(set(everybody))} people")
         if self.escalate is not None and self.escalate.after_minutes >= self.expiration_minutes:
             raise ValueError("it expires before it escalates")
         return self
@@ -109,6 +110,17 @@ def load(path: Path) -> tuple[Rule, ...]:
     except ValidationError as error:
         problems = "; ".join(f"{_place(item['loc'])}: {item['msg']}" for item in error.errors(include_url=False))
         raise InvalidInput(f"The approval rules {path} are wrong: {problems}.", fix=_FIX) from None
+
+
+def rule_data(rule: Rule) -> dict[str, Any]:
+    """Return a rule as plain data, in the words of its file."""
+    after = rule.escalate_after
+    return {
+        "name": rule.name, "resource": rule.resource, "action": rule.action, "approvers": list(rule.approvers),
+        "min_approvals": rule.min_approvals, "expiration_minutes": rule.expiration / _MINUTES,
+        "when": [asdict(one) for one in rule.when], "auto_approve": [asdict(one) for one in rule.auto_approve],
+        "escalate": None if after is None else {"after_minutes": after / _MINUTES, "to": list(rule.escalate_to)},
+    }  # fmt: skip
 
 
 _FIX = "See docs/approvals.md; FLEET_APPROVAL_RULES names the file."

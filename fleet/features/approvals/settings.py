@@ -14,9 +14,11 @@ class ApprovalsSettings(BaseModel):
     """Settings of approvals."""
 
     approval_rules: Path | None = Field(None, description="file of approval rules; the shipped ones if empty")
-    roles_of: CommaSeparated = Field((), description="who has which roles, NAME=ROLE+ROLE, separated by commas")
+    roles_of: CommaSeparated = Field(
+        (), description="roles of users at the command line, NAME=ROLE+ROLE, separated by commas"
+    )
     retry_by_approval: CommaSeparated = Field(
-        (), description="kinds of dead letters that ask a person for a retry, separated by commas"
+        (), description="kinds of dead letters whose replay needs an approval request, separated by commas"
     )
 
     @field_validator("roles_of")

@@ -26,7 +26,7 @@ from fleet.features.content.checks import (
 )
 from fleet.features.content.checks import form as rules
 from fleet.features.content.checks.findings import Finding, Severity
-from fleet.features.content.checks.lexicon import Lexicon
+from fleet.features.content.checks.lexicon import Lexicon, compiled
 from fleet.features.content.checks.moderation import LocalRules, Moderator
 from fleet.features.content.checks.similar import RecentTexts
 from fleet.features.content.checks.tone import Voice
@@ -88,7 +88,7 @@ class ReviewResult:
 
 def standards(more_banned: Iterable[str] = (), link_hosts: Iterable[str] = ()) -> Standards:
     """Return the shipped standards with an owner's own banned words, and the hosts of allowed links."""
-    return Standards(Lexicon((*moderation.banned_words(), *more_banned)), link_hosts=tuple(link_hosts))
+    return Standards(compiled((*moderation.banned_words(), *more_banned)), link_hosts=tuple(link_hosts))
 
 
 def preload(_: Settings) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
@@ -9,7 +11,9 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from fleet.access import Permission, Principal
-from fleet.engine.controls import ALL
+from fleet.engine.controls import Hold
+from fleet.engine.deps import Deps
+from fleet.engine.scopes import ALL
 from fleet.features.controls import commands as control_commands
 from fleet.web.auth import TheDeps, needs
 from fleet.web.requests.fields import Body, MovedOut, line, prose, taken, whole
@@ -17,7 +21,7 @@ from fleet.web.requests.fields import Body, MovedOut, line, prose, taken, whole
 router = APIRouter(prefix="/controls", tags=["controls"])
 
 Pauser = Annotated[Principal, needs(Permission.CONTROLS_PAUSE)]
-_A_YEAR_S = 31_536_000
+_TEN_YEARS_S = 3660 * 86_400
 
 
 class HoldOut(BaseModel):
@@ -25,9 +29,15 @@ class HoldOut(BaseModel):
 
     scope: str = Field(examples=["persona"])
     key: str = Field(
-        description="whom it covers; of an agent or account its id, of the fleet *", examples=["ai_artist"]
+        description="what it covers: the id of an agent or account, * for the fleet", examples=["ai_artist"]
+    )
+    name: str = Field(
+        description="the key; of an agent its username, of an account its name", examples=["ada_lovelace"]
     )
     hold: Literal["kill", "pause"]
+    words: str = Field(
+        description="what is paused and why, or by whom", examples=["agent ada_lovelace is paused: for tea"]
+    )
     reason: str
     until: datetime | None = Field(description="null: until a person lifts it")
     set_by: str
@@ -37,6 +47,7 @@ class HoldOut(BaseModel):
 class Holds(BaseModel):
     """Every control in force, the kill switch first."""
 
+    kill_switch: bool = Field(description="whether it is on")
     items: list[HoldOut]
 
 
@@ -53,7 +64,7 @@ class PauseIn(ScopeAndKey):
     """The scope to pause, why, and for how long; without an end until somebody resumes it."""
 
     reason: Annotated[str, prose(300)] = ""
-    for_s: Annotated[int, whole(1, _A_YEAR_S)] | None = None
+    for_s: Annotated[int, whole(1, _TEN_YEARS_S)] | None = None
 
 
 class Throw(Body):
@@ -69,10 +80,18 @@ class Thrown(BaseModel):
     in_flight: int
 
 
+def views(deps: Deps, holds: Sequence[Hold]) -> list[HoldOut]:
+    """Return holds as programs see them."""
+    names = control_commands.names(deps, holds)
+    named = ((one, names.get(one.key, one.key)) for one in holds)
+    return [taken(HoldOut, one, name=name, words=replace(one, key=name).words()) for one, name in named]
+
+
 @router.get("", dependencies=[needs(Permission.CONTROLS_VIEW)])
 def list_holds(deps: TheDeps) -> Holds:
     """Return all pauses in force."""
-    return Holds(items=[taken(HoldOut, one) for one in control_commands.holds(deps)])
+    holds = views(deps, control_commands.holds(deps))
+    return Holds(kill_switch=any(one.hold == "kill" for one in holds), items=holds)
 
 
 @router.post("/pause")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import timedelta
 
 from fleet.access import audit
@@ -12,10 +12,11 @@ from fleet.core.db import Tx
 from fleet.core.errors import InvalidInput
 from fleet.engine import controls, registry
 from fleet.engine.agents import lookup, queries
-from fleet.engine.controls import ALL, Hold
+from fleet.engine.controls import Hold
 from fleet.engine.deps import Deps
 from fleet.engine.jobs import ledger, snooze
 from fleet.engine.registry import MESSAGE
+from fleet.engine.scopes import ALL
 from fleet.features.notices import service as operator_notices
 from fleet.features.personas.service import personas_of
 
@@ -107,8 +108,10 @@ def _target(tx: Tx, scope: str, key: str) -> str:
     return scope if key == ALL else f"{scope}:{key}"
 
 
-def names(deps: Deps, held: Iterable[Hold]) -> dict[str, str]:
+def names(deps: Deps, held: Sequence[Hold]) -> dict[str, str]:
     """Return the names of the paused agents and accounts, by the keys of their controls."""
+    if not any(hold.scope in ("agent", "account") for hold in held):
+        return {}
     found = lookup.usernames(deps.db, [hold.key for hold in held if hold.scope == "agent"])
     with deps.db.transaction() as tx:
         return found | {str(row.id): row.name for row in accounts.listed(tx)}

@@ -59,7 +59,7 @@ def kill(request: Request, deps: TheDeps, who: Annotated[Principal, needs(Permis
          reason: Annotated[Words, Form()] = "") -> Response:  # fmt: skip
     """Forbid every outside write, at once."""
     if not reason:
-        return go(request, _HERE, "Say why: everybody sees it until the switch is lifted.", wrong=True)
+        return go(request, _HERE, "Give a reason: everybody sees it until the kill switch is turned off.", wrong=True)
     thrown, left = control_commands.throw_kill_switch(deps, by=who.by, reason=reason)
     begun = f" {left} {'write' if left == 1 else 'writes'} had begun before and may still land." if left else ""
     return go(request, _HERE, f"The kill switch {'is on' if thrown else 'was on already'}: no write begins.{begun}")
@@ -109,7 +109,7 @@ def _length(number: str | None, unit: Unit) -> timedelta | None:
     """Return how long a pause lasts; None until somebody lifts it. Raises InvalidInput."""
     if number is None or not number.strip():
         return None
-    fix = "Write a number such as 2, or nothing: then it lasts until somebody resumes it."
+    fix = "Enter a number such as 2, or leave it empty to pause until somebody resumes it."
     written = number.strip()
     if not written.isascii() or not written.isdecimal() or len(written) > 9:
         raise InvalidInput(f"{written!r} is no length of time.", fix=fix)

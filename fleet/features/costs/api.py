@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Self
 
 from fastapi import APIRouter, Path, Query
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
 from fleet.access import Permission, Principal
+from fleet.engine.agents import lookup
+from fleet.engine.deps import Deps
 from fleet.features.costs import commands as cost_commands
-from fleet.spending.budgets import ALL, Period, Scope
-from fleet.spending.queries import SpendingBy
+from fleet.spending import budgets as money
+from fleet.spending.budgets import ALL, Budget, Period, Scope
+from fleet.spending.groups import SpendingBy
 from fleet.web.auth import TheDeps, needs
 from fleet.web.requests.cursors import MOST
-from fleet.web.requests.fields import Body, prose, taken, whole
+from fleet.web.requests.fields import Body, Moment, prose, taken, whole
 
 router = APIRouter(prefix="/costs", tags=["costs"])
 budgets = APIRouter(prefix="/budgets", tags=["budgets"])
 
 _MOST_MICROUSD = 10**12
-Amount = Annotated[int, whole(0, _MOST_MICROUSD), Field(examples=[2_500_000])]
+Microusd = Annotated[int, whole(0, _MOST_MICROUSD), Field(examples=[2_500_000])]
+Dollars = Annotated[
+    str,
+    Field(
+        max_length=40,
+        strict=True,
+        examples=["2.50"],
+        description="the same in dollars, as text with at most six decimals",
+    ),
+]
 Key = Annotated[str, Path(max_length=100, description="username, persona or provider; * for the fleet", examples=["*"])]
 Editor = Annotated[Principal, needs(Permission.BUDGETS_EDIT)]
 
@@ -29,6 +42,7 @@ class SumOut(BaseModel):
     """Calls to models that have something in common."""
 
     key: str | None = Field(description="what they have in common; null for calls without it")
+    name: str | None = Field(description="the agent's username, in sums by agent")
     calls: int
     failed: int
     input_tokens: int
@@ -43,7 +57,8 @@ class BudgetOut(BaseModel):
     """A limit and how much of it is used in the current period."""
 
     scope: Scope
-    key: str
+    key: str = Field(description="the agent's id, a persona, a provider; * for the fleet")
+    name: str | None = Field(description="the agent's username, for the budget of an agent")
     period: Period
     limit_microusd: int
     allowance_microusd: int = Field(description="what people added for this period")
@@ -57,6 +72,7 @@ class CostsOut(BaseModel):
     """What was spent since a moment, and how today (UTC) is going."""
 
     since: datetime
+    by: SpendingBy
     sums: list[SumOut]
     total_microusd: int
     today_microusd: int
@@ -69,6 +85,7 @@ class CostsQuery(Body):
 
     by: SpendingBy = SpendingBy.PROVIDER
     days: Annotated[int, Field(ge=1, le=366)] = 7
+    since: Annotated[Moment, Field(description="from this moment, instead of `days`")] | None = None
     limit: Annotated[int, Field(ge=1, le=MOST)] = 100
 
 
@@ -79,40 +96,76 @@ class Budgets(BaseModel):
 
 
 class NewLimit(Body):
-    """How much may be spent in a period."""
+    """How much may be spent in a period: in microdollars or in dollars."""
 
-    microusd: Amount
+    microusd: Microusd | None = None
+    limit_usd: Dollars | None = None
+
+    @model_validator(mode="after")
+    def _one_amount(self) -> Self:
+        _check_amount(self.microusd, self.limit_usd, "limit_usd")
+        return self
+
+    @property
+    def amount(self) -> int:
+        """Return the amount in microdollars. Raises InvalidInput."""
+        return _amount(self.microusd, self.limit_usd)
 
 
 class More(Body):
-    """How much more may be spent in the current period, and why."""
+    """How much more may be spent in the current period, in microdollars or in dollars, and why."""
 
-    microusd: Amount
-    reason: Annotated[str, prose(200, least=1)]
+    microusd: Microusd | None = None
+    more_usd: Dollars | None = None
+    reason: Annotated[str, prose(300)] = ""
+
+    @model_validator(mode="after")
+    def _one_amount(self) -> Self:
+        _check_amount(self.microusd, self.more_usd, "more_usd")
+        return self
+
+    @property
+    def amount(self) -> int:
+        """Return the amount in microdollars. Raises InvalidInput."""
+        return _amount(self.microusd, self.more_usd)
+
+
+def _check_amount(microusd: int | None, dollars: str | None, name: str) -> None:
+    if (microusd is None) == (dollars is None):
+        raise ValueError(f"give the amount once, as microusd or as {name}")
+
+
+def _amount(microusd: int | None, dollars: str | None) -> int:
+    return money.microusd(dollars) if dollars is not None else microusd or 0
 
 
 @router.get("", dependencies=[needs(Permission.COSTS_VIEW)])
 def costs(deps: TheDeps, *, which: Annotated[CostsQuery, Query()]) -> CostsOut:
     """Return the cost of model calls by group; days in order, other groups by cost."""
-    found = cost_commands.costs(deps, which.by, for_=timedelta(days=which.days), limit=which.limit)
+    found = cost_commands.costs(
+        deps, which.by, for_=timedelta(days=which.days), since=which.since, limit=which.limit
+    )  # fmt: skip
+    keys = [one.key for one in found.sums] if which.by is SpendingBy.AGENT else []
+    names = lookup.usernames(deps.db, keys)
     return CostsOut(
-        since=found.since, sums=[taken(SumOut, one) for one in found.sums], total_microusd=found.total,
-        today_microusd=found.today, forecast_today_microusd=found.forecast_today,
-        budgets=[taken(BudgetOut, one) for one in found.budgets],
+        since=found.since, by=which.by,
+        sums=[taken(SumOut, one, name=names.get(one.key or "")) for one in found.sums],
+        total_microusd=found.total, today_microusd=found.today, forecast_today_microusd=found.forecast_today,
+        budgets=_budgets(deps, found.budgets),
     )  # fmt: skip
 
 
 @budgets.get("", dependencies=[needs(Permission.COSTS_VIEW)])
 def list_budgets(deps: TheDeps) -> Budgets:
     """Return all budgets with their current use."""
-    return Budgets(items=[taken(BudgetOut, one) for one in cost_commands.budgets(deps)])
+    return Budgets(items=_budgets(deps, cost_commands.budgets(deps)))
 
 
 @budgets.put("/{scope}/{key}/{period}")
 def set_limit(deps: TheDeps, *, scope: Scope, key: Key, period: Period, body: NewLimit, who: Editor) -> BudgetOut:
     """Limit what the fleet, a persona, an agent or a provider may spend in a day or a month (UTC)."""
-    cost_commands.set_budget(deps, scope, _name(scope, key), period, body.microusd, by=who.by)
-    return taken(BudgetOut, cost_commands.budget(deps, scope, _name(scope, key), period))
+    cost_commands.set_budget(deps, scope, _name(scope, key), period, body.amount, by=who.by)
+    return _budgets(deps, [cost_commands.budget(deps, scope, _name(scope, key), period)])[0]
 
 
 @budgets.delete("/{scope}/{key}/{period}", status_code=204)
@@ -125,9 +178,13 @@ def remove_limit(deps: TheDeps, *, scope: Scope, key: Key, period: Period, who: 
 def allow(deps: TheDeps, *, scope: Scope, key: Key, period: Period, body: More, who: Editor) -> BudgetOut:
     """Raise a budget for its current period; the limit itself stays."""
     name = _name(scope, key)
-    return taken(
-        BudgetOut, cost_commands.allow(deps, scope, name, period, body.microusd, by=who.by, reason=body.reason)
-    )  # fmt: skip
+    raised = cost_commands.allow(deps, scope, name, period, body.amount, by=who.by, reason=body.reason)
+    return _budgets(deps, [raised])[0]
+
+
+def _budgets(deps: Deps, found: Sequence[Budget]) -> list[BudgetOut]:
+    names: Mapping[str, str] = lookup.usernames(deps.db, [one.key for one in found if one.scope is Scope.AGENT])
+    return [taken(BudgetOut, one, name=names.get(one.key)) for one in found]
 
 
 def _name(scope: Scope, key: str) -> str | None:

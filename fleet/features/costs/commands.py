@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 
 from fleet.access import audit
 from fleet.core.db import Tx
-from fleet.core.errors import NotFound
+from fleet.core.errors import InvalidInput, NotFound
 from fleet.engine import controls, registry
 from fleet.engine.agents import commands
 from fleet.engine.agents import queries as agent_queries
@@ -20,7 +20,8 @@ from fleet.features.personas.service import personas_of
 from fleet.llm import registry as models
 from fleet.spending import ledger, queries
 from fleet.spending.budgets import ALL, Budget, Period, Scope, begins, forecast
-from fleet.spending.queries import CallSum, SpendingBy
+from fleet.spending.groups import SpendingBy
+from fleet.spending.queries import CallSum
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +36,12 @@ class CostReport:
     budgets: Sequence[Budget]
 
 
-def costs(deps: Deps, by: SpendingBy, *, for_: timedelta, limit: int = 100) -> CostReport:
-    """Return the costs of the last while, and of today (UTC)."""
+def costs(deps: Deps, by: SpendingBy, *, for_: timedelta, since: datetime | None = None,
+          limit: int = 100) -> CostReport:  # fmt: skip
+    """Return the costs since a moment, or else of the last while, and of today (UTC)."""
     with deps.db.transaction() as tx:
         now = tx.now()
-        since = now - for_
+        since = since or now - for_
         today = queries.spent_since(tx, begins(Period.DAY, now))
         return CostReport(
             since, queries.sums(tx, by, since=since, limit=limit), queries.spent_since(tx, since), today,
@@ -127,8 +129,12 @@ def remove_budget(deps: Deps, scope: Scope, name: str | None, period: Period, *,
 
 def allow(deps: Deps, scope: Scope, name: str | None, period: Period, microusd: int, *, by: str, reason: str,
           had_microusd: int | None = None) -> Budget:  # fmt: skip
-    """Let a scope spend more in its current period. Raises NotFound; Conflict if it had not been allowed `had_microusd`
-    before."""
+    """Let a scope spend more in its current period. Raises NotFound, InvalidInput for an amount of zero.
+
+    Raises Conflict if it had not been allowed `had_microusd` before.
+    """
+    if microusd <= 0:
+        raise InvalidInput("An amount of $0.00 raises nothing.", fix="Write dollars, such as 2.50.")
     with deps.db.transaction() as tx:
         key = _key(deps, tx, scope, name)
         _end_waits(tx)

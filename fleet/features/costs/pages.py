@@ -14,7 +14,7 @@ from fleet.engine.agents.models import AgentRow
 from fleet.engine.deps import Deps
 from fleet.features.costs import commands as cost_commands
 from fleet.spending.budgets import Scope
-from fleet.spending.queries import SpendingBy
+from fleet.spending.groups import SpendingBy
 from fleet.web.auth import TheDeps, needs
 from fleet.web.rendering import render
 from fleet.web.requests.form_types import Maybe

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import Response
 
 from fleet.access import Permission, Principal
-from fleet.core.errors import FleetError, InvalidInput
+from fleet.core.errors import FleetError
 from fleet.features.costs import commands as cost_commands
 from fleet.spending.budgets import ALL, Period, Scope, dollars, microusd
 from fleet.web.auth import TheDeps, needs
@@ -54,8 +54,6 @@ def raise_budget(request: Request, deps: TheDeps, *, who: Annotated[Principal, n
     """Add to a scope's limit for its current period; `had` is the amount added before, as the page showed it."""
     try:
         more = microusd(amount)
-        if not more:
-            raise InvalidInput("Nothing is no raise.", fix="Write dollars, such as 2.50.")
         left = cost_commands.allow(
             deps, scope, _name(scope, key), period, more, by=who.by, reason=reason, had_microusd=had
         )

@@ -144,20 +144,11 @@ def picture(deps: Deps, prefix: str, place: int) -> tuple[bytes, str]:
     return media_store.picture_bytes(deps, key), types[key.rpartition(".")[2]]
 
 
-def open_revisions(deps: Deps, which: DraftFilter, *, limit: int = 1000) -> dict[uuid.UUID, int]:
-    """Return the requests of the pending drafts that match a filter, newest first, for a bulk decision: each with
-    its revision, so that the decision applies to what the person read.
-    """
+def named(deps: Deps, prefix: str) -> tuple[uuid.UUID, uuid.UUID]:
+    """Return the id of a draft and of the request that decides about it. Raises NotFound, InvalidInput, Conflict."""
     with deps.db.transaction() as tx:
-        asked = [_request(row) for row in queries.page(tx, which, limit=limit)]
-        found = requests.many(tx, asked)
-        return {request_id: found[request_id].revision for request_id in asked}
-
-
-def request_of(deps: Deps, prefix: str) -> uuid.UUID:
-    """Return the request that decides about a draft. Raises NotFound, InvalidInput, Conflict if there is none."""
-    (found,) = requests_of(deps, [prefix])
-    return found
+        row = queries.get(tx, queries.resolve(tx, prefix))
+        return row.id, _request(row)
 
 
 def requests_of(deps: Deps, prefixes: Sequence[str]) -> list[uuid.UUID]:

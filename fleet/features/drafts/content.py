@@ -72,7 +72,7 @@ def _words(kind: DraftKind, name: str, value: object, longest_chars: int) -> str
     words = text.clean(value) if isinstance(value, str) else ""
     # The message of a friend request is optional.
     if not words and name not in _MAY_BE_EMPTY and kind is not DraftKind.CONNECTION:
-        raise InvalidInput(f"{name}: there are no words left.", fix="Reject the draft if nothing is to be said.")
+        raise InvalidInput(f"{name}: there is no text left.", fix="Reject the draft if you want no text.")
     if len(words) > longest_chars:
         raise InvalidInput(f"{name}: {len(words)} characters; {longest_chars} is the most.")
     return words

@@ -15,6 +15,7 @@ FEATURE = Feature(
     needs=("approvals", "publishing"),
     api=(
         "fleet.features.drafts.api.lessons:router",
+        "fleet.features.drafts.api.scans:router",
         "fleet.features.drafts.stats.api:router",
         "fleet.features.drafts.api:router",
     ),
@@ -34,7 +35,8 @@ FEATURE = Feature(
         ),
     ),
     agent_facts="fleet.features.drafts.pages.agent:facts",
-    agent_summary="fleet.features.drafts.pages.agent:summary",
+    agent_summary="fleet.features.drafts.api.agent:AgentDraftsOut",
+    agent_rows="fleet.features.drafts.cli.agent_rows:rows",
     templates=__package__,
     nav=(
         NavItem(

@@ -25,10 +25,7 @@ from fleet.features.drafts.effect import ACTION, RESOURCE
 from fleet.features.drafts.kinds import SupervisedConfig
 from fleet.features.drafts.queries import DraftFilter
 from fleet.features.drafts.settings import DraftsSettings
-from fleet.features.drafts.states import DraftStatus
-
-LEFT_OUT = {"seen": "seen before", "own": "its own", "agents": "written by agents"}
-"""Why a scan leaves posts out, as text."""
+from fleet.features.drafts.states import LEFT_OUT, DraftStatus
 
 
 def room(deps: Deps, agent_id: uuid.UUID) -> int | None:

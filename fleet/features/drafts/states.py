@@ -1,6 +1,7 @@
 """Kinds and states of a draft, and the transitions between states: the one table for code and database. Pure.
 
-Only the job in the ledger says whether an approved draft was published.
+Only the job in the ledger says whether an approved draft was published. Imports nothing heavy: commands take their
+choices from here.
 """
 
 from __future__ import annotations
@@ -35,6 +36,15 @@ class OwnerAnswer(StrEnum):
     REJECTED = "rejected"
 
 
+class DraftsBy(StrEnum):
+    """What drafts are counted by."""
+
+    AGENT = "agent"
+    KIND = "kind"
+    TOPIC = "topic"
+    DAY = "day"
+
+
 MOVES: dict[DraftStatus, frozenset[DraftStatus]] = {
     DraftStatus.PENDING: frozenset(
         {DraftStatus.APPROVED, DraftStatus.REJECTED, DraftStatus.EXPIRED, DraftStatus.WITHDRAWN}
@@ -45,6 +55,9 @@ MOVES: dict[DraftStatus, frozenset[DraftStatus]] = {
     DraftStatus.WITHDRAWN: frozenset(),
 }
 """State to the states that may follow; a decision is final, and a second one changes nothing."""
+
+LEFT_OUT = {"seen": "seen before", "own": "its own", "agents": "written by agents"}
+"""Why a scan leaves posts out, as text."""
 
 SUBJECTS = {
     DraftKind.POST: "agent.draft.post.created",

@@ -10,9 +10,10 @@ from pydantic import BaseModel, Field
 
 from fleet.access import Permission
 from fleet.features.experiments import service as experiments
-from fleet.features.experiments.effect.size import EffectVerdict
-from fleet.features.experiments.service import ExperimentSummary, VariantFigures, Whose
-from fleet.features.experiments.variants import Dimension
+from fleet.features.experiments.effect.size import CONFIDENCE, EffectVerdict
+from fleet.features.experiments.kinds import Whose
+from fleet.features.experiments.service import ExperimentSummary, VariantFigures
+from fleet.features.experiments.variants import Dimension, Variant
 from fleet.web.auth import TheDeps, needs
 from fleet.web.requests.cursors import Page, Paging
 from fleet.web.requests.fields import Body, taken
@@ -38,7 +39,7 @@ class ExperimentOut(BaseModel):
     dimension: Dimension | None
     variants: list[str]
     enough: int | None = Field(
-        description="posts (or days of agents) that each variant needs before its effect is told"
+        description="posts (or days of agents) that each variant needs before its effect is shown"
     )
     tallies: list[VariantTallyOut]
 
@@ -67,6 +68,9 @@ class VariantResult(BaseModel):
     """What one variant got, and how that compares with the first one."""
 
     variant: str
+    hours: tuple[int, int] | None = Field(description="local hours [start, end) in which an agent posts on that day")
+    part: str | None = Field(description="the part of a post that the variant changes: image_prompt or caption")
+    instruction: str | None = Field(description="what the model is told about that part")
     assigned: int
     posts: int = Field(description="posts that were read at this age")
     got: dict[Whose, EngagementOut]
@@ -81,6 +85,8 @@ class ResultsOut(BaseModel):
     age_h: int
     whose: Whose
     tells_apart: bool = Field(description="whether the surface tells people from agents")
+    confidence: float = Field(description="confidence that all intervals hold together")
+    comparisons: int = Field(description="variants that are compared with the first one")
     variants: list[VariantResult]
 
 
@@ -106,8 +112,11 @@ def show(deps: TheDeps, *, experiment: Annotated[str, Path(max_length=60)],
          which: Annotated[ResultsQuery, Query()]) -> ResultsOut:  # fmt: skip
     """Return the results of an experiment so far."""
     found = experiments.results(deps, experiment, age_h=which.age_h, whose=which.whose)
+    known = found.standing.experiment
     return taken(
-        ResultsOut, found, experiment=_view(found.standing), variants=[_result(line) for line in found.lines]
+        ResultsOut, found, experiment=_view(found.standing), confidence=CONFIDENCE,
+        comparisons=max(0, len(found.lines) - 1),
+        variants=[_result(line, known.variant(line.variant) if known else None) for line in found.lines],
     )  # fmt: skip
 
 
@@ -121,9 +130,11 @@ def _view(one: ExperimentSummary) -> ExperimentOut:
     )  # fmt: skip
 
 
-def _result(line: VariantFigures) -> VariantResult:
-    interval = line.compared.interval
+def _result(line: VariantFigures, variant: Variant | None) -> VariantResult:
+    interval, style = line.compared.interval, variant.style if variant else None
     return taken(
-        VariantResult, line, got={whose: taken(EngagementOut, got) for whose, got in line.got.items()},
-        verdict=line.compared.verdict, interval=None if interval is None else taken(EffectIntervalOut, interval),
+        VariantResult, line, hours=variant.hours if variant else None, part=style.part if style else None,
+        instruction=style.instruction if style else None,
+        got={whose: taken(EngagementOut, got) for whose, got in line.got.items()}, verdict=line.compared.verdict,
+        interval=None if interval is None else taken(EffectIntervalOut, interval),
     )  # fmt: skip

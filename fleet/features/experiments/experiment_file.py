@@ -56,7 +56,7 @@ class VariantShape(Shape):
     @model_validator(mode="after")
     def _offline_says_the_same(self) -> VariantShape:
         if self.offline is not None and self.instruction is None:
-            raise refusal("offline: stands there without an instruction; models need to be told the same")
+            raise refusal("offline: needs an instruction beside it, which tells models the same")
         return self
 
     def variant(self, dimension: Dimension) -> Variant:
@@ -158,6 +158,6 @@ def _distinct(found: Sequence[Experiment], what: str, of: str) -> None:
         if value in seen:
             raise InvalidInput(
                 f"FLEET_EXPERIMENTS: {seen[value].name} and {experiment.name} {what} {value}.",
-                fix="Run one after the other: together nobody could tell their effects apart.",
+                fix="Run one after the other: the effects of both together cannot be separated.",
             )
         seen[value] = experiment

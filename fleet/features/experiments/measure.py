@@ -18,11 +18,11 @@ from fleet.engine.jobs.ledger import NewJob
 from fleet.engine.jobs.outcomes import Done
 from fleet.features.experiments import engagement
 from fleet.features.experiments.engagement import Reading
+from fleet.features.experiments.kinds import AGES_H
 from fleet.features.experiments.settings import ExperimentsSettings
 
 MEASURE = "measure"
 """The kind of job, as it is registered in feature.py."""
-AGES_H = (1, 24, 72)
 LATE = 1.5
 """A reading later than this many times its age belongs to another age, and is left out."""
 

@@ -10,8 +10,7 @@ from fastapi.responses import Response
 from fleet.access import Permission
 from fleet.features.experiments import service as trials
 from fleet.features.experiments.effect.size import CONFIDENCE
-from fleet.features.experiments.measure import AGES_H
-from fleet.features.experiments.service import Whose
+from fleet.features.experiments.kinds import AGES_H, Whose
 from fleet.web.auth import TheDeps, needs
 from fleet.web.rendering import render
 from fleet.web.requests.form_types import Maybe, Name

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from enum import StrEnum
 
 from fleet.core.errors import NotFound
 from fleet.engine.deps import Deps
@@ -16,16 +15,9 @@ from fleet.features.experiments import engagement, experiment_file
 from fleet.features.experiments.effect import size as effect_size
 from fleet.features.experiments.effect.size import Compared, Sample
 from fleet.features.experiments.engagement import Engagement, Sums, VariantTally
+from fleet.features.experiments.kinds import Whose
 from fleet.features.experiments.settings import ExperimentsSettings
 from fleet.features.experiments.variants import Experiment
-
-
-class Whose(StrEnum):
-    """Whose likes and comments are compared."""
-
-    PEOPLE = "people"
-    AGENTS = "agents"
-    EVERYBODY = "everybody"
 
 
 @dataclass(frozen=True, slots=True)

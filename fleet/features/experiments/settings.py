@@ -14,5 +14,5 @@ class ExperimentsSettings(BaseModel):
         (), description="experiments that are on: names of shipped ones or paths to files, separated by commas"
     )
     measure_posts: bool = Field(
-        False, description="read back likes and comments of every post after 1, 24 and 72 h, also without an experiment"
+        False, description="measure likes and comments of every post after 1, 24 and 72 h, also without an experiment"
     )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
@@ -12,7 +13,9 @@ from pydantic import BaseModel, Field
 from fleet.access import Permission, Principal
 from fleet.engine.agents import lookup
 from fleet.engine.deps import Deps
+from fleet.engine.jobs.allowed_actions import MEANING
 from fleet.engine.jobs.lists import ListedJob
+from fleet.engine.jobs.models import JobRow
 from fleet.engine.jobs.queries import JobFilter
 from fleet.engine.jobs.states import DeadReason, JobState
 from fleet.engine.policy import Priority
@@ -20,7 +23,7 @@ from fleet.features.jobs import commands as job_commands
 from fleet.web.auth import TheDeps, carried_for, needs
 from fleet.web.requests import cursors
 from fleet.web.requests.cursors import Page, Paging
-from fleet.web.requests.fields import AgentFilter, Moment, Said, Told, taken
+from fleet.web.requests.fields import AgentFilter, IdPrefix, Moment, Said, Told, taken
 from fleet.web.requests.kinds import Kind, StoredKind
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
@@ -47,6 +50,7 @@ class Job(BaseModel):
     remote_id: str | None
     dead_reason: DeadReason | None
     error: Said | None
+    text: Said | None = Field(description="the words that came of it: what was posted, or what was found")
     requested_by: str | None
     created_at: datetime
     expires_at: datetime
@@ -67,9 +71,10 @@ class Attempt(BaseModel):
 class WholeJob(Job):
     """One job with its payload and every attempt."""
 
-    payload: Told = Field(description="what it is to do; empty where that is told only to those who see webhooks")
+    payload: Told = Field(description="the job's content; empty if it is shown only to users who see webhooks")
     checkpoint: Told
     result: Told | None
+    remedy: str | None = Field(description="what a person can do about a dead letter; null for other jobs")
     history: list[Attempt]
 
 
@@ -91,7 +96,16 @@ class JobQuery(Paging):
 def views(deps: Deps, rows: list[ListedJob]) -> list[Job]:
     """Return jobs as programs see them."""
     names = lookup.names(deps.db, [row.agent_id for row in rows])
-    return [taken(Job, row, agent=lookup.username(names, row.agent_id)) for row in rows]
+    return [taken(Job, row, agent=lookup.username(names, row.agent_id), text=_text(row.result)) for row in rows]
+
+
+def _text(result: Mapping[str, Any] | None) -> str | None:
+    words = (result or {}).get("text")
+    return None if words is None else str(words)
+
+
+def _remedy(row: JobRow) -> str | None:
+    return MEANING[DeadReason(row.dead_reason)].remedy if row.dead_reason else None
 
 
 def age_of(deps: Deps, moment: datetime | None) -> timedelta | None:
@@ -115,26 +129,23 @@ def list_jobs(deps: TheDeps, *, which: Annotated[JobQuery, Query()]) -> JobPage:
 
 
 @router.get("/{job_id}")
-def show(deps: TheDeps, *, job_id: uuid.UUID, who: Annotated[Principal, needs(Permission.JOBS_VIEW)]) -> WholeJob:
+def show(deps: TheDeps, *, job_id: IdPrefix, who: Annotated[Principal, needs(Permission.JOBS_VIEW)]) -> WholeJob:
     """Return one job with its payload and all its attempts."""
-    row, attempts = job_commands.show_job(deps, str(job_id))
+    row, attempts = job_commands.show_job(deps, job_id)
     names = lookup.names(deps.db, [row.agent_id])
     return taken(
         WholeJob, row, agent=lookup.username(names, row.agent_id), payload=carried_for(who, row),
-        history=[taken(Attempt, one) for one in attempts],
+        text=_text(row.result), remedy=_remedy(row), history=[taken(Attempt, one) for one in attempts],
     )  # fmt: skip
 
 
 @router.post("/{job_id}/retry")
-def retry(deps: TheDeps, *, job_id: uuid.UUID, who: Annotated[Principal, needs(Permission.JOBS_CONTROL)]) -> WholeJob:
+def retry(deps: TheDeps, *, job_id: IdPrefix, who: Annotated[Principal, needs(Permission.JOBS_CONTROL)]) -> WholeJob:
     """Make a waiting job due now; a job of unknown outcome, once it has settled."""
-    job_commands.retry_job(deps, str(job_id))
-    return show(deps, job_id=job_id, who=who)
+    return show(deps, job_id=str(job_commands.retry_job(deps, job_id)), who=who)
 
 
 @router.post("/{job_id}/cancel")
-def cancel(deps: TheDeps, *, job_id: uuid.UUID,
-           who: Annotated[Principal, needs(Permission.JOBS_CONTROL)]) -> WholeJob:  # fmt: skip
+def cancel(deps: TheDeps, *, job_id: IdPrefix, who: Annotated[Principal, needs(Permission.JOBS_CONTROL)]) -> WholeJob:
     """Cancel a job that has not started."""
-    job_commands.cancel_job(deps, str(job_id), by=who.by)
-    return show(deps, job_id=job_id, who=who)
+    return show(deps, job_id=str(job_commands.cancel_job(deps, job_id, by=who.by)), who=who)

@@ -19,7 +19,7 @@ from fleet.features.jobs.api import JobPage, age_of, views
 from fleet.web.auth import TheDeps, needs
 from fleet.web.requests import cursors
 from fleet.web.requests.cursors import Paging
-from fleet.web.requests.fields import AgentFilter, Body, Count, Moment, whole
+from fleet.web.requests.fields import AgentFilter, Body, Count, Moment, line, whole
 from fleet.web.requests.kinds import Kind
 
 router = APIRouter(prefix="/dead", tags=["dead letters"])
@@ -38,6 +38,10 @@ class Reasons(BaseModel):
 class DeadFilter(Body):
     """A filter of dead letters; an empty filter matches all."""
 
+    id: Annotated[
+        list[Annotated[str, line(60)]] | None,
+        Field(min_length=1, max_length=1000, description="only these: ids, or their first 4 or more characters"),
+    ] = None
     reason: DeadReason | None = None
     kind: Annotated[list[Kind], Field(max_length=20)] = []
     agent: AgentFilter | None = None
@@ -55,6 +59,7 @@ class Some(Body):
     ids: Annotated[list[uuid.UUID], Field(min_length=1, max_length=1000)] | None = None
     filter: DeadFilter | None = None
     limit: Annotated[int, whole(1, _MOST_AT_ONCE)] = 1000
+    dry_run: bool = Field(False, strict=True, description="only count them")
 
     @model_validator(mode="after")
     def _one_of_both(self) -> Self:
@@ -67,6 +72,12 @@ class SomeToReplay(Some):
     """The dead letters to replay."""
 
     allow_stale: bool = Field(False, strict=True, description="also those that are past their time")
+
+
+class DeadCount(Count):
+    """How many dead letters were moved, or would be in a dry run."""
+
+    total: int | None = Field(description="how many matched before, movable or not; null for very many")
 
 
 @router.get("/reasons", dependencies=[needs(Permission.JOBS_VIEW)])
@@ -88,18 +99,27 @@ def list_dead_letters(deps: TheDeps, *, which: Annotated[DeadQuery, Query()]) ->
 
 
 @router.post("/replay")
-def replay(deps: TheDeps, *, body: SomeToReplay, who: Controller) -> Count:
+def replay(deps: TheDeps, *, body: SomeToReplay, who: Controller) -> DeadCount:
     """Replay dead letters, each with its own idempotency key; a write of unknown outcome is probed first."""
-    number = job_commands.replay_dead(
-        deps, _named(deps, body), by=who.by, allow_stale=body.allow_stale, limit=body.limit
-    )
-    return Count(count=number)
+    which, stale, limit = _named(deps, body), body.allow_stale, body.limit
+    total = job_queries.tally(deps, which)
+    if body.dry_run:
+        number = job_queries.would_replay(deps, which, allow_stale=stale, limit=limit)
+    else:
+        number = job_commands.replay_dead(deps, which, by=who.by, allow_stale=stale, limit=limit)
+    return DeadCount(count=number, total=total)
 
 
 @router.post("/discard")
-def discard(deps: TheDeps, *, body: Some, who: Controller) -> Count:
+def discard(deps: TheDeps, *, body: Some, who: Controller) -> DeadCount:
     """Discard dead letters; their rows stay as cancelled jobs."""
-    return Count(count=job_commands.discard_dead(deps, _named(deps, body), by=who.by, limit=body.limit))
+    which = _named(deps, body)
+    total = job_queries.tally(deps, which)
+    if body.dry_run:
+        number = job_queries.would_discard(deps, which, limit=body.limit)
+    else:
+        number = job_commands.discard_dead(deps, which, by=who.by, limit=body.limit)
+    return DeadCount(count=number, total=total)
 
 
 def _named(deps: Deps, some: Some) -> JobFilter:
@@ -113,5 +133,5 @@ def _filter(deps: Deps, which: DeadFilter) -> JobFilter:
     return JobFilter(
         states=(JobState.DEAD,), reason=which.reason, kinds=tuple(which.kind),
         agent_id=lookup.agent_id(deps.db, which.agent), newer_than=age_of(deps, which.since),
-        older_than=age_of(deps, which.until),
+        older_than=age_of(deps, which.until), ids=job_commands.job_ids(deps, which.id or ()),
     )  # fmt: skip

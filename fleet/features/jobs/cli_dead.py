@@ -3,33 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import click
 
-from fleet.cli.frame import json_output, render
+from fleet.cli.frame import render
+from fleet.cli.frame.api import Answer, at
 from fleet.cli.frame.command import FleetGroup
 from fleet.cli.frame.context import Door, pass_door
-from fleet.cli.frame.options import (
-    LARGEST_PAGE,
-    before_option,
-    json_option,
-    page_options,
-    yes_option,
-)
-from fleet.cli.frame.remote_call import Call, Options
+from fleet.cli.frame.options import LARGEST_PAGE, json_option, list_options, yes_option
 from fleet.core import clock
 from fleet.core.errors import Conflict
-from fleet.engine.agents import lookup
-from fleet.engine.jobs.lists import ListedJob
-from fleet.engine.jobs.queries import JobFilter
 from fleet.engine.jobs.states import DeadReason, JobState
 from fleet.engine.registry import MESSAGE
 from fleet.features.jobs import cli as jobs
-from fleet.features.jobs import commands as job_commands
 
 F = TypeVar("F", bound=Callable[..., Any])
 _REASONS = click.Choice([str(reason) for reason in DeadReason])
+_LIMIT = click.option(
+    "--limit", type=click.IntRange(1, LARGEST_PAGE), default=LARGEST_PAGE, show_default=True, help="At most so many."
+)
 
 
 @click.group(cls=FleetGroup)
@@ -43,130 +37,106 @@ def dead() -> None:
 
 
 def _filters(command: F) -> F:
-    command = click.option("--id", "prefixes", multiple=True, metavar="JOB", help="Only this one; may be repeated.")(
-        command
-    )
-    command = click.option("--reason", type=_REASONS, help="Only with this reason.")(command)
-    return jobs.filters(command)
+    ids = click.option("--id", multiple=True, metavar="JOB", help="Only this one; may be repeated.")
+    return jobs.filters(click.option("--reason", type=_REASONS, help="Only with this reason.")(ids(command)))
 
 
-def _chosen(door: Door, options: dict[str, Any]) -> JobFilter:
-    return jobs.chosen(door, states=[JobState.DEAD], **options)
-
-
-_LIMIT = click.option(
-    "--limit", type=click.IntRange(1, LARGEST_PAGE), default=LARGEST_PAGE, show_default=True, help="At most so many."
-)
-
-
-def _remote(options: Options) -> Mapping[str, Any]:
-    """Return which dead letters, as the API takes it: by id, or by a filter."""
-    body = {name: options[name] for name in ("limit", "allow_stale") if options.get(name)}
-    if options.get("prefixes"):
-        return body | {"ids": list(options["prefixes"])}
-    names = {"reason": "reason", "kinds": "kind", "agent": "agent", "older_than": "until", "newer_than": "since"}
-    return body | {"filter": {field: options[name] for name, field in names.items() if options.get(name)}}
-
-
-@dead.command(
-    "list", remote=Call("GET", "/dead", {"reason": "reason", **jobs.QUERY}, columns=(*jobs.COLUMNS, "dead_reason"))
-)
+@dead.command("list")
 @_filters
-@before_option("JOB", str)
-@page_options(20)
+@list_options()
 @json_option
 @pass_door
-def list_(door: Door, /, *, before: str | None, limit: int, offset: int, as_json: bool, **options: Any) -> None:
+def list_(door: Door, /, *, as_json: bool, **query: Any) -> None:
     """List dead letters, newest first."""
-    rows, total = job_commands.list_jobs(door.deps, _chosen(door, options), before=before, limit=limit, offset=offset)
+    found = door.api.list("/dead", **query)
     if as_json:
-        names = lookup.names(door.deps.db, [row.agent_id for row in rows])
-        door.json(
-            json_output.page([jobs.job_data(row, names) for row in rows], total=total, limit=limit, offset=offset)
-        )
+        door.json(found.data())
         return
-    _show(door, rows)
-    door.note(render.page(rows, total, offset, "dead letters", below=jobs.below(rows, limit)))
+    _show(door, found.items)
+    door.note(render.below(found, "dead letters"))
 
 
-def _show(door: Door, rows: Sequence[ListedJob]) -> None:
-    if not rows:
+def _show(door: Door, letters: Sequence[Answer]) -> None:
+    if not letters:
         return
-    now = clock.now()
-    names = lookup.names(door.deps.db, [row.agent_id for row in rows])
     table = render.table("Job", "Kind", "Reason", "Agent", "Died", ("Error", render.ABOUT))
-    for row in rows:
-        render.row(table, str(row.id)[: jobs.ID_CHARS], row.kind, render.words(row.dead_reason, "red"),
-                   jobs.who(row, names), render.when(row.finished_at, now), row.error)  # fmt: skip
+    for one in letters:
+        render.row(table, jobs.short(one), one["kind"], render.words(one["dead_reason"], "red"), one["agent"] or "–",
+                   render.when(one["finished_at"]), one["error"])  # fmt: skip
     door.show(table)
 
 
-@dead.command(remote=Call("GET", "/jobs/{prefix}"))
-@click.argument("prefix", metavar="JOB")
+@dead.command()
+@jobs.JOB
 @json_option
 @pass_door
-def show(door: Door, /, *, prefix: str, as_json: bool) -> None:
+def show(door: Door, /, *, job: str, as_json: bool) -> None:
     """Show one dead letter with all its attempts."""
-    row, attempts = job_commands.show_job(door.deps, prefix)
-    if row.state != JobState.DEAD:
-        raise Conflict(f"Job {row.id} is {row.state}, not dead.", fix="`fleet jobs show` shows any job.")
-    jobs.tell(door, row, attempts, as_json=as_json)
+    found = door.api.get(at("jobs", job))
+    if found["state"] != JobState.DEAD:
+        raise Conflict(f"Job {found['id']} is {found['state']}, not dead.", fix="`fleet jobs show` shows any job.")
+    jobs.tell(door, found, as_json=as_json)
 
 
-@dead.command(remote=Call("POST", "/dead/replay", body=_remote, done="Replayed {count}.", asks="Replay these?"))
+@dead.command()
 @_filters
 @_LIMIT
 @click.option("--allow-stale", is_flag=True, help="Also expired ones.")
 @click.option("--dry-run", is_flag=True, help="Only show which ones.")
 @yes_option
 @pass_door
-def replay(door: Door, /, *, limit: int, allow_stale: bool, dry_run: bool, yes: bool, **options: Any) -> None:
+def replay(door: Door, /, *, limit: int, allow_stale: bool, dry_run: bool, yes: bool, **which: Any) -> None:
     """Replay dead letters.
 
     Each keeps its id, and so its idempotency key, and gets a new count of attempts. One that may have been sent is
     looked for before it is sent again. Messages that no task understands stay dead.
     """
-    which = _chosen(door, options)
-    rows, total = job_commands.list_jobs(door.deps, which, limit=limit)
-    able = [row for row in rows if _replayable(row, allow_stale=allow_stale)]
-    left = len(rows) - len(able)
+    which = _given(which)
+    body = {"filter": which, "limit": limit, "allow_stale": allow_stale}
+    found = door.api.post("/dead/replay", {**body, "dry_run": True})
+    total, able = found["total"], found["count"]
     if dry_run:
-        _show(door, able)
-    if left:
+        letters = door.api.list("/dead", limit=limit, **which).items
+        _show(door, [one for one in letters if _is_replayable(one, allow_stale=allow_stale)])
+    if total is not None and (left := min(total, limit) - able):
         door.note(f"{left} stay dead: too old (--allow-stale takes them along), or messages that no task understands.")
     if not able or dry_run:
-        door.say(f"{'Would replay' if dry_run else 'Replayed'} {len(able)} of {_letters(total)}.")
+        door.say(f"{'Would replay' if dry_run else 'Replayed'} {able} of {_letters(total)}.")
         return
-    door.confirm(f"Replay {_letters(len(able))}?", yes=yes)
-    number = job_commands.replay_dead(door.deps, which, by=door.by, allow_stale=allow_stale, limit=limit)
-    door.say(f"Replayed {_letters(number)}.")
+    door.confirm(f"Replay {_letters(able)}?", yes=yes)
+    door.say(f"Replayed {_letters(door.api.post('/dead/replay', body)['count'])}.")
 
 
-def _replayable(row: ListedJob, *, allow_stale: bool) -> bool:
-    return row.kind != MESSAGE.kind and (allow_stale or row.expires_at > clock.now())
+def _is_replayable(letter: Answer, *, allow_stale: bool) -> bool:
+    is_stale = datetime.fromisoformat(letter["expires_at"]) <= clock.now()
+    return letter["kind"] != MESSAGE.kind and (allow_stale or not is_stale)
 
 
-@dead.command(
-    remote=Call("POST", "/dead/discard", body=_remote, done="Discarded {count}.", asks="Discard these dead letters?")
-)
+@dead.command()
 @_filters
 @_LIMIT
 @click.option("--dry-run", is_flag=True, help="Only show which ones.")
 @yes_option
 @pass_door
-def discard(door: Door, /, *, limit: int, dry_run: bool, yes: bool, **options: Any) -> None:
+def discard(door: Door, /, *, limit: int, dry_run: bool, yes: bool, **which: Any) -> None:
     """Discard dead letters; their rows stay."""
-    which = _chosen(door, options)
-    rows, total = job_commands.list_jobs(door.deps, which, limit=limit)
+    which = _given(which)
+    body = {"filter": which, "limit": limit}
+    found = door.api.post("/dead/discard", {**body, "dry_run": True})
     if dry_run:
-        _show(door, rows)
-    if not rows or dry_run:
-        door.say(f"{'Would discard' if dry_run else 'Discarded'} {len(rows)} of {_letters(total)}.")
+        _show(door, door.api.list("/dead", limit=limit, **which).items)
+    if not found["count"] or dry_run:
+        door.say(f"{'Would discard' if dry_run else 'Discarded'} {found['count']} of {_letters(found['total'])}.")
         return
-    door.confirm(f"Discard {_letters(len(rows))}?", yes=yes)
-    number = job_commands.discard_dead(door.deps, which, by=door.by, limit=limit)
-    door.say(f"Discarded {_letters(number)}.")
+    door.confirm(f"Discard {_letters(found['count'])}?", yes=yes)
+    door.say(f"Discarded {_letters(door.api.post('/dead/discard', body)['count'])}.")
+
+
+def _given(which: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the filters that were given; what is asked about and what is done choose by the same moments."""
+    given = ((name, value) for name, value in which.items() if value not in (None, ()))
+    return {name: clock.now() - value if isinstance(value, timedelta) else value for name, value in given}
 
 
 def _letters(number: int | None) -> str:
-    return f"{render.many(number)} dead letter{'' if number == 1 else 's'}"
+    return "very many dead letters" if number is None else render.counted(number, "dead letter")

@@ -21,7 +21,7 @@ from fleet.engine.jobs.queries import JobFilter
 
 
 def list_jobs(deps: Deps, which: JobFilter, *, before: str | None = None, limit: int = 50,
-              offset: int = 0, counted: bool = True) -> tuple[list[ListedJob], int | None]:  # fmt: skip
+              counted: bool = True) -> tuple[list[ListedJob], int | None]:  # fmt: skip
     """Return a page of jobs, newest first, and their total: None for very many, or if not `counted`.
 
     `before` is the id of the last job of the page above, or its beginning. Raises NotFound, InvalidInput.
@@ -29,8 +29,8 @@ def list_jobs(deps: Deps, which: JobFilter, *, before: str | None = None, limit:
     with deps.db.transaction() as tx:
         above = queries.resolve_prefix(tx, before) if before else None
         if not counted:
-            return lists.find(tx, which, limit=limit, offset=offset, before=above), None
-        return lists.page(tx, which, limit=limit, offset=offset, before=above)
+            return lists.find(tx, which, limit=limit, before=above), None
+        return lists.page(tx, which, limit=limit, before=above)
 
 
 def show_job(deps: Deps, prefix: str) -> tuple[JobRow, list[AttemptRow]]:
@@ -38,6 +38,12 @@ def show_job(deps: Deps, prefix: str) -> tuple[JobRow, list[AttemptRow]]:
     with deps.db.transaction() as tx:
         job_id = queries.resolve_prefix(tx, prefix)
         return queries.get(tx, job_id), queries.attempts_of(tx, job_id)
+
+
+def job_ids(deps: Deps, prefixes: Sequence[str]) -> tuple[uuid.UUID, ...]:
+    """Return the ids of jobs by the beginnings of their ids. Raises NotFound, InvalidInput."""
+    with deps.db.transaction() as tx:
+        return tuple(queries.resolve_prefix(tx, one) for one in prefixes)
 
 
 def retry_job(deps: Deps, prefix: str) -> uuid.UUID:

@@ -52,7 +52,7 @@ class DeadLetterQuery(BaseModel):
         return JobFilter(
             states=(JobState.DEAD,), reason=self.reason, kinds=(self.kind,) if self.kind else (),
             agent_id=lookup.agent_id(deps.db, self.agent),
-            ids=tuple(job_commands.show_job(deps, one)[0].id for one in self.id),
+            ids=job_commands.job_ids(deps, self.id),
             older_than=limits.get("older_than"), newer_than=limits.get("newer_than"),
         )  # fmt: skip
 

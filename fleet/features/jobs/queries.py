@@ -83,6 +83,24 @@ def dead_by_reason(deps: Deps) -> Mapping[str, int]:
         return stats.dead_letters(tx)
 
 
+def tally(deps: Deps, which: JobFilter) -> int | None:
+    """Return how many jobs match; None for very many."""
+    with deps.db.transaction() as tx:
+        return lists.count(tx, which)
+
+
+def would_replay(deps: Deps, which: JobFilter, *, allow_stale: bool, limit: int) -> int:
+    """Return how many dead letters a replay would bring back."""
+    with deps.db.transaction() as tx:
+        return queries.count_replayable(tx, which, allow_stale=allow_stale, limit=limit)
+
+
+def would_discard(deps: Deps, which: JobFilter, *, limit: int) -> int:
+    """Return how many dead letters a discard would reach."""
+    with deps.db.transaction() as tx:
+        return queries.reach(tx, which, limit=limit).number
+
+
 @dataclass(frozen=True, slots=True)
 class Letters:
     """The dead letters that a bulk action would change: at most MOST_AT_ONCE, the newest of `total` (None: very many).

@@ -14,7 +14,7 @@ PICTURE_HOSTS = ("upload.wikimedia.org", "images.unsplash.com", "images.pexels.c
 class MediaSettings(ObjectSettings):
     """Settings of fetching and storing pictures from public addresses."""
 
-    media_timeout_s: float = Field(20.0, ge=1, le=300, description="how long fetching one picture may take")
+    media_timeout_s: float = Field(20.0, ge=1, le=300, description="time limit for fetching one picture")
     media_http: bool = Field(False, description="fetch pictures by plain http too")
     media_hosts: CommaSeparated = Field(
         PICTURE_HOSTS,

@@ -17,11 +17,12 @@ from fleet.core.errors import FleetError
 from fleet.core.events import Position
 from fleet.engine import controls, registry
 from fleet.engine.agents import queries
-from fleet.engine.agents.models import AgentStatus
+from fleet.engine.agents.status import AgentStatus
 from fleet.engine.jobs import stats
 from fleet.engine.jobs.states import LIVE, DeadReason, JobState
 from fleet.engine.metrics import MetricFamily, Metrics, Reading, SampleKey, Samples, each
 from fleet.engine.policy import Priority
+from fleet.engine.scopes import SCOPES
 
 log = logs.get(__name__)
 
@@ -59,7 +60,7 @@ _FAMILIES = (
     _gauge("fleet_queue_depth", "Messages that wait in the broker", "queue"),
     _gauge("fleet_jobs", "Jobs that are alive or dead letters; what ended well is counted", "kind", "state"),
     _gauge("fleet_unknown_outcomes", "Jobs whose write may or may not have happened"),
-    _gauge("fleet_oldest_unknown_seconds", "How long ago the oldest of these writes went out"),
+    _gauge("fleet_oldest_unknown_seconds", "Age of the oldest of these writes"),
     _gauge("fleet_dead_letters", "Dead letters that were neither replayed nor discarded", "reason"),
     _gauge("fleet_leases_lapsed", "Leases that ran out and that no sweep has taken back yet", "what"),
     _gauge("fleet_agents", "Agents that exist", "state"),
@@ -106,7 +107,7 @@ def _controls(tx: Tx) -> Iterator[tuple[SampleKey, float]]:
     is_paused = any(hold.scope == "fleet" for hold in found)
     yield ("fleet_agent_overdue_seconds", ()), 0.0 if is_paused else queries.overdue_s(tx) or 0.0
     yield ("fleet_kill_switch", ()), float(any(hold.hold == "kill" for hold in found))
-    yield from each("fleet_pauses", controls.SCOPES, Counter(hold.scope for hold in found if hold.hold == "pause"))
+    yield from each("fleet_pauses", SCOPES, Counter(hold.scope for hold in found if hold.hold == "pause"))
 
 
 def _agents(tx: Tx) -> Iterable[tuple[SampleKey, float]]:

@@ -15,7 +15,7 @@ class NoticesSettings(BaseModel):
     """Settings of notices to operators."""
 
     notify: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
-        (), description="addresses that are told of approvals, as apprise writes them, separated by blanks or commas"
+        (), description="addresses for notices, as apprise URLs, separated by blanks or commas"
     )
 
     @field_validator("notify", mode="before")

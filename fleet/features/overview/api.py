@@ -9,8 +9,8 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from fleet.access import Permission
-from fleet.engine.agents.models import AgentStatus
-from fleet.features.controls.api import HoldOut
+from fleet.engine.agents.status import AgentStatus
+from fleet.features.controls.api import HoldOut, views
 from fleet.features.overview import status as fleet_status
 from fleet.web.auth import TheDeps, needs
 from fleet.web.requests.fields import Said, taken
@@ -26,13 +26,17 @@ class StatusOut(BaseModel):
     jobs: dict[str, dict[str, int]] = Field(description="unfinished and dead ones, by kind and state")
     dead: dict[str, int] = Field(description="dead letters by reason")
     holds: list[HoldOut]
+    kill_switch: bool = Field(description="whether it is on")
     queues: dict[str, int] | None = Field(description="messages that wait; null while the broker cannot be asked")
     broker_problem: Said | None
     oldest_tick_s: float | None
     most_overdue_agent_s: float | None
     in_flight: int = Field(description="outside writes under way")
-    unknown: int = Field(description="jobs of which nobody knows yet whether they happened")
+    unknown: int = Field(description="jobs whose outcome is still unknown")
     totals: dict[str, int] = Field(description="what was ever done, by kind")
+    tempo: float = Field(description="how many times faster than real time the fleet lives; 1 is real time")
+    dry_run: bool = Field(description="whether nothing is sent to the outside")
+    gallery_url: Said = Field(description="the gallery of the settings; empty without one")
 
 
 @router.get("", dependencies=[needs(Permission.FLEET_VIEW)])
@@ -44,7 +48,8 @@ def status(deps: TheDeps) -> StatusOut:
         by_status[AgentStatus(name)] += number
     return taken(
         StatusOut, found, agents=dict(by_status), agents_by_persona=_nested(found.agents), jobs=_nested(found.jobs),
-        holds=[taken(HoldOut, one) for one in found.holds],
+        holds=views(deps, found.holds), kill_switch=any(one.hold == "kill" for one in found.holds),
+        tempo=deps.settings.tempo, dry_run=deps.settings.dry_run, gallery_url=deps.settings.gallery_url,
     )  # fmt: skip
 
 

@@ -104,7 +104,7 @@ def _beat(overdue_s: float, holds: Sequence[Hold], running: int) -> Part:
     if not running:
         return Part("Beat", Level.UNKNOWN, "no agent runs, so it wakes no agent")
     if overdue_s < _LATE_S:
-        return Part("Beat", Level.OK, "wakes everybody on time")
+        return Part("Beat", Level.OK, "all agents wake on time")
     level = Level.BAD if overdue_s > _TOO_LATE_S else Level.WARN
     return Part("Beat", level, f"an agent has been due for {text.span(overdue_s)} and nothing wakes it")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field, create_model
@@ -10,13 +10,16 @@ from pydantic import BaseModel, Field, create_model
 from fleet.access import Permission
 from fleet.core.character import TRAITS
 from fleet.engine import registry, schedule
+from fleet.engine.deps import Deps
 from fleet.features.personas.library import Persona as Archetype
 from fleet.features.personas.library import weights_of
-from fleet.features.personas.service import personas_of
+from fleet.features.personas.service import personas_of, real_interval_s
 from fleet.web.auth import TheDeps, needs
 from fleet.web.requests import cursors
 from fleet.web.requests.cursors import Page, Paging
 from fleet.web.requests.fields import taken
+
+S = TypeVar("S", bound="ScheduleOut")
 
 router = APIRouter(prefix="/personas", tags=["personas"])
 
@@ -34,10 +37,17 @@ class CharacterOut(create_model("_Character", **_CHARACTER)):  # type: ignore[mi
 
 
 class TickIntervalOut(BaseModel):
-    """Least and most seconds between two ticks, at the plain pace of the agent's schedule."""
+    """Least and most seconds between two ticks, at rate 1 of the schedule and at tempo 1."""
 
     min: int
     max: int
+
+
+class RealIntervalOut(BaseModel):
+    """The same interval in seconds of real time, at the tempo of this fleet."""
+
+    min: float
+    max: float
 
 
 class ScheduleOut(BaseModel):
@@ -67,15 +77,17 @@ class PersonaOut(CharacterOut):
     share: float = Field(description="its part of a generated fleet, relative to the others'")
     tier: Literal["casual", "regular", "power"]
     interval_s: TickIntervalOut
+    real_interval_s: RealIntervalOut
     weights: WeightsOut
     workflow_types: list[str]
+    username_prefix: str
+    name_templates: list[str]
+    schedule: ScheduleOut
 
 
 class WholePersona(PersonaOut):
     """One archetype with its week."""
 
-    username_prefix: str
-    name_templates: list[str]
     schedule: Week
 
 
@@ -89,7 +101,8 @@ def list_personas(deps: TheDeps, *, which: Annotated[Paging, Query()]) -> Person
     above = which.place(cursors.word, of="personas") or ""
     found = [one for one in personas_of(deps) if one.id > above]
     rows, following = which.page(found, lambda one: one.id, of="personas")
-    return PersonaPage(items=[taken(PersonaOut, one, **_plain(one)) for one in rows], next=following)
+    items = [taken(PersonaOut, one, **_plain(deps, one), schedule=_schedule(ScheduleOut, one)) for one in rows]
+    return PersonaPage(items=items, next=following)
 
 
 @router.get("/{persona_id}", dependencies=[needs(Permission.FLEET_VIEW)])
@@ -97,10 +110,22 @@ def show(deps: TheDeps, *, persona_id: Annotated[str, Path(max_length=60)]) -> W
     """Return one persona and its week in local time."""
     one = personas_of(deps).get(persona_id)
     rates = schedule.week(one.schedule, deps.now())
-    week = taken(Week, one.schedule, rates=rates, active_days=sorted(one.schedule.active_days))
-    return taken(WholePersona, one, **_plain(one), schedule=week)
+    return taken(WholePersona, one, **_plain(deps, one), schedule=_schedule(Week, one, rates=rates))
 
 
-def _plain(one: Archetype) -> dict[str, object]:
-    interval = TickIntervalOut(min=one.interval.min_s, max=one.interval.max_s)
-    return {"interval_s": interval, "weights": WeightsOut(**weights_of(one)), **one.character.values()}
+def _plain(deps: Deps, one: Archetype) -> dict[str, object]:
+    return {
+        "interval_s": TickIntervalOut(min=one.interval.min_s, max=one.interval.max_s),
+        "real_interval_s": real_interval(deps, one.interval.min_s, one.interval.max_s),
+        "weights": WeightsOut(**weights_of(one)), **one.character.values(),
+    }  # fmt: skip
+
+
+def _schedule(model: type[S], one: Archetype, **more: object) -> S:
+    return taken(model, one.schedule, active_days=sorted(one.schedule.active_days), **more)
+
+
+def real_interval(deps: Deps, least_s: int, most_s: int) -> RealIntervalOut:
+    """Return an interval in seconds of real time."""
+    least, most = real_interval_s(deps, least_s, most_s)
+    return RealIntervalOut(min=least, max=most)

@@ -28,7 +28,7 @@ Tier = Literal["casual", "regular", "power"]
 
 @dataclass(frozen=True, slots=True)
 class TickInterval:
-    """Least and most seconds between two actions at the plain pace of the schedule."""
+    """Least and most seconds between two actions at rate 1 of the schedule."""
 
     min_s: int
     max_s: int

@@ -17,7 +17,7 @@ from fleet.engine.agents.queries import AgentFilter, AgentTally
 from fleet.engine.deps import Deps
 from fleet.features.personas import heat
 from fleet.features.personas.library import Persona, weights_of
-from fleet.features.personas.service import personas_of
+from fleet.features.personas.service import pace, personas_of
 from fleet.features.personas.settings import PersonasSettings
 from fleet.llm.offline import grammar
 from fleet.web.auth import TheDeps, needs
@@ -62,6 +62,7 @@ def persona(request: Request, deps: TheDeps, persona_id: Annotated[str, Path(max
         agents = queries.find(tx, AgentFilter(persona_id=one.id), limit=_SHOWN)
     return render(
         request, "personas/persona.html", one=_facts(deps, one, tally), week=heat.strip(one.schedule, clock.now()),
+        pace=pace(deps, one.interval.min_s, one.interval.max_s),
         agents=agents, address=agent_address, examples=_examples(one), source=_source(deps),
     )  # fmt: skip
 

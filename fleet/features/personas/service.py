@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import functools
 
+from fleet.core import text
 from fleet.core.settings import Settings
 from fleet.engine.deps import Deps
-from fleet.engine.schedule import ALWAYS, Schedule
+from fleet.engine.schedule import ALWAYS, Schedule, real_gap_s
 from fleet.features.personas.library import Library, load
 from fleet.features.personas.settings import PersonasSettings
 
@@ -21,6 +22,16 @@ def personas_of(deps: Deps) -> Library:
 def schedule_of(deps: Deps, persona_id: str | None) -> Schedule:
     """Return a persona's schedule; without a persona all hours are equal. Raises NotFound."""
     return ALWAYS if persona_id is None else personas_of(deps).get(persona_id).schedule
+
+
+def real_interval_s(deps: Deps, least_s: int, most_s: int) -> tuple[float, float]:
+    """Return the ends of an interval in seconds of real time, at the tempo of this fleet."""
+    return real_gap_s(least_s, deps.settings.tempo), real_gap_s(most_s, deps.settings.tempo)
+
+
+def pace(deps: Deps, least_s: int, most_s: int) -> str:
+    """Return the pause between two actions in words, and in real time where that differs."""
+    return text.pause_words((least_s, most_s), real_interval_s(deps, least_s, most_s))
 
 
 def preload(settings: Settings) -> None:

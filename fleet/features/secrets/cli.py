@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.text import Text
 
-from fleet.accounts import keys
-from fleet.accounts.keys import ListedSecret
-from fleet.accounts.models import SETTINGS_ACCOUNT
 from fleet.cli.frame import render
 from fleet.cli.frame.command import FleetGroup
 from fleet.cli.frame.context import Door, is_terminal, pass_door
 from fleet.cli.frame.options import json_option, yes_option
 from fleet.core import clock
-from fleet.core.db import Database
-from fleet.engine import controls, registry
-from fleet.engine.jobs import snooze
+from fleet.engine import registry
+
+if TYPE_CHECKING:
+    from fleet.accounts.keys import ListedSecret
+    from fleet.core.db import Database
 
 _MOST_BYTES = 65_536
 _STYLES = {"ok": "green", "old key": "yellow", "lost": "bold red"}
@@ -28,7 +27,8 @@ _STYLES = {"ok": "green", "old key": "yellow", "lost": "bold red"}
 def secrets() -> None:
     """Manage the keys of models and surfaces, encrypted in the database.
 
-    What the environment says wins. Whatever is kept is read by all workers within half a minute.
+    A value of the environment wins. All workers read a new value within half a minute. Secrets are managed on the
+    fleet's own machine only: no value passes the API.
     """
 
 
@@ -36,8 +36,10 @@ def secrets() -> None:
 @pass_door
 def init(door: Door, /) -> None:
     """Create the key file in the fleet's home, if there is none; `fleet up` does so, too."""
+    from fleet.accounts import keys
     from fleet.cli.frame import paths as homes
 
+    door.refuse_server()
     settings = homes.given(door.home)
     made = keys.make_ring(settings)
     if made is not None:
@@ -52,6 +54,9 @@ def init(door: Door, /) -> None:
 @pass_door
 def set_(door: Door, /, *, name: str) -> None:
     """Store a secret, e.g. anthropic_api_key. Asks for the value, or reads it from standard input."""
+    from fleet.accounts import keys
+
+    door.refuse_server()
     name = keys.name_of(door.settings, name)
     value = _value(door, name)
     database = _database(door)
@@ -65,6 +70,10 @@ def set_(door: Door, /, *, name: str) -> None:
 
 def _resume_gallery(database: Database, *, by: str) -> None:
     """Let the settings' account go on if the token before was refused."""
+    from fleet.accounts.models import SETTINGS_ACCOUNT
+    from fleet.engine import controls
+    from fleet.engine.jobs import snooze
+
     with database.transaction() as tx:
         snooze.free_held(tx)  # jobs first: ends of attempts lock them first, too
         controls.resume_refused(tx, SETTINGS_ACCOUNT, by=by)
@@ -82,6 +91,8 @@ def _value(door: Door, name: str) -> str:
 @pass_door
 def list_(door: Door, /, *, as_json: bool) -> None:
     """List names, times and whether each secret can be opened; never a value."""
+    from fleet.accounts import keys
+
     found = keys.listed(_database(door), door.settings)
     if as_json:
         door.json({"items": [_data(one) for one in found]})
@@ -101,7 +112,7 @@ def list_(door: Door, /, *, as_json: bool) -> None:
 
 
 def _data(one: ListedSecret) -> dict[str, Any]:
-    return {name: getattr(one, name) for name in ListedSecret.__slots__}
+    return {name: getattr(one, name) for name in type(one).__slots__}
 
 
 @secrets.command()
@@ -110,6 +121,9 @@ def _data(one: ListedSecret) -> dict[str, Any]:
 @pass_door
 def remove(door: Door, /, *, name: str, yes: bool) -> None:
     """Delete a secret (asks)."""
+    from fleet.accounts import keys
+
+    door.refuse_server()
     door.confirm(f"Forget {name}?", yes=yes)
     door.say(f"{keys.remove(_database(door), name, by=door.by)} is forgotten.")
 
@@ -122,8 +136,10 @@ def new_key(door: Door, /, *, for_environment: bool) -> None:
 
     It goes into the home's file. Where FLEET_SECRET_KEYS holds the keys, or with --print, it is printed instead.
     """
+    from fleet.accounts import keys
     from fleet.cli.frame import paths as homes
 
+    door.refuse_server()
     made = keys.add_key(homes.given(door.home), for_environment=for_environment)
     if made.file is not None:
         door.say(f"A new key is the first one in {made.file}. `fleet secrets rotate` seals everything with it.")
@@ -136,6 +152,8 @@ def new_key(door: Door, /, *, for_environment: bool) -> None:
 @pass_door
 def rotate(door: Door) -> None:
     """Seal all secrets with the first key, in one transaction."""
+    from fleet.accounts import keys
+
     done = keys.rotate(_database(door), door.settings, by=door.by, resealers=registry.current().parts("resealers"))
     if done:
         door.say(f"Sealed anew: {', '.join(done)}. Older keys are needed for older backups only.")
@@ -145,6 +163,9 @@ def rotate(door: Door) -> None:
 
 def _database(door: Door) -> Database:
     """Return the database alone: what is wrong with a model's settings must not stand between a person and its key."""
+    from fleet.core.db import Database
+
+    door.refuse_server()
     database = Database(door.settings.database_url, pool_size=1)
     door.act()
     click.get_current_context().call_on_close(database.close)

@@ -14,6 +14,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from fleet.accounts import keystore
+from fleet.core import text
 from fleet.core.masking import mask
 from fleet.core.settings import REPLACED, Settings, mapping_as_json, secrets_of
 from fleet.engine import registry
@@ -104,14 +105,24 @@ def _action_caps(settings: Settings) -> Iterator[Setting]:
     for name, cap in caps_of(settings).items():
         noun = registry.current().action_types[name].noun
         set_here = given[name].model_fields_set if name in given else set()
+        gap_s = cap.gap.total_seconds()
         parts: tuple[tuple[str, float | int | None, str], ...] = (
-            ("gap_s", cap.gap.total_seconds() or None, f"least time between two {noun}s of one agent"),
-            ("per_day", cap.per_day, f"most {noun}s of one agent in 24 hours"),
+            (
+                "gap_s",
+                gap_s or None,
+                f"least time between two {noun}s of one agent: {_by_tempo(gap_s, settings.tempo)}",
+            ),
+            ("per_day", cap.per_day, f"most {noun}s of one agent in {_by_tempo(86_400, settings.tempo)}"),
         )
         for part, value, description in parts:
             source = SettingSource.ENVIRONMENT if part in set_here else SettingSource.DEFAULT
             if value is not None or part in set_here:
                 yield Setting(f"caps.{name}.{part}", value or 0, source, description)
+
+
+def _by_tempo(seconds: float, tempo: float) -> str:
+    """Return a length of time that the tempo scales, and what it is in real time."""
+    return text.span(seconds) + (f" ({text.span(seconds / tempo)} in real time)" if tempo != 1 and seconds else "")
 
 
 def _value_of(settings: Settings, name: str, stored: Collection[str]) -> tuple[Value, SettingSource]:

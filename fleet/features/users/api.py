@@ -80,7 +80,9 @@ class NewInvitation(Body):
     """Whom to invite."""
 
     role: Role
-    hours: int = Field(24, ge=1, le=168, strict=True, description="for how long its link works")
+    hours: float = Field(
+        24, gt=0, le=10_000, strict=True, allow_inf_nan=False, description="how long its link is valid: 1 to 168 hours"
+    )
 
 
 class MadeInvitation(OneInvitation):

@@ -21,19 +21,16 @@ from fleet.engine.deps import Deps
 from fleet.features.users.service import refuse_beyond, refuse_giving
 
 
-def invite(deps: Deps, role: Role, *, by: Principal | None = None, terminal: str = "",
+def invite(deps: Deps, role: Role, *, by: Principal | None = None,
            for_: timedelta = invitations.USUAL) -> tuple[str, Invitation]:  # fmt: skip
-    """Return a new invitation's key, to be shown once, and the invitation. Raises NotAllowed, InvalidInput.
-
-    `terminal` is the user at the command line.
-    """
+    """Return a new invitation's key, to be shown once, and the invitation. Raises NotAllowed, InvalidInput."""
     with deps.db.transaction() as tx:
-        if by is not None:
+        if by is not None and not by.is_local:
             # The current permissions, locked until COMMIT: losing a role withdraws the invitations that exist by then.
             by = replace(by, role=users.locked(tx, by.name).role)
         refuse_beyond(by, role)
         refuse_giving(by, role)
-        named = terminal if by is None else invitations.inviter(by.name)
+        named = "" if by is None else by.by if by.is_local else invitations.inviter(by.name)
         made_by = by.key_id if by is not None and by.via is Via.TOKEN else None
         return invitations.make(tx, role, by=named, made_by=made_by, for_=for_)
 

@@ -88,7 +88,7 @@ def issue_token(request: Request, deps: TheDeps, who: Own, *, name: Annotated[st
 def revoke_token(request: Request, deps: TheDeps, who: Own, token_id: uuid.UUID) -> Response:
     """Revoke one of one's own tokens."""
     try:
-        accounts.revoke_token(deps, token_id, by=who)
+        accounts.revoke_token(deps, str(token_id), by=who)
     except FleetError as error:
         return go(request, _HERE, str(error), wrong=True)
     return go(request, _HERE, "The token opens nothing any more.")

@@ -1,8 +1,7 @@
 """Commands on logins, sessions, tokens and users. Each is one transaction.
 
 `fleet.access.authenticate` finds the user of a request. Passwords and keys pass through and are never logged, stored or
-shown. Where a command takes `by`, it is the user of the web; None is the user of the command line, who could write to
-the tables as well.
+shown. Where a command takes `by`, it is the caller; None and the local administrator may do everything.
 """
 
 from __future__ import annotations
@@ -127,11 +126,11 @@ def change_password(deps: Deps, principal: Principal, old: str, new: str, visit:
 
 
 def issue_token(deps: Deps, user_name: str, name: str, scopes: Sequence[str], for_: timedelta | None, *,
-                by: Principal | None = None) -> str:  # fmt: skip
+                by: Principal | None = None, shorten: bool = False) -> str:  # fmt: skip
     """Issue a token for a user; return its text, to be shown once. Raises NotFound, InvalidInput, NotAllowed.
 
-    `by` is the user of the web, who gets no token with more permissions than they have now, nor one that outlasts the
-    token that asks; None at this machine.
+    `by` is the caller, who gets no token with more permissions than they have now, nor one that outlasts the token
+    that asks. With `shorten` the new token expires with the one that asks where that is sooner.
     """
     unknown = sorted(set(scopes) - set(Permission))
     if unknown:
@@ -142,12 +141,12 @@ def issue_token(deps: Deps, user_name: str, name: str, scopes: Sequence[str], fo
         raise NotPermitted(f"You may not give a token {beyond[0]}: you do not have it yourself.")
     with deps.db.transaction() as tx:
         made_by = by.key_id if by is not None and by.via is Via.TOKEN else None
-        if made_by is not None and access_tokens.outlives(tx, made_by, for_):
+        if made_by is not None and access_tokens.outlives(tx, made_by, timedelta(0) if shorten else for_):
             raise NotPermitted(
                 "A token makes none that outlives it.", fix="Have it expire sooner, or log in to make it."
             )
         user = users.get(tx, user_name)
-        return access_tokens.issue(tx, user.id, name, wanted, for_, made_by=made_by)
+        return access_tokens.issue(tx, user.id, name, wanted, for_, made_by=made_by, shorten=shorten)
 
 
 def refuse_different(password: str, again: str) -> None:
@@ -162,13 +161,14 @@ def list_tokens(deps: Deps, user_name: str | None = None) -> Sequence[Token]:
         return access_tokens.listed(tx, None if user_name is None else users.get(tx, user_name).id)
 
 
-def revoke_token(deps: Deps, token_id: uuid.UUID, *, by: Principal | None = None) -> None:
-    """Revoke a token and what it made, tokens and invitations; at the web, only the user's own.
+def revoke_token(deps: Deps, prefix: str, *, by: Principal | None = None) -> None:
+    """Revoke a token, by the beginning of its id, and what it made: tokens and invitations.
 
-    Raises NotFound.
+    Users revoke their own tokens only; the local administrator revokes any. Raises NotFound, InvalidInput.
     """
+    user_id = None if by is None or by.is_local else by.user_id
     with deps.db.transaction() as tx:
-        access_tokens.revoke(tx, token_id, user_id=None if by is None else by.user_id)
+        access_tokens.revoke(tx, access_tokens.find_id(tx, prefix, user_id=user_id), user_id=user_id)
 
 
 def list_users(deps: Deps) -> Sequence[User]:

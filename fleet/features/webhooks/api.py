@@ -6,7 +6,7 @@ import uuid
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 
 from fleet.access import Permission, Principal
@@ -22,10 +22,15 @@ Looker = Annotated[Principal, needs(Permission.HOOKS_VIEW)]
 Editor = Annotated[Principal, needs(Permission.HOOKS_EDIT)]
 
 
+HookId = Annotated[str, Path(max_length=60, description="id, or its first four or more characters")]
+
+
 class Hook(BaseModel):
     """A webhook. Users who may not change it see only the host of its address."""
 
     id: uuid.UUID
+    name: str = Field(description="its description, or its host")
+    host: str
     url: str
     subjects: list[str]
     description: str
@@ -128,54 +133,55 @@ def create(body: NewHook, deps: TheDeps, who: Editor) -> Created:
 
 
 @router.get("/{hook}")
-def show(hook: uuid.UUID, deps: TheDeps, who: Looker) -> Hook:
+def show(hook: HookId, deps: TheDeps, who: Looker) -> Hook:
     """Return one webhook."""
-    return _hook(hooks.get(deps, str(hook)), who)
+    return _hook(hooks.get(deps, hook), who)
 
 
 @router.put("/{hook}")
-def change(hook: uuid.UUID, body: NewHook, deps: TheDeps, who: Editor) -> Hook:
+def change(hook: HookId, body: NewHook, deps: TheDeps, who: Editor) -> Hook:
     """Change address, subjects and description of a webhook."""
-    return _hook(hooks.change(deps, hook, body.wanted(), by=who.by), who)
+    return _hook(hooks.change(deps, hooks.find(deps, hook), body.wanted(), by=who.by), who)
 
 
 @router.delete("/{hook}", status_code=204)
-def remove(hook: uuid.UUID, deps: TheDeps, who: Editor) -> None:
+def remove(hook: HookId, deps: TheDeps, who: Editor) -> None:
     """Delete a webhook and its list of deliveries."""
-    hooks.remove(deps, hook, by=who.by)
+    hooks.remove(deps, hooks.find(deps, hook), by=who.by)
 
 
 @router.put("/{hook}/active")
-def switch(hook: uuid.UUID, body: Switched, deps: TheDeps, who: Editor) -> MovedOut:
+def switch(hook: HookId, body: Switched, deps: TheDeps, who: Editor) -> MovedOut:
     """Enable a webhook for events from now on, or disable it."""
-    return MovedOut(changed=hooks.switch(deps, hook, on=body.active, by=who.by))
+    return MovedOut(changed=hooks.switch(deps, hooks.find(deps, hook), on=body.active, by=who.by))
 
 
 @router.post("/{hook}/rotate")
-def rotate(hook: uuid.UUID, deps: TheDeps, who: Editor) -> SecretOut:
+def rotate(hook: HookId, deps: TheDeps, who: Editor) -> SecretOut:
     """Rotate a webhook's secret; the old secret signs for one more day, too."""
-    return SecretOut(secret=hooks.rotate(deps, hook, by=who.by))
+    return SecretOut(secret=hooks.rotate(deps, hooks.find(deps, hook), by=who.by))
 
 
 @router.post("/{hook}/test", status_code=202)
-def test(hook: uuid.UUID, deps: TheDeps, who: Editor) -> Sent:
+def test(hook: HookId, deps: TheDeps, who: Editor) -> Sent:
     """Send a test event to a webhook; the list of deliveries shows the response."""
-    return Sent(job=hooks.test(deps, hook, by=who.by))
+    return Sent(job=hooks.test(deps, hooks.find(deps, hook), by=who.by))
 
 
 @router.get("/{hook}/deliveries", dependencies=[needs(Permission.HOOKS_VIEW)])
-def list_deliveries(hook: uuid.UUID, deps: TheDeps, *, which: Annotated[DeliveryQuery, Query()]) -> DeliveryPage:
+def list_deliveries(hook: HookId, deps: TheDeps, *, which: Annotated[DeliveryQuery, Query()]) -> DeliveryPage:
     """Return a page of a webhook's deliveries, newest first."""
-    before = which.place(uuid.UUID, of=str(hook))
-    found = hooks.history(deps, hook, state=which.state, before=before, limit=which.one_more)
-    items, following = which.page(found, lambda one: one.job_id, of=str(hook))
+    hook_id = hooks.find(deps, hook)
+    before = which.place(uuid.UUID, of=str(hook_id))
+    found = hooks.history(deps, hook_id, state=which.state, before=before, limit=which.one_more)
+    items, following = which.page(found, lambda one: one.job_id, of=str(hook_id))
     return DeliveryPage(items=[taken(DeliveryOut, one, job=one.job_id) for one in items], next=following)
 
 
 @router.post("/{hook}/replay")
-def replay(hook: uuid.UUID, deps: TheDeps, who: Annotated[Principal, needs(Permission.JOBS_CONTROL)]) -> ReplayedOut:
+def replay(hook: HookId, deps: TheDeps, who: Annotated[Principal, needs(Permission.JOBS_CONTROL)]) -> ReplayedOut:
     """Send failed deliveries of a webhook again, at most a thousand."""
-    return ReplayedOut(number=hooks.replay_failed(deps, hook, by=who.by))
+    return ReplayedOut(number=hooks.replay_failed(deps, hooks.find(deps, hook), by=who.by))
 
 
 def _hook(found: Subscription, who: Principal) -> Hook:

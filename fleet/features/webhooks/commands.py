@@ -65,6 +65,12 @@ def get(deps: Deps, prefix: str) -> Subscription:
         return subscriptions.get(tx, subscriptions.find(tx, prefix))
 
 
+def find(deps: Deps, prefix: str) -> uuid.UUID:
+    """Return the id of a subscription by its beginning. Raises NotFound, InvalidInput."""
+    with deps.db.transaction() as tx:
+        return subscriptions.find(tx, prefix)
+
+
 def change(deps: Deps, subscription_id: uuid.UUID, wanted: SubscriptionFields, *, by: str) -> Subscription:
     """Change address, subjects and description. Raises InvalidInput, NotFound."""
     wanted = _checked(deps, wanted)

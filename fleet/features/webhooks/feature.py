@@ -14,6 +14,7 @@ FEATURE = Feature(
     api=(
         "fleet.features.webhooks.inbound.api:router",
         "fleet.features.webhooks.api:router",
+        "fleet.features.webhooks.subscribers.api:router",
     ),
     routes=("fleet.features.webhooks.inbound.route:router",),
     pages=("fleet.features.webhooks.pages:router",),

@@ -10,9 +10,9 @@ from fleet.core.settings import CommaSeparatedHosts
 class WebhooksSettings(BaseModel):
     """Limits of webhooks and their deliveries."""
 
-    hooks_limit: int = Field(50, ge=1, le=1000, description="most webhooks that there may be, on or off")
-    hooks_waiting: int = Field(500, ge=10, le=100_000, description="deliveries of one webhook that wait at most")
-    hooks_at_once: int = Field(8, ge=2, le=1000, description="deliveries under way at a time, of all webhooks together")
+    hooks_limit: int = Field(50, ge=1, le=1000, description="maximum number of webhooks, on or off")
+    hooks_waiting: int = Field(500, ge=10, le=100_000, description="maximum waiting deliveries of one webhook")
+    hooks_at_once: int = Field(8, ge=2, le=1000, description="concurrent deliveries, of all webhooks together")
     hooks_allow: CommaSeparatedHosts = Field(
         (),
         examples=["HOST:PORT"],

@@ -1,1 +1,1 @@
-"""Word lists that read text without a model: what it is about, its topic, and whether it gives orders."""
+"""Word lists for texts without a model: subject, topic, and orders to the reader."""

@@ -1,7 +1,7 @@
-"""Telling orders from talk: text that tries to command whoever reads it, in the languages in which that is common.
+"""Detect orders: text that tries to command its reader, in common languages.
 
-Called by `lexicon.subject` for what comes in and by `fleet.llm.screening` for what goes out. Pure. A list of phrases
-is never complete; it is the second line of defence behind structure, which needs no list.
+Called by `lexicon.subject` for incoming text and by `fleet.llm.screening` for outgoing text. Pure. A list of phrases is
+never complete; it is the second line of defence after structure, which needs no list.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ _ENGLISH = (
     r"|\byour (?:instructions?|passwords?|tokens?|secrets?|credentials?|prompts?)\b|\bapi[ _-]?keys?\b"
     r"|\b(?:tool|function)[ _-](?:use|calls?|result)\b|\bdrop table\b|\brm -rf\b|\bend of (?:user|system)\b"
     r"|\b(?:write|say|repeat|comment|post|answer|reply) (?:this|exactly|only|the following|word for word)\b"
-    r"|\b(?:write|say|comment|post|answer|reply) with\b"  # not `repeat with`, which is what tiles do
+    r"|\b(?:write|say|comment|post|answer|reply) with\b"  # not `repeat with`, as in patterns of tiles
     r"|\b(?:use|call|run|invoke) (?:the|a|your) (?:tool|function|command)\b"
     r"|(?:^|\s)(?:system|assistant|user|human) ?:"
-    # The wire's own forms: nobody captions a picture with a message of a chat, or with the end of our data.
+    # Chat formats: no caption contains a chat message, or the end of our data.
     r"|[\"']role[\"'] ?:|</?[a-z]+_data>"
 )
 _OTHERS = (
@@ -62,9 +62,9 @@ _MOST_GROWTH = 4
 
 
 def gives_orders(words: str) -> bool:
-    """Say whether a text tries to command its reader, or is in a disguise that nobody needs who does not.
+    """Return whether a text tries to command its reader, or is disguised without need.
 
-    Fancy letters, unseen characters and digits for letters are looked through. The cost is linear in the length.
+    Styled letters, invisible characters and digits for letters are normalized. The cost is linear in the length.
     """
     if len(words) > MOST_READ_CHARS:
         return True
@@ -77,7 +77,7 @@ def gives_orders(words: str) -> bool:
 
 
 def _is_disguised(plain: str) -> bool:
-    """Say whether letters are spaced out, or words mix alphabets that look alike."""
+    """Return whether letters are spaced out, or words mix similar alphabets."""
     return _SPACED_OUT.search(plain) is not None or any(_mixes(word) for word in plain.split())
 
 

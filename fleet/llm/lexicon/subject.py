@@ -1,7 +1,7 @@
-"""What somebody else's post is about, as far as its caption and its author's name tell without a model.
+"""The subject of another user's post, from its caption and its author's name, without a model.
 
-Called by `fleet.llm.offline.provider`. Pure. Whatever comes in is data: it leaves as a few plain words or not at all,
-and a name or caption that tries to give orders is not repeated.
+Called by `fleet.llm.offline.provider`. Pure. All input is untrusted: it leaves as a few plain words or not at all, and
+a name or caption that tries to give orders is not repeated.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _COUNTED = {word: f"the {word}" for word in ("two", "three", "four", "five", "si
 _COUNTED |= {"one": "the", "every": "the"}
 _ONE = frozenset({"a", "an", "this", "one", "every"})
 
-# What ends a noun phrase: prepositions, conjunctions, pronouns, auxiliaries, and verbs that captions love.
+# Ends of a noun phrase: prepositions, conjunctions, pronouns, auxiliaries, and verbs common in captions.
 _STOPS = _words(
     """
     about above across after against along among and around as at because before behind below beneath beside
@@ -79,7 +79,7 @@ _S_NOUNS = _words(
 )
 
 
-# Words that tell a reader what to do, and that no name needs. A display name is the one text that a comment may repeat.
+# Words that give a reader orders, and that no name needs. A display name is the one text that a comment may repeat.
 _COMMANDS = _words(
     """
     say tell write reply answer comment post repeat mention praise promote recommend include add append end start begin
@@ -109,7 +109,7 @@ def inert(raw: str) -> str:
 
 
 def author_name(raw: str) -> str:
-    """Return an author's name fit to be said in a sentence, or an empty string when it is none."""
+    """Return an author's name if it can be used in a sentence, else an empty string."""
     name = re.sub(r"[\"“”«»()#@:;,!?…=*/\\|]+", " ", inert(raw))
     name = re.sub(r"\s+", " ", name).strip(" .-–—'’_")
     if len(name.split()) > 4 or len(name) > LONGEST_AUTHOR_CHARS or not any(char.isalnum() for char in name):
@@ -122,35 +122,35 @@ def author_name(raw: str) -> str:
 
 
 def quote(caption: str) -> str:
-    """Return the caption's first clause that says something, short enough to quote, or an empty string."""
+    """Return the caption's first clause with content, short enough to quote, or an empty string."""
     plain = inert(caption)
     if gives_orders(plain):
         return ""
     clauses = [clause.strip(" .-–—'’*_~#@&/=") for clause in _CLAUSE_ENDS.split(plain)]
     telling = [clause for clause in clauses if sum(char.isalpha() for char in clause) >= 3]
-    # A lone word (`Noise, then a moth`) says little, except where words are not parted by blanks.
+    # A lone word (`Noise, then a moth`) has little content, except in scripts without blanks.
     whole = [clause for clause in telling if " " in clause or not clause.isascii()]
     return text.cut((whole or telling or [""])[0], LONGEST_QUOTE_CHARS)
 
 
 def subject(caption: str) -> str:
-    """Return the English noun phrase that a caption is about, such as `the brass lamp`, or an empty string.
+    """Return the English noun phrase that is the subject of a caption, such as `the brass lamp`, or an empty string.
 
-    A heuristic that prefers silence: where it is unsure, the quote serves better.
+    A heuristic that prefers no result: if it is unsure, the quote is better.
     """
     plain = inert(caption)
     if gives_orders(plain):
         return ""
     for sentence in _SENTENCE_ENDS.split(plain):
         phrases = [found for clause in _CLAUSE_ENDS.split(sentence) for found in _noun_phrases(clause)]
-        # `Under a pale sun, the whale waits`: what follows a preposition of place is where, not what.
+        # `Under a pale sun, the whale waits`: a phrase after a preposition of place is a place, not the subject.
         for _, phrase in sorted(phrases, key=lambda found: found[0]):
             return text.cut(phrase, LONGEST_SUBJECT_CHARS)
     return ""
 
 
 def _noun_phrases(clause: str) -> Iterator[tuple[bool, str]]:
-    """Yield each noun phrase that can be a subject, with whether it only says where."""
+    """Yield each noun phrase that can be a subject, with whether it only gives a place."""
     words = _WORD.findall(clause)
     for place, word in enumerate(words):
         # Elsewhere a number counts something beside the point: `my rule was four greens`.

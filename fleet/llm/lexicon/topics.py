@@ -1,6 +1,6 @@
-"""What a text is about, among the things that an agent cares for: the coarse names under which tastes are learnt.
+"""The topic of a text among an agent's interests: the coarse names under which preferences are learned.
 
-Called by `fleet.llm.offline.scanning` and by `fleet.engine` when it tells a batch or a draft. Pure.
+Called by `fleet.llm.offline.scanning` and by `fleet.engine` when it describes a batch or a draft. Pure.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Moderators that are asked over a network."""
+"""Moderators that are called over a network."""

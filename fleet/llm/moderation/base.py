@@ -1,6 +1,6 @@
-"""The interface of moderators that are asked over a network. Implemented by `openai_moderation` and `model_moderation`.
+"""The interface of moderators over a network. Implemented by `openai_moderation` and `model_moderation`.
 
-Called by the runtime. Fails closed: no answer is an error, and the caller publishes nothing until there is one.
+Called by the review. Fails closed: no response is an error, and the caller publishes nothing until there is one.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from fleet.llm.provider import Till
 
 
 class Unanswered(FleetError):
-    """The moderator could not be asked, however often it was tried. `retry_after_s` is its wish, if it has one."""
+    """The moderator did not answer, after all retries. `retry_after_s` is its Retry-After, if it sent one."""
 
     def __init__(self, message: str, *, fix: str | None = None, retry_after_s: float | None = None) -> None:
         super().__init__(message, fix=fix)
@@ -23,7 +23,7 @@ class Unanswered(FleetError):
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """Why a text must not be published, and why a person has to approve it first, by category. Empty: it passes."""
+    """The categories for which a text must not be published, or needs a person's approval. Empty: it passes."""
 
     refused: frozenset[str] = frozenset()
     doubtful: frozenset[str] = frozenset()

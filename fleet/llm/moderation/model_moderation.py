@@ -1,8 +1,8 @@
-"""A configured language model as the moderator: one structured call judges all texts of a draft.
+"""A configured language model as the moderator: one structured call checks all texts of a draft.
 
 Made by `fleet.llm.registry`, called by `fleet.features.publishing.words.review_words` through
-`fleet.llm.moderation.base`. The texts are quoted as data. Calls are paid like those that write words. Never lets a
-text pass for want of a whole answer.
+`fleet.llm.moderation.base`. The texts are quoted as data. Calls are paid like those that write texts. Without a
+complete response no text passes.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from fleet.llm.writer import LEAST_TIMEOUT_S, ModelWriter
 log = logs.get(__name__)
 
 UNJUDGED = "unjudged"
-"""The category of a text that the model would not judge, or judged in no usable form: a person has to."""
+"""The category of a text for which the model gave no usable verdict: a person has to decide."""
 MOST_CHARS = 3_000
-"""Of each text; what is longer is published on no surface, and is doubtful."""
+"""The maximum of each text; a longer one fits no surface, and is doubtful."""
 
 Category = Literal[
     "hate", "harassment", "violence", "self_harm", "sexual", "medical", "financial", "illegal", "private_data",
@@ -124,7 +124,7 @@ class ModelModerator:
             try:
                 judged = _judged_by(writer, prompt, len(texts), till, share_s)
             except (RefusedByModel, Malformed, TooLong) as error:
-                # Another call would most likely end in the same way, and would have to be paid too.
+                # Another call would probably end in the same way, and would have to be paid too.
                 log.warning("texts_not_judged", provider=writer.name, outcome=error.outcome)
                 return [Judgement(doubtful=frozenset({UNJUDGED}))] * len(texts)
             except (ModelError, NotPaidFor) as error:
@@ -176,7 +176,7 @@ def _and_length(judged: Judgement, text: str) -> Judgement:
 
 
 def _judged_by(writer: ModelWriter, prompt: Prompt, number: int, till: Till, within_s: float) -> list[Judgement]:
-    """Make one call, with at most one repair, and pay for it. Raises ModelError, and what the till raises."""
+    """Make one call, with at most one correction, and pay for it. Raises ModelError, and the errors of the till."""
     most = writer.at_most(prompt)
     reserved = till.reserve(writer.name, most)
     try:
@@ -185,7 +185,7 @@ def _judged_by(writer: ModelWriter, prompt: Prompt, number: int, till: Till, wit
         till.settle(reserved, error.usage.calls)
         raise
     except Exception as error:
-        # Whatever a vendor's library comes up with: what the call took nobody knows.
+        # Any error of a vendor's library: the usage of the call is unknown.
         log.exception("moderator_failed", provider=writer.name)
         lost = Transient(f"unexpected: {type(error).__name__}", Usage(writer.name, "unknown", microusd=most))
         till.settle(reserved, lost.usage.calls)

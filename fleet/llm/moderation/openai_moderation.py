@@ -1,7 +1,7 @@
-"""OpenAI's moderation, and every server that speaks it. It costs nothing and asks for a key.
+"""OpenAI's moderation, and compatible servers. It is free and needs a key.
 
 Made by `fleet.llm.registry`, called by `fleet.features.publishing.words.review_words` through
-`fleet.llm.moderation.base`. It believes nothing but a whole answer: as many results as texts, each with its flag and
+`fleet.llm.moderation.base`. It accepts only a complete response: as many results as texts, each with its flag and
 categories.
 """
 
@@ -24,7 +24,7 @@ from fleet.llm.providers import wire
 from fleet.llm.providers.openai_provider import client
 
 BACKOFF_S = (1.0, 2.0, 4.0)
-"""Waits before the three retries, as for words; each is drawn between half of it and the whole."""
+"""Waits before the three retries, as for texts; each is drawn between half of it and the whole."""
 LEAST_S = 0.5
 
 logging.getLogger("openai").setLevel(logging.WARNING)  # below that it writes whole questions and answers
@@ -59,7 +59,7 @@ class OpenAIModerator:
         self._client = client(api_key, base_url)
 
     def judge(self, texts: Sequence[str], *, till: Till, within_s: float) -> list[Judgement]:  # noqa: ARG002 - it is free
-        """Refuse what is flagged; nothing is doubtful. Raises Unanswered."""
+        """Refuse flagged texts; none is doubtful. Raises Unanswered."""
         return [Judgement(refused=flagged) for flagged in self.categories(texts, within_s=within_s)]
 
     def categories(self, texts: Sequence[str], *, within_s: float) -> list[frozenset[str]]:

@@ -1,8 +1,7 @@
-"""Anthropic's models: the Messages API with structured outputs and a cached prefix, and batches for what can wait.
+"""Anthropic's models: the Messages API with structured outputs and a cached prefix, and message batches.
 
 The only file that imports the anthropic SDK; made by `fleet.llm.registry`, called through `fleet.llm.model.BatchModel`.
-It must not retry: the chain does, once, for all vendors. What the SDK raises is translated at `vendor` and goes no
-further.
+It must not retry: the chain does, for all vendors. Errors of the SDK are translated in `vendor` and go no further.
 """
 
 from __future__ import annotations
@@ -30,7 +29,10 @@ _REFUSED = ("content filtering policy",)
 _NO_MONEY = ("credit balance",)
 _OVERLOADED = ("overloaded_error", "rate_limit_error")
 _NOT_TAKEN = frozenset({501, 503, 529})
-"""Failures of a server that mean that it has not taken a batch. After any other, a gateway's 504 above all, it may."""
+"""Statuses which mean that the server has not accepted a batch.
+
+After any other, especially a gateway's 504, it may have.
+"""
 _PASSING = (*_OVERLOADED, "api_error", "timeout_error")
 
 
@@ -70,7 +72,7 @@ class AnthropicModel(Vendor):
             return self._answer(message, began_s)
 
     def _listen(self, prompt: Prompt, timeout_s: float, began_s: float) -> Message:
-        """Take an answer in as it is written. One that is cut short has told what its question took."""
+        """Stream a response. One that is cut short has reported its input tokens."""
         heard: Message | None = None
         asked: Any = self._params(prompt)  # the SDK's type for it excludes streams
         try:
@@ -87,8 +89,11 @@ class AnthropicModel(Vendor):
         return heard
 
     def _so_far(self, heard: Message, began_s: float) -> Usage:
-        """Return what an unfinished answer took. Its own tokens are told at the end, so its bytes are counted instead:
-        a token of JSON is hardly ever shorter than two."""
+        """Return the usage of an unfinished response.
+
+        Its output tokens are reported at the end, so its bytes are counted instead: a token of JSON is hardly ever
+        shorter than two.
+        """
         written = sum(len(block.text.encode()) for block in heard.content if block.type == "text")
         usage = self._usage(heard, began_s)
         return usage.but(output_tokens=max(usage.output_tokens, (written + 1) // 2))
@@ -116,7 +121,7 @@ class AnthropicModel(Vendor):
             return batch.processing_status == "ended"
 
     def collect(self, batch_id: str, *, timeout_s: float) -> Mapping[str, ModelAnswer | ModelError]:
-        """Return what became of each prompt of a batch."""
+        """Return the result of each prompt of a batch."""
         with self._translated(clock.monotonic_s()):
             results = self._client.messages.batches.results(batch_id, timeout=wire.timeout(timeout_s))
             return {one.custom_id: self._result(one) for one in results}
@@ -145,9 +150,9 @@ class AnthropicModel(Vendor):
             {
                 "model": self.model,
                 "max_tokens": prompt.max_output_tokens,
-                # The stable part first: everything up to the mark is cached, and read again by all of this persona.
-                # For an hour: its agents speak minutes apart, and what lives for five is often gone by then and paid
-                # for again (docs/benchmarks.md).
+                # The stable part first: everything up to the mark is cached, and read again by all agents of the
+                # persona. For an hour: they write minutes apart, and a cache of five minutes often expires before
+                # (docs/benchmarks.md).
                 "system": [
                     {"type": "text", "text": prompt.house},
                     {"type": "text", "text": prompt.persona, "cache_control": {"type": "ephemeral", "ttl": "1h"}},
@@ -163,13 +168,13 @@ class AnthropicModel(Vendor):
             raise RefusedByModel("the model would not answer this", usage)
         if message.stop_reason in ("max_tokens", "model_context_window_exceeded"):
             raise TooLong("the answer did not come to its end within its tokens", usage)
-        # Tools were never offered, so a block that asks for one is as good as no block.
+        # No tools were offered, so a block that requests one counts as none.
         return ModelAnswer("".join(block.text for block in message.content if block.type == "text"), usage)
 
     def _usage(self, message: Message, began_s: float | None, *, batch: bool = False) -> Usage:
         took = message.usage
         written = took.cache_creation_input_tokens or 0
-        # A gateway may leave out for how long they live. We ask for an hour, which costs more.
+        # A gateway may leave out the cache's duration. Fleet requests an hour, which costs more.
         hour = written if took.cache_creation is None else took.cache_creation.ephemeral_1h_input_tokens or 0
         return self._unbilled(began_s, batch=batch).but(
             input_tokens=took.input_tokens or 0,
@@ -199,12 +204,12 @@ class AnthropicModel(Vendor):
         return f"{error.status_code} {error.type or ''}: {error.api_message or type(error).__name__}"
 
     def _peculiar(self, error: anthropic.APIStatusError, usage: Usage) -> Exception | None:
-        if error.status_code == 200 and error.type in _PASSING:  # told within a stream that had begun well
+        if error.status_code == 200 and error.type in _PASSING:  # an error within a stream that had begun successfully
             kind = Overloaded if error.type in _OVERLOADED else Transient
             return kind(self._said(error), usage)
         if error.status_code != 400:
             return None
-        told = str(error).casefold()  # one kind of error for all of these, which only its words tell apart
+        told = str(error).casefold()  # one type for all of these errors, distinguished only by their messages
         if any(sign in told for sign in _TOO_LONG):
             return TooLong(self._said(error), usage)
         if any(sign in told for sign in _REFUSED):
@@ -215,7 +220,7 @@ class AnthropicModel(Vendor):
 
 
 def _heard(message: Message | None, event: RawMessageStreamEvent) -> Message | None:
-    """Return the answer with one event of its stream added. Thoughts and blocks of other kinds are left out."""
+    """Return the response with one event of its stream added. Thoughts and blocks of other kinds are left out."""
     if event.type == "message_start":
         return event.message.model_copy(update={"content": []})
     if message is None:

@@ -1,8 +1,8 @@
-"""OpenAI's models, and every server that speaks its chat completions: Ollama, vLLM, gateways.
+"""OpenAI's models, and compatible servers of chat completions: Ollama, vLLM, gateways.
 
-Beside `openai_moderation` the only file that imports the openai SDK; made by `fleet.llm.registry`, called through
-`fleet.llm.model.Model`. It must not retry: the chain does. Servers that lack an option are asked again without it,
-once, and the lesson is kept.
+Besides `openai_moderation` the only file that imports the openai SDK; made by `fleet.llm.registry`, called through
+`fleet.llm.model.Model`. It must not retry: the chain does. If a server lacks an option, the call is repeated once
+without it, and later calls omit it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from fleet.llm.providers import wire
 from fleet.llm.providers.vendor import Vendor, turns
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
-_NO_KEY = "none"  # servers on one's own machine ask for no key, and the SDK insists on one
+_NO_KEY = "none"  # local servers need no key, and the SDK insists on one
 _OPTIONS = ("response_format", "json_schema", "json_object", "reasoning_effort", "max_completion_tokens",
             "prompt_cache_key", " stream", "structured output", "guided", "grammar")  # fmt: skip
 _TOO_LONG = ("context_length", "context length", "maximum context", "too many tokens", "prompt is too long")
@@ -33,7 +33,7 @@ _REFUSED = ("content_policy", "content_filter", "moderation_blocked")
 
 
 def client(api_key: str, base_url: str) -> openai.OpenAI:
-    """Return a client that never retries and whose answers are bounded; of OpenAI itself without a `base_url`."""
+    """Return a client that never retries and whose responses are limited; for OpenAI itself without a `base_url`."""
     return openai.OpenAI(
         api_key=api_key or _NO_KEY, base_url=base_url or DEFAULT_BASE_URL, max_retries=0, default_headers=wire.HEADERS,
         http_client=wire.bounded(openai.DefaultHttpxClient(follow_redirects=False)),
@@ -76,7 +76,7 @@ class OpenAIModel(Vendor):
                     raise lesson.rejected from lesson
                 dialect += 1
             else:
-                self._dialect = max(self._dialect, dialect)  # what helped is remembered
+                self._dialect = max(self._dialect, dialect)  # remember the dialect that worked
                 return answer
 
     def look(self, *, timeout_s: float) -> None:
@@ -174,7 +174,7 @@ def _heard(chunks: Iterable[ChatCompletionChunk]) -> _Said:
             content += choice.delta.content or ""
             refusal += choice.delta.refusal or ""
             finish_reason = choice.finish_reason or finish_reason
-        usage = chunk.usage or usage  # told last, in a chunk of its own
+        usage = chunk.usage or usage  # reported last, in a separate chunk
     return _Said(content, refusal, finish_reason, usage)
 
 
@@ -187,9 +187,9 @@ class _OptionUnknown(Exception):
 
 
 _MOST_PLAIN = 4
-"""Dialects, from what OpenAI understands to what every server does: 0 all options, 1 without thinking and without a
-stream, 2 with the older name of the limit, which newer models refuse, 3 any JSON object instead of a schema, 4 nothing
-but the limit."""
+"""Dialects, from OpenAI's to the simplest: 0 all options, 1 without thinking and without a stream, 2 with the older
+name of the limit, which newer models refuse, 3 any JSON object instead of a schema, 4 only the limit.
+"""
 
 
 def _options(prompt: Prompt, effort: str, dialect: int) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""What all vendors' models have in common: how an error of theirs becomes one of ours, what a repair is told, usage.
+"""Shared by all vendors: translation of errors, corrections of responses, usage.
 
-Base of `anthropic_provider` and `openai_provider`, each of which says only what is particular to its vendor. Knows no
-SDK: both are built alike, so that a status, headers and a base class of errors are all that is needed. Never retries.
+Base of `anthropic_provider` and `openai_provider`, which contain only what is specific to their vendor. Knows no SDK:
+both are built alike, so a status, headers and a base class of errors suffice. Never retries.
 """
 
 from __future__ import annotations
@@ -49,17 +49,17 @@ class Vendor(ABC):
         self._effort = effort
         self._streams = streams
         self._now = now
-        # Below that the SDKs, whose loggers have the vendors' names, write whole answers, and servers like to repeat
-        # the key that they refuse.
+        # Below that level the SDKs, whose loggers have the vendors' names, log whole responses, and servers often
+        # repeat the key that they refuse.
         logging.getLogger(self.provider).setLevel(logging.WARNING)
 
     @abstractmethod
     def _said(self, error: Any) -> str:
-        """Return what a server said about its refusal, in a line."""
+        """Return a server's error message, in a line."""
 
     @abstractmethod
     def _peculiar(self, error: Any, usage: Usage) -> Exception | None:
-        """Return what an answer means that means something else than its status alone, or None."""
+        """Return the error for a response whose status alone would be misleading, or None."""
 
     def _unbilled(self, began_s: float | None, *, batch: bool = False) -> Usage:
         """Return the usage of a call that took nothing but time."""
@@ -68,7 +68,7 @@ class Vendor(ABC):
 
     @contextmanager
     def _translated(self, began_s: float) -> Iterator[None]:
-        """Raise in our own words whatever the SDK raises, also for answers that are none (no JSON, no usage)."""
+        """Translate every error of the SDK, also for invalid responses (no JSON, no usage)."""
         try:
             yield
         except (self._any_error, *BROKEN_LINES) as error:
@@ -83,7 +83,7 @@ class Vendor(ABC):
         return self._peculiar(error, usage) or self._of_status(error, usage)  # type: ignore[arg-type]
 
     def _cut_short(self, error: Exception, usage: Usage) -> Exception:
-        """Return what a stream means that ended with an error, whose server had said what the call takes so far."""
+        """Return the error for a stream that was cut short after its server had reported the input tokens."""
         ours = self._ours(error, usage)
         if isinstance(ours, Transient):
             ours.unmetered = False
@@ -105,7 +105,7 @@ class Vendor(ABC):
 
 
 def turns(prompt: Prompt) -> list[dict[str, str]]:
-    """Return the messages of a prompt after its standing part: the moment, then each answer with what is wrong."""
+    """Return the messages of a prompt after its cached part: the situation, then each response with its problem."""
     told = [{"role": "user", "content": prompt.moment}]
     for answer, problem in prompt.turns:
         again = f"That answer cannot be used. {problem} Answer again, with the JSON object alone."

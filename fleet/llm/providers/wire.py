@@ -1,7 +1,7 @@
-"""What all vendors' clients need of the wire: answers bounded in size and time, a server's wish to be left alone.
+"""HTTP for all vendors' clients: responses limited in size and time, Retry-After.
 
-Called by the vendors' files alone. Their SDKs bound each read, not the whole answer, so a
-server that drips would hold a worker for hours; and they read as much as it sends.
+Called by the vendors' files alone. Their SDKs limit each read, not the whole response, so a slow server would block a
+worker for hours; and they read any amount.
 """
 
 from __future__ import annotations
@@ -18,7 +18,10 @@ from fleet import __version__
 from fleet.core.workarounds import httpx as http_deadline
 
 HEADERS = {"User-Agent": f"Fleet/{__version__}", "Accept-Encoding": "identity"}
-"""What every question says beside its key. A packed answer could unfold to any size after it was measured."""
+"""The headers of every request besides its key.
+
+A compressed response could expand to any size after it was measured.
+"""
 MAX_ANSWER_BYTES = 2 * 1024 * 1024
 MAX_BATCH_BYTES = 64 * 1024 * 1024
 CONNECT_S = 5.0
@@ -32,7 +35,7 @@ _NEVER_SENT = (
 
 
 class _Bounded(httpx2.SyncByteStream):
-    """A stream that ends with an error when it is too long."""
+    """A stream that raises an error when it is too long."""
 
     def __init__(self, stream: httpx2.SyncByteStream, *, limit_bytes: int) -> None:
         self._stream = stream
@@ -51,7 +54,7 @@ class _Bounded(httpx2.SyncByteStream):
 
 
 def bounded(client: Client) -> Client:
-    """Return a vendor's client whose answers are bounded in size, and in time from the question on."""
+    """Return a vendor's client whose responses are limited in size, and in time from the request on."""
     client.event_hooks = {"response": [_bound]}
     http_deadline.bound(client, httpx2.ReadTimeout)
     return client
@@ -67,7 +70,7 @@ def _bound(response: httpx2.Response) -> None:
 
 
 def went_out(error: BaseException | None) -> bool:
-    """Say whether a question may have reached the server before this error, whose causes are looked through."""
+    """Return whether a request may have reached the server before this error, by its chain of causes."""
     while error is not None:
         if isinstance(error, _NEVER_SENT):
             return False
@@ -81,7 +84,7 @@ def timeout(timeout_s: float) -> httpx2.Timeout:
 
 
 def retry_after_s(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Return how long a server wants to be left alone, in seconds up to an hour; None when it says nothing usable."""
+    """Return a server's Retry-After, in seconds up to an hour; None without a usable one."""
     for name, scale in (("retry-after-ms", 1_000.0), ("retry-after", 1.0)):
         try:
             wish_s = float(headers.get(name, "")) / scale

@@ -39,6 +39,8 @@ class RunInfo:
     urls: Mapping[str, str] = field(default_factory=dict, repr=False)
     ports: Mapping[str, int] = field(default_factory=dict)
     processes: Mapping[str, Recorded] = field(default_factory=dict)
+    token: str = field(default="", repr=False)
+    """What the command line of this home sends to the dashboard; new for each run."""
 
     @property
     def pid(self) -> int:
@@ -113,6 +115,7 @@ def _to_json(info: RunInfo) -> dict[str, Any]:
         "fleet": [info.fleet.pid, info.fleet.started],
         "urls": dict(info.urls),
         "ports": dict(info.ports),
+        "token": info.token,
         "processes": {
             name: [one.ref.pid, one.ref.started, int(one.stop_signal)] for name, one in info.processes.items()
         },
@@ -127,6 +130,7 @@ def _from_json(data: Any) -> RunInfo | None:
         boot=str(data["boot"]),
         urls={str(key): str(url) for key, url in data["urls"].items()},
         ports={str(key): int(port) for key, port in data["ports"].items()},
+        token=str(data.get("token", "")),
         processes={
             str(name): Recorded(proc.ProcessRef(int(pid), int(started)), signal.Signals(stop))
             for name, (pid, started, stop) in data["processes"].items()

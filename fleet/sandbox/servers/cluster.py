@@ -185,7 +185,7 @@ def _must_match(cluster: Cluster) -> None:
     if made_by != str(cluster.programs.version):
         raise InvalidInput(
             f"{cluster.data} was made by PostgreSQL {made_by}, but {cluster.programs.version} was found.",
-            fix=f"Install PostgreSQL {made_by}, or move the folder away to begin anew.",
+            fix=f"Install PostgreSQL {made_by}, or move the folder away to start with an empty database.",
         )
     expected = cluster.run_as.setuid[0] if cluster.run_as.setuid else os.geteuid()
     if owner != expected:

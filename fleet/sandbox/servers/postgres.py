@@ -161,7 +161,7 @@ class EmbeddedPostgres(EmbeddedServer):
         if refused in (refusal or "") and refused in self.child.said():
             raise InvalidInput(
                 f"The password in {self.password_path} is not that of the database in {self._place().data}.",
-                fix="Restore that file, or move both away to begin anew.",
+                fix="Restore that file, or move both away to start with an empty database.",
             )
         return refusal is None
 

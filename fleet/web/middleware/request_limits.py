@@ -11,7 +11,7 @@ from python_multipart.multipart import parse_options_header
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from fleet.access import Principal
+from fleet.access import Principal, Via
 from fleet.core.errors import FleetError
 from fleet.core.net.hosts import without_escapes
 from fleet.core.net.rate_limit import RateLimit
@@ -63,7 +63,7 @@ class Intake:
             who = await principal_of(request)
         except FleetError as error:
             return as_problem(error), []
-        if most == 0:
+        if most == 0 or (who is not None and who.via is Via.TERMINAL):
             return self._unknown(who, kind), []
         caller = f"address {address_of(request)}" if who is None else f"{who.via} {who.user_id}"
         allowed, bucket = self._limits[kind].use(caller)

@@ -22,6 +22,8 @@ from fleet.core.errors import InvalidInput, NotFound
 
 MOST = 200
 _CHECK_BYTES = 8
+_UNCHECKED = {"limit", "cursor", "since", "until"}
+"""May differ from page to page: "since 2 h ago" is another moment a minute later."""
 LARGEST_ID = 2**63 - 1
 
 T = TypeVar("T")
@@ -90,7 +92,7 @@ class Paging(BaseModel):
             raise _broken() from None
 
     def _check(self, said: str, of: str) -> bytes:
-        about = [type(self).__name__, of, self.model_dump(mode="json", exclude={"limit", "cursor"}), said]
+        about = [type(self).__name__, of, self.model_dump(mode="json", exclude=_UNCHECKED), said]
         return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).digest()[:_CHECK_BYTES]
 
 

@@ -127,8 +127,10 @@ def _is_list(annotation: object) -> bool:
 
 AgentName = Annotated[str, Path(max_length=60, description="username or id", examples=["ada_lovelace"])]
 AgentFilter = Annotated[str, line(60), Field(description="username or id")]
+IdPrefix = Annotated[str, Path(max_length=60, description="id, or its first 4 or more characters",
+                               examples=["5aaa9a23"])]  # fmt: skip
+"""An id in a path; `fleet.core.prefixes` finds the row and refuses what is no id."""
 Reason = Annotated[str, prose(200)]
-Weight = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
 
 
 class MovedOut(BaseModel):

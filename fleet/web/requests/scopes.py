@@ -7,8 +7,8 @@ import uuid
 from fleet.accounts import service as accounts
 from fleet.core.errors import InvalidInput
 from fleet.engine.agents import lookup
-from fleet.engine.controls import ALL
 from fleet.engine.deps import Deps
+from fleet.engine.scopes import ALL
 
 
 def key_of(scope: str, key: str) -> str:

@@ -23,7 +23,7 @@ agents_api, agents_cli, personas_api, personas_cli = (
 personas = library.load()
 designer = personas.get("ux_designer")
 assert designer.character.manner == "minimal"
-assert personas_cli.persona_data(designer)["manner"] == "minimal"
+assert ("Manner", "minimal") in personas_cli.character_facts(designer.character.values())
 with tempfile.TemporaryDirectory() as folder:
     file = Path(folder) / "own.yaml"
     renamed = (library.SHIPPED / "ux_designer.yaml").read_text(encoding="utf-8").replace("\nvibe:", "\nmanner:")

@@ -25,24 +25,14 @@ AT = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 AGENT = uuid.uuid4()
 
 
-class Names:
-    """The names of one agent, without a database."""
-
-    names = {AGENT: Named("studio_bright_1", "Bright Studio", "product_photographer")}
-
-    describe = staticmethod(event_text.describe)
-
-    def name(self, event: Event) -> str:
-        return str(event.payload.get("agent") or "")
-
-    def emoji(self, event: Event) -> str:
-        return "📷" if event.agent_id == AGENT else ""
-
-
 def told(subject: str, *, verbose: bool = False, agent_id: uuid.UUID | None = AGENT, **payload: Any) -> str | None:
     """Return the line for an event, without its time."""
-    event = Event(Position(1, 1), AT, subject, agent_id, None, payload)
-    text = cli_feed.line(event, Names(), verbose=verbose)  # type: ignore[arg-type]
+    found = event_text.describe(Event(Position(1, 1), AT, subject, agent_id, None, payload))
+    event = {
+        "subject": subject, "payload": payload, "occurred_at": AT.isoformat(), "name": payload.get("agent") or "",
+        "emoji": "📷" if agent_id == AGENT else "", "words": found.words if found else None,
+    }  # fmt: skip
+    text = cli_feed.line(event, verbose=verbose)
     return None if text is None else text.plain[9:]
 
 
@@ -89,7 +79,7 @@ def test_an_agent_that_a_budget_is_for_is_called_by_its_username_and_all_are_ask
 
     def names(_: object, ids: set[uuid.UUID]) -> Mapping[uuid.UUID, Named]:
         asked.append(ids)
-        return Names.names
+        return {AGENT: Named("studio_bright_1", "Bright Studio", "product_photographer")}
 
     monkeypatch.setattr(lookup, "names", names)
     said = [

@@ -53,6 +53,10 @@ def test_an_agent_is_made_with_a_personas_character_and_ones_own_words(api: Test
         (ADA | {"interval_s": {"min": 2**70}}, "body.interval_s.min"),
         (ADA | {"interval_s": {"min": 9, "max": 2}}, "interval"),
         (ADA | {"interval_s": {"min": True}}, "body.interval_s.min"),
+        (ADA | {"interval_s": {"max": 604_801}}, "body.interval_s.max"),
+        (ADA | {"autonomy": "feral"}, "body.autonomy"),
+        (ADA | {"scan_interval_s": 7}, "body.scan_interval_s"),
+        (ADA | {"start": "yes"}, "body.start"),
     ],
 )
 def test_a_wrong_agent_is_refused_in_words(api: TestClient, body: dict[str, object], words: str) -> None:
@@ -62,6 +66,19 @@ def test_a_wrong_agent_is_refused_in_words(api: TestClient, body: dict[str, obje
     assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
     assert words in answer.json()["detail"]
     assert usernames(api) == []
+
+
+def test_an_agent_is_created_in_a_mode_and_started_at_once(web: Web, api: TestClient) -> None:
+    body = ADA | {"autonomy": "supervised", "scan_interval_s": 900, "config": {"audience": "friends"}, "start": True}
+    ada = api.post("/api/v1/agents", json=body).json()
+    assert (ada["status"], ada["autonomy"], ada["scan_interval_s"]) == ("running", "supervised", 900)
+    assert (ada["audience"], ada["drafts"]["undecided"]) == ("friends", 0)
+    editor = web.program("admin", (Permission.AGENTS_VIEW, Permission.AGENTS_EDIT))
+    refused = editor.post("/api/v1/agents", json=body | {"username": "bob_1"})
+    assert (refused.status_code, "agents.control" in refused.json()["detail"]) == (403, True)
+    assert editor.post("/api/v1/agents", json=body | {"username": "bob_1", "start": False}).status_code == 201
+    assert editor.get("/api/v1/agents/bob_1").json()["drafts"] is None  # its scopes do not show drafts
+    assert api.get("/api/v1/agents/bob_1").json()["drafts"] is not None
 
 
 def test_a_persona_that_nobody_knows_is_not_found(api: TestClient) -> None:
@@ -90,6 +107,7 @@ def test_agents_are_listed_page_by_page_with_filters(api: TestClient, fleet: Fle
     assert usernames(api, "?persona=ai_artist&status=running") == ["eve_0", "eve_2"]
     assert usernames(api, "?text=_4") == ["eve_4"]
     assert usernames(api, "?autonomy=supervised") == []
+    assert api.get("/api/v1/agents?kind=galery").status_code == 422
 
 
 def test_an_agent_that_came_or_went_between_two_pages_moves_no_other(api: TestClient, fleet: Fleet) -> None:
@@ -143,6 +161,7 @@ def test_an_agent_lives_by_the_api(api: TestClient, fleet: Fleet) -> None:
     assert api.post(f"{at}/stop").json() == {"changed": True}
     assert api.delete(at).status_code == 204
     assert api.get(at).status_code == 404
+    assert api.get(f"{at}?deleted=true").json()["deleted_at"]
 
 
 def test_all_agents_or_those_of_a_persona_are_told_at_once(api: TestClient, fleet: Fleet) -> None:

@@ -10,11 +10,12 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
 from fleet.cli.app import cli as root
-from fleet.engine.agents.models import AgentStatus
+from fleet.engine.agents.status import AgentStatus
 from fleet.engine.dispatch import dispatch
 from fleet.engine.jobs.ticks import TickKey
 from fleet.engine.tick import tick
@@ -24,6 +25,7 @@ from tests.factories import Fleet
 AGENT_KEYS = {
     "id", "username", "name", "kind", "status", "autonomy", "surface", "owner", "personality", "vibe", "interests",
     "scans", "scan_interval_s", "audience", "heeds_agents", "draft_days",
+    "real_interval_s",
     "tick_no", "next_tick_at", "paused_until", "pause_reason", "current_action", "last_action_at", "last_thought",
     "remote_account", "created_at", "updated_at", "deleted_at", "persona", "weights", "interval_s", "totals",
     "config",
@@ -63,7 +65,7 @@ def test_seed_prints_the_usernames_and_a_second_run_adds_others(cli: Cli) -> Non
     first = cli("seed", "-n", "3", "--seed", "7").stdout.split()
     second = cli("seed", "-n", "2", "--seed", "7").stdout.split()
     assert len(set(first + second)) == 5
-    assert cli.json("agents", "list")["total"] == 5
+    assert {agent["username"] for agent in cli.json("agents", "list")["items"]} >= {*first, *second}
 
 
 def test_seed_starts_only_when_asked(cli: Cli) -> None:
@@ -87,9 +89,12 @@ def test_a_list_pages_and_says_how_much_there_is(cli: Cli) -> None:
     cli("seed", "-n", "7")
     first = cli("agents", "list", "--limit", "5")
     assert len(first.stdout.splitlines()) == 1 + 5
-    assert "5 of 7 agents; --offset 5 shows the next." in first.stderr
-    assert "2 of 7 agents." in cli("agents", "list", "--limit", "5", "--offset", "5").stderr
-    assert "No agents from 50; there are 7." in cli("agents", "list", "--offset", "50").stderr
+    said = re.fullmatch(r"5 agents\. More: (--cursor) (\S+)\n", first.stderr)
+    assert said
+    following = cli("agents", "list", "--limit", "5", *said.groups())
+    assert following.stderr == "2 agents.\n"
+    assert not {*first.stdout.splitlines()[1:]} & {*following.stdout.splitlines()[1:]}
+    assert cli("agents", "list", "--status", "error").stderr == "No agents.\n"
 
 
 def test_quiet_leaves_the_answer_and_drops_the_remarks(cli: Cli) -> None:
@@ -103,12 +108,12 @@ def test_quiet_leaves_the_answer_and_drops_the_remarks(cli: Cli) -> None:
 def test_the_keys_of_an_agent_are_stable(cli: Cli) -> None:
     cli("seed", "-n", "1")
     page = cli.json("agents", "list")
-    assert set(page) == {"items", "total", "limit", "offset"}
+    assert set(page) == {"items", "next"}
     assert set(page["items"][0]) == AGENT_KEYS
     username = page["items"][0]["username"]
     shown = cli.json("agents", "show", username)
-    assert shown == page["items"][0]
-    assert shown["created_at"].endswith("+00:00")
+    assert shown == page["items"][0] | {"drafts": None}
+    assert shown["created_at"].endswith("Z")
 
 
 def test_the_manual_lists_the_keys(cli: Cli, fleet: Fleet) -> None:
@@ -130,6 +135,8 @@ def test_lists_filter(cli: Cli, fleet: Fleet) -> None:
     assert found("--persona", "data_viz") == ["bob_1"]
     assert found("--find", "AN") == ["ann_1"]
     assert found("--find", "%") == []
+    assert found("--kind", "gallery", "--autonomy", "autonomous") == ["ann_1", "bob_1"]
+    assert found("--autonomy", "supervised") == []
 
 
 def test_hostile_names_are_shown_and_not_obeyed(cli: Cli, fleet: Fleet) -> None:
@@ -167,6 +174,23 @@ def test_create_without_a_persona_has_weights_all_the_same(cli: Cli) -> None:
     assert sum(agent["weights"].values()) > 0
 
 
+def test_create_has_all_options_that_edit_has(cli: Cli) -> None:
+    create, edit = (root.get_command(click.Context(root), "agents").commands[name] for name in ("create", "edit"))
+    assert {one.name for one in edit.params} - {"name"} <= {one.name for one in create.params}
+    cli("agents", "create", "neon_1", "--autonomy", "supervised", "--scan-every", "15m", "--draft-days", "3", "--start",
+        "--config", "heeds_agents=true", "--min-interval", "20")  # fmt: skip
+    agent = cli.json("agents", "show", "neon_1")
+    assert (agent["autonomy"], agent["scan_interval_s"], agent["draft_days"]) == ("supervised", 900, 3)
+    assert (agent["heeds_agents"], agent["interval_s"], agent["status"]) == (True, {"min": 20, "max": 300}, "running")
+
+
+def test_a_pause_is_told_as_people_say_it(cli: Cli, fleet: Fleet) -> None:
+    fleet.agent(username="ann_1", min_interval_s=60, max_interval_s=300)
+    assert re.search(r"Pause between +about 1 to 5 min *\n", cli("agents", "show", "ann_1").stdout)
+    shown = cli("agents", "show", "ann_1", FLEET_TEMPO="10").stdout
+    assert re.search(r"Pause between +about 1 to 5 min; in real time about 6 to 30 s *\n", shown)
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
@@ -178,14 +202,15 @@ def test_create_without_a_persona_has_weights_all_the_same(cli: Cli) -> None:
         (["neon_1", "--post", "nan"], 2, ""),
         (["neon_1", "--min-interval", "60", "--max-interval", "5"], 2, "interval"),
         (["neon_1", "--name", "x" * 101], 2, "100 is the most"),
-        (["neon_1", "--name", ""], 2, "1 to 100"),
+        (["neon_1", "--name", ""], 2, "name: String should have at least 1 character"),
+        (["neon_1", "--config", "draft_days=many"], 2, "1 to 90 days"),
     ],
 )
 def test_create_refuses_what_cannot_be(cli: Cli, fleet: Fleet, arguments: list[str], code: int, words: str) -> None:
     fleet.agent(username="taken_1")
     result = cli("agents", "create", *arguments, code=code)
-    assert words in result.stderr
-    assert cli.json("agents", "list")["total"] == 1
+    assert words in result.stderr and "body." not in result.stderr
+    assert [agent["username"] for agent in cli.json("agents", "list")["items"]] == ["taken_1"]
 
 
 def test_edit_changes_what_is_named_and_nothing_else(cli: Cli, fleet: Fleet) -> None:
@@ -208,8 +233,8 @@ def test_delete_asks_and_without_an_answer_deletes_nobody(cli: Cli, fleet: Fleet
     assert "--yes" in result.stderr
     assert cli.json("agents", "show", "ann_1")["deleted_at"] is None
     cli("agents", "delete", "ann_1", "--yes")
-    assert cli.json("agents", "list")["total"] == 0
-    assert cli.json("agents", "list", "--deleted")["total"] == 1
+    assert cli.json("agents", "list")["items"] == []
+    assert [agent["username"] for agent in cli.json("agents", "list", "--deleted")["items"]] == ["ann_1"]
     assert "deleted" in cli("agents", "show", "ann_1").stdout
 
 
@@ -255,8 +280,8 @@ def test_decisions_tell_what_and_why(cli: Cli, fleet: Fleet) -> None:
     shown = cli("agents", "decisions", "ann_1", columns=120)
     assert "decided" in shown.stdout
     assert "I have an idea" in shown.stdout
-    assert "1 of 1 decisions." in shown.stderr
+    assert shown.stderr == "1 decision.\n"
     page = cli.json("agents", "decisions", "ann_1")
-    assert page["total"] == 1
+    assert len(page["items"]) == 1
     assert "inputs" not in page["items"][0]
     assert cli.json("agents", "decisions", "ann_1", "--inputs")["items"][0]["inputs"]["username"] == "ann_1"

@@ -18,8 +18,8 @@ from fleet.core.db import Tx
 from fleet.core.errors import Conflict, InvalidInput, NotFound
 from fleet.engine.agents import commands, lookup
 from fleet.engine.agents.commands import NewAgent
-from fleet.engine.agents.models import AgentStatus
 from fleet.engine.agents.queries import AgentFilter
+from fleet.engine.agents.status import AgentStatus
 from fleet.engine.attempts.perform import perform
 from fleet.engine.dispatch import dispatch
 from fleet.engine.jobs import ticks

@@ -81,7 +81,7 @@ def test_deciding_again_does_nothing_and_otherwise_is_an_error(cli: Cli, fleet: 
     request = short(propose(fleet))
     cli("approvals", "reject", request, code=2)
     cli("approvals", "reject", request, "--reason", "dull")
-    assert "before" in cli("approvals", "reject", request, "--reason", "dull").stdout
+    assert "Already rejected" in cli("approvals", "reject", request, "--reason", "dull").stdout
     assert "rejected already" in cli("approvals", "approve", request, code=4).stderr
     cli("approvals", "show", "00000000", code=3)
 
@@ -103,7 +103,7 @@ def test_of_several_each_is_told(cli: Cli, fleet: Fleet) -> None:
     assert short(own) in told.stderr
     more = [propose(fleet), propose(fleet)]
     found = cli.json("approvals", "approve", *(str(one.id) for one in more))["items"]
-    assert [(one["state"], one["settled"], one["error"]) for one in found] == [("approved", True, None)] * 2
+    assert [(one["decided"]["state"], one["problem"]) for one in found] == [("approved", None)] * 2
 
 
 def test_two_people_and_a_revision_that_was_seen(cli: Cli, fleet: Fleet, tmp_path: Path) -> None:
@@ -131,8 +131,8 @@ def test_lists_filter_and_go_down_by_key(cli: Cli, fleet: Fleet) -> None:
     made = [propose(fleet, agent_id=agent if number else None) for number in range(3)]
     other = propose(fleet, resource="listing")
     first = cli("approvals", "list", "--limit", "2")
-    before = first.stderr.partition("--before ")[2].split()[0]
-    assert [one["id"] for one in cli.json("approvals", "list", "--before", before)["items"]] == [
+    cursor = first.stderr.partition("--cursor ")[2].split()[0]
+    assert [one["id"] for one in cli.json("approvals", "list", "--cursor", cursor)["items"]] == [
         str(made[1].id), str(made[0].id)
     ]  # fmt: skip
     assert len(cli.json("approvals", "list", "--agent", "ann_1")["items"]) == 2
@@ -144,7 +144,7 @@ def test_keys_are_stable_and_hostile_words_are_only_words(cli: Cli, fleet: Fleet
     request = propose(fleet, summary=HOSTILE, payload={HOSTILE: HOSTILE}, before={HOSTILE: "x\x1b[2J"})
     assert set(cli.json("approvals", "list")["items"][0]) == REQUEST_KEYS
     whole = cli.json("approvals", "show", short(request))
-    assert set(whole) == REQUEST_KEYS | {"payload", "before", "facts", "diff", "decisions"}
+    assert set(whole) == REQUEST_KEYS | {"payload", "before", "facts", "diff", "record"}
     for output in (cli("approvals", "list").stdout, cli("approvals", "show", short(request)).stdout):
         assert not {"\x1b", "\x07", "\u202e"} & set(output)
         assert "[red]" in output
@@ -171,7 +171,7 @@ def test_a_payload_is_edited_by_name_as_text_or_as_data(cli: Cli, fleet: Fleet) 
     told = cli("approvals", "edit", short(request), "--set", "text=12", "--set", "size=12", "--set", "more=a=b")
     assert "Revision 2 waits" in told.stdout
     assert approving.show(fleet.deps, short(request))[0].payload == {"text": "12", "size": 12, "more": "a=b"}
-    assert "already" in cli("approvals", "edit", short(request), "--set", "text=12").stderr
+    assert "says that already" in cli("approvals", "edit", short(request), "--set", "text=12").stderr
     assert "as JSON" in cli("approvals", "edit", short(request), "--set", "size=twelve", code=2).stderr
     assert "NAME=VALUE" in cli("approvals", "edit", short(request), "--set", "text", code=2).stderr
     cli("approvals", "edit", short(request), "--set", "text=x", "--revision", "1", code=4)

@@ -74,6 +74,7 @@ def test_harmless_words_pass(words: str) -> None:
     assert (verdict.ok, verdict.text, verdict.findings) == (True, words, ())
 
 
+@pytest.mark.long
 def test_nothing_that_the_shipped_personas_write_is_refused() -> None:
     writer, dice = OfflineProvider(), random.Random(11)
     for persona_id in LIBRARY.ids:

@@ -61,6 +61,7 @@ def as_people_write(phrase: str) -> Iterator[str]:
             yield from (re.sub(rf"\b{full}\b", one, phrase) + "!" for one in short)
 
 
+@pytest.mark.long
 def test_every_alternative_of_every_entry_is_refused_as_people_write_it() -> None:
     missed = []
     by_rule: dict[str, Lexicon] = {}
@@ -108,6 +109,7 @@ def test_what_may_break_a_rule_is_not_published(rule: str) -> None:
     assert [words for words in BAD[rule] if review.review(words, Kind.CAPTION, "floimg", SHIPPED).ok] == []
 
 
+@pytest.mark.long
 def test_honest_captions_pass() -> None:
     verdicts = {words: review.review(words, Kind.CAPTION, "floimg", SHIPPED) for words in CAPTIONS}
     assert len(verdicts) > 350

@@ -49,12 +49,13 @@ def test_a_scope_is_held_back_for_a_while_and_let_go(api: TestClient, fleet: Fle
     held = {"scope": "agent", "key": "ada_1"}
     assert api.post("/api/v1/controls/pause", json=held | {"reason": "rest", "for_s": 60}).json() == {"changed": True}
     (hold,) = api.get("/api/v1/controls").json()["items"]
-    assert (hold["scope"], hold["reason"], hold["set_by"], bool(hold["until"])) == (
+    assert (hold["scope"], hold["name"], hold["set_by"], bool(hold["until"])) == (
         "agent",
-        "rest",
+        "ada_1",
         "api:owner-api",
         True,
     )
+    assert hold["words"] == "agent ada_1 is paused: rest"
     assert api.post("/api/v1/controls/resume", json=held).json() == {"changed": True}
     assert api.post("/api/v1/controls/pause", json={"scope": "fleet"}).json() == {"changed": True}
     assert api.post("/api/v1/controls/pause", json={"scope": "kind", "key": "dance"}).status_code == 422
@@ -89,6 +90,21 @@ def test_costs_are_summed_and_budgets_set_allowed_and_removed(api: TestClient, f
     for wrong in (-1, 10**13, "5", 0.5, True):
         assert api.put(at, json={"microusd": wrong}).status_code == 422
     assert api.put("/api/v1/budgets/persona/nobody/day", json={"microusd": 5}).status_code == 404
+
+
+def test_amounts_may_be_dollars_and_are_taken_exactly(api: TestClient) -> None:
+    at = "/api/v1/budgets/fleet/*/day"
+    assert api.put(at, json={"limit_usd": "0.29"}).json()["limit_microusd"] == 290_000
+    assert api.post(f"{at}/allow", json={"more_usd": "2.000001"}).json()["allowance_microusd"] == 2_000_001
+    wrong = (
+        {},
+        {"limit_usd": 2.5},
+        {"limit_usd": "2.5", "microusd": 5},
+        {"limit_usd": "-1"},
+        {"limit_usd": "0.0000001"},
+    )
+    assert [api.put(at, json=one).status_code for one in wrong] == [422] * 5
+    assert api.post(f"{at}/allow", json={"microusd": 0}).status_code == 422
 
 
 def test_personas_are_told_with_their_week(api: TestClient) -> None:

@@ -23,7 +23,7 @@ from tests.factories import WITHIN_S, Fleet
 from tests.features.agents.test_cli import Cli
 
 STATUS_KEYS = {
-    "agents", "jobs", "dead", "holds", "kill_switch", "queues", "broker_problem", "oldest_tick_s",
+    "agents", "agents_by_persona", "jobs", "dead", "holds", "kill_switch", "queues", "broker_problem", "oldest_tick_s",
     "most_overdue_agent_s", "in_flight", "unknown", "totals", "tempo", "dry_run", "gallery_url",
 }  # fmt: skip
 
@@ -51,13 +51,13 @@ def decided(fleet: Fleet) -> uuid.UUID:
 def test_the_kill_switch_goes_on_without_asking_and_off_only_when_asked(cli: Cli, fleet: Fleet) -> None:
     assert "is on: no write begins" in cli("kill-switch", "on", "--reason", "fire").stdout
     assert "was on already" in cli("kill-switch", "on").stdout
-    assert cli.json("kill-switch", "status")["on"] is True
+    assert cli.json("kill-switch", "status")["kill_switch"] is True
     assert "fire" in cli("status", columns=120).stdout
     assert "--yes" in cli("kill-switch", "off", code=2).stderr
     assert cli.json("status")["kill_switch"] is True
     assert "is off" in cli("kill-switch", "off", "-y").stdout
     assert "was not on" in cli("kill-switch", "off", "-y").stdout
-    assert cli.json("kill-switch", "status") == {"on": False, "holds": []}
+    assert cli.json("kill-switch", "status") == {"kill_switch": False, "items": []}
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_a_dead_broker_is_one_warning_and_the_work_is_kept(cli: Cli, fleet: Flee
     result = cli("trigger", "ann_1", FLEET_BROKER_URL="redis://:hush@127.0.0.1:1/0")
     assert "It is stored" in result.stderr
     assert "hush" not in result.output
-    assert cli.json("agents", "decisions", "ann_1")["total"] == 1
+    assert len(cli.json("agents", "decisions", "ann_1")["items"]) == 1
 
 
 def test_status_counts_what_there_is(cli: Cli, fleet: Fleet) -> None:
@@ -130,9 +130,8 @@ def test_status_counts_what_there_is(cli: Cli, fleet: Fleet) -> None:
     fleet.agent()
     seen = cli.json("status")
     assert set(seen) == STATUS_KEYS
-    assert seen["agents"]["total"] == 3
-    assert seen["agents"]["by_status"] == {"running": 2, "paused": 0, "idle": 1, "error": 0}
-    assert seen["agents"]["by_persona"]["ai_artist"] == {"idle": 1, "running": 1}
+    assert seen["agents"] == {"running": 2, "paused": 0, "idle": 1, "error": 0}
+    assert seen["agents_by_persona"]["ai_artist"] == {"idle": 1, "running": 1}
     shown = cli("status").stdout
     assert "ai_artist" in shown
     assert max(len(line) for line in shown.splitlines()) <= 80
@@ -163,7 +162,7 @@ def test_an_empty_database_wants_migrate_and_gets_it(fresh_database: str, broker
     assert "Missing" in cli("migrate", "--dry-run").stdout
     assert "Done" in cli("migrate").stdout
     assert "up to date" in cli("migrate").stdout
-    assert cli.json("agents", "list", "--kind", "gallery")["total"] == 0
+    assert cli.json("agents", "list", "--kind", "gallery")["items"] == []
     assert [one["username"] for one in cli.json("agents", "list")["items"]] == ["fleet_approvals", "fleet_hooks"]
 
 
@@ -251,8 +250,9 @@ def test_activity_is_a_page_newest_last_and_json_newest_first(cli: Cli, fleet: F
     assert "KILL SWITCH on, by ann: fire" in lines[-1]
     page = cli.json("activity")
     assert page["items"][0]["subject"] == "control.kill_switch.thrown"
-    assert set(page["items"][0]) == {"id", "occurred_at", "subject", "agent_id", "agent", "job_id", "payload"}
-    assert page["total"] is None
+    assert set(page["items"][0]) == {
+        "id", "position", "occurred_at", "subject", "agent_id", "agent", "name", "emoji", "words", "job_id", "payload",
+    }  # fmt: skip
     thoughts = cli.json("activity", "--subject", "agent.thought", "--agent", "ann_1")["items"]
     assert [event["agent"] for event in thoughts] == ["ann_1"]
     assert "💭" in cli("activity", "-v", "--subject", "agent.*").stdout
@@ -264,7 +264,11 @@ def test_activity_is_a_page_newest_last_and_json_newest_first(cli: Cli, fleet: F
     assert {event["subject"] for event in cli.json("activity", "--since", "2h")["items"]} == {"agent.thought"}
     assert {"agent.thought"} < {event["subject"] for event in cli.json("activity", "--since", "4h")["items"]}
     assert "No event has the subject" in cli("activity", "--since", "2h", "--subject", "job.don", code=2).stderr
-    assert "1 of very many; --before " in cli("activity", "--limit", "1").stderr
+    assert "1 event. More: --cursor " in cli("activity", "--limit", "1").stderr
+    cli("activity", "--follow", "--cursor", "x", code=2)
+    every = cli.json("activity", "--limit", "1000")
+    above = cli.json("activity", "--limit", str(len(every["items"]) - 1))
+    assert cli.json("activity", "--cursor", above["next"]) == {"items": every["items"][-1:], "next": None}
     assert "✦ is new" in cli("agents", "activity", "ann_1").stdout
 
 
@@ -307,7 +311,7 @@ def test_personas_need_no_database() -> None:
     assert bare.json("persona", "show", "ai_artist")["schedule"]["timezone"] == "UTC"
     assert "ai_artist" in bare("persona", "show", "ai_artist").stdout
     assert "The persona files are sound." in bare("persona", "check").stdout
-    assert len(bare.json("persona", "schedule", "ai_artist")["rates"]) == 7
+    assert len(bare.json("persona", "schedule", "ai_artist")["schedule"]["rates"]) == 7
     assert "Mon" in bare("persona", "schedule", "ai_artist").stdout
     assert "'ai_artist'" in bare("persona", "show", "ai_artits", code=3).stderr
 

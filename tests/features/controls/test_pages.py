@@ -45,7 +45,7 @@ def test_the_kill_switch_is_thrown_once_with_a_reason_and_lifted_by_who_may(web:
     add_job(web, JobState.SENDING)
     oda, ada = web.browser("operator", "oda"), web.browser("admin", "ada")
     oda.post("/controls/kill", reason="  ")
-    assert said(oda).startswith("Say why") and fleetwide.holds(web.deps) == []
+    assert said(oda).startswith("Give a reason") and fleetwide.holds(web.deps) == []
     oda.post("/controls/kill", reason="a storm of likes")
     assert said(oda) == "The kill switch is on: no write begins. 1 write had begun before and may still land."
     oda.post("/controls/kill", reason="again")

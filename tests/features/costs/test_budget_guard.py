@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from fleet.core.errors import Unavailable
-from fleet.engine.agents.models import AgentStatus
+from fleet.engine.agents.status import AgentStatus
 from fleet.engine.attempts.perform import perform
 from fleet.engine.sweep import prune, sweep
 from fleet.features.costs import budget_guard

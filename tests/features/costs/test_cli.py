@@ -20,7 +20,7 @@ from tests.model_server import ModelServer, Reply
 KEY = "sk-ant-api03-thisIsTheSecretOfThisTest0123456789"
 BUDGET_KEYS = {
     "scope", "key", "period", "limit_microusd", "allowance_microusd", "spent_microusd", "reserved_microusd",
-    "spent_at", "left_microusd",
+    "spent_at", "left_microusd", "name",
 }  # fmt: skip
 
 
@@ -49,11 +49,11 @@ def test_costs_are_summed_told_and_forecast(cli: Cli, fleet: Fleet) -> None:
     assert "$0.00" in cli("costs").output
     spend(fleet)
     found = cli.json("costs", "--by", "provider")
-    assert [(one["key"], one["calls"], one["failed"], one["microusd"]) for one in found["items"]] == [
+    assert [(one["key"], one["calls"], one["failed"], one["microusd"]) for one in found["sums"]] == [
         ("anthropic", 1, 0, 1_500_000), ("openai", 1, 1, 0)
     ]  # fmt: skip
     assert found["total_microusd"] == found["today_microusd"] == 1_500_000 <= found["forecast_today_microusd"]
-    assert [one["name"] for one in cli.json("costs", "--by", "agent")["items"]] == ["ann_1"]
+    assert [one["name"] for one in cli.json("costs", "--by", "agent")["sums"]] == ["ann_1"]
     shown = cli("costs", "--by", "model", columns=140)
     assert "claude-haiku-5-5" in shown.stdout
     assert "█" in shown.stdout
@@ -70,7 +70,9 @@ def test_a_budget_is_set_listed_raised_and_lifted(cli: Cli, fleet: Fleet) -> Non
     cli("budgets", "set", "9", "--provider", "anthropic")
     items = cli.json("budgets", "list")["items"]
     assert all(set(one) == BUDGET_KEYS for one in items)
-    assert [one["scope"] for one in items] == ["agent", "fleet", "persona", "provider"]
+    assert [(one["scope"], one["name"]) for one in items] == [
+        ("agent", "ann_1"), ("fleet", None), ("persona", None), ("provider", None)
+    ]  # fmt: skip
     assert "$9.00" in cli("costs", columns=120).stdout
     assert "--yes" in cli("budgets", "allow", "1", code=2).stderr  # a person's act
     assert "$6.00 left" in cli("budgets", "allow", "1", "--reason", "launch", "-y").stdout
@@ -91,13 +93,20 @@ def test_a_budget_is_set_listed_raised_and_lifted(cli: Cli, fleet: Fleet) -> Non
         (["set", "1", "--agent", "nobody_1"], 3),
         (["set", "1", "--persona", "nobody"], 3),
         (["set", "1", "--provider", "antropic"], 3),
-        (["set", "1", "--provider", ""], 3),
+        (["set", "1", "--provider", ""], 2),
         (["remove"], 3),
         (["allow", "1", "-y"], 3),
     ],
 )
 def test_a_budget_of_nobody_or_nothing_is_refused(cli: Cli, fleet: Fleet, arguments: list[str], code: int) -> None:
     cli("budgets", *arguments, code=code)
+
+
+def test_a_negative_amount_is_refused_as_an_amount_and_not_as_an_option(cli: Cli) -> None:
+    for words in (["set", "-5"], ["allow", "-0.50", "-y"], ["set", "--", "-5"]):
+        assert "The amount must be positive" in cli("budgets", *words, code=2).stderr
+    assert "raises nothing" in cli("budgets", "allow", "0", "-y", code=2).stderr
+    assert "No such option" in cli("budgets", "set", "5", "-x", code=2).stderr
 
 
 def words(cli: Cli, *, about: str = "words", **env: str) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ from fleet.adapters.social import FeedItem
 from fleet.core import events
 from fleet.engine import controls
 from fleet.engine.agents import commands
-from fleet.engine.agents.models import AgentStatus
+from fleet.engine.agents.status import AgentStatus
 from fleet.engine.attempts import perform as perform_module
 from fleet.engine.attempts.perform import perform
 from fleet.engine.dispatch import dispatch

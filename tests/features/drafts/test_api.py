@@ -8,6 +8,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from fleet.engine.jobs.states import JobState
+from fleet.features.approvals import service as approving
+from fleet.features.approvals.request import Proposal
 from fleet.features.drafts.models import DraftRow
 from fleet.features.media.service import objects_of
 from tests.factories import Fleet, a_picture
@@ -43,13 +45,77 @@ def test_drafts_are_listed_and_told_with_diff_and_record(api: TestClient, fleet:
 def test_one_draft_is_approved_and_published_and_one_is_rejected_for_a_reason(api: TestClient, fleet: Fleet) -> None:
     comment, love = proposed(fleet, COMMENT, LOVE)
     done = api.post(f"/api/v1/drafts/{comment.id}/approve", json={"revision": 1})
-    assert done.json() == {"request_id": draft(api, comment)["request_id"], "state": "approved", "settled": True}
+    assert done.json() == {
+        "request_id": draft(api, comment)["request_id"], "state": "approved", "settled": True, "voices": ["web:ana"],
+        "min_approvals": 1, "summary": f"Say to Zoe: {COMMENT.text}",
+    }  # fmt: skip
     assert job_of(fleet, comment).state == JobState.READY
     assert job_of(fleet, comment).requested_by == "web:ana"
     assert api.post(f"/api/v1/drafts/{love.id}/reject", json={}).status_code == 422
     assert api.post(f"/api/v1/drafts/{love.id}/reject", json={"reason": "not now"}).json()["state"] == "rejected"
     again = api.post(f"/api/v1/drafts/{love.id}/approve", json={})
     assert (again.status_code, "rejected already" in again.json()["detail"]) == (409, True)
+
+
+def test_an_approval_needs_no_body(api: TestClient, fleet: Fleet) -> None:
+    comment, love = proposed(fleet, COMMENT, LOVE)
+    assert api.post(f"/api/v1/drafts/{comment.id}/approve").json()["state"] == "approved"
+    assert api.post(f"/api/v1/approvals/{draft(api, love)['request_id']}/approve").json()["state"] == "approved"
+    assert api.post(f"/api/v1/drafts/{love.id}/reject").status_code == 422
+
+
+def test_nobody_who_comes_over_the_network_decides_as_another_person(api: TestClient, fleet: Fleet) -> None:
+    (comment,) = proposed(fleet, COMMENT)
+    request = draft(api, comment)["request_id"]
+    as_zoe = {"decided_by": "zoe", "reason": "good"}
+    for path, body in (
+        (f"/drafts/{comment.id}/approve", as_zoe), ("/drafts/reject", as_zoe | {"ids": [str(comment.id)]}),
+        (f"/approvals/{request}/withdraw", as_zoe), ("/approvals/approve", as_zoe | {"ids": [request]}),
+        (f"/approvals/{request}/revise", {"decided_by": "zoe", "instructions": "warmer"}),
+    ):  # fmt: skip
+        assert api.post(f"/api/v1{path}", json=body).status_code == 403, path
+    for path in (f"/drafts/{comment.id}", f"/approvals/{request}"):
+        edit = {"decided_by": "zoe", **({"text": "Mine."} if "drafts" in path else {"changes": {"text": "Mine."}})}
+        assert api.patch(f"/api/v1{path}", json=edit).status_code == 403, path
+    assert (draft(api, comment)["status"], draft(api, comment)["revision"]) == ("pending", 1)
+
+
+def test_the_beginning_of_an_id_names_a_draft_in_paths_and_lists(api: TestClient, fleet: Fleet) -> None:
+    comment, love = proposed(fleet, COMMENT, LOVE)
+    short = str(comment.id)[:8]
+    assert api.get(f"/api/v1/drafts/{short}").json()["id"] == str(comment.id)
+    for wrong in ("abc", "no-id", "%00abcd", "a" * 61):
+        assert api.get(f"/api/v1/drafts/{wrong}").status_code == 422, wrong
+        assert api.post("/api/v1/drafts/approve", json={"ids": [short, wrong]}).status_code == 422, wrong
+    seen = {"ids": [short, str(love.id).upper()], "revisions": {short: 2}}
+    first, second = api.post("/api/v1/drafts/approve", json=seen).json()["items"]
+    assert (first["id"], first["problem"]["status"]) == (str(comment.id), 409)
+    assert (second["id"], second["decided"]["state"]) == (str(love.id), "approved")
+
+
+def test_an_edit_of_one_field_leaves_the_others_as_they_are_stored(api: TestClient, fleet: Fleet) -> None:
+    secret = "flt_" + "x" * 20
+    with fleet.deps.db.transaction() as tx:
+        request = approving.propose(fleet.deps, tx, Proposal(
+            "page", "1", "publish", {"text": "Old.", "link": secret}, "agent:ann", "A page"))  # fmt: skip
+    path = f"/api/v1/approvals/{request.id}"
+    assert secret not in api.get(path).text
+    assert api.patch(path, json={"changes": {"text": "New."}}).json()["revision"] == 2
+    assert approving.show(fleet.deps, str(request.id))[0].payload == {"text": "New.", "link": secret}
+    assert api.patch(path, json={"changes": {"text": "Late."}, "revision": 1}).status_code == 409
+    assert api.patch(path, json={}).status_code == 422
+
+
+def test_drafts_are_found_by_topic_confidence_and_time(api: TestClient, fleet: Fleet) -> None:
+    comment, love = proposed(fleet, COMMENT, LOVE)
+    fleet.sql("UPDATE drafts SET topic = 'lamps', confidence = 0.9 WHERE id = :id", id=comment.id)
+    fleet.sql("UPDATE drafts SET topic = 'fog', confidence = 0.2 WHERE id = :id", id=love.id)
+    for query, found in (
+        ("topic=amp", [comment]), ("confidence=0.5", [comment]), ("confidence=0.1&topic=o", [love]),
+        ("since=2100-01-01T00:00:00Z", []), ("until=2001-01-01T00:00:00Z", []),
+    ):  # fmt: skip
+        items = api.get(f"/api/v1/drafts?{query}").json()["items"]
+        assert [one["id"] for one in items] == [str(one.id) for one in found], query
 
 
 def test_who_saw_another_revision_does_not_decide(api: TestClient, fleet: Fleet) -> None:

@@ -32,7 +32,7 @@ def test_what_waits_is_listed_and_an_empty_list_says_so(cli: Cli, fleet: Fleet) 
         assert short(draft.id) in listed
     assert max(len(line) for line in cli("drafts", "list").stdout.splitlines()) <= 80
     assert [one["kind"] for one in cli.json("drafts", "list", "--kind", "comment")["items"]] == ["comment"]
-    assert "2 drafts; --before" in cli("drafts", "list", "--limit", "2").stderr
+    assert "2 drafts. More: --cursor " in cli("drafts", "list", "--limit", "2").stderr
 
 
 def test_on_a_narrow_terminal_a_draft_still_says_what_it_is_about(cli: Cli, fleet: Fleet) -> None:
@@ -58,11 +58,11 @@ def test_the_post_in_question_stands_beside_the_proposal_where_there_is_room(
 
 def test_a_draft_is_approved_and_shows_what_became_of_it(cli: Cli, fleet: Fleet) -> None:
     (draft,) = proposed(fleet, COMMENT)
-    assert "Approved: Say to Zoe" in cli("drafts", "approve", short(draft.id)).stdout
+    assert f"Approved {short(draft.id)}: Say to Zoe" in cli("drafts", "approve", short(draft.id)).stdout
     perform(fleet.deps, ids.derived("publish", draft.id))
     shown = cli.json("drafts", "show", short(draft.id))
     assert (shown["status"], shown["outcome"], shown["remote_id"]) == ("approved", "published", "e1")
-    assert "Approved already" in cli("drafts", "approve", short(draft.id)).stdout
+    assert "Already approved" in cli("drafts", "approve", short(draft.id)).stdout
     cli("drafts", "reject", short(draft.id), "--reason", "no", code=4)
 
 
@@ -106,7 +106,7 @@ def test_only_what_was_seen_is_approved_where_its_revision_is_named(cli: Cli, fl
     assert "(revision 2) Wet slate" in cli("drafts", "list", columns=120).stdout
     assert "Say to Zoe: Wet slate" in cli("approvals", "list", columns=160).stdout
     said = cli("drafts", "approve", short(draft.id), "--revision", "2", columns=120).stdout
-    assert "Approved: Say to Zoe: Wet slate, warm lamp." in said
+    assert f"Approved {short(draft.id)}: Say to Zoe: Wet slate, warm lamp." in said
 
 
 def test_what_is_rewritten_while_a_person_is_asked_is_not_approved(
@@ -129,7 +129,7 @@ def test_many_are_decided_with_one_command_that_asks_first(cli: Cli, fleet: Flee
     made = proposed(fleet, COMMENT, LOVE, POST)
     cli("drafts", "bulk", "approve", code=2)
     answers = cli.json("drafts", "bulk", "approve", "--kind", "reaction", "--yes")["items"]
-    assert [(one["draft"], one["settled"]) for one in answers] == [(str(made[1].id), True)]
+    assert [(one["id"], one["decided"]["settled"]) for one in answers] == [(str(made[1].id), True)]
     cli("drafts", "bulk", "reject", "--yes", code=2)
     cli("drafts", "bulk", "reject", "--reason", "not today", "--yes")
     assert cli.json("drafts", "list")["items"] == []
@@ -145,7 +145,7 @@ def test_a_scan_is_asked_for_of_supervised_agents_only(cli: Cli, fleet: Fleet) -
     cli("agents", "edit", username, "--scan-every", "17m", code=2)
     agent = cli.json("agents", "show", username)
     assert (agent["scan_interval_s"], agent["draft_days"], agent["scans"]) == (900, 3, True)
-    assert "looks at its feed now" in cli("scan", username).stdout
+    assert "scans its feed now" in cli("scan", username).stdout
     assert "every 15 min" in cli("agents", "show", username).stdout
 
 

@@ -155,9 +155,9 @@ def test_of_a_yes_and_a_no_at_once_the_first_counts(fleet: Fleet) -> None:
 def test_many_are_decided_at_once_and_each_has_its_own_answer(fleet: Fleet) -> None:
     made = proposed(fleet, COMMENT, POST, LOVE)
     drafting.reject(fleet.deps, [str(made[1].id)], BEN, "dull")
-    answers = approving.approve(fleet.deps, list(drafting.open_revisions(fleet.deps, DraftFilter())), ANN)
+    answers = approve(fleet, *made)
     assert sorted(answer.error is None for answer in answers) == [False, True, True]
-    assert drafting.open_revisions(fleet.deps, DraftFilter(status=DraftStatus.PENDING)) == {}
+    assert drafting.page(fleet.deps, DraftFilter(status=DraftStatus.PENDING)) == []
     assert sorted(job.kind for job in fleet.jobs() if job.kind != "scan_feed") == ["comment", "react"]
 
 

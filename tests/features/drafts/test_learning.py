@@ -6,6 +6,7 @@ import random
 from datetime import UTC, datetime, timedelta
 
 import hypothesis.strategies as st
+import pytest
 from hypothesis import given
 
 from fleet.core.character import Character
@@ -134,6 +135,7 @@ def _topic(idea: Idea, items: tuple[ScanItem, ...]) -> str:
     return about.topic if about else topic_of(f"{idea.text} {idea.image_prompt}", TOPICS)
 
 
+@pytest.mark.long
 def test_an_owner_with_a_hidden_taste_approves_more_the_longer_the_agent_learns() -> None:
     def rate(of: list[bool]) -> float:
         return sum(of) / len(of)

@@ -115,7 +115,7 @@ def test_people_are_told_of_a_full_agent_and_of_the_fix(make: Callable[..., Flee
     fix = "Decide about some (`fleet drafts list --agent ann_1`), or raise FLEET_UNDECIDED_DRAFTS."
     shown = " ".join(cli("agents", "show", "ann_1", columns=300, **env).stdout.split())
     assert f"3 undecided of at most 3: no scan is made. {fix}" in shown
-    assert cli.json("agents", "show", "ann_1")["undecided_drafts"] == 3
+    assert cli.json("agents", "show", "ann_1")["drafts"]["undecided"] == 3
     refused = cli("scan", "ann_1", **env, code=Conflict.exit_code).stderr
     assert "Ann has 3 undecided drafts" in refused and "FLEET_UNDECIDED_DRAFTS" in refused
     assert fix in " ".join(cli("drafts", "list", columns=300, **env).stderr.split())

@@ -112,7 +112,7 @@ def test_what_was_typed_is_kept_when_an_edit_is_refused(web: Web) -> None:
     assert "1000 is the most" in answer.text
     assert "x" * 1_200 in answer.text and "longer is better" in answer.text
     empty = ana.post(f"/drafts/{draft.id}/edit", revision=1, text="")
-    assert empty.status_code == 422 and "no words left" in empty.text
+    assert empty.status_code == 422 and "no text left" in empty.text
     assert row(web, draft).revision == 1
     assert ana.get(f"/drafts/{draft.id}/edit").headers["location"] == f"/drafts/{draft.id}"
 

@@ -18,7 +18,6 @@ from fleet.engine.jobs.states import JobState
 from fleet.engine.jobs.ticks import TickKey
 from fleet.engine.tick import tick
 from fleet.features.agents import commands as agent_commands
-from fleet.features.approvals import service as approving
 from fleet.features.approvals.rules import Person
 from fleet.features.drafts import commands as drafting
 from fleet.features.drafts.queries import DraftFilter
@@ -89,9 +88,7 @@ def test_a_visitors_post_becomes_a_comment_that_a_person_approved(world: World) 
     kinds = {one.row.kind for one in found}
     assert {"post", "comment", "reaction"} <= kinds
     assert world.rows("SELECT count(*) FROM comments", gallery=True)[0][0] == 0
-    answers = approving.approve(
-        deps, list(drafting.open_revisions(deps, DraftFilter(status=DraftStatus.PENDING))), OWNER
-    )
+    answers = drafting.approve(deps, [str(one.row.id) for one in found], OWNER)
     assert all(answer.error is None for answer in answers)
     do(deps)
     became = {one.row.id: one for one in drafting.page(deps, DraftFilter(), limit=100)}

@@ -110,6 +110,7 @@ def test_whatever_is_answered_every_part_is_kept_or_counted_and_no_rule_is_broke
         assert "\x00" not in json.dumps(said, ensure_ascii=False)
 
 
+@pytest.mark.long
 @given(st.text() | st.binary().map(lambda raw: raw.decode(errors="surrogateescape")))
 def test_what_is_no_json_object_is_a_problem_in_words(raw: str) -> None:
     try:
@@ -258,6 +259,7 @@ def test_a_decision_is_final() -> None:
     assert [status for status in DraftStatus if MOVES[status]] == [DraftStatus.PENDING]
 
 
+@pytest.mark.long
 def test_without_a_model_nobody_is_angry_about_what_it_does_not_understand() -> None:
     answers = [scanning_offline.answer(REQUEST, random.Random(number), OfflineProvider()) for number in range(200)]
     types = {idea.type for answer in answers for idea in answer.ideas if idea.kind == "reaction"}

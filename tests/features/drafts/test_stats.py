@@ -10,10 +10,11 @@ import pytest
 from fleet.core.errors import NotFound
 from fleet.engine.sweep import prune
 from fleet.features.drafts import commands as drafting
+from fleet.features.drafts.states import DraftsBy
 from fleet.features.drafts.stats import queries as draft_stats
 from fleet.features.drafts.stats.queries import Stats
 from fleet.features.drafts.stats.scans import Scans
-from fleet.features.drafts.stats.tally import DraftsBy, DraftTally
+from fleet.features.drafts.stats.tally import DraftTally
 from tests.factories import Fleet
 from tests.features.drafts.test_drafts import ANN, approve, proposed
 from tests.features.drafts.test_scan import ASK, COMMENT, LOVE, POST, post, proposing, scan, supervised

@@ -130,7 +130,7 @@ def test_an_own_file_is_named_by_its_path(tmp_path: Path) -> None:
         (("name: mine", "name: Mine!"), "name: 'Mine!' is no name here"),
         (("caption_style", "font"), "dimension: 'font' is none"),
         (("question: Does it matter?", "question: ''"), "question: is empty"),
-        (("name: loud", "name: plain"), "plain stands there more than once"),
+        (("name: loud", "name: plain"), "plain occurs more than once"),
         (("    instruction: write it as if it were the last one.", ""), "loud: needs an instruction"),
         (("    instruction", "    instructions"), "did you mean 'instruction'?"),
         (("name: loud", "name: loud\n    weight: 0"), "weight: "),
@@ -194,6 +194,7 @@ def test_models_are_told_the_style_after_everything_that_others_wrote() -> None:
     assert told.moment == f"{plain.moment}\n\nThe caption of this one: {style.instruction}"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("persona_id", PERSONAS.ids)
 def test_the_offline_writer_follows_the_shipped_styles_and_is_let_pass(persona_id: str) -> None:
     both = styles("caption_question", "prompt_light")

@@ -82,6 +82,7 @@ def test_a_job_is_told_with_its_attempts_and_its_secrets_are_not(api: TestClient
     assert (shown["agent"], shown["state"], shown["error"]) == ("ann_1", "dead", "refused fst_***")
     assert [(one["worker"], one["outcome"]) for one in shown["history"]] == [("w:1", "failed")]
     assert api.get(f"/api/v1/jobs/{uuid.uuid4()}").status_code == 404
+    assert api.get(f"/api/v1/jobs/{str(job_id)[:8]}").json() == shown
     assert api.get("/api/v1/jobs/me").status_code == 422
 
 
@@ -105,19 +106,33 @@ def test_dead_letters_are_counted_listed_replayed_and_discarded(api: TestClient,
     assert ids(api, "dead", reason="permanent") == [str(never)]
     assert ids(api, "dead", agent="ann_1") == [str(tired)]
     assert ids(api, "dead") == [str(one) for one in (tired, stale, old, never)], "the latest first"
-    assert api.post("/api/v1/dead/replay", json={"ids": [str(tired), str(stale)]}).json() == {"count": 1}
+    assert api.post("/api/v1/dead/replay", json={"ids": [str(tired), str(stale)]}).json() == {"count": 1, "total": 2}
     assert fleet.job(tired).state == JobState.READY
-    assert api.post("/api/v1/dead/discard", json={"filter": {"reason": "permanent"}}).json() == {"count": 1}
+    assert api.post("/api/v1/dead/discard", json={"filter": {"reason": "permanent"}}).json() == {"count": 1, "total": 1}
     assert fleet.job(never).state == JobState.CANCELLED
-    assert api.post("/api/v1/dead/replay", json={"filter": {}, "allow_stale": True, "limit": 1}).json() == {"count": 1}
-    assert api.post("/api/v1/dead/replay", json={"filter": {}}).json() == {"count": 1}
+    replay = {"filter": {}, "allow_stale": True, "limit": 1}
+    assert api.post("/api/v1/dead/replay", json=replay).json() == {"count": 1, "total": 2}
+    assert api.post("/api/v1/dead/replay", json={"filter": {}}).json() == {"count": 1, "total": 1}
     assert fleet.job(old).state == fleet.job(stale).state == JobState.READY
     assert api.get("/api/v1/dead/reasons").json() == {"total": 0, "reasons": {}}
 
 
+def test_a_dry_run_counts_what_the_same_request_would_move_and_moves_nothing(api: TestClient, fleet: Fleet) -> None:
+    stale = dead(fleet, fleet.agent(), stale=True)
+    letters = [stale, *(dead(fleet, fleet.agent(), hours_ago=hours) for hours in (1, 2))]
+    for body, expected in (
+        ({"filter": {}}, 2), ({"filter": {}, "limit": 1}, 1), ({"filter": {}, "allow_stale": True}, 3),
+        ({"filter": {"id": [str(stale)[:8]]}}, 0),
+    ):  # fmt: skip
+        assert api.post("/api/v1/dead/replay", json=body | {"dry_run": True}).json()["count"] == expected, body
+    assert api.post("/api/v1/dead/discard", json={"filter": {}, "dry_run": True}).json() == {"count": 3, "total": 3}
+    assert {fleet.job(one).state for one in letters} == {JobState.DEAD}
+
+
 @pytest.mark.parametrize(
-    "body", [{}, {"ids": []}, {"ids": [str(uuid.UUID(int=1))], "filter": {}}, {"filter": {"raeson": "x"}}],
-    ids=["nothing", "none", "both", "misspelt"],
+    "body", [{}, {"ids": []}, {"filter": {"id": []}}, {"ids": [str(uuid.UUID(int=1))], "filter": {}},
+             {"filter": {"raeson": "x"}}],
+    ids=["nothing", "none", "none-of-a-filter", "both", "misspelt"],
 )  # fmt: skip
 def test_many_dead_letters_are_never_meant_by_mistake(api: TestClient, fleet: Fleet, body: dict[str, object]) -> None:
     letter = dead(fleet, fleet.agent())
@@ -145,6 +160,8 @@ def test_activity_is_told_newest_first_and_in_order_after_a_position(api: TestCl
     assert [one["subject"] for one in after["items"]] == ["test.0", "test.1", "test.2"]
     rest = api.get(f"/api/v1/activity/after?after={after['next']}").json()
     assert [one["subject"] for one in rest["items"]] == ["test.3", "test.4"]
+    some = api.get(f"/api/v1/activity/after?after={before}&agent=ann_1&subject=test.1&subject=other.*").json()
+    assert ([one["subject"] for one in some["items"]], some["next"]) == (["test.1"], rest["next"])
     end = api.get(f"/api/v1/activity/after?after={rest['next']}").json()
     assert (end["items"], end["next"]) == ([], rest["next"])
     assert api.get(f"/api/v1/activity/after?after={2**64}-1").status_code == 422

@@ -6,7 +6,7 @@ import uuid
 
 import pytest
 
-from fleet.engine.jobs import queries
+from fleet.engine.jobs import lists, queries
 from fleet.engine.jobs.states import DeadReason
 from fleet.features.publishing.kinds import BROWSE, LIKE, POST
 from tests.engine.test_perform import add
@@ -15,7 +15,7 @@ from tests.features.agents.test_cli import HOSTILE, Cli
 
 JOB_KEYS = {
     "id", "kind", "state", "priority", "agent_id", "agent", "tick_no", "surface", "target", "attempts", "max_attempts",
-    "claims", "next_attempt_at", "sending_at", "held", "remote_id", "dead_reason", "error", "requested_by",
+    "claims", "next_attempt_at", "sending_at", "held", "remote_id", "dead_reason", "error", "text", "requested_by",
     "created_at", "expires_at", "finished_at",
 }  # fmt: skip
 
@@ -44,23 +44,34 @@ def test_jobs_are_listed_with_their_agents_and_filtered(cli: Cli, fleet: Fleet) 
     add(fleet, ann, POST)
     add(fleet, bob, LIKE, target="p1")
     page = cli.json("jobs", "list")
-    assert page["total"] == 2
+    assert page["next"] is None
     assert set(page["items"][0]) == JOB_KEYS
     assert {job["agent"] for job in page["items"]} == {"ann_1", "bob_1"}
     assert [job["kind"] for job in cli.json("jobs", "list", "--agent", "bob_1")["items"]] == ["like"]
-    assert cli.json("jobs", "list", "--kind", "post", "--state", "ready")["total"] == 1
-    assert cli.json("jobs", "list", "--state", "done")["total"] == 0
-    assert cli.json("jobs", "list", "--older-than", "1h")["total"] == 0
-    assert cli.json("jobs", "list", "--newer-than", "1h")["total"] == 2
-    assert "2 of 2 jobs." in cli("jobs", "list").stderr
+    assert len(cli.json("jobs", "list", "--kind", "post", "--state", "ready")["items"]) == 1
+    assert len(cli.json("jobs", "list", "--state", "done")["items"]) == 0
+    assert len(cli.json("jobs", "list", "--older-than", "1h")["items"]) == 0
+    assert len(cli.json("jobs", "list", "--newer-than", "1h")["items"]) == 2
+    assert "2 jobs." in cli("jobs", "list").stderr
+
+
+def test_a_list_of_a_span_goes_on_below_its_cursor(cli: Cli, fleet: Fleet) -> None:
+    made = {str(add(fleet, fleet.agent(), POST)) for _ in range(3)}
+    first = cli.json("jobs", "list", "--newer-than", "1h", "--limit", "2")
+    assert f"--cursor {first['next']}" in cli("jobs", "list", "--newer-than", "1h", "--limit", "2").stderr
+    rest = cli.json("jobs", "list", "--newer-than", "1h", "--cursor", first["next"])
+    assert {job["id"] for job in first["items"] + rest["items"]} == made
+    assert len(rest["items"]) == 1 and rest["next"] is None
 
 
 def test_a_job_is_found_by_the_beginning_of_its_id(cli: Cli, fleet: Fleet) -> None:
     job_id = add(fleet, fleet.agent(username="ann_1"), POST)
     shown = cli.json("jobs", "show", str(job_id)[:8])
     assert shown["id"] == str(job_id)
-    assert set(shown) == JOB_KEYS | {"payload", "checkpoint", "result", "attempts_made"}
-    assert "ann_1" in cli("jobs", "show", str(job_id)).stdout
+    assert set(shown) == JOB_KEYS | {"payload", "checkpoint", "result", "remedy", "history"}
+    fleet.sql("UPDATE jobs SET claims = 1")
+    told = cli("jobs", "show", str(job_id)).stdout
+    assert "ann_1" in told and "begun 1 time" in told and "begun 1 times" not in told
 
 
 @pytest.mark.parametrize(("prefix", "code"), [("abc", 2), ("zzzz", 2), ("0000abcd", 3), (str(uuid.UUID(int=7)), 3)])
@@ -123,6 +134,13 @@ def test_a_dry_run_shows_and_changes_nothing(cli: Cli, fleet: Fleet) -> None:
     assert fleet.job(job_id).state == "dead"
 
 
+def test_very_many_dead_letters_are_not_counted(cli: Cli, fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lists, "MOST_COUNTED", 2)
+    for _ in range(3):
+        dead(fleet, fleet.agent())
+    assert "Would replay 3 of very many dead letters." in cli("dead", "replay", "--dry-run").stdout
+
+
 def test_replay_asks_and_brings_back_to_life_once(cli: Cli, fleet: Fleet) -> None:
     job_id = dead(fleet, fleet.agent())
     assert "--yes" in cli("dead", "replay", code=2).stderr
@@ -146,7 +164,7 @@ def test_replay_takes_no_more_than_its_limit(cli: Cli, fleet: Fleet) -> None:
     for _ in range(3):
         dead(fleet, fleet.agent())
     assert "Replayed 2 dead letters." in cli("dead", "replay", "--limit", "2", "-y").stdout
-    assert cli.json("dead", "list")["total"] == 1
+    assert len(cli.json("dead", "list")["items"]) == 1
 
 
 def test_replay_obeys_its_filters(cli: Cli, fleet: Fleet) -> None:
@@ -161,7 +179,7 @@ def test_discard_keeps_the_row(cli: Cli, fleet: Fleet) -> None:
     assert "--yes" in cli("dead", "discard", code=2).stderr
     cli("dead", "discard", "--yes")
     assert fleet.job(job_id).state == "cancelled"
-    assert cli.json("dead", "list")["total"] == 0
+    assert len(cli.json("dead", "list")["items"]) == 0
 
 
 def test_a_message_that_no_task_understands_is_shown_and_stays_dead(cli: Cli, fleet: Fleet) -> None:
@@ -169,4 +187,4 @@ def test_a_message_that_no_task_understands_is_shown_and_stays_dead(cli: Cli, fl
         queries.quarantine(tx, task="fleet.nothing", body=HOSTILE.replace("\x07", ""), why="unknown task")
     assert "unreadable" in cli("dead", "list", columns=160).stdout
     assert "no task understands" in cli("dead", "replay", "-y").stderr
-    assert cli.json("dead", "list")["total"] == 1
+    assert len(cli.json("dead", "list")["items"]) == 1

@@ -12,7 +12,7 @@ import pytest
 from fleet.accounts.sealing import new_key
 from fleet.core import events
 from fleet.engine import controls, registry
-from fleet.engine.agents.models import AgentStatus
+from fleet.engine.agents.status import AgentStatus
 from fleet.engine.attempts.perform import perform
 from fleet.engine.dispatch import dispatch
 from fleet.engine.jobs.states import JobState

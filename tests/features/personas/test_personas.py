@@ -237,7 +237,7 @@ def test_key_written_twice_is_refused(folder: Path) -> None:
     with (folder / "data_viz.yaml").open("a", encoding="utf-8") as file:
         file.write("\nshare: 3\n")
     (problem,) = personas.check(folder)
-    assert "the key 'share' stands here twice" in problem
+    assert "the key 'share' occurs twice here" in problem
     assert "line " in problem
 
 

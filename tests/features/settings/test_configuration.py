@@ -53,6 +53,18 @@ def test_caps_in_force_are_those_of_every_action_and_say_where_they_come_from() 
         caps(settings(caps={"pots": {"per_day": 1}}))
 
 
+def test_caps_say_how_long_a_gap_is_in_real_time() -> None:
+    def about(tempo: float) -> list[str]:
+        found = caps(settings(tempo=tempo, caps={"post": {"gap_s": 1800, "per_day": 7}}))
+        return [cap.description for cap in found if cap.name.startswith("caps.post.")]
+
+    assert about(1) == ["least time between two posts of one agent: 30 min", "most posts of one agent in 24 h"]
+    assert about(60) == [
+        "least time between two posts of one agent: 30 min (30 s in real time)",
+        "most posts of one agent in 24 h (24 min in real time)",
+    ]
+
+
 def test_what_the_environment_sets_stands_before_the_key_store() -> None:
     given = settings(openai_api_key="sk-from-the-environment")
     stored = ("openai_api_key", "service_token")

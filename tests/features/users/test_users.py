@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import threading
-import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
@@ -331,7 +330,7 @@ def test_a_revoked_token_takes_with_it_the_invitations_that_it_made(web: Web) ->
     void, void_too, good = invited_by(first), invited_by(second), invited_by(stays)
     asks = by_token(web.deps, first.headers["authorization"].removeprefix("Bearer "))
     assert asks is not None
-    accounts.revoke_token(web.deps, asks.key_id)
+    accounts.revoke_token(web.deps, str(asks.key_id))
     late, _ = invite.invite(web.deps, Role.VIEWER, by=asks)  # it was let in before it was revoked
     assert [web.anonymous().get(where).status_code for where in (used, void, void_too, f"/join/{late}", good)] == [
         404, 404, 404, 404, 200,
@@ -379,7 +378,7 @@ def test_a_token_that_is_revoked_while_it_makes_another_leaves_none_behind(web: 
     with ThreadPoolExecutor(1) as pool:
         with web.deps.db.transaction() as tx:
             tokens.outlives(tx, asks.key_id, None)
-            revoking = pool.submit(accounts.revoke_token, web.deps, asks.key_id)
+            revoking = pool.submit(accounts.revoke_token, web.deps, str(asks.key_id))
             with pytest.raises(TimeoutError):
                 revoking.result(0.5)
             tokens.issue(tx, asks.user_id, "late", scopes, None, made_by=asks.key_id)
@@ -401,11 +400,39 @@ def test_a_token_makes_nobody_who_may_more_than_itself(web: Web) -> None:
     assert wide.patch("/api/v1/users/bo", json={"role": "operator"}).status_code == 200
 
 
+def test_a_token_that_a_token_makes_fits_it_unless_it_is_said_otherwise(web: Web) -> None:
+    user = web.user("admin", "ana")
+    scopes = (Permission.AGENTS_VIEW, Permission.OWN_ACCOUNT)
+    asks = web.anonymous()
+    key = accounts.issue_token(web.deps, user, "asks", scopes, timedelta(days=5))
+    asks.headers["authorization"] = f"Bearer {key}"
+    made = asks.post("/api/v1/tokens", json={"name": "usual"}).json()
+    assert (made["user"], made["scopes"]) == ("ana", ["account.own", "agents.view"])
+    newer, older = asks.get("/api/v1/tokens").json()["items"]
+    assert newer["expires_at"] == older["expires_at"], "no longer than the one that asks"
+    assert asks.post("/api/v1/tokens", json={"name": "long", "expires_in_days": 90}).status_code == 403
+    session = web.browser("admin", "eve")
+    sent = session.client.post("/api/v1/tokens", json={"name": "mine"}, headers={"x-csrf-token": session.csrf})
+    assert "users.edit" in sent.json()["scopes"] and "budgets.edit" in sent.json()["scopes"]
+
+
+def test_tokens_of_others_are_seen_by_admins_and_made_by_nobody_at_the_web(web: Web) -> None:
+    ana, bo = web.program("viewer", name="ana"), web.program("admin", name="bo")
+    assert [one["user"] for one in bo.get("/api/v1/tokens?user=ana").json()["items"]] == ["ana"]
+    assert [one["user"] for one in bo.get("/api/v1/tokens").json()["items"]] == ["bo"]
+    assert ana.get("/api/v1/tokens?user=bo").status_code == 403
+    assert bo.post("/api/v1/tokens", json={"name": "x", "user": "ana"}).status_code == 403
+    (token,) = ana.get("/api/v1/tokens").json()["items"]
+    assert bo.delete(f"/api/v1/tokens/{token['id'][:13]}").status_code == 404
+    assert ana.delete(f"/api/v1/tokens/{token['id'][:13]}").status_code == 204
+
+
 def test_tokens_end_by_time_and_by_their_owner_alone(web: Web) -> None:
     ana, bo = web.program("viewer", name="ana"), web.program("owner", name="bo")
     (mine,) = ana.get("/api/v1/tokens").json()["items"]
     assert set(mine) == {
-        "id", "name", "hint", "scopes", "created_at", "expires_at", "last_used_at", "revoked_at"
+        "id", "user", "name", "hint", "scopes", "has_all_scopes", "created_at", "expires_at", "last_used_at",
+            "revoked_at",
     }  # fmt: skip
     assert bo.delete(f"/api/v1/tokens/{mine['id']}").status_code == 404
     web.fleet.sql("UPDATE tokens SET expires_at = clock_timestamp() WHERE id = :id", id=mine["id"])
@@ -414,7 +441,7 @@ def test_tokens_end_by_time_and_by_their_owner_alone(web: Web) -> None:
     assert bo.delete(f"/api/v1/tokens/{other['id']}").status_code == 204
     assert bo.get("/api/v1/me").status_code == 401
     with pytest.raises(NotFound):
-        accounts.revoke_token(web.deps, uuid.UUID(other["id"]))
+        accounts.revoke_token(web.deps, other["id"])
 
 
 def test_wrong_tokens_are_nobody(web: Web) -> None:

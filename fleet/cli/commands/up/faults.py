@@ -51,7 +51,7 @@ def play(gallery_url: str, token: str, rule: Rule) -> None:
         words = error.read(200).decode(errors="replace")
         raise InvalidInput(f"The gallery refuses these faults ({error.code} {words}).", fix=_FIX) from error
     except OSError as error:
-        raise Unavailable(f"The gallery cannot be told about faults ({error}).") from error
+        raise Unavailable(f"The gallery does not accept faults ({error}).") from error
 
 
 def _rate(kind: str) -> Callable[[str], Rule]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
 from fleet import app
@@ -19,7 +20,7 @@ from fleet.cli.commands.up import first_posts
 from fleet.cli.commands.up.answers import Known, UpSettings, UpSummary
 from fleet.cli.frame import paths
 from fleet.cli.frame.paths import HomeSettings
-from fleet.core import clock, logs, queue
+from fleet.core import logs, queue
 from fleet.core.errors import InvalidInput
 from fleet.core.settings import Settings
 from fleet.engine import deps as runtime_deps
@@ -144,7 +145,7 @@ def summary(known: Known, by: str, web: str | None) -> UpSummary:
             agents=sum(seen.agents.values()),
             running=sum(number for (_, status), number in seen.agents.items() if status == "running"),
             acting=acting,
-            holds=[held(hold, clock.now()) for hold in seen.holds],
+            holds=[held({**asdict(hold), "words": hold.words()}) for hold in seen.holds],
         )
 
 

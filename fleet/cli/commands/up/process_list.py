@@ -5,6 +5,7 @@ Called by `up`, in the main thread. Servers below (database, broker) belong to `
 
 from __future__ import annotations
 
+import secrets
 import socket
 from dataclasses import dataclass
 from functools import partial
@@ -96,10 +97,11 @@ class Board:
             preferred=self._services.last_port("web"),
         )  # fmt: skip
         metrics_port = self._metrics_port(wanted) if with_metrics else None
-        self._start("web", known, host=_HOST, port=port, metrics_port=metrics_port, feed=feed)
+        token = f"flt_{secrets.token_urlsafe(32)}"
+        self._start("web", known, host=_HOST, port=port, local_token=token, metrics_port=metrics_port, feed=feed)
         url = f"http://{_HOST}:{port}"
         self._supervisor.wait_ready("web", lambda: _answers(f"{url}/health"), _READY_S)
-        self._services.record(urls={"web": url}, ports={"web": port})
+        self._services.record(urls={"web": url}, ports={"web": port}, token=token)
         if metrics_port is not None:
             self._note_metrics(metrics_port)
         return url

@@ -1,32 +1,26 @@
-"""`fleet agents`: whom the fleet consists of. Shows them; `cli_actions` starts, pauses and edits them."""
+"""`fleet agents`: shows agents and their decisions. `actions` creates, edits, starts and pauses them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Mapping
 from typing import Any
 
 import click
 from rich.text import Text
 
-from fleet.cli.frame import json_output, render
+from fleet.cli.frame import render
+from fleet.cli.frame.api import Answer, at
 from fleet.cli.frame.command import FleetGroup
 from fleet.cli.frame.context import Door, pass_door
-from fleet.cli.frame.options import AGENT, PERSONA, json_option, page_options
-from fleet.cli.frame.remote_call import Call
-from fleet.core import clock
+from fleet.cli.frame.options import AGENT, PERSONA, json_option, list_options
 from fleet.engine import registry
-from fleet.engine.agents import config, lookup
-from fleet.engine.agents.models import AgentRow, AgentStatus
-from fleet.engine.agents.queries import AgentFilter
-from fleet.engine.jobs.models import TickRow
-from fleet.features.agents import commands as agent_commands
-from fleet.features.agents import decisions as looking
-from fleet.features.agents import queries as agent_views
+from fleet.engine.agents.status import AgentStatus
 from fleet.features.agents.cli import actions
-from fleet.features.personas.cli import character_facts
+from fleet.features.personas.cli import character_facts, pace
 
+_STATUSES = click.Choice([str(status) for status in AgentStatus])
 _KINDS = click.Choice([*registry.current().agents])
+_MODES = click.Choice(registry.current().mode_names)
 
 
 @click.group(cls=FleetGroup)
@@ -43,168 +37,124 @@ for _command in actions.COMMANDS:
 
 def complete(door: Door, beginning: str) -> list[tuple[str, str]]:
     """Return the usernames that begin so, with the names."""
-    rows, _ = agent_commands.list_agents(door.deps, AgentFilter(text=beginning), limit=50)
-    return [(row.username, row.name) for row in rows if row.username.startswith(beginning)]
+    found = door.api.list("/agents", text=beginning or None).items
+    return [(one["username"], one["name"]) for one in found if one["username"].startswith(beginning)]
 
 
-@agents.command(
-    "list",
-    remote=Call(
-        "GET",
-        "/agents",
-        {"status": "status", "persona_id": "persona", "text": "text", "limit": "limit"},
-        columns=("username", "name", "persona", "status", "last_action_at", "next_tick_at"),
-    ),
-)
-@click.option("--status", type=click.Choice([str(status) for status in AgentStatus]), help="Only with this status.")
-@click.option("--persona", "persona_id", type=PERSONA, help="Only of this persona.")
+@agents.command("list")
+@click.option("--status", type=_STATUSES, help="Only with this status.")
+@click.option("--persona", type=PERSONA, help="Only of this persona.")
 @click.option("--kind", type=_KINDS, help="Only of this kind.")
+@click.option("--autonomy", type=_MODES, help="Only in this mode.")
 @click.option("--find", "text", help="Only those whose name or username contains this.")
-@click.option("--deleted", is_flag=True, help="Also deleted agents.")
-@page_options(20)
+@click.option("--deleted", is_flag=True, default=None, help="Also deleted agents.")
+@list_options()
 @json_option
 @pass_door
-def list_(door: Door, /, *, status: str | None, persona_id: str | None, kind: str | None, text: str | None,
-          deleted: bool, limit: int, offset: int, as_json: bool) -> None:  # fmt: skip
+def list_(door: Door, /, *, as_json: bool, **query: Any) -> None:
     """List agents by username; those of the kinds approval and hooks run the fleet itself."""
-    which = AgentFilter(
-        status=AgentStatus(status) if status else None,
-        persona_id=persona_id,
-        kind=kind,
-        text=text,
-        include_deleted=deleted,
-    )
-    rows, total = agent_commands.list_agents(door.deps, which, limit=limit, offset=offset)
+    found = door.api.list("/agents", **query)
     if as_json:
-        door.json(json_output.page([agent_data(row) for row in rows], total=total, limit=limit, offset=offset))
+        door.json(found.data())
         return
-    now = clock.now()
     table = render.table("Username", "Name", "Persona", "Status", "Last action", "Next")
-    for row in rows:
-        render.row(table, row.username, row.name, row.persona_id or "–", _status(row),
-                   render.when(row.last_action_at, now), _next(row, now))  # fmt: skip
-    if rows:
+    for one in found.items:
+        render.row(table, one["username"], one["name"], one["persona"] or "–", _status(one),
+                   render.when(one["last_action_at"]), _next(one))  # fmt: skip
+    if found.items:
         door.show(table)
-    door.note(render.page(rows, total, offset, "agents"))
+    door.note(render.below(found, "agents"))
 
 
-def agent_data(row: AgentRow) -> dict[str, Any]:
-    """Return an agent."""
-    same = (
-        "id", "username", "name", "kind", "status", "autonomy", "surface", "owner",
-        "tick_no", "next_tick_at", "paused_until", "pause_reason", "current_action", "last_action_at", "last_thought",
-        "remote_account", "created_at", "updated_at", "deleted_at",
-    )  # fmt: skip
-    return {
-        **{name: getattr(row, name) for name in same},
-        **row.character.values(),
-        "persona": row.persona_id,
-        **agent_views.mode_config(row),
-        "config": config.values(row.kind, row.config),
-        "weights": agent_views.weights(row),
-        "interval_s": {"min": row.min_interval_s, "max": row.max_interval_s},
-        "totals": agent_views.totals(row),
-    }
+def _status(agent: Answer) -> Text:
+    return render.words("deleted", "dim") if agent["deleted_at"] else render.status(agent["status"])
 
 
-def tick_data(row: TickRow, *, inputs: bool) -> dict[str, Any]:
-    """Return one entry of the decision log; `inputs` adds all that the agent saw."""
-    same = ("agent_id", "tick_no", "state", "due_at", "decided_at", "asked_for", "requested_by", "duration_ms",
-            "outcome", "error")  # fmt: skip
-    return {name: getattr(row, name) for name in (*same, *(("inputs",) if inputs else ()))}
+def _next(agent: Answer) -> str:
+    if agent["current_action"]:
+        return str(agent["current_action"])
+    awake = agent["status"] in (AgentStatus.RUNNING, AgentStatus.PAUSED)
+    return render.when(agent["next_tick_at"]) if awake else "–"
 
 
-def _status(row: AgentRow) -> Text:
-    return render.words("deleted", "dim") if row.deleted_at else render.status(row.status)
-
-
-def _next(row: AgentRow, now: datetime) -> str:
-    if row.current_action:
-        return row.current_action
-    return render.when(row.next_tick_at, now) if row.status in (AgentStatus.RUNNING, AgentStatus.PAUSED) else "–"
-
-
-@agents.command(remote=Call("GET", "/agents/{name}"))
+@agents.command()
 @click.argument("name", metavar="AGENT", type=AGENT)
 @json_option
 @pass_door
 def show(door: Door, /, *, name: str, as_json: bool) -> None:
     """Show one agent: character, settings and totals."""
-    row = lookup.agent(door.deps.db, name, include_deleted=True)
-    found = [summary(door.deps, row) for summary in registry.load_all(one.agent_summary for one in registry.current())]
+    agent = door.api.get(at("agents", name), deleted=True)
     if as_json:
-        door.json({**agent_data(row), **{name: value for fields, _ in found for name, value in fields.items()}})
+        door.json(agent)
         return
-    door.show(render.facts(_facts(row, clock.now(), [fact for _, facts in found for fact in facts])))
+    features = registry.load_all(one.agent_rows for one in registry.current())
+    door.show(render.facts(_facts(agent, [row for rows in features for row in rows(agent)])))
 
 
-def _facts(row: AgentRow, now: datetime, others: Sequence[tuple[str, object]]) -> list[tuple[str, object]]:
-    view = agent_data(row)
-    pause = f"{row.pause_reason or ''}{f' (until {render.when(row.paused_until, now)})' if row.paused_until else ''}"
+def _facts(agent: Answer, others: list[tuple[str, object]]) -> list[tuple[str, object]]:
+    until = f" (until {render.when(agent['paused_until'])})" if agent["paused_until"] else ""
+    is_held = agent["status"] in (AgentStatus.PAUSED, AgentStatus.ERROR)
     return [
-        ("Name", row.name),
-        ("Username", row.username),
-        ("Id", row.id),
-        ("Persona", row.persona_id),
-        ("Status", _status(row)),
-        ("Because", pause if row.status in (AgentStatus.PAUSED, AgentStatus.ERROR) else None),
-        ("Doing", row.current_action),
-        ("Thought last", row.last_thought),
-        ("Acted last", render.when(row.last_action_at, now)),
-        ("Wakes next", _next(row, now)),
-        ("Totals", ", ".join(f"{number} {name}" for name, number in view["totals"].items())),
-        ("Wants to", ", ".join(f"{name} {share:.0%}" for name, share in agent_views.shares(row).items())),
-        ("Pause between", f"{row.min_interval_s} to {row.max_interval_s} s at the plain pace"),
-        *character_facts(row.character),
-        ("Autonomy", row.autonomy),
+        ("Name", agent["name"]),
+        ("Username", agent["username"]),
+        ("Id", agent["id"]),
+        ("Persona", agent["persona"]),
+        ("Status", _status(agent)),
+        ("Because", f"{agent['pause_reason'] or ''}{until}" if is_held else None),
+        ("Doing", agent["current_action"]),
+        ("Thought last", agent["last_thought"]),
+        ("Acted last", render.when(agent["last_action_at"])),
+        ("Wakes next", _next(agent)),
+        ("Totals", ", ".join(f"{number} {name}" for name, number in agent["totals"].items())),
+        ("Wants to", _shares(agent["weights"])),
+        ("Pause between", pace(agent)),
+        *character_facts(agent),
+        ("Autonomy", agent["autonomy"]),
         *others,
-        ("Surface", f"{row.surface}, account {row.remote_account or 'not made yet'}"),
-        ("Owner", row.owner),
-        ("Created", render.when(row.created_at, now)),
-        ("Deleted", render.when(row.deleted_at, now) if row.deleted_at else None),
+        ("Surface", f"{agent['surface']}, account {agent['remote_account'] or 'not made yet'}"),
+        ("Owner", agent["owner"]),
+        ("Created", render.when(agent["created_at"])),
+        ("Deleted", render.when(agent["deleted_at"]) if agent["deleted_at"] else None),
     ]
+
+
+def _shares(weights: Mapping[str, float]) -> str:
+    total = sum(weights.values())
+    return ", ".join(f"{name} {weight / total:.0%}" for name, weight in weights.items() if weight)
 
 
 for _command in registry.load_all(ref for one in registry.current() for ref in one.agent_commands):
     agents.add_command(_command)
 
 
-@agents.command(
-    remote=Call(
-        "GET", "/agents/{name}/decisions", {"limit": "limit"}, columns=("tick_no", "state", "due_at", "decided_at")
-    )
-)
+@agents.command()
 @click.argument("name", metavar="AGENT", type=AGENT)
-@click.option("--inputs", is_flag=True, help="With --json: also the inputs.")
-@page_options(20)
+@click.option("--inputs", is_flag=True, default=None, help="With --json: also the inputs.")
+@list_options()
 @json_option
 @pass_door
-def decisions(door: Door, /, *, name: str, inputs: bool, limit: int, offset: int, as_json: bool) -> None:
+def decisions(door: Door, /, *, name: str, as_json: bool, inputs: bool | None, **query: Any) -> None:
     """Show an agent's decision log, newest first."""
-    rows, total = looking.decisions(door.deps, name, limit=limit, offset=offset)
-    scans = looking.scans(door.deps, rows)
+    found = door.api.list(at("agents", name, "decisions"), inputs=(inputs and as_json) or None, **query)
     if as_json:
-        items = [{**tick_data(row, inputs=inputs), "scan": scans.get(row.tick_no)} for row in rows]
-        door.json(json_output.page(items, total=total, limit=limit, offset=offset))
+        door.json(found.data())
         return
-    now = clock.now()
     table = render.table(
         ("Tick", {"justify": "right"}), "State", "When", "Action", ("ms", {"justify": "right"}),
         ("Why", {"no_wrap": False, "overflow": "fold"}),
     )  # fmt: skip
-    for row in rows:
-        render.row(table, row.tick_no, render.status(row.state), render.when(row.decided_at or row.due_at, now),
-                   (row.outcome or {}).get("action") or "–", row.duration_ms,
-                   _why(row, scans.get(row.tick_no)))  # fmt: skip
-    if rows:
+    for one in found.items:
+        render.row(table, one["tick_no"], render.status(one["state"]), render.when(one["decided_at"] or one["due_at"]),
+                   (one["outcome"] or {}).get("action") or "–", one["duration_ms"], _why(one))  # fmt: skip
+    if found.items:
         door.show(table)
-    door.note(render.page(rows, total, offset, "decisions"))
+    door.note(render.below(found, "decisions"))
 
 
-def _why(row: TickRow, scan: Mapping[str, Any] | None) -> Text:
-    if row.error:
-        return render.words(row.error, "red")
-    outcome = row.outcome or {}
-    asked = f"asked by {row.requested_by}: " if row.requested_by else ""
-    came_to = f" → {scan['text']}" if scan and scan.get("text") else ""
+def _why(decision: Answer) -> Text:
+    if decision["error"]:
+        return render.words(decision["error"], "red")
+    outcome, scan = decision["outcome"] or {}, decision["scan"] or {}
+    asked = f"asked by {decision['requested_by']}: " if decision["requested_by"] else ""
+    came_to = f" → {scan['text']}" if scan.get("text") else ""
     return render.words(f"{asked}{outcome.get('thought') or outcome.get('skipped') or ''}{came_to}")

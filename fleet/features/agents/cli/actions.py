@@ -3,42 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import timedelta
-from types import MappingProxyType
 from typing import Any, TypeVar
 
 import click
 
+from fleet.cli.frame.api import at
 from fleet.cli.frame.command import FleetCommand
 from fleet.cli.frame.context import Door, pass_door
 from fleet.cli.frame.options import AGENT, PERSONA, REASON, SPAN, TextType, yes_option
-from fleet.cli.frame.remote_call import Call
 from fleet.core.character import TRAITS, Trait
 from fleet.engine import registry
-from fleet.engine.agents import config as agent_config
-from fleet.engine.agents import lookup
-from fleet.features.agents import bulk
-from fleet.features.agents import commands as agent_commands
-from fleet.features.agents.bulk import BulkAction
+from fleet.features.agents.kinds import GALLERY, creatable_kinds
+from fleet.features.agents.limits import (
+    LEAST_INTERVAL_S,
+    LONGEST_NAME,
+    LONGEST_REFERENCE,
+    MOST_INTERVAL_S,
+    MOST_WEIGHT,
+)
 
 F = TypeVar("F", bound=Callable[..., Any])
 COMMANDS: list[click.Command] = []
 
 _AGENT = click.argument("name", metavar="AGENT", type=AGENT)
 _AGENTS = click.argument("names", metavar="AGENT...", type=AGENT, nargs=-1, required=True)
-_WHO = {"persona_id": "persona"}
-_ONE_PERSONA = click.option("--persona", "persona_id", type=PERSONA, help="Only those of this persona.")
+_ONE_PERSONA = click.option("--persona", type=PERSONA, help="Only those of this persona.")
+_REASON = click.option("--reason", type=REASON, default="", help="Reason; shown with the pause.")
+_SUPERVISED = "supervised"
 
 
-def _each(verb: str, done: str, already: str, body: Mapping[str, str] = MappingProxyType({})) -> Call:
-    """Return a call for each named agent."""
-    return Call("POST", f"/agents/{{names}}/{verb}", body=body, each="names", done=done, already=already)
+class _WeightType(click.FloatRange):
+    """A relative weight; `nan` is none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the number; fails for one that is none."""
+        weight = float(super().convert(value, param, ctx))
+        if weight != weight:  # noqa: PLR0124 - only nan differs from itself
+            self.fail(f"{value!r} is no number.", param, ctx)
+        return weight
 
 
-def _command(name: str, *, remote: Call | None = None) -> Callable[[Callable[..., None]], click.Command]:
+def _command(name: str) -> Callable[[Callable[..., None]], click.Command]:
     def made(function: Callable[..., None]) -> click.Command:
-        command = click.command(name, cls=FleetCommand, remote=remote)(function)
+        command = click.command(name, cls=FleetCommand)(function)
         COMMANDS.append(command)
         return command
 
@@ -53,49 +61,82 @@ def _pairs(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> di
     return {key.strip(): value for key, _, value in pairs}
 
 
-def _read(kind: str, config: Mapping[str, str]) -> dict[str, Any]:
-    """Return settings that a person typed, as the kind of agent takes them. Raises InvalidInput for a wrong value."""
-    known = agent_config.fields(kind)
-    return {key: known[key].read(text) if key in known else text for key, text in config.items()}
-
-
 def _trait(one: Trait) -> Callable[[F], F]:
     return click.option(
         f"--{one.option or one.name}", one.name, type=TextType(one.most_chars), multiple=one.is_list, help=one.help
     )
 
 
-def _given(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options that a person named; one that may be repeated is empty where nobody did."""
-    return {field: value for field, value in options.items() if value not in (None, ())}
-
-
 def _character(command: F) -> F:
     """Add the options that say what an agent is like."""
-    weight = click.FloatRange(0, 1_000_000)
-    seconds = click.IntRange(1, 604_800)
+    seconds = click.IntRange(LEAST_INTERVAL_S, MOST_INTERVAL_S)
     options = [
         click.option(
             "--config",
-            "config",
             metavar="KEY=VALUE",
             multiple=True,
             callback=_pairs,
             help="Setting of its kind; may be repeated.",
         ),
-        click.option("--name", "display_name", type=TextType(100), help="Shown name."),
-        click.option("--persona", "persona_id", type=PERSONA, help="Persona, and with it the schedule."),
+        click.option("--name", "display_name", type=TextType(LONGEST_NAME), help="Shown name."),
+        click.option("--persona", type=PERSONA, help="Persona, and with it the schedule."),
         *(
-            click.option(f"--{action}", f"{action}_weight", type=weight, help=f"Relative weight of: {action}.")
+            click.option(
+                f"--{action}", f"{action}_weight", type=_WeightType(0, MOST_WEIGHT),
+                help=f"Relative weight of: {action}.",
+            )
             for action in registry.current().default_weights
         ),
-        click.option("--min-interval", "min_interval_s", type=seconds, help="Least seconds between two actions."),
-        click.option("--max-interval", "max_interval_s", type=seconds, help="Most seconds between two actions."),
+        click.option("--min-interval", type=seconds, help="Least seconds between two actions."),
+        click.option("--max-interval", type=seconds, help="Most seconds between two actions."),
         *(_trait(one) for one in TRAITS),
-    ]
+        click.option(
+            "--autonomy", type=click.Choice(registry.current().mode_names), help="Whether a person approves first."
+        ),
+        *(_mode_settings() if _SUPERVISED in registry.current().mode_names else ()),
+    ]  # fmt: skip
     for option in reversed(options):
         command = option(command)
     return command
+
+
+def _mode_settings() -> list[Callable[[F], F]]:
+    """Return the options for settings of supervised agents that are older than --config."""
+    return [
+        click.option(
+            "--scan-every", "scan_interval_s", type=SPAN, callback=lambda *given: _seconds(given[-1]),
+            help="Supervised: how often it scans its feed; 15m, 30m, 1h, 2h, 6h, 12h, 24h.",
+        ),
+        click.option("--scan/--no-scan", "scans", default=None, help="Supervised: whether it scans its feed."),
+        click.option(
+            "--feed", "audience", type=click.Choice(["public", "friends"]), help="Supervised: whose posts it sees."
+        ),
+        click.option(
+            "--heed-agents/--no-heed-agents", "heeds_agents", default=None,
+            help="Supervised: whether it sees what agents wrote.",
+        ),
+        click.option("--draft-days", type=click.IntRange(1, 90), help="Supervised: days until its drafts expire."),
+    ]  # fmt: skip
+
+
+def _seconds(span: timedelta | None) -> int | None:
+    return None if span is None else int(span.total_seconds())
+
+
+def _changes(display_name: str | None, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options that a person named, as the API takes them.
+
+    An option that may be repeated is empty where nobody named it.
+    """
+    named = {name: value for name, value in given.items() if value not in (None, (), {})}
+    weights = {
+        action: named.pop(f"{action}_weight")
+        for action in registry.current().default_weights
+        if f"{action}_weight" in named
+    }
+    ends = {end: named.pop(f"{end}_interval") for end in ("min", "max") if f"{end}_interval" in named}
+    groups = {"name": display_name, "weights": weights, "interval_s": ends}
+    return {**named, **{name: value for name, value in groups.items() if value not in (None, {})}}
 
 
 @_command("create")
@@ -103,91 +144,57 @@ def _character(command: F) -> F:
 @_character
 @click.option(
     "--kind",
-    type=click.Choice(agent_commands.creatable_kinds()),
-    default=agent_commands.GALLERY,
+    type=click.Choice(creatable_kinds()),
+    default=GALLERY,
     show_default=True,
     help="The kind of agent.",
 )
-@click.option("--surface", type=TextType(40), help="Surface; floimg if left out.")
-@click.option("--account", type=TextType(40), help="Its account (`fleet accounts list`).")
+@click.option("--surface", type=TextType(LONGEST_REFERENCE), help="Surface; floimg if left out.")
+@click.option("--account", type=TextType(LONGEST_REFERENCE), help="Its account (`fleet accounts list`).")
 @click.option("--start", is_flag=True, help="Start it too.")
 @pass_door
-def create(door: Door, /, *, username: str, display_name: str | None, persona_id: str | None, kind: str,
-           config: Mapping[str, str], start: bool, account: str | None, **given: Any) -> None:  # fmt: skip
+def create(door: Door, /, *, username: str, display_name: str | None, start: bool, **given: Any) -> None:
     """Create an agent, idle unless --start.
 
     With a persona it begins with that one's character, weights and pace; the other options change those.
     """
     name = display_name if display_name is not None else username.replace("_", " ").strip().title()
-    new = agent_commands.draft(door.deps, username=username, name=name, persona_id=persona_id, by=door.by, kind=kind)
-    named = {action: given.pop(f"{action}_weight") for action in registry.current().default_weights}
-    weights = {**new.weights, **{action: weight for action, weight in named.items() if weight is not None}}
-    chosen = _given(given)
-    character = new.character.changed(chosen)
-    new = replace(
-        new,
-        weights=weights,
-        config={**new.config, **_read(kind, config)},
-        character=character,
-        **{field: value for field, value in chosen.items() if field not in character.values()},
-    )
-    if account is not None:
-        new = agent_commands.through(door.deps, new, account)
-    agent_commands.create(door.deps, new)
-    if start:
-        agent_commands.start(door.deps, username)
+    body = _changes(name, given)
+    for field, first in _first(door, body).items():
+        body[field] = {**first, **body[field]}
+    door.api.post("/agents", {"username": username, **body, "start": start})
     door.say(f"{name} ({username}) {'lives now' if start else 'is there, idle'}.")
 
 
-def _mode_settings(command: F) -> F:
-    """Add an option for each setting that is older than --config, if a mode of this fleet has it."""
-    options = {
-        "scan_interval_s": click.option(
-            "--scan-every", "scan_interval_s", type=SPAN, callback=lambda *given: _seconds(given[-1]),
-            help="Supervised: how often it scans its feed; 15m, 30m, 1h, 2h, 6h, 12h, 24h.",
-        ),
-        "scans": click.option("--scan/--no-scan", "scans", default=None, help="Supervised: whether it scans its feed."),
-        "audience": click.option(
-            "--feed", "audience", type=click.Choice(["public", "friends"]), help="Supervised: whose posts it sees."
-        ),
-        "heeds_agents": click.option(
-            "--heed-agents/--no-heed-agents", "heeds_agents", default=None,
-            help="Supervised: whether it sees what agents wrote.",
-        ),
-        "draft_days": click.option(
-            "--draft-days", type=click.IntRange(1, 90), help="Supervised: days until its drafts expire."
-        ),
-    }  # fmt: skip
-    for setting in reversed([*options]):
-        if setting in agent_config.mode_fields():
-            command = options[setting](command)
-    return command
+def _first(door: Door, body: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the weights and the pace from which a new agent begins, of those that are changed in part.
 
-
-def _seconds(span: timedelta | None) -> int | None:
-    return None if span is None else int(span.total_seconds())
+    The API takes both as a whole.
+    """
+    own = registry.current().weights(body["kind"], {})
+    persona = door.api.get(at("personas", body["persona"])) if "persona" in body else {"weights": own}
+    first = {
+        "weights": {action: weight for action, weight in persona["weights"].items() if action in own},
+        "interval_s": persona.get("interval_s", {}),
+    }
+    return {field: value for field, value in first.items() if field in body}
 
 
 @_command("edit")
 @_AGENT
 @_character
-@click.option("--autonomy", type=click.Choice(agent_config.mode_names()), help="Whether a person approves first.")
-@_mode_settings
 @pass_door
-def edit(door: Door, /, *, name: str, display_name: str | None, config: Mapping[str, str], **given: Any) -> None:
+def edit(door: Door, /, *, name: str, display_name: str | None, **given: Any) -> None:
     """Change the named settings of an agent."""
-    changes = {field: [*value] if isinstance(value, tuple) else value for field, value in _given(given).items()}
-    if display_name is not None:
-        changes["name"] = display_name
-    if config:
-        changes |= _read(lookup.agent(door.deps.db, name).kind, config)
+    changes = _changes(display_name, given)
     if not changes:
         raise click.UsageError("Name at least one thing to change.")
-    agent_commands.update(door.deps, name, changes)
-    door.say(f"{name}: changed {', '.join(sorted(changes))}.")
+    door.api.patch(at("agents", name), changes)
+    parts = (changes[one] if one in ("weights", "interval_s", "config") else (one,) for one in changes)
+    door.say(f"{name}: changed {', '.join(sorted(part for one in parts for part in one))}.")
 
 
-@_command("delete", remote=Call("DELETE", "/agents/{name}", done="Deleted.", asks="Delete this agent?"))
+@_command("delete")
 @_AGENT
 @yes_option
 @pass_door
@@ -196,88 +203,86 @@ def delete(door: Door, /, *, name: str, yes: bool) -> None:
 
     Its history stays; its username cannot be used again.
     """
-    agent = lookup.agent(door.deps.db, name)
-    door.confirm(f"Delete {agent.name} ({agent.username}) and its account on {agent.surface}?", yes=yes)
-    agent_commands.delete(door.deps, str(agent.id), by=door.by)
-    door.say(f"{agent.name} is deleted.")
+    agent = door.api.get(at("agents", name))
+    door.confirm(f"Delete {agent['name']} ({agent['username']}) and its account on {agent['surface']}?", yes=yes)
+    door.api.delete(at("agents", agent["id"]))
+    door.say(f"{agent['name']} is deleted.")
 
 
-@_command("start", remote=_each("start", "{names} lives now.", "{names} was running already."))
+def _each(door: Door, names: tuple[str, ...], verb: str, done: str, already: str, **body: str) -> None:
+    for name in names:
+        changed = door.api.post(at("agents", name, verb), body)["changed"]
+        door.say(f"{name} {done if changed else already}.")
+
+
+@_command("start")
 @_AGENTS
 @pass_door
 def start(door: Door, /, *, names: tuple[str, ...]) -> None:
     """Start idle or failed agents."""
-    for name in names:
-        door.say(f"{name} {'lives now' if agent_commands.start(door.deps, name) else 'was running already'}.")
+    _each(door, names, "start", "lives now", "was running already")
 
 
-@_command("pause", remote=_each("pause", "{names} is paused.", "{names} was not running.", {"reason": "reason"}))
+@_command("pause")
 @_AGENTS
-@click.option("--reason", type=REASON, default="", help="Reason; shown with the pause.")
+@_REASON
 @pass_door
 def pause(door: Door, /, *, names: tuple[str, ...], reason: str) -> None:
     """Pause running agents until somebody resumes them."""
-    for name in names:
-        paused = agent_commands.pause(door.deps, name, by=door.by, reason=reason)
-        door.say(f"{name} {'is paused' if paused else 'was not running'}.")
+    _each(door, names, "pause", "is paused", "was not running", reason=reason)
 
 
-@_command("resume", remote=_each("resume", "{names} is resumed.", "{names} was not paused."))
+@_command("resume")
 @_AGENTS
 @pass_door
 def resume(door: Door, /, *, names: tuple[str, ...]) -> None:
     """Resume paused agents and their waiting jobs."""
-    for name in names:
-        door.say(f"{name} {'is resumed' if agent_commands.resume(door.deps, name) else 'was not paused'}.")
+    _each(door, names, "resume", "is resumed", "was not paused")
 
 
-@_command("stop", remote=_each("stop", "{names} is idle now.", "{names} was idle already."))
+@_command("stop")
 @_AGENTS
 @pass_door
 def stop(door: Door, /, *, names: tuple[str, ...]) -> None:
     """Stop agents and cancel their jobs that have not started."""
-    for name in names:
-        door.say(f"{name} {'is idle now' if agent_commands.stop(door.deps, name) else 'was idle already'}.")
+    _each(door, names, "stop", "is idle now", "was idle already")
 
 
-@_command("start-all", remote=Call("POST", "/agents/start", body=_WHO, done="Started {count}."))
+@_command("start-all")
 @_ONE_PERSONA
 @pass_door
-def start_all(door: Door, /, *, persona_id: str | None) -> None:
+def start_all(door: Door, /, *, persona: str | None) -> None:
     """Start every idle agent."""
-    door.say(f"Started {_everyone(door, BulkAction.START, persona_id)}.")
+    _all(door, "start", "Started", persona=persona)
 
 
-@_command("pause-all", remote=Call("POST", "/agents/pause", body={**_WHO, "reason": "reason"}, done="Paused {count}."))
+@_command("pause-all")
 @_ONE_PERSONA
-@click.option("--reason", type=REASON, default="", help="Reason; shown with the pause.")
+@_REASON
 @pass_door
-def pause_all(door: Door, /, *, persona_id: str | None, reason: str) -> None:
+def pause_all(door: Door, /, *, persona: str | None, reason: str) -> None:
     """Pause every running agent."""
-    door.say(f"Paused {_everyone(door, BulkAction.PAUSE, persona_id, reason)}.")
+    _all(door, "pause", "Paused", persona=persona, reason=reason)
 
 
-@_command("resume-all", remote=Call("POST", "/agents/resume", body=_WHO, done="Resumed {count}."))
+@_command("resume-all")
 @_ONE_PERSONA
 @pass_door
-def resume_all(door: Door, /, *, persona_id: str | None) -> None:
+def resume_all(door: Door, /, *, persona: str | None) -> None:
     """Resume every paused agent."""
-    door.say(f"Resumed {_everyone(door, BulkAction.RESUME, persona_id)}.")
+    _all(door, "resume", "Resumed", persona=persona)
 
 
-@_command(
-    "stop-all", remote=Call("POST", "/agents/stop", body=_WHO, done="Stopped {count}.", asks="Stop all these agents?")
-)
+@_command("stop-all")
 @_ONE_PERSONA
 @yes_option
 @pass_door
-def stop_all(door: Door, /, *, persona_id: str | None, yes: bool) -> None:
+def stop_all(door: Door, /, *, persona: str | None, yes: bool) -> None:
     """Stop every agent that is not idle and cancel their jobs that have not started."""
-    whom = f"every agent of persona {persona_id}" if persona_id else "every agent of the fleet"
-    door.confirm(f"Stop {whom}?", yes=yes)
-    door.say(f"Stopped {_everyone(door, BulkAction.STOP, persona_id)}.")
+    door.confirm(f"Stop every agent of {f'persona {persona}' if persona else 'the fleet'}?", yes=yes)
+    _all(door, "stop", "Stopped", persona=persona)
 
 
-def _everyone(door: Door, action: BulkAction, persona_id: str | None, reason: str = "") -> str:
-    number = bulk.act_on_all(door.deps, action, persona_id=persona_id, by=door.by, reason=reason)
-    return f"{number} agent{'' if number == 1 else 's'}"
+def _all(door: Door, verb: str, done: str, **body: str | None) -> None:
+    number = door.api.post(at("agents", verb), body)["count"]
+    door.say(f"{done} {number} agent{'' if number == 1 else 's'}.")

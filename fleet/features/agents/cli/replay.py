@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import click
 from rich.text import Text
 
 from fleet.cli.frame import json_output, render
+from fleet.cli.frame.api import at
 from fleet.cli.frame.command import FleetCommand
 from fleet.cli.frame.context import Door, pass_door
 from fleet.cli.frame.options import AGENT, json_option
 from fleet.core.diff import lines
-from fleet.features.agents import decisions
 
 _STYLES = {"-": "red", "+": "green"}
 
@@ -29,25 +28,19 @@ def replay(door: Door, /, *, name: str, tick_no: int, as_json: bool) -> None:
 
     Changes nothing. Exit code 0 when the same comes out; 1 when not: the rules have changed since.
     """
-    then, now = decisions.replay_decision(door.deps, name, tick_no)
-    then, now = _as_stored(then), _as_stored(now)
+    answer = door.api.get(at("agents", name, "decisions", tick_no, "replay"))
+    then, now, same = answer["then"], answer["now"], answer["same"]
     if as_json:
-        door.json({"same": then == now, "then": then, "now": now})
-    elif then == now:
+        door.json(answer)
+    elif same:
         door.say(f"The same: {now.get('action') or 'nothing'}. {now.get('thought', '')}")
     else:
         door.show(render.words("Another decision comes out now (- then, + now):", "bold"), *_difference(then, now))
-    if then != now:
+    if not same:
         click.get_current_context().exit(1)
 
 
-def _as_stored(outcome: dict[str, Any]) -> dict[str, Any]:
-    """Return an outcome in the form that it has after a journey through the database."""
-    stored: dict[str, Any] = json.loads(json.dumps(outcome))
-    return stored
-
-
-def _difference(then: dict[str, Any], now: dict[str, Any]) -> Iterator[Text]:
+def _difference(then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[Text]:
     for line in lines(json_output.to_json(then), json_output.to_json(now)):
         if line[0] in _STYLES:
             yield Text(f"{line[0]} {line[1:].rstrip()}", style=_STYLES[line[0]])

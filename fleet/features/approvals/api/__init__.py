@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime
-from typing import Annotated, Any
+from functools import partial
+from typing import Annotated, Any, Self
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
 from fleet.access import Permission
-from fleet.core.diff import How, diff
+from fleet.core.diff import Change, How, diff
 from fleet.core.masking import mask_all
 from fleet.engine.agents import lookup
+from fleet.engine.deps import Deps
+from fleet.features.approvals import rule_file
 from fleet.features.approvals import service as approving
 from fleet.features.approvals.api import decisions as api_decisions
 from fleet.features.approvals.api.decisions import (
+    NO_BODY,
     Approve,
     DecidedOut,
     Decider,
+    DecisionIn,
     IdsToApprove,
     IdsToReject,
     IdsToWithdraw,
@@ -27,14 +32,14 @@ from fleet.features.approvals.api.decisions import (
     Reject,
     Why,
 )
-from fleet.features.approvals.approver import person_of
 from fleet.features.approvals.queries import ApprovalDecision, RequestFilter
 from fleet.features.approvals.request import Request
+from fleet.features.approvals.settings import ApprovalsSettings
 from fleet.features.approvals.states import DecisionKind, RequestState
 from fleet.web.auth import TheDeps, needs
 from fleet.web.requests import cursors
 from fleet.web.requests.cursors import Page, Paging
-from fleet.web.requests.fields import AgentFilter, Body, Json, Said, Told, line, prose, taken
+from fleet.web.requests.fields import AgentFilter, IdPrefix, Json, Said, Told, line, prose, taken
 
 router = APIRouter(prefix="/approvals", tags=["approvals"])
 
@@ -50,6 +55,7 @@ class Approval(BaseModel):
     state: RequestState
     summary: Said
     agent_id: uuid.UUID | None
+    agent: str | None = Field(description="the agent's username")
     requested_by: str
     rule: str
     approvers: list[str]
@@ -57,6 +63,8 @@ class Approval(BaseModel):
     voices: list[str] = Field(description="who has approved this revision")
     created_at: datetime
     expires_at: datetime
+    escalate_at: datetime | None = Field(description="when `escalate_to` may decide too, if nobody has")
+    escalate_to: list[str]
     escalated_at: datetime | None
     settled_at: datetime | None
     settled_by: str | None
@@ -67,6 +75,7 @@ class FieldChange(BaseModel):
     """One field that would be different."""
 
     path: list[str]
+    field: str = Field(description="the path as people write it")
     how: How
     before: Any
     after: Any
@@ -107,25 +116,72 @@ class ApprovalQuery(Paging):
     agent: AgentFilter | None = None
 
 
-class NewPayload(Body):
-    """The payload to approve instead."""
+class NewPayload(DecisionIn):
+    """The payload to approve instead, or the fields of it that change."""
 
-    payload: Json
+    payload: Json | None = None
+    changes: Json | None = Field(None, description="new values by field; the other fields stay")
     reason: Annotated[str, prose(1000)] | None = None
     revision: api_decisions.Revision | None = None
 
+    @model_validator(mode="after")
+    def _says_one(self) -> Self:
+        if (self.payload is None) == (self.changes is None):
+            raise ValueError("give either payload or changes")
+        return self
 
-def whole_request(request: Request, record: list[ApprovalDecision]) -> WholeRequest:
-    """Return a request as programs see it, with diff and record."""
-    changes = [
-        FieldChange(path=list(one.path), how=one.how, before=mask_all(one.before), after=mask_all(one.after),
-                    lines=mask_all(one.lines))
-        for one in diff(request.before, request.payload)
-    ]  # fmt: skip
+
+class RuleOut(BaseModel):
+    """A rule of approval, in the words of its file."""
+
+    name: str
+    resource: str
+    action: str
+    approvers: list[str]
+    min_approvals: int
+    expiration_minutes: float
+    when: list[dict[str, Any]]
+    auto_approve: list[dict[str, Any]]
+    escalate: dict[str, Any] | None
+
+
+class RulesOut(BaseModel):
+    """The rules of approval in their order."""
+
+    file: str = Field(description="name of the file, or `shipped`")
+    items: list[RuleOut]
+
+
+def whole_request(deps: Deps, request_id: uuid.UUID) -> WholeRequest:
+    """Return a request as programs see it, with diff and record. Raises NotFound."""
+    return _whole(deps, *approving.show(deps, str(request_id)))
+
+
+def _whole(deps: Deps, request: Request, record: list[ApprovalDecision]) -> WholeRequest:
+    names = lookup.names(deps.db, [request.agent_id])
     return taken(
-        WholeRequest, request, diff=changes, before=None if request.before is None else dict(request.before),
+        WholeRequest, request, agent=lookup.username(names, request.agent_id),
+        diff=[_field_change(one) for one in diff(request.before, request.payload)],
+        before=None if request.before is None else dict(request.before),
         record=[taken(Entry, one) for one in record],
     )  # fmt: skip
+
+
+def _field_change(one: Change) -> FieldChange:
+    return FieldChange(
+        path=list(one.path), field=one.name, how=one.how, before=mask_all(one.before), after=mask_all(one.after),
+        lines=mask_all(one.lines),
+    )  # fmt: skip
+
+
+def _find(deps: Deps, name: str) -> uuid.UUID:
+    (found,) = approving.find(deps, [name])
+    return found
+
+
+def _itself(deps: Deps, name: str) -> tuple[uuid.UUID, uuid.UUID]:
+    found = _find(deps, name)
+    return found, found
 
 
 @router.get("", dependencies=[needs(Permission.DRAFTS_VIEW)])
@@ -135,66 +191,92 @@ def list_approvals(deps: TheDeps, *, which: Annotated[ApprovalQuery, Query()]) -
     with which.continued():
         found = approving.page(deps, wanted, limit=which.one_more, before=which.place(cursors.row_id))
     requests, following = which.page(found, lambda one: one.id)
-    return ApprovalPage(items=[taken(Approval, one) for one in requests], next=following)
+    names = lookup.names(deps.db, [one.agent_id for one in requests])
+    return ApprovalPage(
+        items=[taken(Approval, one, agent=lookup.username(names, one.agent_id)) for one in requests], next=following
+    )
+
+
+@router.get("/rules", dependencies=[needs(Permission.DRAFTS_VIEW)])
+def list_rules(deps: TheDeps) -> RulesOut:
+    """Return the approval rules in their order."""
+    path = deps.settings.of(ApprovalsSettings).approval_rules
+    items = [RuleOut(**rule_file.rule_data(rule)) for rule in approving.rules_of(deps)]
+    return RulesOut(file="shipped" if path is None else path.name, items=items)
 
 
 @router.get("/{request_id}", dependencies=[needs(Permission.DRAFTS_VIEW)])
-def show(deps: TheDeps, *, request_id: uuid.UUID) -> WholeRequest:
+def show(deps: TheDeps, *, request_id: IdPrefix) -> WholeRequest:
     """Return an approval request with its changes and its decisions."""
-    return whole_request(*approving.show(deps, str(request_id)))
+    return _whole(deps, *approving.show(deps, request_id))
 
 
 @router.post("/approve")
 def approve_some(deps: TheDeps, *, body: IdsToApprove, who: Decider) -> Outcomes:
     """Approve requests; each that fails returns its own error."""
+    by, seen = body.person(deps, who), body.revisions
     return api_decisions.each(
         body.ids,
-        lambda one: approving.approve(deps, [one], person_of(who), body.reason, revision=body.revisions.get(one)),
+        partial(_itself, deps),
+        lambda one, name: approving.approve(deps, [one], by, body.reason, revision=seen.get(name)),
     )
 
 
 @router.post("/reject")
 def reject_some(deps: TheDeps, *, body: IdsToReject, who: Decider) -> Outcomes:
     """Reject requests; each that fails returns its own error."""
+    by, seen = body.person(deps, who), body.revisions
     return api_decisions.each(
         body.ids,
-        lambda one: approving.reject(deps, [one], person_of(who), body.reason, revision=body.revisions.get(one)),
+        partial(_itself, deps),
+        lambda one, name: approving.reject(deps, [one], by, body.reason, revision=seen.get(name)),
     )
 
 
 @router.post("/withdraw")
 def withdraw_some(deps: TheDeps, *, body: IdsToWithdraw, who: Decider) -> Outcomes:
     """Withdraw requests; each that fails returns its own error."""
-    return api_decisions.each(body.ids, lambda one: approving.withdraw(deps, [one], person_of(who), body.reason))
+    by = body.person(deps, who)
+    return api_decisions.each(
+        body.ids, partial(_itself, deps), lambda one, _: approving.withdraw(deps, [one], by, body.reason)
+    )
 
 
 @router.post("/{request_id}/approve")
-def approve(deps: TheDeps, *, request_id: uuid.UUID, body: Approve, who: Decider) -> DecidedOut:
+def approve(deps: TheDeps, *, request_id: IdPrefix, who: Decider, body: Approve = NO_BODY) -> DecidedOut:
     """Approve a request. The last missing approval applies the change."""
-    return api_decisions.one(approving.approve(deps, [request_id], person_of(who), body.reason, revision=body.revision))
+    found, by = _find(deps, request_id), body.person(deps, who)
+    return api_decisions.one(approving.approve(deps, [found], by, body.reason, revision=body.revision))
 
 
 @router.post("/{request_id}/reject")
-def reject(deps: TheDeps, *, request_id: uuid.UUID, body: Reject, who: Decider) -> DecidedOut:
+def reject(deps: TheDeps, *, request_id: IdPrefix, body: Reject, who: Decider) -> DecidedOut:
     """Reject a request, with a reason for its author."""
-    return api_decisions.one(approving.reject(deps, [request_id], person_of(who), body.reason, revision=body.revision))
+    found, by = _find(deps, request_id), body.person(deps, who)
+    return api_decisions.one(approving.reject(deps, [found], by, body.reason, revision=body.revision))
 
 
 @router.post("/{request_id}/withdraw")
-def withdraw(deps: TheDeps, *, request_id: uuid.UUID, body: Why, who: Decider) -> DecidedOut:
+def withdraw(deps: TheDeps, *, request_id: IdPrefix, body: Why, who: Decider) -> DecidedOut:
     """Withdraw a request."""
-    return api_decisions.one(approving.withdraw(deps, [request_id], person_of(who), body.reason))
+    found, by = _find(deps, request_id), body.person(deps, who)
+    return api_decisions.one(approving.withdraw(deps, [found], by, body.reason))
 
 
 @router.patch("/{request_id}")
-def edit(deps: TheDeps, *, request_id: uuid.UUID, body: NewPayload, who: Decider) -> WholeRequest:
+def edit(deps: TheDeps, *, request_id: IdPrefix, body: NewPayload, who: Decider) -> WholeRequest:
     """Edit the payload of a request; earlier approvals become void."""
-    approving.edit(deps, request_id, body.payload, person_of(who), body.reason, revision=body.revision)
-    return whole_request(*approving.show(deps, str(request_id)))
+    request, _ = approving.show(deps, request_id)
+    payload = body.payload if body.payload is not None else {**request.payload, **(body.changes or {})}
+    # What is merged here is merged with the payload of this revision, and with no later one.
+    revision = body.revision or (None if body.changes is None else request.revision)
+    approving.edit(deps, request.id, payload, body.person(deps, who), body.reason, revision=revision)
+    return whole_request(deps, request.id)
 
 
 @router.post("/{request_id}/revise", status_code=202)
-def revise(deps: TheDeps, *, request_id: uuid.UUID, body: Instructions, who: Decider) -> WholeRequest:
+def revise(deps: TheDeps, *, request_id: IdPrefix, body: Instructions, who: Decider) -> WholeRequest:
     """Return a request to its author, with instructions."""
-    approving.revise(deps, request_id, body.instructions, person_of(who))
-    return whole_request(*approving.show(deps, str(request_id)))
+    found = _find(deps, request_id)
+    approving.revise(deps, found, body.instructions, body.person(deps, who))
+    return whole_request(deps, found)

@@ -82,6 +82,12 @@ class Lexicon:
             yield from (phrase for phrase in candidates if _follow(phrase.words, 1, tokens, place + 1))
 
 
+@functools.lru_cache(maxsize=16)
+def compiled(entries: tuple[str, ...]) -> Lexicon:
+    """Return the lexicon of these entries, compiled once a process: the shipped lists take 0.1 s."""
+    return Lexicon(entries)
+
+
 def phrases(entry: str) -> list[str]:
     """Return an entry once for each combination of its groups: "(i am|im) a bot" is "i am a bot" and "im a bot".
 

@@ -13,7 +13,7 @@ from importlib import resources
 from typing import Any, Protocol
 
 from fleet.features.content.checks.findings import Finding
-from fleet.features.content.checks.lexicon import Lexicon
+from fleet.features.content.checks.lexicon import compiled
 
 
 class Moderator(Protocol):
@@ -30,7 +30,7 @@ class LocalRules:
 
     def __init__(self, lists: Mapping[str, Iterable[str]] | None = None) -> None:
         shipped = _shipped()["moderation"] if lists is None else lists
-        self._lexicons = {category: Lexicon(entries) for category, entries in shipped.items()}
+        self._lexicons = {category: compiled(tuple(entries)) for category, entries in shipped.items()}
 
     def categories(self, words: str) -> frozenset[str]:
         """Return the categories of which a word or phrase occurs in the text."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -18,25 +18,29 @@ from fleet.features.approvals import service as approving
 from fleet.features.approvals.api import WholeRequest, whole_request
 from fleet.features.approvals.api import decisions as api_decisions
 from fleet.features.approvals.api.decisions import (
+    NO_BODY,
     Approve,
     DecidedOut,
     Decider,
+    DecisionIn,
     IdsToApprove,
+    IdsToReject,
+    IdsToWithdraw,
     Instructions,
     Outcomes,
     Reject,
     Why,
 )
-from fleet.features.approvals.approver import person_of
-from fleet.features.approvals.service import DecisionResult
 from fleet.features.drafts import commands as drafting
+from fleet.features.drafts import limits
 from fleet.features.drafts.commands import DraftView
 from fleet.features.drafts.queries import DraftFilter
+from fleet.features.drafts.settings import DraftsSettings
 from fleet.features.drafts.states import DraftKind, DraftStatus
 from fleet.web.auth import TheDeps, needs
 from fleet.web.requests import cursors
 from fleet.web.requests.cursors import Page, Paging
-from fleet.web.requests.fields import AgentFilter, Body, Said, Told, line, prose, taken
+from fleet.web.requests.fields import AgentFilter, IdPrefix, Moment, Said, Told, line, prose, taken
 
 router = APIRouter(prefix="/drafts", tags=["drafts"])
 
@@ -49,7 +53,7 @@ class DraftOut(BaseModel):
     agent: str | None = Field(description="the agent's username")
     kind: DraftKind
     status: DraftStatus
-    outcome: Said = Field(description="what became of it: its status, or how its publishing stands")
+    outcome: Said = Field(description="its status, or the state of its publication")
     surface: str
     target: str | None
     content: Told
@@ -62,6 +66,7 @@ class DraftOut(BaseModel):
     revision: int
     request_id: uuid.UUID | None = Field(description="the request for approval that decides about it")
     job_id: uuid.UUID | None
+    remote_id: str | None = Field(description="what the surface calls it, once it is published")
     created_at: datetime
     expires_at: datetime
     decided_at: datetime | None
@@ -96,9 +101,20 @@ class DraftQuery(Paging):
     status: DraftStatus | None = None
     kind: DraftKind | None = None
     agent: AgentFilter | None = None
+    topic: Annotated[str, line(60), Field(description="part of its topic")] | None = None
+    confidence: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False, description="the least")] | None = None
+    since: Annotated[Moment, Field(description="proposed at this moment or later")] | None = None
+    until: Annotated[Moment, Field(description="proposed before this moment")] | None = None
 
 
-class Edit(Body):
+class DraftLimits(BaseModel):
+    """The limit of undecided drafts, and the agents that have reached it."""
+
+    most_undecided: int | None = Field(description="most undecided drafts of an agent; null without a limit")
+    full: list[str] = Field(description="usernames of agents whose feeds are not scanned until some are decided")
+
+
+class Edit(DecisionIn):
     """New texts of the draft; missing fields stay."""
 
     text: Annotated[str, prose(2000)] | None = None
@@ -111,13 +127,18 @@ class Edit(Body):
 
 
 def _view(model: type[DraftOut], seen: DraftView, names: Names, **more: Any) -> Any:
-    return taken(model, seen.row, outcome=seen.outcome, agent=lookup.username(names, seen.row.agent_id), **more)
+    remote_id = seen.job.remote_id if seen.job else None
+    username = lookup.username(names, seen.row.agent_id)
+    return taken(model, seen.row, outcome=seen.outcome, agent=username, remote_id=remote_id, **more)
 
 
 @router.get("", dependencies=[needs(Permission.DRAFTS_VIEW)])
 def list_drafts(deps: TheDeps, *, which: Annotated[DraftQuery, Query()]) -> DraftPage:
     """Return a page of drafts, newest first."""
-    wanted = DraftFilter(which.status, which.kind, lookup.agent_id(deps.db, which.agent))
+    wanted = DraftFilter(
+        which.status, which.kind, lookup.agent_id(deps.db, which.agent), which.topic or None, which.confidence,
+        which.since, which.until,
+    )  # fmt: skip
     with which.continued():
         found = drafting.page(deps, wanted, limit=which.one_more, before=which.place(cursors.row_id))
     drafts, following = which.page(found, lambda seen: seen.row.id)
@@ -125,16 +146,23 @@ def list_drafts(deps: TheDeps, *, which: Annotated[DraftQuery, Query()]) -> Draf
     return DraftPage(items=[_view(DraftOut, seen, names) for seen in drafts], next=following)
 
 
+@router.get("/limits", dependencies=[needs(Permission.DRAFTS_VIEW)])
+def show_limits(deps: TheDeps, *, agent: Annotated[AgentFilter | None, Query()] = None) -> DraftLimits:
+    """Return the limit of undecided drafts and the agents that have reached it, of all or one."""
+    full = limits.full(deps, lookup.agent_id(deps.db, agent))
+    return DraftLimits(most_undecided=deps.settings.of(DraftsSettings).undecided_drafts or None, full=full)
+
+
 @router.get("/{draft_id}", dependencies=[needs(Permission.DRAFTS_VIEW)])
-def show(deps: TheDeps, *, draft_id: uuid.UUID) -> WholeDraft:
+def show(deps: TheDeps, *, draft_id: IdPrefix) -> WholeDraft:
     """Return a draft, its origin, and its approval request with diff and decisions."""
     return _whole(deps, draft_id)
 
 
-def _whole(deps: Deps, draft_id: uuid.UUID) -> WholeDraft:
-    seen, revisions = drafting.show(deps, str(draft_id))
+def _whole(deps: Deps, name: str) -> WholeDraft:
+    seen, revisions = drafting.show(deps, name)
     request_id = seen.row.request_id
-    request = None if request_id is None else whole_request(*approving.show(deps, str(request_id)))
+    request = None if request_id is None else whole_request(deps, request_id)
     names = lookup.names(deps.db, [seen.row.agent_id])
     found: WholeDraft = _view(
         WholeDraft, seen, names, revisions=[taken(Revision, one) for one in revisions], request=request
@@ -145,59 +173,65 @@ def _whole(deps: Deps, draft_id: uuid.UUID) -> WholeDraft:
 @router.post("/approve")
 def approve_some(deps: TheDeps, *, body: IdsToApprove, who: Decider) -> Outcomes:
     """Approve drafts: each becomes a job, or returns its own error."""
-    return _each(deps, body, lambda one, seen: approving.approve(deps, one, person_of(who), body.reason, revision=seen))
+    by, seen = body.person(deps, who), body.revisions
+    return api_decisions.each(
+        body.ids,
+        partial(drafting.named, deps),
+        lambda one, name: approving.approve(deps, [one], by, body.reason, revision=seen.get(name)),
+    )
 
 
 @router.post("/reject")
-def reject_some(deps: TheDeps, *, body: api_decisions.IdsToReject, who: Decider) -> Outcomes:
+def reject_some(deps: TheDeps, *, body: IdsToReject, who: Decider) -> Outcomes:
     """Reject drafts, with a reason that their agents learn from."""
-    return _each(deps, body, lambda one, seen: approving.reject(deps, one, person_of(who), body.reason, revision=seen))
+    by, seen = body.person(deps, who), body.revisions
+    return api_decisions.each(
+        body.ids,
+        partial(drafting.named, deps),
+        lambda one, name: approving.reject(deps, [one], by, body.reason, revision=seen.get(name)),
+    )
 
 
 @router.post("/withdraw")
-def withdraw_some(deps: TheDeps, *, body: api_decisions.IdsToWithdraw, who: Decider) -> Outcomes:
+def withdraw_some(deps: TheDeps, *, body: IdsToWithdraw, who: Decider) -> Outcomes:
     """Withdraw drafts."""
-    return _each(deps, body, lambda one, _: approving.withdraw(deps, one, person_of(who), body.reason))
+    by = body.person(deps, who)
+    return api_decisions.each(
+        body.ids, partial(drafting.named, deps), lambda one, _: approving.withdraw(deps, [one], by, body.reason)
+    )
 
 
 @router.post("/{draft_id}/approve")
-def approve(deps: TheDeps, *, draft_id: uuid.UUID, body: Approve, who: Decider) -> DecidedOut:
+def approve(deps: TheDeps, *, draft_id: IdPrefix, who: Decider, body: Approve = NO_BODY) -> DecidedOut:
     """Approve a draft: it becomes a job."""
-    request_id = drafting.request_of(deps, str(draft_id))
-    return api_decisions.one(approving.approve(deps, [request_id], person_of(who), body.reason, revision=body.revision))
+    by = body.person(deps, who)
+    return api_decisions.one(drafting.approve(deps, [draft_id], by, body.reason, revision=body.revision))
 
 
 @router.post("/{draft_id}/reject")
-def reject(deps: TheDeps, *, draft_id: uuid.UUID, body: Reject, who: Decider) -> DecidedOut:
+def reject(deps: TheDeps, *, draft_id: IdPrefix, body: Reject, who: Decider) -> DecidedOut:
     """Reject a draft, with a reason that the agent learns from."""
-    request_id = drafting.request_of(deps, str(draft_id))
-    return api_decisions.one(approving.reject(deps, [request_id], person_of(who), body.reason, revision=body.revision))
+    by = body.person(deps, who)
+    return api_decisions.one(drafting.reject(deps, [draft_id], by, body.reason, revision=body.revision))
 
 
 @router.post("/{draft_id}/withdraw")
-def withdraw(deps: TheDeps, *, draft_id: uuid.UUID, body: Why, who: Decider) -> DecidedOut:
+def withdraw(deps: TheDeps, *, draft_id: IdPrefix, body: Why, who: Decider) -> DecidedOut:
     """Withdraw a draft."""
-    request_id = drafting.request_of(deps, str(draft_id))
-    return api_decisions.one(approving.withdraw(deps, [request_id], person_of(who), body.reason))
+    _, request_id = drafting.named(deps, draft_id)
+    return api_decisions.one(approving.withdraw(deps, [request_id], body.person(deps, who), body.reason))
 
 
 @router.patch("/{draft_id}")
-def edit(deps: TheDeps, *, draft_id: uuid.UUID, body: Edit, who: Decider) -> WholeDraft:
+def edit(deps: TheDeps, *, draft_id: IdPrefix, body: Edit, who: Decider) -> WholeDraft:
     """Edit a draft; approvals of earlier revisions become void."""
-    changes = body.model_dump(exclude_none=True, exclude={"reason", "revision"})
-    drafting.edit(deps, str(draft_id), changes, person_of(who), body.reason, revision=body.revision)
+    changes = body.model_dump(exclude_none=True, exclude={"reason", "revision", "decided_by"})
+    drafting.edit(deps, draft_id, changes, body.person(deps, who), body.reason, revision=body.revision)
     return _whole(deps, draft_id)
 
 
 @router.post("/{draft_id}/revise", status_code=202)
-def revise(deps: TheDeps, *, draft_id: uuid.UUID, body: Instructions, who: Decider) -> WholeDraft:
+def revise(deps: TheDeps, *, draft_id: IdPrefix, body: Instructions, who: Decider) -> WholeDraft:
     """Ask the model for a new revision of a draft, with instructions."""
-    drafting.revise(deps, str(draft_id), body.instructions, person_of(who))
+    drafting.revise(deps, draft_id, body.instructions, body.person(deps, who))
     return _whole(deps, draft_id)
-
-
-def _each(
-    deps: Deps, body: api_decisions.Ids, decide: Callable[[list[uuid.UUID], int | None], list[DecisionResult]]
-) -> Outcomes:
-    seen = body.revisions if isinstance(body, api_decisions.IdsSeen) else {}
-    return api_decisions.each(body.ids, lambda one: decide([drafting.request_of(deps, str(one))], seen.get(one)))

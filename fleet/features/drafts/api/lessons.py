@@ -27,6 +27,7 @@ class LessonOut(BaseModel):
     """What one decision taught; an undone one no longer counts."""
 
     id: int
+    agent_id: uuid.UUID
     draft_id: uuid.UUID
     kind: str
     topic: str

@@ -1,175 +1,137 @@
-"""`fleet drafts` and `fleet scan`: what supervised agents propose, what is decided about it, and what that teaches."""
+"""`fleet drafts` and `fleet scan`: the drafts of supervised agents, decisions about them, lessons and scans."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from functools import partial
-from uuid import UUID
+from typing import Any
 
 import click
 
 from fleet.cli.frame import render
+from fleet.cli.frame.api import at
 from fleet.cli.frame.command import FleetCommand, FleetGroup
 from fleet.cli.frame.context import Door, pass_door
 from fleet.cli.frame.options import (
     AGENT,
     LARGEST_ID,
     LARGEST_PAGE,
-    REASON,
     SPAN,
     TextType,
-    before_option,
     json_option,
+    list_options,
     yes_option,
 )
-from fleet.cli.frame.remote_call import Call
-from fleet.core import clock
 from fleet.core.errors import InvalidInput
-from fleet.engine.agents import lookup
-from fleet.features.approvals import service as approving
-from fleet.features.approvals.cli import person, revision_option, tell, who
-from fleet.features.drafts import commands as drafting
-from fleet.features.drafts import limits
-from fleet.features.drafts.cli import views as look
-from fleet.features.drafts.queries import DraftFilter
-from fleet.features.drafts.states import DraftKind, DraftStatus
-from fleet.features.drafts.stats import queries as draft_stats
-from fleet.features.drafts.stats.tally import DraftsBy
+from fleet.features.approvals.cli.decisions import as_option, decide, given, reason_option, revision_option, seen
+from fleet.features.drafts.cli import views
+from fleet.features.drafts.states import DraftKind, DraftsBy, DraftStatus
 from fleet.llm.scan_request import REACTIONS, VISIBILITIES
 
-_DRAFT = click.argument("prefix", metavar="DRAFT")
-_DRAFTS = click.argument("prefixes", metavar="DRAFT...", nargs=-1, required=True)
+_DRAFT = click.argument("draft", metavar="DRAFT")
+_DRAFTS = click.argument("names", metavar="DRAFT...", nargs=-1, required=True)
 _KIND = click.option("--kind", type=click.Choice([str(kind) for kind in DraftKind]), help="Only of this kind.")
 _AGENT = click.option("--agent", type=AGENT, help="Only of this agent (username or id).")
-_LIMIT = click.option("--limit", type=click.IntRange(1, LARGEST_PAGE), default=20, show_default=True,
-                      help="Number of rows.")  # fmt: skip
-_SINCE = click.option("--since", type=SPAN, default="7d", show_default=True, help="Period up to now.")
 _WORDS = TextType(2000)
-_tell = partial(tell, data=look.answer, told=look.told)
+_MOST_GROUPS = 200
 
 
 @click.group(cls=FleetGroup)
 def drafts() -> None:
     """List, show and decide the drafts of supervised agents.
 
-    DRAFT is an id or its first characters, four at least. What is approved goes through the ledger like all else.
+    DRAFT is an id or its first characters, four at least. An approved draft becomes a job of the ledger.
     """
 
 
-def _filter(door: Door, status: str | None, kind: str | None, agent: str | None) -> DraftFilter:
-    kinds = DraftKind(kind) if kind else None
-    return DraftFilter(DraftStatus(status) if status else None, kinds, lookup.agent_id(door.deps.db, agent))
-
-
-@drafts.command(
-    "list",
-    remote=Call(
-        "GET",
-        "/drafts",
-        {"status": "status", "kind": "kind", "agent": "agent", "limit": "limit"},
-        usually={"status": "pending"},
-        columns=("id", "kind", "status", "agent", "topic", "expires_at"),
-    ),
-)
+@drafts.command("list")
 @click.option("--status", type=click.Choice([str(status) for status in DraftStatus]),
               help="In this status instead of pending.")  # fmt: skip
 @click.option("--all", "every", is_flag=True, help="In any status.")
 @_KIND
 @_AGENT
-@before_option("DRAFT", str)
-@_LIMIT
+@click.option("--topic", type=TextType(60), help="Only those whose topic holds this.")
+@click.option("--confidence", type=click.FloatRange(0, 1), help="Only those of which the agent is at least this sure.")
+@list_options()
 @json_option
 @pass_door
-def list_(door: Door, /, *, status: str | None, every: bool, kind: str | None, agent: str | None, before: str | None,
-          limit: int, as_json: bool) -> None:  # fmt: skip
-    """List drafts, newest first; those that wait for a decision if nothing else is asked for."""
-    wanted = None if every else status or str(DraftStatus.PENDING)
-    found = drafting.page(door.deps, _filter(door, wanted, kind, agent), limit=limit, before=before)
-    names = lookup.names(door.deps.db, [one.row.agent_id for one in found])
+def list_(door: Door, /, *, status: str | None, every: bool, agent: str | None, as_json: bool, **query: Any) -> None:
+    """List drafts, newest first; pending ones unless --status or --all is given."""
+    wanted = None if every else status or DraftStatus.PENDING
+    found = door.api.list("/drafts", status=wanted, agent=agent, **query)
     if as_json:
-        door.json({"items": [look.data(one, names) for one in found], "limit": limit})
+        door.json(found.data())
         return
-    if found:
-        door.show(look.table(found, names, clock.now()))
-    following = f"; --before {look.surely_one(found[-1])} shows the next" if len(found) == limit else ""
-    door.note(f"{len(found)} {'draft' if len(found) == 1 else 'drafts'}{following}." if found else "No drafts.")
-    for username in limits.full(door.deps, None if agent is None else lookup.agent(door.deps.db, agent).id):
-        door.note(f"{username} has too many undecided drafts, so its feed is not scanned. {limits.fix(username)}")
+    if found.items:
+        door.show(views.table(found.items))
+    door.note(render.below(found, "drafts"))
+    for username in door.api.get("/drafts/limits", agent=agent)["full"]:
+        door.note(f"{username} has too many undecided drafts, so its feed is not scanned. Decide about some"
+                  f" (`fleet drafts list --agent {username}`), or raise FLEET_UNDECIDED_DRAFTS.")  # fmt: skip
 
 
-@drafts.command(remote=Call("GET", "/drafts/{prefix}"))
+@drafts.command()
 @_DRAFT
 @json_option
 @pass_door
-def show(door: Door, /, *, prefix: str, as_json: bool) -> None:
+def show(door: Door, /, *, draft: str, as_json: bool) -> None:
     """Show one draft beside its target."""
-    one, revisions = drafting.show(door.deps, prefix)
-    names = lookup.names(door.deps.db, [one.row.agent_id])
+    found = door.api.get(at("drafts", draft))
     if as_json:
-        door.json({**look.data(one, names), "revisions": [look.revision(revision) for revision in revisions]})
+        door.json(found)
         return
-    door.show(*look.page(one, revisions, names, clock.now(), columns=door.out.width))
-    if one.row.status == DraftStatus.PENDING and one.request is not None:
-        named = f"{look.surely_one(one)} --revision {one.request.revision}"
+    door.show(*views.page(found, columns=door.out.width))
+    if found["status"] == DraftStatus.PENDING and found["request_id"] is not None:
+        named = f"{found['id'][: views.SURELY_ONE_CHARS]} --revision {found['revision']}"
         door.note(f"`fleet drafts approve {named}` approves these words and no others.")
 
 
-@drafts.command(
-    remote=Call(
-        "POST",
-        "/drafts/{prefixes}/approve",
-        body={"reason": "reason", "revision": "revision"},
-        each="prefixes",
-        done="{prefixes}: {state}.",
-    )
-)
+@drafts.command()
 @_DRAFTS
-@who
-@click.option("--reason", type=REASON, help="Reason; the agent learns from it.")
+@as_option
+@reason_option("Reason; the agent learns from it.")
 @revision_option
 @json_option
 @pass_door
-def approve(door: Door, /, *, prefixes: Sequence[str], name: str | None, reason: str | None, revision: int | None,
-            as_json: bool) -> None:  # fmt: skip
+def approve(door: Door, /, *, names: Sequence[str], revision: int | None, as_json: bool, **body: Any) -> None:
     """Approve drafts; each is published as soon as caps and pauses allow."""
-    by = person(door, name)
-    _tell(door, drafting.approve(door.deps, prefixes, by, reason, revision=revision), as_json=as_json)
+    decide(door, "/drafts/approve", names, given(**body), revisions=seen(names, revision), as_json=as_json)
 
 
-@drafts.command(
-    remote=Call(
-        "POST",
-        "/drafts/{prefixes}/reject",
-        body={"reason": "reason", "revision": "revision"},
-        each="prefixes",
-        done="{prefixes}: {state}.",
-    )
-)
+@drafts.command()
 @_DRAFTS
-@who
-@click.option("--reason", type=REASON, required=True, help="Reason; the agent learns from it.")
+@as_option
+@reason_option("Reason; the agent learns from it.", required=True)
 @revision_option
 @json_option
 @pass_door
-def reject(door: Door, /, *, prefixes: Sequence[str], name: str | None, reason: str, revision: int | None,
-           as_json: bool) -> None:  # fmt: skip
+def reject(door: Door, /, *, names: Sequence[str], revision: int | None, as_json: bool, **body: Any) -> None:
     """Reject drafts."""
-    by = person(door, name)
-    _tell(door, drafting.reject(door.deps, prefixes, by, reason, revision=revision), as_json=as_json)
+    decide(door, "/drafts/reject", names, given(**body), revisions=seen(names, revision), as_json=as_json)
 
 
-@drafts.command(
-    remote=Call("POST", "/drafts/{prefix}/revise", body={"instructions": "instructions"}, done="It is being revised.")
-)
+@drafts.command()
+@_DRAFTS
+@as_option
+@reason_option("Reason.", required=True)
+@yes_option
+@json_option
+@pass_door
+def withdraw(door: Door, /, *, names: Sequence[str], yes: bool, as_json: bool, **body: Any) -> None:
+    """Withdraw drafts: nothing is published, and the agent learns nothing."""
+    door.confirm(f"Withdraw {_number(len(names))}?", yes=yes)
+    decide(door, "/drafts/withdraw", names, given(**body), as_json=as_json)
+
+
+@drafts.command()
 @_DRAFT
 @click.argument("instructions", type=TextType(1000))
-@who
+@as_option
 @pass_door
-def revise(door: Door, /, *, prefix: str, instructions: str, name: str | None) -> None:
+def revise(door: Door, /, *, draft: str, **body: Any) -> None:
     """Ask the model for a new revision of a draft, with INSTRUCTIONS."""
-    request = drafting.revise(door.deps, prefix, instructions, person(door, name))
-    door.say(f"Sent back: {request.summary}")
+    found = door.api.post(at("drafts", draft, "revise"), given(**body))
+    door.say(f"Sent back: {found['request']['summary']}")
 
 
 @drafts.command()
@@ -178,98 +140,91 @@ def revise(door: Door, /, *, prefix: str, instructions: str, name: str | None) -
 @click.option("--image-prompt", type=_WORDS, help="Post: prompt of its picture.")
 @click.option("--alt-text", type=TextType(300), help="Post: alternative text of its picture.")
 @click.option("--visibility", type=click.Choice(VISIBILITIES), help="Post: visibility.")
-@click.option("--type", "type_", type=click.Choice(REACTIONS), help="Reaction: type.")
-@click.option("--reason", type=REASON, help="Reason; kept with the edit.")
+@click.option("--type", type=click.Choice(REACTIONS), help="Reaction: type.")
+@reason_option("Reason; kept with the edit.")
 @revision_option
-@who
+@as_option
 @pass_door
-def edit(door: Door, /, *, prefix: str, type_: str | None, reason: str | None, revision: int | None,
-         name: str | None, **words: str | None) -> None:  # fmt: skip
+def edit(door: Door, /, *, draft: str, reason: str | None, revision: int | None, decided_by: str | None,
+         **words: str | None) -> None:  # fmt: skip
     """Edit a draft; approvals of earlier revisions become void."""
-    changes = {field: value for field, value in {**words, "type": type_}.items() if value is not None}
+    changes = given(**words)
     if not changes:
         raise click.UsageError("Name at least one thing to change.")
-    request = drafting.edit(door.deps, prefix, changes, person(door, name), reason, revision=revision)
-    door.say(f"Revision {request.revision} waits for a decision.")
+    body = given(**changes, reason=reason, revision=revision, decided_by=decided_by)
+    door.say(f"Revision {door.api.patch(at('drafts', draft), body)['revision']} waits for a decision.")
 
 
 @drafts.command()
 @click.argument("decision", type=click.Choice(["approve", "reject"]))
 @_KIND
 @_AGENT
-@click.option("--reason", type=REASON, help="Reason; required to reject.")
-@who
+@reason_option("Reason; required to reject.")
+@as_option
 @yes_option
 @json_option
 @pass_door
-def bulk(door: Door, /, *, decision: str, kind: str | None, agent: str | None, reason: str | None, name: str | None,
-         yes: bool, as_json: bool) -> None:  # fmt: skip
+def bulk(door: Door, /, *, decision: str, kind: str | None, agent: str | None, reason: str | None,
+         decided_by: str | None, yes: bool, as_json: bool) -> None:  # fmt: skip
     """Approve or reject all drafts that wait, or those of one agent or kind; asks first.
 
-    What is rewritten between the question and your answer is left, and said.
+    A draft that is edited between the question and your answer is refused.
     """
     if decision == "reject" and not reason:
         raise InvalidInput("A rejection needs a reason.", fix="Add --reason.")
-    seen = drafting.open_revisions(door.deps, _filter(door, str(DraftStatus.PENDING), kind, agent))
-    if not seen:
+    found = door.api.list("/drafts", limit=LARGEST_PAGE, status=DraftStatus.PENDING, kind=kind, agent=agent).items
+    if not found:
+        if as_json:
+            door.json({"items": []})
         door.note("No drafts.")
         return
-    door.confirm(f"{decision.capitalize()} {len(seen)} draft{'' if len(seen) == 1 else 's'}?", yes=yes)
-    by = person(door, name)
-    if decision == "approve":
-        answers = approving.approve(door.deps, list(seen), by, reason, revision=seen)
-    else:
-        answers = approving.reject(door.deps, list(seen), by, str(reason), revision=seen)
-    _tell(door, answers, as_json=as_json)
+    door.confirm(f"{decision.capitalize()} {_number(len(found))}?", yes=yes)
+    revisions = {one["id"]: one["revision"] for one in found}
+    body = given(reason=reason, decided_by=decided_by)
+    decide(door, f"/drafts/{decision}", list(revisions), body, revisions=revisions, as_json=as_json)
 
 
-@drafts.command(
-    remote=Call(
-        "GET",
-        "/drafts/stats",
-        {"by": "by", "since": "since", "agent": "agent", "limit": "limit"},
-        columns=("name", "proposed", "waiting", "approved", "edited", "rejected", "expired", "withdrawn", "agreed"),
-        none="No drafts.",
-    )
-)
+def _number(number: int) -> str:
+    return f"{number} draft{'' if number == 1 else 's'}"
+
+
+@drafts.command()
 @click.option(
     "--by", type=click.Choice([str(by) for by in DraftsBy]), default="agent", show_default=True, help="Group by."
 )
-@_SINCE
+@click.option("--since", type=SPAN, default="7d", show_default=True, help="Period up to now.")
 @_AGENT
-@_LIMIT
+@click.option("--limit", type=click.IntRange(1, _MOST_GROUPS), default=20, show_default=True, help="Number of rows.")
 @json_option
 @pass_door
-def stats(door: Door, /, *, by: str, since: timedelta, agent: str | None, limit: int, as_json: bool) -> None:
+def stats(door: Door, /, *, since: timedelta, as_json: bool, **query: Any) -> None:
     """Show statistics of drafts: proposals, decisions and feed scans."""
-    found = draft_stats.stats(door.deps, DraftsBy(by), since=clock.now() - since, agent=agent, limit=limit)
-    names = (
-        lookup.names(door.deps.db, [UUID(one.key) for one in found.items if one.key]) if by == DraftsBy.AGENT else {}
-    )
+    found = door.api.get("/drafts/stats", since=since, **query)
     if as_json:
-        door.json(look.stats_data(found, by, names))
+        door.json(found)
         return
-    if found.items:
-        door.show(look.stats(found, by, names))
-    for line in look.scans(found.scans, found.total, render.span(since.total_seconds())):
+    if found["items"]:
+        door.show(views.stats(found))
+    for line in views.totals(found, render.span(since.total_seconds())):
         door.note(line)
 
 
 @drafts.command()
 @click.argument("agent", metavar="AGENT", type=AGENT)
-@_LIMIT
+@list_options()
 @json_option
 @pass_door
-def learned(door: Door, /, *, agent: str, limit: int, as_json: bool) -> None:
+def learned(door: Door, /, *, agent: str, as_json: bool, **query: Any) -> None:
     """Show an agent's lessons, newest first, with their effects."""
-    found = drafting.learned(door.deps, agent, limit=limit)
+    found = door.api.list(at("agents", agent, "lessons"), **query)
     if as_json:
-        door.json({"items": [look.lesson(row) for row in found], "limit": limit})
+        door.json(found.data())
         return
-    if found:
-        door.show(look.lessons(found, clock.now()))
-    noun = "lesson" if len(found) == 1 else "lessons"
-    door.note(f"{len(found)} {noun}." if found else "Nothing yet: it learns from approved and rejected drafts.")
+    if not found.items:
+        door.note("No lessons: the agent learns from approved and rejected drafts.")
+        return
+    door.show(views.lessons(found.items))
+    door.note(render.below(found, "lessons"))
 
 
 @drafts.command()
@@ -277,18 +232,18 @@ def learned(door: Door, /, *, agent: str, limit: int, as_json: bool) -> None:
 @pass_door
 def unlearn(door: Door, /, *, lesson: int) -> None:
     """Undo a lesson."""
-    row = drafting.unlearn(door.deps, lesson, by=door.by)
-    door.say(f"Lesson {row.id} counts no more.")
+    undone = door.api.post(at("lessons", lesson, "undo"))
+    door.say(f"Lesson {undone['id']} is undone.")
 
 
 @click.command(cls=FleetCommand)
-@click.argument("name", metavar="AGENT", type=AGENT)
+@click.argument("agent", metavar="AGENT", type=AGENT)
 @pass_door
-def scan(door: Door, /, *, name: str) -> None:
+def scan(door: Door, /, *, agent: str) -> None:
     """Have a supervised agent scan its feed now.
 
     `fleet drafts list` shows its drafts.
     """
-    drafting.scan(door.deps, name, by=door.by)
-    door.say(f"{name} looks at its feed now; `fleet drafts list --agent {name}` shows what it proposes, and"
-             f" `fleet agents decisions {name}` what it left out.")  # fmt: skip
+    door.api.post(at("agents", agent, "scan"))
+    door.say(f"{agent} scans its feed now; `fleet drafts list --agent {agent}` shows what it proposes, and"
+             f" `fleet agents decisions {agent}` what it left out.")  # fmt: skip

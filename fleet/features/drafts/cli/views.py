@@ -1,81 +1,70 @@
-"""How drafts look: as lines, as a page with the post in question beside the proposal, and as JSON.
+"""Drafts, lessons and statistics as tables and pages: the post in question stands beside the proposal.
 
-Called by `fleet.features.drafts.cli`. Words come from models and from strangers: each is cleaned before it is shown.
+Words come from models and from strangers: each is cleaned before it is shown.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
-from uuid import UUID
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
-from rich import box
-from rich.console import Group, RenderableType
-from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
 from fleet.cli.frame import render
-from fleet.features.drafts.content import gist
-from fleet.features.drafts.lessons import explained
-from fleet.features.drafts.limits import LEFT_OUT
+from fleet.cli.frame.api import Answer
+from fleet.features.drafts.states import LEFT_OUT
 
 if TYPE_CHECKING:
-    from fleet.engine.agents.lookup import Names
-    from fleet.features.approvals.service import DecisionResult
-    from fleet.features.drafts.commands import DraftView
-    from fleet.features.drafts.models import DraftRow, LessonRow, RevisionRow
-    from fleet.features.drafts.stats.queries import Stats
-    from fleet.features.drafts.stats.scans import Scans
-    from fleet.features.drafts.stats.tally import DraftTally
+    from rich.console import RenderableType
+    from rich.panel import Panel
 
 SIDE_BY_SIDE_COLUMNS = 100
-_ID_CHARS, _SURELY_ONE_CHARS = 8, 13
+SURELY_ONE_CHARS = 13
+"""Characters of an id that no other draft has."""
+_ID_CHARS = 8
 _STYLES = {"pending": "cyan", "approved": "blue", "published": "green", "rejected": "red", "expired": "bright_black",
            "withdrawn": "bright_black"}  # fmt: skip
 _SIGNS = {"post": "📸", "comment": "💬", "reaction": "❤", "connection": "👋"}
 _HEARTS = {"like": "👍", "love": "❤", "haha": "😄", "sad": "😢", "angry": "😠"}
+_COUNTED = ("proposed", "waiting", "approved", "edited", "rejected", "expired", "withdrawn")
 
 
-def surely_one(one: DraftView) -> str:
-    """Return the beginning of an id that no other draft has."""
-    return str(one.row.id)[:_SURELY_ONE_CHARS]
-
-
-def table(found: Sequence[DraftView], names: Names, now: datetime) -> Table:
+def table(found: Sequence[Answer]) -> Table:
     """Return drafts as lines."""
     made = render.table("Draft", "Kind", "Agent", "Status", "Until", ("What", render.ABOUT))
     for one in found:
-        row = one.row
-        render.row(made, str(row.id)[:_ID_CHARS], row.kind, _who(one, names), _status(one),
-                   render.when(row.decided_at or row.expires_at, now), _what(row))  # fmt: skip
+        render.row(made, one["id"][:_ID_CHARS], one["kind"], one["agent"] or "–", _status(one),
+                   render.when(one["decided_at"] or one["expires_at"]), _what(one))  # fmt: skip
     return made
 
 
-def _who(one: DraftView, names: Names) -> str:
-    named = names.get(one.row.agent_id)
-    return named.username if named else "–"
-
-
-def _status(one: DraftView) -> Text:
-    word = one.outcome.partition(":")[0]
+def _status(one: Answer) -> Text:
+    word = one["outcome"].partition(":")[0]
     return render.words(word, _STYLES.get(word, render.STYLES.get(word, "")))
 
 
-def _what(row: DraftRow) -> str:
+def _what(one: Answer) -> str:
     """Return what a draft says, and which revision of it that is where there was another."""
-    said, about = row.content, row.about
-    again = f"(revision {row.revision}) " if row.revision > 1 else ""
+    said, about = one["content"], one["about"]
+    again = f"(revision {one['revision']}) " if one["revision"] > 1 else ""
     to = f" → {about.get('author_name') or about.get('author')}" if about else ""
-    return f"{again}{_HEARTS.get(gist(said), '')} {gist(said)}{to}".strip()
+    return f"{again}{_in_short(said)}{to}".strip()
 
 
-def page(one: DraftView, revisions: Sequence[RevisionRow], names: Names, now: datetime, *,
-         columns: int) -> Iterator[RenderableType]:  # fmt: skip
+def _gist(content: Answer) -> str:
+    return str(content.get("text") or content.get("type") or "")
+
+
+def _in_short(content: Answer) -> str:
+    """Return a draft's words, or its reaction with its sign."""
+    return f"{_HEARTS.get(_gist(content), '')} {_gist(content)}".strip()
+
+
+def page(one: Answer, *, columns: int) -> Iterator[RenderableType]:
     """Return a draft as a page: facts, and the post in question beside the proposal, or below it where it is narrow."""
-    yield render.facts(_facts(one, names, now))
-    panels = [_proposal(one), *([_post(one.row.about)] if one.row.about else [])]
+    yield render.facts(_facts(one))
+    panels = [_proposal(one), *([_post(one["about"])] if one["about"] else [])]
     if len(panels) > 1 and columns >= SIDE_BY_SIDE_COLUMNS:
         both = Table.grid(expand=True, padding=(0, 1, 0, 0))
         for _ in panels:
@@ -84,31 +73,29 @@ def page(one: DraftView, revisions: Sequence[RevisionRow], names: Names, now: da
         yield both
     else:
         yield from panels
-    if len(revisions) > 1:
-        yield _history(revisions, now)
+    if len(one["revisions"]) > 1:
+        yield _history(one["revisions"])
 
 
-def _facts(one: DraftView, names: Names, now: datetime) -> list[tuple[str, object]]:
-    row = one.row
-    sure = f"{row.confidence:.0%}" if row.confidence is not None else None
+def _facts(one: Answer) -> list[tuple[str, object]]:
     return [
-        ("Draft", row.id),
-        ("Kind", row.kind),
-        ("Agent", _who(one, names)),
+        ("Draft", one["id"]),
+        ("Kind", one["kind"]),
+        ("Agent", one["agent"] or "–"),
         ("Status", _status(one)),
-        ("Came to", one.outcome if one.job is not None else None),
-        ("Because", row.reason),
-        ("Decided by", row.decided_by),
-        ("Sure", sure),
-        ("Its reason", row.context),
-        ("Topic", row.topic),
-        ("Revision", row.revision if row.revision > 1 else None),
-        ("Proposed", render.when(row.created_at, now)),
-        ("Expires", render.when(row.expires_at, now) if row.decided_at is None else None),
+        ("Came to", one["outcome"] if one["job_id"] is not None else None),
+        ("Because", one["reason"]),
+        ("Decided by", one["decided_by"]),
+        ("Sure", None if one["confidence"] is None else f"{one['confidence']:.0%}"),
+        ("Its reason", one["context"]),
+        ("Topic", one["topic"]),
+        ("Revision", one["revision"] if one["revision"] > 1 else None),
+        ("Proposed", render.when(one["created_at"])),
+        ("Expires", render.when(one["expires_at"]) if one["decided_at"] is None else None),
     ]
 
 
-def _post(about: Mapping[str, Any]) -> Panel:
+def _post(about: Answer) -> Panel:
     """Return the post in question, as the agent saw it."""
     lines = [render.words(about.get("text") or "(no words)")]
     counts = f"{about.get('likes', 0)} likes, {about.get('comments_count', 0)} comments"
@@ -120,138 +107,72 @@ def _post(about: Mapping[str, Any]) -> Panel:
     return _framed(f"{who}'s post", lines, "bright_black")
 
 
-def _proposal(one: DraftView) -> Panel:
-    said = one.row.content
-    lines = [render.words(f"{_HEARTS.get(gist(said), '')} {gist(said)}".strip() or "(no words)", "bold")]
-    for name, label in (("image_prompt", "Picture"), ("alt_text", "Alt text"), ("visibility", "Who sees it")):
+def _proposal(one: Answer) -> Panel:
+    said = one["content"]
+    lines = [render.words(_in_short(said) or "(no words)", "bold")]
+    for name, label in (("image_prompt", "Picture"), ("alt_text", "Alt text"), ("visibility", "Visibility")):
         if said.get(name):
             lines.append(render.words(f"{label}: {said[name]}", "dim"))
     lines += [render.words(f"Picture from: {one['source']}", "dim") for one in said.get("media", [])]
-    return _framed(f"{_SIGNS.get(one.row.kind, '')} {one.row.kind} proposed", lines, "cyan")
+    return _framed(f"{_SIGNS.get(one['kind'], '')} {one['kind']} proposed", lines, "cyan")
 
 
 def _framed(title: str, lines: Sequence[Text], style: str) -> Panel:
+    from rich import box
+    from rich.console import Group
+    from rich.panel import Panel
+
     return Panel(Group(*lines), title=render.words(title, "bold"), title_align="left", box=box.ROUNDED,
                  border_style=style, padding=(0, 1))  # fmt: skip
 
 
-def _history(revisions: Sequence[RevisionRow], now: datetime) -> Table:
+def _history(revisions: Sequence[Answer]) -> Table:
     words = {"no_wrap": False, "overflow": "fold"}
     made = render.table(("Revision", {"justify": "right"}), "By", "When", ("Asked for", words), ("Words", words))
     for one in revisions:
-        render.row(made, one.revision, one.made_by, render.when(one.made_at, now), one.instructions, gist(one.content))
+        render.row(made, one["revision"], one["made_by"], render.when(one["made_at"]), one["instructions"],
+                   _gist(one["content"]))  # fmt: skip
     return made
 
 
-def lessons(found: Sequence[LessonRow], now: datetime) -> Table:
+def lessons(found: Sequence[Answer]) -> Table:
     """Return lessons as lines."""
     made = render.table(("Lesson", {"justify": "right"}), "When", ("What", {"no_wrap": False, "overflow": "fold"}))
-    for row in found:
-        undone = f" Undone by {row.undone_by}." if row.undone_at else ""
-        render.row(made, row.id, render.when(row.learned_at, now),
-                   render.words(f"{explained(row)}{undone}", "dim" if undone else ""))  # fmt: skip
+    for one in found:
+        undone = f" Undone by {one['undone_by']}." if one["undone_at"] else ""
+        render.row(made, one["id"], render.when(one["learned_at"]),
+                   render.words(f"{one['explained']}{undone}", "dim" if undone else ""))  # fmt: skip
     return made
 
 
-_KEYS = ("id", "agent_id", "scan_id", "kind", "surface", "target", "content", "about", "suggested_by", "confidence",
-         "context", "topic", "revision", "status", "request_id", "job_id", "created_at", "expires_at", "decided_at",
-         "decided_by", "reason")  # fmt: skip
-
-
-def data(one: DraftView, names: Names) -> dict[str, Any]:
-    """Return a draft as JSON-ready data; `outcome` says how its publishing stands."""
-    who = names.get(one.row.agent_id)
-    remote_id = one.job.remote_id if one.job else None
-    return {**{name: getattr(one.row, name) for name in _KEYS}, "agent": who.username if who else None,
-            "outcome": one.outcome, "remote_id": remote_id}  # fmt: skip
-
-
-def revision(row: RevisionRow) -> dict[str, Any]:
-    """Return a draft at one time as data."""
-    return {name: getattr(row, name) for name in ("revision", "content", "made_by", "instructions", "made_at")}
-
-
-def lesson(row: LessonRow) -> dict[str, Any]:
-    """Return a lesson as data, with its sentence."""
-    same = ("id", "agent_id", "draft_id", "kind", "topic", "decision", "reward", "weight_before", "weight_after", "why",
-            "learned_at", "undone_at", "undone_by")  # fmt: skip
-    return {**{name: getattr(row, name) for name in same}, "explained": explained(row)}
-
-
-_COUNTED = ("proposed", "waiting", "approved", "edited", "rejected", "expired", "withdrawn")
-
-
-def stats(found: Stats, by: str, names: Names) -> Table:
+def stats(found: Answer) -> Table:
     """Return counts of drafts as lines, with the share of the decided ones that was approved."""
     right = {"justify": "right"}
-    made = render.table(by.capitalize(), *((name.capitalize(), right) for name in _COUNTED), ("Agreed", right))
-    for one in found.items:
-        render.row(made, _key(one, by, names) or "–", *(f"{getattr(one, name):,}" for name in _COUNTED), _share(one))
+    headings = (*((name.capitalize(), right) for name in _COUNTED), ("Agreed", right))
+    made = render.table(found["by"].capitalize(), *headings)
+    for one in found["items"]:
+        render.row(made, one["name"] or "–", *(f"{one[name]:,}" for name in _COUNTED), _share(one))
     return made
 
 
-def _key(one: DraftTally, by: str, names: Names) -> str | None:
-    if by != "agent" or one.key is None:
-        return one.key
-    who = names.get(UUID(one.key))
-    return who.username if who else one.key
+def _share(one: Answer) -> str:
+    return "–" if one["agreed"] is None else f"{one['agreed']:.0%}"
 
 
-def _share(one: DraftTally) -> str:
-    return "–" if one.agreed is None else f"{one.agreed:.0%}"
-
-
-def scans(found: Scans, total: DraftTally, span: str) -> Iterator[str]:
-    """Return in words what came of looks at feeds, and what people thought of it."""
+def totals(found: Answer, span: str) -> Iterator[str]:
+    """Return in words what people decided, and what the scans of feeds came to."""
+    total, scans = found["total"], found["scans"]
     yield (
-        f"{total.proposed:,} proposed in {span}: {total.approved:,} approved, {total.edited:,} of them edited;"
-        f" {total.rejected:,} rejected, {total.waiting:,} waiting. Agreed: {_share(total)}."
+        f"{total['proposed']:,} proposed in {span}: {total['approved']:,} approved, {total['edited']:,} of them edited;"
+        f" {total['rejected']:,} rejected, {total['waiting']:,} waiting. Agreed: {_share(total)}."
     )
     yield (
-        f"Looks at feeds: {found.done:,}, {found.idle:,} of them with nothing new; {found.failed:,} failed."
-        f" New posts seen: {found.new_posts:,}."
+        f"Scans of feeds: {scans['done']:,}, {scans['idle']:,} of them with nothing new; {scans['failed']:,} failed."
+        f" New posts seen: {scans['new_posts']:,}."
     )
-    if found.left_out:
-        reasons = ", ".join(f"{LEFT_OUT.get(why, why)} {number:,}" for why, number in found.left_out.items())
-        yield f"Posts left out, once for each look: {reasons}."
-    if found.dropped:
-        yield f"Ideas that became no drafts: {', '.join(f'{why} {number:,}' for why, number in found.dropped.items())}."
-
-
-def stats_data(found: Stats, by: str, names: Names) -> dict[str, Any]:
-    """Return counts as JSON-ready data."""
-    items = [{**_tally(one), "name": _key(one, by, names)} for one in found.items]
-    looked = {name: getattr(found.scans, name) for name in ("done", "idle", "failed", "new_posts", "drafts")}
-    return {
-        "since": found.since,
-        "by": by,
-        "items": items,
-        "total": _tally(found.total),
-        "scans": {**looked, "dropped": dict(found.scans.dropped), "left_out": dict(found.scans.left_out)},
-    }
-
-
-def _tally(one: DraftTally) -> dict[str, Any]:
-    return {"key": one.key, **{name: getattr(one, name) for name in _COUNTED}, "agreed": one.agreed}
-
-
-def told(one: DecisionResult) -> str:
-    """Return in words what a decision came to, or why it was refused."""
-    if one.error is not None:
-        return str(one.error)
-    assert one.decided is not None  # it is either this or an error
-    request = one.decided.request
-    again = "" if one.decided.settled or not request.is_settled else " already"
-    if not request.is_settled:
-        return f"Noted; {len(request.voices)} of {request.min_approvals} have approved. {request.summary}"
-    return f"{str(request.state).capitalize()}{again}: {request.summary}"
-
-
-def answer(one: DecisionResult) -> dict[str, Any]:
-    """Return what came of one decision as data."""
-    decided = one.decided
-    return {
-        "draft": decided.request.resource_id if decided else None, "request": one.request_id,
-        "state": decided.state if decided else None, "settled": decided is not None and decided.settled,
-        "error": one.error.message if one.error else None,
-    }  # fmt: skip
+    if scans["left_out"]:
+        reasons = ", ".join(f"{LEFT_OUT.get(why, why)} {number:,}" for why, number in scans["left_out"].items())
+        yield f"Posts left out, counted in each scan: {reasons}."
+    if scans["dropped"]:
+        reasons = ", ".join(f"{why} {number:,}" for why, number in scans["dropped"].items())
+        yield f"Proposals that became no drafts: {reasons}."

@@ -91,7 +91,7 @@ def _replace(work: Work, row: DraftRow, made: Mapping[str, Any], tx: Tx) -> None
         rules=rules_of(work.deps), summary=effect.in_short(made, row.about),
     )  # fmt: skip
     if amended.revision == before.revision:  # a revision of the draft alone would be out of step with its request
-        raise Conflict("the writer said the same again")
+        raise Conflict("the writer returned the same text again")
     # A person may have edited the text while the model wrote: theirs stays.
     revision = service.revise(
         tx, row.id, made, made_by=agent.name, instructions=told["instructions"], before=row.revision

@@ -88,7 +88,7 @@ def look(work: Work) -> dict[str, Any]:
 
 
 def _why_left_out(work: Work, how: Habits, item: FeedItem, agents: set[str], unseen: set[str]) -> str | None:
-    """Return why a scan leaves a post out (a key of `supervising.LEFT_OUT`), or None."""
+    """Return why a scan leaves a post out (a key of `states.LEFT_OUT`), or None."""
     if item.author == work.agent.username:
         return "own"
     if not how.config.heeds_agents and (item.by_agent or item.author in agents):

@@ -13,8 +13,8 @@ from fleet.access import Permission
 from fleet.core import clock
 from fleet.engine.agents import lookup
 from fleet.engine.agents.lookup import Names
+from fleet.features.drafts.states import DraftsBy
 from fleet.features.drafts.stats import queries as draft_stats
-from fleet.features.drafts.stats.tally import DraftsBy
 from fleet.features.drafts.stats.tally import DraftTally as Counted
 from fleet.web.auth import TheDeps, needs
 from fleet.web.requests.cursors import MOST
@@ -48,13 +48,14 @@ class ScansOut(BaseModel):
     new_posts: int
     drafts: int
     dropped: dict[str, int] = Field(description="what was proposed and became no draft, by why")
-    left_out: dict[str, int] = Field(description="posts that were not looked at, once for each look, by why")
+    left_out: dict[str, int] = Field(description="posts that scans left out, once for each scan, by reason")
 
 
 class DraftStats(BaseModel):
     """What happened since a moment."""
 
     since: datetime
+    by: DraftsBy
     items: list[DraftTallyOut]
     total: DraftTallyOut
     scans: ScansOut
@@ -78,7 +79,7 @@ def stats(deps: TheDeps, *, which: Annotated[StatsQuery, Query()]) -> DraftStats
         lookup.names(deps.db, [UUID(one.key) for one in found.items if one.key]) if which.by is DraftsBy.AGENT else {}
     )
     return DraftStats(
-        since=found.since, items=[_view(one, known) for one in found.items], total=_view(found.total, {}),
+        since=found.since, by=which.by, items=[_view(one, known) for one in found.items], total=_view(found.total, {}),
         scans=taken(ScansOut, found.scans),
     )  # fmt: skip
 

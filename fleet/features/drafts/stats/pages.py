@@ -13,9 +13,8 @@ from fastapi.responses import Response
 from fleet.access import Permission
 from fleet.core import clock
 from fleet.engine.agents import lookup
-from fleet.features.drafts.limits import LEFT_OUT
+from fleet.features.drafts.states import LEFT_OUT, DraftsBy
 from fleet.features.drafts.stats import queries as draft_stats
-from fleet.features.drafts.stats.tally import DraftsBy
 from fleet.web.auth import TheDeps, needs
 from fleet.web.rendering import render
 from fleet.web.requests.form_types import Maybe, Name

@@ -13,9 +13,10 @@ from datetime import datetime, timedelta
 from fleet.engine.agents import queries as agents
 from fleet.engine.deps import Deps
 from fleet.features.drafts.scanning import queue
+from fleet.features.drafts.states import DraftsBy
 from fleet.features.drafts.stats import scans, tally
 from fleet.features.drafts.stats.scans import Scans
-from fleet.features.drafts.stats.tally import DraftsBy, DraftTally
+from fleet.features.drafts.stats.tally import DraftTally
 
 
 @dataclass(frozen=True, slots=True)

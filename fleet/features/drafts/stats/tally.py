@@ -9,23 +9,13 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 import sqlalchemy as sa
 
 from fleet.core.db import Tx
 from fleet.features.drafts.models import DraftRow, LessonRow
-from fleet.features.drafts.states import DraftStatus, OwnerAnswer
-
-
-class DraftsBy(StrEnum):
-    """What drafts are counted by."""
-
-    AGENT = "agent"
-    KIND = "kind"
-    TOPIC = "topic"
-    DAY = "day"
+from fleet.features.drafts.states import DraftsBy, DraftStatus, OwnerAnswer
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,7 +91,7 @@ def _doubtful(work: Work, words: Mapping[str, Any]) -> Skipped:
     for hand_over in registry.current().extensions("publishing.doubtful"):
         skipped: Skipped = hand_over(work, words)
         return skipped
-    return Skipped(f"doubtful, and nobody can be asked: {'; '.join(words['why'])}"[:1000])
+    return Skipped(f"doubtful, and no approval is possible: {'; '.join(words['why'])}"[:1000])
 
 
 def approved_by_person(work: Work) -> bool:

@@ -48,7 +48,7 @@ class NewSource(Body):
     name: str = Field(max_length=60)
     description: str = Field("", max_length=200)
     form: Literal["plain", "stamped"] = "plain"
-    header: str = Field(max_length=100)
+    header: str = Field("Fleet-Signature", max_length=100)
     encoding: Literal["hex", "base64"] = "hex"
     prefix: str = Field("", max_length=20)
     timestamp_header: str = Field("", max_length=100)
@@ -61,6 +61,16 @@ class NewSource(Body):
         """Return it as the verbs take it."""
         scheme = Scheme(self.form, self.header, self.encoding, self.prefix, self.timestamp_header, self.tolerance_s)
         return receiving.SourceFields(self.name, scheme, self.description, self.id_header, self.id_path, self.secret)
+
+
+class NewSecret(Body):
+    """Another secret of a source: the sender's own, or without one a new one."""
+
+    secret: str = Field("", max_length=1000)
+
+
+_CREATED = NewSecret()
+"""A request without a body asks for a new secret."""
 
 
 class ReceivedOut(BaseModel):
@@ -127,9 +137,9 @@ def switch_source(name: Name, body: Switched, deps: TheDeps, who: Editor) -> Mov
 
 
 @router.post("/{name}/rotate")
-def change_secret(name: Name, deps: TheDeps, who: Editor) -> SecretOut:
+def change_secret(name: Name, deps: TheDeps, who: Editor, body: NewSecret = _CREATED) -> SecretOut:
     """Rotate a source's secret; the old secret is refused at once."""
-    return SecretOut(secret=receiving.change_secret(deps, name, by=who.by))
+    return SecretOut(secret=receiving.change_secret(deps, name, body.secret, by=who.by))
 
 
 @router.get("/{name}/received", dependencies=[needs(Permission.HOOKS_VIEW)])

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 
 import click
-from rich.table import Table
 
 from fleet.cli.frame import render
+from fleet.cli.frame.api import Answer, at
 from fleet.cli.frame.command import FleetGroup
 from fleet.cli.frame.context import Door, pass_door
 from fleet.cli.frame.options import TextType, json_option, yes_option
-from fleet.core import clock
 from fleet.core.errors import InvalidInput
-from fleet.features.webhooks.inbound import service as receiving
-
-if TYPE_CHECKING:
-    from fleet.features.webhooks.sources import InboundSource, ReceivedItem
 
 _SHOWN = 20
 _MOST_BYTES = 5_000
@@ -37,16 +32,16 @@ def sources() -> None:
 @pass_door
 def list_(door: Door, /, *, as_json: bool) -> None:
     """List the sources."""
-    found = receiving.listed(door.deps)
+    found = door.api.get("/hooks/sources")
     if as_json:
-        door.json({"items": [_data(one) for one in found]})
+        door.json(found)
         return
-    if not found:
+    if not found["items"]:
         door.show("There are no sources; `fleet hooks sources add NAME` creates one.")
         return
-    table: Table = render.table("Source", "Signature in", "State", "Description")
-    for one in found:
-        render.row(table, one.name, one.scheme.header, _state(one), one.description)
+    table = render.table("Source", "Signature in", "State", "Description")
+    for one in found["items"]:
+        render.row(table, one["name"], one["header"], _state(one), one["description"])
     door.show(table)
 
 
@@ -66,15 +61,10 @@ def list_(door: Door, /, *, as_json: bool) -> None:
 @click.option("--description", type=TextType(200), default="", help="Description in lists.")
 @_given
 @pass_door
-def add(door: Door, /, *, name: str, header: str, form: Literal["plain", "stamped"],
-        encoding: Literal["hex", "base64"], prefix: str, timestamp_header: str, tolerance_s: int, id_header: str,
-        id_path: str, description: str, secret_stdin: bool) -> None:  # fmt: skip
+def add(door: Door, /, *, name: str, secret_stdin: bool, **fields: Any) -> None:
     """Create a source. NAME is part of the address that senders call."""
-    from fleet.features.webhooks.signatures import Scheme
-
-    scheme = Scheme(form, header, encoding, prefix, timestamp_header, tolerance_s)
-    wanted = receiving.SourceFields(name, scheme, description, id_header, id_path, _secret(door, secret_stdin))
-    _tell(door, receiving.create(door.deps, wanted, by=door.by), f"{name} may call /hooks/in/{name}.", secret_stdin)
+    made = door.api.post("/hooks/sources", {"name": name, **fields, "secret": _secret(door, secret_stdin)})
+    _tell(door, made["secret"], f"{name} may call /hooks/in/{name}.", secret_stdin)
 
 
 @sources.command()
@@ -83,23 +73,22 @@ def add(door: Door, /, *, name: str, header: str, form: Literal["plain", "stampe
 @pass_door
 def show(door: Door, /, *, name: str, as_json: bool) -> None:
     """Show a source with its latest events."""
-    found = receiving.get(door.deps, name)
-    told = receiving.history(door.deps, name, limit=_SHOWN)
+    found = door.api.get(at("hooks", "sources", name))
+    received = door.api.list(at("hooks", "sources", name, "received"), limit=_SHOWN).items
     if as_json:
-        door.json({**_data(found), "received": [_received(one) for one in told]})
+        door.json({**found, "received": received})
         return
-    now, scheme = clock.now(), found.scheme
     door.show(render.facts([
-        ("Name", found.name), ("Calls", f"/hooks/in/{found.name}"), ("State", _state(found)),
-        ("Signature", f"{scheme.form}, {scheme.encoding}, in {scheme.header}"),
-        ("Sender's id", found.id_header or found.id_path or "the body itself"),
-        ("Made", f"{render.when(found.created_at, now)}, by {found.created_by}"),
+        ("Name", found["name"]), ("Calls", f"/hooks/in/{found['name']}"), ("State", _state(found)),
+        ("Signature", f"{found['form']}, {found['encoding']}, in {found['header']}"),
+        ("Sender's id", found["id_header"] or found["id_path"] or "the body itself"),
+        ("Created", f"{render.when(found['created_at'])}, by {found['created_by']}"),
     ]))  # fmt: skip
-    table: Table = render.table("Id", "Sender's id", "When", "State", "Bytes", "Why")
-    for one in told:
-        render.row(table, str(one.id)[:8], render.clip(one.external_id, 40), render.when(one.received_at, now),
-                   one.state, one.size_bytes, render.clip(one.error or "", 80))  # fmt: skip
-    door.show(table if told else "It has sent nothing yet.")
+    table = render.table("Id", "Sender's id", "When", "State", "Bytes", "Why")
+    for one in received:
+        render.row(table, one["id"][:8], render.clip(one["external_id"], 40), render.when(one["received_at"]),
+                   one["state"], one["bytes"], render.clip(one["error"] or "", 80))  # fmt: skip
+    door.show(table if received else "It has sent nothing yet.")
 
 
 @sources.command()
@@ -109,11 +98,11 @@ def show(door: Door, /, *, name: str, as_json: bool) -> None:
 @pass_door
 def rotate(door: Door, /, *, name: str, secret_stdin: bool, yes: bool) -> None:
     """Rotate the secret; the old one is refused at once."""
-    receiving.get(door.deps, name)
+    door.api.get(at("hooks", "sources", name))
     given = _secret(door, secret_stdin)
-    door.confirm(f"Keep another secret for {name}?", yes=yes)
-    _tell(door, receiving.change_secret(door.deps, name, given, by=door.by), f"{name} has another secret.",
-          secret_stdin)  # fmt: skip
+    door.confirm(f"Replace the secret of {name}?", yes=yes)
+    made = door.api.post(at("hooks", "sources", name, "rotate"), {"secret": given})
+    _tell(door, made["secret"], f"{name} has another secret.", secret_stdin)
 
 
 @sources.command()
@@ -138,9 +127,9 @@ def off(door: Door, /, *, name: str) -> None:
 @pass_door
 def remove(door: Door, /, *, name: str, yes: bool) -> None:
     """Delete a source and all its received events."""
-    receiving.get(door.deps, name)
+    door.api.get(at("hooks", "sources", name))
     door.confirm(f"Remove the source {name} and all its received events?", yes=yes)
-    receiving.remove(door.deps, name, by=door.by)
+    door.api.delete(at("hooks", "sources", name))
     door.say(f"{name} is removed.")
 
 
@@ -163,27 +152,10 @@ def _tell(door: Door, secret: str, done: str, is_theirs: bool) -> None:
 
 
 def _switch(door: Door, name: str, *, on: bool) -> None:
-    changed = receiving.switch(door.deps, name, on=on, by=door.by)
+    changed = door.api.put(at("hooks", "sources", name, "active"), {"active": on})["changed"]
     word = "on" if on else "off"
     door.say(f"{name} is {word}." if changed else f"{name} was {word} already.")
 
 
-def _state(one: InboundSource) -> str:
-    return "on" if one.active else "off"
-
-
-def _data(one: InboundSource) -> dict[str, Any]:
-    scheme = one.scheme
-    return {
-        "name": one.name, "description": one.description, "active": one.active, "form": scheme.form,
-        "header": scheme.header, "encoding": scheme.encoding, "prefix": scheme.prefix,
-        "timestamp_header": scheme.timestamp_header, "tolerance_s": scheme.tolerance_s, "id_header": one.id_header,
-        "id_path": one.id_path, "created_by": one.created_by, "created_at": one.created_at,
-    }  # fmt: skip
-
-
-def _received(one: ReceivedItem) -> dict[str, Any]:
-    return {
-        "id": one.id, "external_id": one.external_id, "state": one.state, "content_type": one.content_type,
-        "bytes": one.size_bytes, "received_at": one.received_at, "processed_at": one.processed_at, "error": one.error,
-    }  # fmt: skip
+def _state(one: Answer) -> str:
+    return "on" if one["active"] else "off"

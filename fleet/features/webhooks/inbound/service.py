@@ -185,7 +185,7 @@ def _checked(wanted: SourceFields) -> Scheme:
     if not _NAME.fullmatch(wanted.name):
         raise InvalidInput(
             "The name of a source has lower case letters, digits, dashes and underscores, 60 at most.",
-            fix="It stands in the address that the source calls: /hooks/in/NAME.",
+            fix="It is part of the address that the source calls: /hooks/in/NAME.",
         )
     if not _HEADER.fullmatch(scheme.header):
         raise InvalidInput("Name the header that holds the signature.", fix="For example X-Hub-Signature-256.")
@@ -197,7 +197,7 @@ def _checked(wanted: SourceFields) -> Scheme:
         if header and not _HEADER.fullmatch(header):
             raise InvalidInput(f"{header[:60]!r} is no name of a header.")
     if wanted.id_header and wanted.id_path:
-        raise InvalidInput("The sender's id stands in a header or in the body, not in both.")
+        raise InvalidInput("The sender's id is in a header or in the body, not in both.")
     if wanted.id_path and (len(wanted.id_path) > 200 or not _PATH.fullmatch(wanted.id_path)):
         raise InvalidInput(f"{wanted.id_path[:60]!r} is no path.", fix="Write it with dots, like data.id.")
     return scheme

@@ -118,7 +118,7 @@ def give_up(deps: Deps, tx: Tx, found: Subscription, deliverer: uuid.UUID, why: 
         return
     number = let_go(tx, found.id, f"the webhook is off: {why}")
     events.emit(tx, "hook.disabled", hook=str(found.id), name=found.name, why=why, by="fleet", cancelled=number)
-    body = f"{found.name}: {why}. It stays disabled until somebody enables it: fleet hooks list"
+    body = f"{found.name}: {why}. It stays disabled until a person enables it: fleet hooks list"
     operator_notices.add(deps, tx, "hook.disabled", "A webhook was switched off", body, sender=deliverer)
 
 

@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 
+from fleet.core import prefixes, text
 from fleet.core import subjects as patterns
-from fleet.core import text
 from fleet.core.db import Tx
 from fleet.core.errors import Conflict, InvalidInput, NotFound
 from fleet.features.webhooks.models import SubscriptionRow
@@ -87,7 +87,9 @@ def checked(wanted: SubscriptionFields) -> SubscriptionFields:
             f"{text.clean(wrong[0])[:90]!r} is no subject of events.", fix="Write job.done, job.* or * alone."
         )
     if not 1 <= len(chosen) <= MOST_SUBJECTS:
-        raise InvalidInput(f"A subscription names 1 to {MOST_SUBJECTS} subjects.", fix="The star alone stands for all.")
+        raise InvalidInput(
+            f"A subscription names 1 to {MOST_SUBJECTS} subjects.", fix="A star alone means all subjects."
+        )
     return SubscriptionFields(wanted.url.strip(), chosen, text.clean(wanted.description)[:200])
 
 
@@ -122,15 +124,8 @@ def get(tx: Tx, subscription_id: uuid.UUID, *, lock: bool = False) -> Subscripti
 
 
 def find(tx: Tx, prefix: str) -> uuid.UUID:
-    """Return the id that begins so. Raises NotFound, InvalidInput."""
-    known = sa.cast(SubscriptionRow.id, sa.Text)
-    query = sa.select(SubscriptionRow.id).where(known.startswith(prefix.lower(), autoescape=True)).limit(2)
-    found = list(tx.session.scalars(query)) if len(prefix) >= 4 else []
-    if len(found) > 1:
-        raise InvalidInput(f"More than one webhook begins with {prefix}.", fix="Give more of its id.")
-    if not found:
-        raise NotFound(f"There is no webhook {text.clean(prefix)[:40]!r}.", fix="`fleet hooks list` shows them.")
-    return found[0]
+    """Return the id that begins with a prefix. Raises NotFound, InvalidInput."""
+    return prefixes.resolve(tx, SubscriptionRow.id, prefix, what="webhook", listed="`fleet hooks list` shows them.")
 
 
 def listed(tx: Tx) -> list[Subscription]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
@@ -12,6 +12,7 @@ from fleet.access import Permission, Principal
 from fleet.features.agents import bulk
 from fleet.features.agents import commands as agent_commands
 from fleet.features.agents.bulk import BulkAction
+from fleet.features.agents.schema import ActionName
 from fleet.web.auth import TheDeps, needs
 from fleet.web.requests.fields import AgentName, Body, Count, MovedOut, Reason, line, taken
 
@@ -29,7 +30,7 @@ class AgentPauseIn(Body):
 class Trigger(Body):
     """The action that an agent is to do; without one it decides for itself."""
 
-    action: Literal["post", "comment", "like", "browse", "scan_feed"] | None = None
+    action: ActionName | None = None
 
 
 class Woken(BaseModel):

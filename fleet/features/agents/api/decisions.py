@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import uuid
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 
 from fleet.access import Permission, Principal
 from fleet.engine.agents import lookup
+from fleet.engine.agents.models import AgentRow
+from fleet.engine.jobs.models import TickRow
 from fleet.features.agents import decisions
 from fleet.web.auth import TheDeps, decided_for, needs
 from fleet.web.requests import cursors
@@ -27,12 +31,15 @@ class Scanned(BaseModel):
 
     new: int
     drafts: int
-    left_out: dict[str, int] = Field(default_factory=dict, description="posts that were not looked at, by why")
+    dropped: dict[str, int] = Field(default_factory=dict, description="proposals that became no draft, by reason")
+    left_out: dict[str, int] = Field(default_factory=dict, description="posts that the scan left out, by reason")
+    text: str = Field("", description="the same in words")
 
 
 class DecisionOut(BaseModel):
     """One tick: what the agent decided, and how long that took. Without an outcome it is open, or was skipped."""
 
+    agent_id: uuid.UUID
     tick_no: int
     state: str
     due_at: datetime
@@ -48,11 +55,17 @@ class DecisionOut(BaseModel):
 class WholeDecision(DecisionOut):
     """One tick with all that the agent saw."""
 
-    inputs: Told | None = Field(description="empty where that is told only to those who see webhooks")
+    inputs: Told | None = Field(description="empty if they are shown only to users who see webhooks")
 
 
-class DecisionPage(Page[DecisionOut]):
+class DecisionPage(Page[WholeDecision | DecisionOut]):
     """A page of an agent's decisions, newest first."""
+
+
+class DecisionQuery(Paging):
+    """What of the decisions."""
+
+    inputs: bool = Field(False, description="also all that the agent saw")
 
 
 class ReplayOut(BaseModel):
@@ -64,17 +77,15 @@ class ReplayOut(BaseModel):
 
 
 @router.get("")
-def list_decisions(deps: TheDeps, *, name: AgentName, which: Annotated[Paging, Query()], who: Viewer) -> DecisionPage:
+def list_decisions(deps: TheDeps, *, name: AgentName, which: Annotated[DecisionQuery, Query()],
+                   who: Viewer) -> DecisionPage:  # fmt: skip
     """Return a page of an agent's decisions, newest first."""
     above = which.place(cursors.number, of=name)
     agent = lookup.agent(deps.db, name, include_deleted=True)
     found = decisions.decisions_before(deps, str(agent.id), before=above, limit=which.one_more)
     rows, following = which.page(found, lambda row: row.tick_no, of=name)
     scans = decisions.scans(deps, rows)
-    items = [
-        taken(DecisionOut, row, outcome=decided_for(who, agent, row.outcome), scan=scans.get(row.tick_no))
-        for row in rows
-    ]
+    items = [(_whole if which.inputs else _short)(who, agent, row, scans.get(row.tick_no)) for row in rows]
     return DecisionPage(items=items, next=following)
 
 
@@ -83,10 +94,16 @@ def show(deps: TheDeps, *, name: AgentName, tick_no: TickNo, who: Viewer) -> Who
     """Return one decision with all its inputs."""
     agent = lookup.agent(deps.db, name, include_deleted=True)
     row = decisions.decision(deps, str(agent.id), tick_no)
-    return taken(
-        WholeDecision, row, outcome=decided_for(who, agent, row.outcome), inputs=decided_for(who, agent, row.inputs),
-        scan=decisions.scans(deps, [row]).get(row.tick_no),
-    )  # fmt: skip
+    return _whole(who, agent, row, decisions.scans(deps, [row]).get(row.tick_no))
+
+
+def _short(who: Principal, agent: AgentRow, row: TickRow, scan: Mapping[str, Any] | None) -> DecisionOut:
+    return taken(DecisionOut, row, outcome=decided_for(who, agent, row.outcome), scan=scan)
+
+
+def _whole(who: Principal, agent: AgentRow, row: TickRow, scan: Mapping[str, Any] | None) -> WholeDecision:
+    outcome, inputs = decided_for(who, agent, row.outcome), decided_for(who, agent, row.inputs)
+    return taken(WholeDecision, row, outcome=outcome, inputs=inputs, scan=scan)
 
 
 @router.get("/{tick_no}/replay", responses={409: {}})
