@@ -48,7 +48,7 @@ from fleet.adapters.social import (
 from fleet.core.character import BLANK
 from fleet.core.clock import SYSTEM, Clock
 from fleet.core.db import Database, Tx
-from fleet.core.db.group_commit import GroupCommit
+from fleet.core.group_commit import GroupCommit
 from fleet.core.queue import Message
 from fleet.core.settings import Settings
 from fleet.engine import registry

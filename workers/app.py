@@ -1,4 +1,4 @@
-"""The Celery app: `celery -A workers.app worker`, `celery -A workers.app beat`.
+"""The Celery app of workers: `celery -A workers.app worker`. Beat and Flower use `workers.light`.
 
 Connections are built on first use in the process that works, never before a fork. A message that no task understands
 is kept as a dead letter instead of vanishing, which is all that a Redis broker would do with it.
@@ -14,13 +14,13 @@ from typing import Any
 
 from celery import Celery, signals
 
-from beat_schedule import BEAT_SCHEDULE
 from fleet import app as features
 from fleet.core import failpoints, logs, queue
 from fleet.engine import deps as runtime_deps
 from fleet.engine.deps import Deps
 from fleet.engine.jobs import queries
 from workers import liveness
+from workers.beat import BEAT
 
 log = logs.get(__name__)
 
@@ -29,14 +29,7 @@ def _make_app() -> Celery:
     features.load(features.chosen())
     config = features.settings()
     made = queue.make_app(config.broker_url)
-    made.conf.update(
-        include=["workers.tasks"],
-        beat_schedule=BEAT_SCHEDULE,
-        beat_scheduler="celery.beat:Scheduler",
-        worker_consumer="workers.consumer:Consumer",
-        # Health checks ask it; it stays silent once it no longer ticks.
-        beat_enable_remote_control=True,
-    )
+    made.conf.update(BEAT, include=["workers.tasks"], worker_consumer="workers.consumer:Consumer")
     made.steps["worker"].add(liveness.Watch)
     made.steps["consumer"].add(liveness.Pulse)
     if config.failpoints_dir is not None:
@@ -94,10 +87,7 @@ def _spare_what_stays(**_: Any) -> None:
 
 @signals.task_prerun.connect
 def _bind_log_context(task: Any, args: Any, **_: Any) -> None:
-    import structlog
-
-    structlog.contextvars.clear_contextvars()
-    structlog.contextvars.bind_contextvars(task=task.name, ids=list(args or ()))
+    logs.bind(task=task.name, ids=list(args or ()))
 
 
 @signals.task_unknown.connect

@@ -1,4 +1,4 @@
-"""Flower with limits: `python -m workers.flower` is `celery -A workers.app flower`, which has no setting for them.
+"""Flower with limits: `python -m workers.flower` is `celery -A workers.light flower`, which has no setting for them.
 
 Run by `fleet flower` and `fleet up`. The class of Flower's HTTP server is replaced before Flower starts
 (`fleet.core.workarounds.flower` says why).
@@ -10,12 +10,12 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
-from celery.bin.celery import main as celery
 from tornado.httpserver import HTTPServer
 from tornado.iostream import IOStream
 
 from fleet.core.net.connections import ConnectionLimits, Connections
 from fleet.core.workarounds import flower
+from workers import command
 
 LIMITS = ConnectionLimits(body_s=10.0, connections=200, per_address=200)
 MOST_BODY_BYTES = 1_000_000
@@ -66,5 +66,4 @@ class LimitedServer(HTTPServer):
 
 if __name__ == "__main__":
     flower.set_http_server(LimitedServer)
-    sys.argv[:1] = ["celery", "-A", "workers.app", "flower"]
-    sys.exit(celery())
+    command.main(["-A", "workers.light", "flower", *sys.argv[1:]], prog_name="celery")

@@ -10,11 +10,15 @@ import logging
 import re
 import sys
 from collections.abc import MutableMapping
-from typing import Any, cast
-
-import structlog
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from fleet.core.masking import mask, mask_all
+from fleet.core.workarounds.structlog import load
+
+if TYPE_CHECKING:
+    import structlog
+else:
+    structlog = load()
 
 __all__ = ["configure", "get", "mask"]
 
@@ -31,8 +35,8 @@ def _mask_values(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMap
     return event
 
 
-def configure(level: str = "INFO", *, json: bool | None = None) -> None:
-    """Send Fleet's and the libraries' logs to standard error; JSON unless standard error is a terminal."""
+def configure(level: str = "INFO", *, json: bool | None = None, stream: TextIO | None = None) -> None:
+    """Send Fleet's and the libraries' logs to `stream` or standard error; JSON unless standard error is a terminal."""
     as_json = (not sys.stderr.isatty()) if json is None else json
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
@@ -45,7 +49,7 @@ def configure(level: str = "INFO", *, json: bool | None = None) -> None:
         last += [structlog.processors.format_exc_info, _mask_values, structlog.processors.JSONRenderer()]
     else:
         last += [structlog.processors.format_exc_info, _mask_values, structlog.dev.ConsoleRenderer()]
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=last))
     # Where a line cannot be written (a closed stream, a full disk) the default prints the exception in hand, unmasked.
     logging.raiseExceptions = False
@@ -75,3 +79,9 @@ def configure(level: str = "INFO", *, json: bool | None = None) -> None:
 def get(name: str) -> structlog.stdlib.BoundLogger:
     """Return the logger of a module."""
     return cast(structlog.stdlib.BoundLogger, structlog.get_logger(name))
+
+
+def bind(**values: object) -> None:
+    """Add these values to each line that this thread logs from now on, in place of those before."""
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(**values)

@@ -316,6 +316,8 @@ class Feature:
     """`check(deps)`: called when a process starts. Raises InvalidInput for settings that cannot work."""
     checks_before_serving: tuple[Ref | Callable[..., None], ...] = ()
     """`check(deps)`: called before the dashboard serves; may read the database. Raises InvalidInput."""
+    beside_web: tuple[Ref | Callable[..., Any], ...] = ()
+    """`run(deps)`: a context manager that is entered while the dashboard's process serves. Raises InvalidInput."""
     resealers: tuple[Ref | Callable[..., Any], ...] = ()
     """`reseal(tx, keys) -> names`: seal with the first key what another key sealed (`fleet secrets rotate`)."""
     error_policies: tuple[Ref | Callable[..., Any], ...] = ()

@@ -16,12 +16,13 @@ from fleet.core import clock, logs
 from fleet.core.errors import Conflict, FleetError, Unavailable
 from fleet.sandbox import disk
 from fleet.sandbox.processes import orphans, proc
+from fleet.sandbox.processes.forked_calls import Call, call_here
 from fleet.sandbox.processes.restart import Record, RestartPolicy
 from fleet.sandbox.processes.runfile import Recorded, RunFile, RunInfo, ourselves
 from fleet.sandbox.processes.supervisor import Died, Event, Restarted
 from fleet.sandbox.servers.datalock import FolderLock
 from fleet.sandbox.servers.embedded import EmbeddedServer
-from fleet.sandbox.servers.postgres import EmbeddedPostgres, LedgerUrls, ensure_sibling
+from fleet.sandbox.servers.postgres import EmbeddedPostgres, LedgerUrls
 from fleet.sandbox.servers.valkey import EmbeddedValkey
 
 log = logs.get(__name__)
@@ -53,10 +54,12 @@ class Services:
         durable: bool = True,
         connections: int = 0,
         report: Callable[[str], None] | None = None,
+        call: Call = call_here,
     ) -> None:
         """Prepare, start nothing. Where a URL is given, no server is embedded; `report` gets progress lines.
 
-        `connections` is how many of the embedded database all processes may hold together.
+        `connections` is how many of the embedded database all processes may hold together; `call` calls what needs
+        the driver, in another process if this one must not load it.
         """
         self.home = home.absolute()
         self.logs_dir = self.home / "logs"
@@ -64,6 +67,7 @@ class Services:
         self._named_ports = {"postgres": postgres_port, "valkey": valkey_port}
         self._durable = durable
         self._connections = connections
+        self._call = call
         self._report = report or (lambda _line: None)
         self._lock = FolderLock(self.home / "lock")
         self._last_ports: Mapping[str, int] = {}
@@ -99,7 +103,8 @@ class Services:
         """
         if self._postgres is not None:
             return self._postgres.ensure_gallery()
-        return ensure_sibling(self._given.database, "gallery")
+        url: str = self._call("fleet.sandbox.servers.databases:ensure_sibling", self._given.database, "gallery")
+        return url
 
     def last_port(self, name: str) -> int | None:
         """Return the port that something of this home had last time, to prefer it again."""
@@ -180,6 +185,7 @@ class Services:
             log_path=self.logs_dir / "postgres.log",
             durable=self._durable,
             connections=self._connections,
+            call=self._call,
         )
         server.start()
         self._postgres = server

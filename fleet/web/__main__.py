@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import ExitStack
 
 from fleet import app
 from fleet.core import logs
@@ -22,7 +23,10 @@ def main() -> int:
         try:
             for check in features.parts("checks_before_serving"):
                 check(built)
-            server.serve(built, host=os.environ.get("FLEET_WEB_HOST", "127.0.0.1"), port=_port())
+            with ExitStack() as beside:
+                for run in features.parts("beside_web"):
+                    beside.enter_context(run(built))
+                server.serve(built, host=os.environ.get("FLEET_WEB_HOST", "127.0.0.1"), port=_port())
         finally:
             built.close()
     except FleetError as error:

@@ -17,7 +17,7 @@ from fleet.accounts.models import SecretRow
 from fleet.accounts.sealing import LostKey, new_key
 from fleet.adapters.base import TokenRefused
 from fleet.cli.app import cli as root
-from fleet.cli.commands.up import run as run_module
+from fleet.cli.commands.up import preparation
 from fleet.core import events
 from fleet.core.db import Database
 from fleet.core.errors import InvalidInput, NotFound, Unavailable
@@ -236,16 +236,14 @@ def test_a_surface_whose_token_is_lost_is_refused_in_words_that_pause_it(databas
 def test_up_asks_for_a_token_only_when_neither_environment_nor_store_has_one(database_url: str, tmp_path: Path) -> None:
     ring = new_key()
     given = settings(ring, database_url=database_url, broker_url="memory://", gallery_url="http://127.0.0.1:1")
-    assert run_module._token(given, tmp_path) == {}
-    deps = runtime_deps.build(given)
+    known = {name: getattr(given, name) for name in ("secret_keys", "database_url", "broker_url", "gallery_url")}
+    assert preparation.read(tmp_path, known).service_token == ""
     with pytest.raises(InvalidInput, match="without a token"):
-        run_module._needs_token(deps)
-    keys.put(deps.db, given, "service_token", OTHER, by="tests")
-    deps.keys._clock_s = Clock()
-    deps.keys._next_s = 0.0
-    deps.refresh()
-    run_module._needs_token(deps)
-    deps.close()
+        preparation.require_token(known, "cli:tests")
+    database = Database(database_url, pool_size=1)
+    keys.put(database, given, "service_token", OTHER, by="tests")
+    database.close()
+    preparation.require_token(known, "cli:tests")
 
 
 # The command line

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from fleet.cli.commands.processes import PASSWORD_FILE
+from fleet.cli.commands.up import preparation
 from fleet.cli.commands.up.process_list import UpOptions
 from fleet.cli.commands.up.run import Run
 from fleet.cli.frame.context import Door
@@ -41,10 +42,17 @@ def show(fleet: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Show:
             patched.setattr(sys, "stdout", stream)
             run = Run(Door(), WANTED, {"home": tmp_path})
             password = disk.kept_password(tmp_path / PASSWORD_FILE)
-            run._show_addresses(fleet.deps, WEB, (FLOWER, password), None)
+            seen = preparation.summary({**_known(fleet), "home": tmp_path}, "cli:tests", WEB)
+            run._show_addresses(seen, WEB, (FLOWER, password), None)
+            run._helper.close()  # it holds the stream too
         return _all_of(reader).decode()
 
     return shown
+
+
+def _known(fleet: Fleet) -> dict[str, object]:
+    settings = fleet.deps.settings
+    return {"database_url": settings.database_url, "broker_url": settings.broker_url}
 
 
 def _all_of(reader: int) -> bytes:

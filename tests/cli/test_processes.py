@@ -33,7 +33,7 @@ def settings(**more: Any) -> Settings:
 
 def test_a_worker_takes_every_queue_in_order_with_threads() -> None:
     argv = processes.worker_program(settings(), name="worker7", concurrency=8).argv
-    assert argv[:5] == (sys.executable, "-m", "celery", "-A", "workers.app")
+    assert argv[:5] == (sys.executable, "-m", "workers.command", "-A", "workers.app")
     words = " ".join(argv)
     assert f"--queues {','.join(QUEUES)}" in words
     assert "--pool threads --concurrency 8" in words

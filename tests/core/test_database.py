@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import alembic.command
 import pytest
 import sqlalchemy as sa
 
@@ -235,7 +236,7 @@ def test_a_migration_takes_as_long_as_it_takes_also_after_others(
     fresh_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Symptom: who waited for another migrator rolled the end of the limit back, and had a minute for each index."""
-    limits, upgrade = [], db.alembic.command.upgrade
+    limits, upgrade = [], alembic.command.upgrade
 
     def upgraded(config: Any, to: str) -> None:
         connection = config.attributes["connection"]
@@ -244,7 +245,7 @@ def test_a_migration_takes_as_long_as_it_takes_also_after_others(
         connection.rollback()
         upgrade(config, to)
 
-    monkeypatch.setattr(db.alembic.command, "upgrade", upgraded)
+    monkeypatch.setattr(alembic.command, "upgrade", upgraded)
     first, waits = Database(fresh_database), threading.Event()
     monkeypatch.setattr(db.time, "sleep", lambda _: waits.set())
     with first.engine.connect() as connection, ThreadPoolExecutor(1) as other:

@@ -227,7 +227,7 @@ def test_a_role_that_nobody_made_is_named_with_the_fix(server: EmbeddedPostgres)
 
 def test_a_superuser_is_refused_as_owner_or_app(server: EmbeddedPostgres) -> None:
     with pytest.raises(InvalidInput, match="fleet is a superuser"):
-        roles.set_up(server.connect, "fleet", owner=server.login(OWNER), app=Login("fleet", "x"))
+        roles.set_up(server.connect, "fleet", owner=Login(*server._login(OWNER)), app=Login("fleet", "x"))
     connect(server, "fleet", "fleet").close()  # its password is the old one
 
 

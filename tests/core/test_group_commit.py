@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from fleet.core.db import group_commit
-from fleet.core.db.group_commit import MOST, NO_END_MS, PATIENCE_MS, GroupCommit, Separate
+from fleet.core import group_commit
 from fleet.core.errors import Unavailable
+from fleet.core.group_commit import MOST, NO_END_MS, PATIENCE_MS, GroupCommit, Separate
 from tests.factories import WITHIN_S, at_once, turn_taken
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fleet.cli.commands.processes import environment
-from fleet.cli.commands.up.run import words as told
+from fleet.cli.commands.up.preparation import words as told
 from fleet.core import settings as core_settings
 from fleet.core.errors import InvalidInput
 from fleet.core.settings import Settings

@@ -26,8 +26,9 @@ from fleet.sandbox.gallery.config import _Environment
 from fleet.sandbox.processes import proc
 from fleet.sandbox.processes.child import RunAs
 from fleet.sandbox.servers import binaries, cluster
+from fleet.sandbox.servers.databases import ensure_sibling
 from fleet.sandbox.servers.embedded import Complaint
-from fleet.sandbox.servers.postgres import EmbeddedPostgres, ensure_sibling
+from fleet.sandbox.servers.postgres import EmbeddedPostgres
 
 # Each makes a server from nothing, which takes a while on a slow machine.
 pytestmark = pytest.mark.timeout(300)

@@ -11,22 +11,24 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
-from pydantic import SecretStr
 
 import fleet
 from fleet.cli.frame.command import FleetCommand
 from fleet.cli.frame.context import Door, pass_door
 from fleet.cli.frame.options import PathType
 from fleet.core.errors import InvalidInput
-from fleet.core.queue import QUEUES
-from fleet.core.settings import Settings, mapping_as_json
 
-_CELERY = (sys.executable, "-m", "celery", "-A", "workers.app")
+if TYPE_CHECKING:
+    from fleet.core.settings import Settings
+
+_CELERY = (sys.executable, "-m", "workers.command", "-A")
 FLOWER_USER = "fleet"
 PASSWORD_FILE = "flower.password"  # noqa: S105 - the name of a file
+_MALLOC = {"MALLOC_ARENA_MAX": "2", "MALLOC_TRIM_THRESHOLD_": "131072", "MALLOC_MMAP_THRESHOLD_": "131072"}
+"""For glibc, which by itself keeps what a picture took: threads that draw had the gallery hold 250 MB of 80."""
 _KEPT_BACK = ("FLEET_DATABASE_OWNER_URL", "FLEET_DATABASE_ADMIN_URL")
 """Addresses that no long-lived process gets, even where our environment or .env holds them."""
 
@@ -50,6 +52,7 @@ def environment(settings: Settings) -> dict[str, str]:
         if (written := _written(getattr(settings, name))) is not None
     }
     found |= dict.fromkeys(_KEPT_BACK, "")
+    found |= {name: value for name, value in _MALLOC.items() if name not in os.environ}
     root = Path(fleet.__file__).resolve().parents[1]
     # An installed Fleet is found by itself; a folder of packages put first would hide the standard library's names.
     if root.name not in ("site-packages", "dist-packages"):
@@ -58,6 +61,10 @@ def environment(settings: Settings) -> dict[str, str]:
 
 
 def _written(value: object) -> str | None:
+    from pydantic import SecretStr
+
+    from fleet.core.settings import mapping_as_json
+
     match value:
         case None:
             return None
@@ -76,16 +83,19 @@ def _written(value: object) -> str | None:
 
 def worker_program(settings: Settings, *, name: str, concurrency: int) -> Program:
     """Return a worker of `concurrency` threads. They share one pool of connections, and hold none while they wait."""
+    from fleet.core.queue import QUEUES
+
     argv = (
-        *_CELERY, "worker", "--pool", "threads", "--concurrency", str(concurrency), "--queues", ",".join(QUEUES),
-        "--hostname", f"{name}@%h", "--without-gossip", "--without-mingle", "--loglevel", settings.log_level.upper(),
+        *_CELERY, "workers.app", "worker", "--pool", "threads", "--concurrency", str(concurrency),
+        "--queues", ",".join(QUEUES), "--hostname", f"{name}@%h", "--without-gossip", "--without-mingle",
+        "--loglevel", settings.log_level.upper(),
     )  # fmt: skip
     return Program(argv, environment(settings))
 
 
 def beat_program(settings: Settings) -> Program:
     """Return the metronome. Two of them do no harm."""
-    return Program((*_CELERY, "beat", "--loglevel", settings.log_level.upper()), environment(settings))
+    return Program((*_CELERY, "workers.light", "beat", "--loglevel", settings.log_level.upper()), environment(settings))
 
 
 def flower_program(settings: Settings, *, address: str, port: int, password: str) -> Program:
@@ -111,10 +121,29 @@ def metrics_program(settings: Settings, *, host: str, port: int) -> Program:
     return Program(argv, environment(settings))
 
 
-def web_program(settings: Settings, *, host: str, port: int, local_token: str = "") -> Program:
-    """Return the dashboard and the API; `local_token` is what the command line of the home sends."""
-    env = {"FLEET_WEB_HOST": host, "FLEET_WEB_PORT": str(port), "FLEET_LOCAL_TOKEN": local_token}
+def web_program(
+    settings: Settings,
+    *,
+    host: str,
+    port: int,
+    local_token: str = "",
+    metrics_port: int | None = None,
+    feed: Path | None = None,
+) -> Program:
+    """Return the dashboard and the API, which also serve the metrics and write the feed to a file where that is
+    asked. `local_token` is what the command line of the home sends."""
+    env = {
+        "FLEET_WEB_HOST": host, "FLEET_WEB_PORT": str(port), "FLEET_LOCAL_TOKEN": local_token,
+        "FLEET_WEB_METRICS_PORT": "" if metrics_port is None else str(metrics_port),
+        "FLEET_WEB_FEED": str(feed or ""),
+    }  # fmt: skip
     return Program((sys.executable, "-m", "fleet.web"), {**environment(settings), **env})
+
+
+def feed_program(settings: Settings, *, feed: Path) -> Program:
+    """Return what writes the feed to a file, where there is no dashboard that does."""
+    argv = (sys.executable, "-m", "fleet.features.activity.feed_file")
+    return Program(argv, {**environment(settings), "FLEET_WEB_FEED": str(feed)})
 
 
 def gallery_program(settings: Settings, *, database_url: str, images_dir: Path, host: str, port: int) -> Program:
@@ -181,10 +210,12 @@ def flower(door: Door, /, *, address: str, port: int, password: str | None) -> N
 @click.option("--host", envvar="FLEET_WEB_HOST", default="127.0.0.1", show_default=True, help="Where it listens.")
 @click.option("--port", envvar="FLEET_WEB_PORT", type=click.IntRange(0, 65_535), default=8630, show_default=True,
               help="0: any free one.")  # fmt: skip
+@click.option("--metrics-port", envvar="FLEET_WEB_METRICS_PORT", type=click.IntRange(0, 65_535),
+              help="Serve the metrics too, at this port; else run `fleet metrics`.")  # fmt: skip
 @pass_door
-def web(door: Door, /, *, host: str, port: int) -> None:
+def web(door: Door, /, *, host: str, port: int, metrics_port: int | None) -> None:
     """Serve the dashboard and the API in the foreground. Any number may run."""
-    _become(web_program(_needs_broker(door.settings), host=host, port=port))
+    _become(web_program(_needs_broker(door.settings), host=host, port=port, metrics_port=metrics_port))
 
 
 @click.command(cls=FleetCommand)

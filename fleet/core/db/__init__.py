@@ -15,14 +15,10 @@ from contextlib import contextmanager
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import alembic.command
-import alembic.config
-import alembic.script
 import psycopg
 import sqlalchemy as sa
-from alembic.migration import MigrationContext
 from psycopg.pq import TransactionStatus
 from pydantic_core import from_json
 from sqlalchemy import event, exc
@@ -33,10 +29,13 @@ from fleet.core.clock import Clock
 from fleet.core.db import link as db_link
 from fleet.core.db import roles
 from fleet.core.db.errors import explained, separating
-from fleet.core.db.group_commit import CarryOut, GroupCommit, Item, Result
 from fleet.core.db.sql import NOW, GroupStatement, Statement, as_json
 from fleet.core.errors import FleetError, InvalidInput
+from fleet.core.group_commit import CarryOut, GroupCommit, Item, Result
 from fleet.core.workarounds.sqlalchemy import wrapped
+
+if TYPE_CHECKING:
+    import alembic.config
 
 log = logs.get(__name__)
 
@@ -304,6 +303,8 @@ def migrate(url: str, *, app_role: str = "", folders: Sequence[Path] = ()) -> No
     revisions of other packages, each on a branch of its own. Raises FleetError for a database of a later version,
     without changing it.
     """
+    import alembic.command  # 10 MB that no other process needs
+
     database = Database(url, pool_size=1)
     try:
         with explained(), database.engine.connect() as connection:
@@ -340,6 +341,9 @@ def pending_migrations(database: Database, folders: Sequence[Path] = ()) -> list
 
 def _lacking(connection: sa.Connection, folders: Sequence[Path]) -> list[str]:
     """Return the revisions that a database still lacks. Raises FleetError for one of a later version."""
+    import alembic.script
+    from alembic.migration import MigrationContext
+
     script = alembic.script.ScriptDirectory.from_config(_alembic_config(folders))
     have = MigrationContext.configure(connection).get_current_heads()
     known = {revision.revision for revision in script.walk_revisions()}
@@ -353,6 +357,8 @@ def _lacking(connection: sa.Connection, folders: Sequence[Path]) -> list[str]:
 
 
 def _alembic_config(folders: Sequence[Path] = ()) -> alembic.config.Config:
+    import alembic.config
+
     import migrations
 
     own = Path(migrations.__file__).parent

@@ -12,8 +12,8 @@ import psycopg
 from sqlalchemy import exc
 
 from fleet.core import logs
-from fleet.core.db.group_commit import CarryOut, Item, Result, Separate
 from fleet.core.errors import InvalidInput, Unavailable
+from fleet.core.group_commit import CarryOut, Item, Result, Separate
 
 _MIGRATE_FIX = "Run `fleet migrate`."
 _GRANT_FIX = "Run `fleet migrate` with FLEET_DATABASE_OWNER_URL set; it grants the app's role what it needs."

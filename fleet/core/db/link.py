@@ -1,6 +1,6 @@
 """Time limits of connections to Postgres: they end a wait for a server that does not answer.
 
-Used by `fleet.core.db` alone. One connection carries all batches of a process (`fleet.core.db.group_commit`), so a wait
+Used by `fleet.core.db` alone. One connection carries all batches of a process (`fleet.core.group_commit`), so a wait
 without end on it would block every thread.
 """
 

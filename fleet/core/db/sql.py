@@ -25,7 +25,7 @@ from psycopg.types.json import Jsonb
 from pydantic_core import PydanticSerializationError, to_json
 from sqlalchemy.dialects.postgresql import JSONB
 
-from fleet.core.db.group_commit import NO_END_MS
+from fleet.core.group_commit import NO_END_MS
 from fleet.core.workarounds.sqlalchemy import LiteralDialect
 
 _UNSTORABLE = re.compile(r"(\\\\|\\ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2})|\\u0000|\\ud[89a-f][0-9a-f]{2}")

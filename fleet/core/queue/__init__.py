@@ -18,8 +18,8 @@ from kombu.exceptions import KombuError, OperationalError
 from redis.exceptions import RedisError, ResponseError
 
 from fleet.core import logs
-from fleet.core.db.group_commit import GroupCommit
 from fleet.core.errors import InvalidInput, Unavailable
+from fleet.core.group_commit import GroupCommit
 from fleet.core.workarounds import celery as celery_message
 from fleet.core.workarounds import kombu
 from fleet.core.workarounds.celery import Args, MessageTemplate, TaskParent
@@ -119,7 +119,7 @@ class Publisher:
         self._group = GroupCommit(most=_BATCH)
 
     def publish(self, messages: Sequence[Message]) -> None:
-        """Send messages, together with those of other threads (`fleet.core.db.group_commit`).
+        """Send messages, together with those of other threads (`fleet.core.group_commit`).
 
         Raises Unavailable when the broker is away; rows stay marked as unsent, so nothing is lost.
         """

@@ -15,7 +15,7 @@ from fleet.accounts.models import SETTINGS_ACCOUNT
 from fleet.adapters.base import AnyAction
 from fleet.adapters.gateway import Lease, wait_for
 from fleet.core.db import Tx
-from fleet.core.db.group_commit import NO_END_MS
+from fleet.core.group_commit import NO_END_MS
 from fleet.engine import controls, registry
 from fleet.engine.agents import loop
 from fleet.engine.agents.loop import ActingAgent

@@ -19,6 +19,7 @@ FEATURE = Feature(
         ),
     ),
     agent_commands=("fleet.features.activity.cli:activity_of_agent",),
+    beside_web=("fleet.features.activity.feed_file:beside_web",),
     live_feed="fleet.features.activity.feed:Scribe",
     templates=__package__,
     nav=(

@@ -8,6 +8,7 @@ FEATURE = Feature(
     name="monitoring",
     help="Metrics for Prometheus.",
     metrics=("fleet.features.monitoring.metrics:METRICS",),
+    beside_web=("fleet.features.monitoring.beside_web:serve",),
     commands=(
         Command(
             name="metrics",

@@ -14,22 +14,20 @@ import signal
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import psycopg
-import sqlalchemy as sa
-from psycopg import sql
-
-from fleet.core import logs
-from fleet.core.db import roles
-from fleet.core.db.roles import Login
-from fleet.core.errors import FleetError, InvalidInput, Unavailable
+from fleet.core.errors import FleetError, InvalidInput
 from fleet.sandbox import disk, ports
 from fleet.sandbox.processes import proc
 from fleet.sandbox.processes.child import Child, spawn
+from fleet.sandbox.processes.forked_calls import Call, call_here
 from fleet.sandbox.servers import binaries, cluster
 from fleet.sandbox.servers.embedded import Complaint, EmbeddedServer
 
-_CONNECT_TIMEOUT_S = 2  # libpq's least
+if TYPE_CHECKING:
+    import psycopg
+
+_DATABASES = "fleet.sandbox.servers.databases"
 _SETTINGS = {
     "listen_addresses": ports.LOOPBACK,
     "unix_socket_directories": "",
@@ -89,48 +87,46 @@ class EmbeddedPostgres(EmbeddedServer):
         log_path: Path | None = None,
         durable: bool = True,
         connections: int = 0,
+        call: Call = call_here,
     ) -> None:
+        """`call` calls what needs the driver, in another process if this one must not load it."""
         super().__init__(data_dir, port=port, preferred_port=preferred_port, log_path=log_path, durable=durable)
         self.connections = max(_LEAST_CONNECTIONS, connections)
         self._cluster: cluster.Cluster | None = None
+        self._call = call
 
     def url(self, database: str = "fleet", *, role: str = cluster.SUPERUSER) -> str:
         """Return the SQLAlchemy URL of one of its databases, by default the superuser's."""
-        password = self._password if role == cluster.SUPERUSER else self.login(role).password
+        password = self._password if role == cluster.SUPERUSER else self._login(role)[1]
         return f"postgresql+psycopg://{role}:{password}@{ports.LOOPBACK}:{self.port}/{database}"
 
-    def login(self, role: str) -> Login:
-        """Return a role's login. Its password follows from the superuser's, which cannot be computed back from it."""
-        return Login(role, hmac.new(self._password.encode(), role.encode(), hashlib.sha256).hexdigest())
+    def _login(self, role: str) -> tuple[str, str]:
+        """Return a role and its password, which follows from the superuser's; that cannot be computed back from it."""
+        return role, hmac.new(self._password.encode(), role.encode(), hashlib.sha256).hexdigest()
 
     def ensure_ledger(self, name: str = "fleet") -> LedgerUrls:
         """Create the fleet's database and its roles, or take those of an older version over; return the addresses."""
-        self._keep_to_superuser("postgres", "template1")
-        roles.set_up(self.connect, name, owner=self.login(OWNER), app=self.login(APP))
+        self._set_up(name, self._login(OWNER), self._login(APP))
         return LedgerUrls(self.url(name, role=OWNER), self.url(name, role=APP))
 
     def ensure_gallery(self, name: str = "gallery") -> str:
         """Create the gallery's database, which its role owns, or take that of an older version over; return its URL."""
-        roles.set_up(self.connect, name, owner=self.login(GALLERY))
+        self._set_up(name, self._login(GALLERY))
         return self.url(name, role=GALLERY)
 
     def ensure_database(self, name: str) -> str:
         """Create a database that the superuser owns unless it exists; return its URL. For benchmarks and tests."""
-        with self.connect() as connection:
-            _create_unless_known(connection, name)
+        self._call(f"{_DATABASES}:ensure_database", self.port, self._password, name)
         return self.url(name)
 
     def connect(self, database: str = "postgres") -> psycopg.Connection:
         """Open an autocommit connection as the superuser, for administration."""
-        return psycopg.connect(
-            host=ports.LOOPBACK, port=self.port, user=cluster.SUPERUSER, password=self._password, dbname=database,
-            autocommit=True, connect_timeout=_CONNECT_TIMEOUT_S, application_name="fleet-sandbox",
-        )  # fmt: skip
+        from fleet.sandbox.servers import databases
 
-    def _keep_to_superuser(self, *databases: str) -> None:
-        with self.connect() as connection:
-            for name in databases:
-                connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(name)))
+        return databases.connect(self.port, self._password, database)
+
+    def _set_up(self, name: str, *logins: tuple[str, str]) -> None:
+        self._call(f"{_DATABASES}:set_up", self.port, self._password, name, *logins)
 
     def _prepare(self) -> None:
         self._password = disk.kept_password(self.password_path)
@@ -159,18 +155,15 @@ class EmbeddedPostgres(EmbeddedServer):
         )
 
     def _answers(self) -> bool:
-        try:
-            self.connect().close()
-        except psycopg.OperationalError as error:
-            # Unless our own server says so too, somebody else answers on a port that ours is about to lose.
-            refused = "password authentication failed"
-            if refused in str(error) and refused in self.child.said():
-                raise InvalidInput(
-                    f"The password in {self.password_path} is not that of the database in {self._place().data}.",
-                    fix="Restore that file, or move both away to start with an empty database.",
-                ) from error
-            return False
-        return True
+        refusal = self._call(f"{_DATABASES}:refusal", self.port, self._password)
+        # Unless our own server says so too, somebody else answers on a port that ours is about to lose.
+        refused = "password authentication failed"
+        if refused in (refusal or "") and refused in self.child.said():
+            raise InvalidInput(
+                f"The password in {self.password_path} is not that of the database in {self._place().data}.",
+                fix="Restore that file, or move both away to start with an empty database.",
+            )
+        return refusal is None
 
     def _complaint(self, said: str) -> Complaint:
         if disk.sounds_full(said):
@@ -213,35 +206,6 @@ class EmbeddedPostgres(EmbeddedServer):
         if self._cluster is None:
             raise FleetError("PostgreSQL has no data folder yet; start it first.")
         return self._cluster
-
-
-def ensure_sibling(url: str, name: str) -> str:
-    """Make a database `<that of url>_<name>` on a server of the user's, unless it is there; returns its URL.
-
-    Raises InvalidInput when the user may not create databases, Unavailable when the server is out of reach.
-    """
-    address = sa.make_url(url)
-    sibling = address.set(database=f"{address.database}_{name}")
-    plain = address.set(drivername="postgresql").render_as_string(hide_password=False)
-    try:
-        with psycopg.connect(plain, autocommit=True, connect_timeout=10) as connection:
-            _create_unless_known(connection, str(sibling.database))
-    except psycopg.errors.InsufficientPrivilege as error:
-        raise InvalidInput(
-            f"The database user may not create the database {sibling.database}.",
-            fix=f"Create it by hand: CREATE DATABASE {sibling.database}; or name another with --gallery-database-url.",
-        ) from error
-    except psycopg.OperationalError as error:
-        first_line = logs.mask(str(error).strip().split("\n", maxsplit=1)[0])
-        raise Unavailable(f"The database cannot be reached: {first_line}.", fix="Check FLEET_DATABASE_URL.") from error
-    return sibling.render_as_string(hide_password=False)
-
-
-def _create_unless_known(connection: psycopg.Connection, name: str) -> None:
-    # Asked first, since a user without the right to create may still use one that is there.
-    if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone() is None:
-        with suppress(psycopg.errors.DuplicateDatabase):  # somebody else was quicker
-            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
 
 
 def _recorded_postmaster(pid_file: Path) -> proc.ProcessRef | None:

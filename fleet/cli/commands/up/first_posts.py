@@ -2,38 +2,35 @@
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from fleet.core.errors import Conflict, InvalidInput, NotFound
-from fleet.core.events import Event
 from fleet.engine.agents import queries
 from fleet.engine.deps import Deps
 from fleet.features.agents import commands as agent_commands
-from fleet.features.publishing.kinds import POST, PROVISION
+from fleet.features.publishing.kinds import POST
 
 
-class FirstPosts:
-    """One agent of each persona, until it has an account and has been asked for a post."""
+def one_of_each_persona(deps: Deps, usernames: Sequence[str]) -> list[str]:
+    """Return the first agent of each persona."""
+    with deps.db.transaction() as tx:
+        agents = [queries.named(tx, username) for username in usernames]
+    return list({agent.persona_id: agent.username for agent in reversed(agents)}.values())
 
-    def __init__(self, deps: Deps, usernames: Iterable[str], *, by: str) -> None:
-        self._deps, self._by = deps, by
+
+def ask(deps: Deps, usernames: Sequence[str], *, by: str) -> list[str]:
+    """Ask each agent that has an account for a post; return the others, and those that are deciding just now."""
+    return [username for username in usernames if not _is_asked(deps, username, by)]
+
+
+def _is_asked(deps: Deps, username: str, by: str) -> bool:
+    try:
         with deps.db.transaction() as tx:
-            agents = [queries.named(tx, username) for username in usernames]
-        self._waiting = set({agent.persona_id: agent.id for agent in reversed(agents)}.values())
-        self._ready: set[uuid.UUID] = set()
-
-    def look(self, events: Iterable[Event]) -> None:
-        """Ask the agents whose account has come. An agent that is deciding is asked at the next look."""
-        for event in events:
-            if event.agent_id in self._waiting and event.payload.get("kind") == PROVISION:
-                self._waiting.discard(event.agent_id)
-                self._ready.add(event.agent_id)
-        for agent_id in sorted(self._ready):
-            try:
-                agent_commands.trigger(self._deps, str(agent_id), action=POST, by=self._by)
-            except Conflict:
-                continue
-            except (NotFound, InvalidInput):  # the agent was deleted meanwhile
-                pass
-            self._ready.discard(agent_id)
+            has_account = queries.named(tx, username).remote_account is not None
+        if has_account:
+            agent_commands.trigger(deps, username, action=POST, by=by)
+    except Conflict:
+        return False
+    except (NotFound, InvalidInput):  # the agent was deleted meanwhile
+        return True
+    return has_account

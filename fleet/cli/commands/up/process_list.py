@@ -9,17 +9,16 @@ import secrets
 import socket
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from http.client import HTTPException
+from pathlib import Path
+from urllib.request import ProxyHandler, build_opener
 
-import httpx
-
-from fleet.cli.commands import processes
-from fleet.cli.commands.processes import Program
+from fleet.cli.commands.processes import PASSWORD_FILE, Program
 from fleet.cli.commands.screen import TerminalScreen
-from fleet.core import queue
+from fleet.cli.commands.up.answers import Known
 from fleet.core.errors import FleetError
-from fleet.core.settings import Settings
 from fleet.sandbox import disk, ports
+from fleet.sandbox.processes.forked_calls import Call
 from fleet.sandbox.processes.runfile import Recorded
 from fleet.sandbox.processes.supervisor import Event, GaveUp, Process, Restarted, Supervisor
 from fleet.sandbox.services import Services
@@ -27,8 +26,8 @@ from fleet.sandbox.services import Services
 _HOST = ports.LOOPBACK
 _READY_S = 60.0
 _PING_S = 1.0
-_WORKER_STOP_S = 25.0
-_OPTIONAL = frozenset({"flower", "metrics", "web"})
+_STOP_S, _WORKER_STOP_S = 10.0, 25.0
+_OPTIONAL = frozenset({"feed", "flower", "metrics", "web"})
 """Without these a fleet still lives."""
 
 
@@ -54,15 +53,17 @@ class UpOptions:
 
 
 class Board:
-    """The processes below `up`."""
+    """The processes below `up`. Their programs are made of what is `known` of the settings."""
 
-    def __init__(self, services: Services, screen: TerminalScreen) -> None:
+    def __init__(self, services: Services, screen: TerminalScreen, call: Call) -> None:
         self._services = services
         self._screen = screen
+        self._call = call
         self._supervisor = Supervisor(services.logs_dir, report=self._on_event)
         self._given_up: str | None = None
+        self._metrics_url: str | None = None
 
-    def start_gallery(self, settings: Settings, wanted: UpOptions, *, database_url: str) -> str:
+    def start_gallery(self, known: Known, wanted: UpOptions, *, database_url: str) -> str:
         """Start the sandbox gallery and return its address once it answers. Raises FleetError."""
         port = ports.choose(
             purpose="the gallery", setting="FLEET_GALLERY_PORT", named=wanted.gallery_port,
@@ -70,60 +71,75 @@ class Board:
         )  # fmt: skip
         url = f"http://{_HOST}:{port}"
         images = self._services.home / "gallery" / "images"
-        program = processes.gallery_program(
-            settings, database_url=database_url, images_dir=disk.private_folder(images), host=_HOST, port=port
+        self._start(
+            "gallery", known, database_url=database_url, images_dir=disk.private_folder(images), host=_HOST, port=port
         )
-        self._start("gallery", program)
         self._supervisor.wait_ready("gallery", lambda: _answers(f"{url}/health"), _READY_S)
         self._services.record(urls={"gallery": url}, ports={"gallery": port})
         return url
 
-    def start_engine(self, settings: Settings, wanted: UpOptions) -> None:
+    def start_engine(self, known: Known, wanted: UpOptions, *, broker_url: str) -> None:
         """Start beat and the workers, and return when all of them answer. Raises Unavailable when one does not."""
-        self._start("beat", processes.beat_program(settings))
+        self._start("beat", known)
         names = [f"worker{number}" for number in range(1, wanted.workers + 1)]
         for name in names:
-            program = processes.worker_program(settings, name=name, concurrency=wanted.concurrency)
-            self._start(name, program, stop_timeout_s=_WORKER_STOP_S)
-        app = queue.make_app(settings.broker_url)
+            self._start("worker", known, name=name, concurrency=wanted.concurrency)
         for name in names:
-            self._supervisor.wait_ready(name, partial(_takes_messages, app, name), _READY_S)
+            self._supervisor.wait_ready(name, partial(self._takes_messages, broker_url, name), _READY_S)
 
-    def start_web(self, settings: Settings, wanted: UpOptions) -> str:
-        """Start the dashboard and return its address once it answers. Raises FleetError."""
+    def start_web(self, known: Known, wanted: UpOptions, *, feed: Path, with_metrics: bool) -> str:
+        """Start the dashboard and return its address once it answers; the feed and the metrics come from its process.
+
+        Raises FleetError.
+        """
         port = ports.choose(
             purpose="the dashboard", setting="FLEET_WEB_PORT", named=wanted.web_port,
             preferred=self._services.last_port("web"),
         )  # fmt: skip
+        metrics_port = self._metrics_port(wanted) if with_metrics else None
         token = f"flt_{secrets.token_urlsafe(32)}"
-        self._start("web", processes.web_program(settings, host=_HOST, port=port, local_token=token))
+        self._start("web", known, host=_HOST, port=port, local_token=token, metrics_port=metrics_port, feed=feed)
         url = f"http://{_HOST}:{port}"
         self._supervisor.wait_ready("web", lambda: _answers(f"{url}/health"), _READY_S)
         self._services.record(urls={"web": url}, ports={"web": port}, token=token)
+        if metrics_port is not None:
+            self._note_metrics(metrics_port)
         return url
 
-    def start_flower(self, settings: Settings, wanted: UpOptions) -> tuple[str, str]:
+    def start_feed(self, known: Known, feed: Path) -> None:
+        """Start what writes the feed to a file, where no dashboard does."""
+        self._start("feed", known, feed=feed)
+
+    def start_flower(self, known: Known, wanted: UpOptions) -> tuple[str, str]:
         """Start Flower; return its address and the password of its user."""
         port = ports.choose(
             purpose="Flower", setting="FLEET_FLOWER_PORT", named=wanted.flower_port,
             preferred=self._services.last_port("flower"),
         )  # fmt: skip
-        password = disk.kept_password(self._services.home / processes.PASSWORD_FILE)
-        self._start("flower", processes.flower_program(settings, address=_HOST, port=port, password=password))
+        password = disk.kept_password(self._services.home / PASSWORD_FILE)
+        self._start("flower", known, address=_HOST, port=port, password=password)
         url = f"http://{_HOST}:{port}"
         self._services.record(urls={"flower": url}, ports={"flower": port})
         return url, password
 
-    def start_metrics(self, settings: Settings, wanted: UpOptions) -> str:
-        """Start the exporter of the fleet's numbers and return its address."""
-        port = ports.choose(
+    def start_metrics(self, known: Known, wanted: UpOptions) -> str:
+        """Return the address of the fleet's numbers; without a dashboard start a process that serves them."""
+        if self._metrics_url is None:
+            port = self._metrics_port(wanted)
+            self._start("metrics", known, host=_HOST, port=port)
+            self._note_metrics(port)
+        assert self._metrics_url is not None
+        return self._metrics_url
+
+    def _metrics_port(self, wanted: UpOptions) -> int:
+        return ports.choose(
             purpose="the metrics", setting="FLEET_METRICS_PORT", named=wanted.metrics_port,
             preferred=self._services.last_port("metrics"),
         )  # fmt: skip
-        self._start("metrics", processes.metrics_program(settings, host=_HOST, port=port))
-        url = f"http://{_HOST}:{port}/metrics"
-        self._services.record(urls={"metrics": url}, ports={"metrics": port})
-        return url
+
+    def _note_metrics(self, port: int) -> None:
+        self._metrics_url = f"http://{_HOST}:{port}/metrics"
+        self._services.record(urls={"metrics": self._metrics_url}, ports={"metrics": port})
 
     def look_after(self) -> None:
         """Start again what died, servers included. Raises FleetError when that is no use any more."""
@@ -141,7 +157,7 @@ class Board:
         """
         running = list(self._supervisor.running())
         workers = [name for name in running if name.startswith("worker")]
-        for name in ("beat", *workers, "web", "flower", "metrics", "gallery"):
+        for name in ("beat", *workers, "web", "feed", "flower", "metrics", "gallery"):
             if name in running:
                 self._supervisor.stop(name)
         self._supervisor.stop_all()
@@ -150,14 +166,21 @@ class Board:
         """End everything at once."""
         self._supervisor.kill_all()
 
-    def _start(self, name: str, program: Program, *, stop_timeout_s: float = 10.0) -> None:
+    def _start(self, which: str, known: Known, **options: object) -> None:
+        name = str(options.get("name", which))
         self._screen.step(f"Starting {name}")
+        program: Program = self._call("fleet.cli.commands.up.preparation:program", known, which, options)
+        stop_timeout_s = _WORKER_STOP_S if which == "worker" else _STOP_S
         # They run in the home: nothing that lies in the folder where we were called can be imported by mistake.
         self._supervisor.add(
             Process(name, program.argv, env=program.env, cwd=self._services.home, stop_timeout_s=stop_timeout_s)
         )
         self._supervisor.start(name)
         self._note()
+
+    def _takes_messages(self, broker_url: str, name: str) -> bool:
+        node = f"{name}@{socket.gethostname()}"
+        return bool(self._call("fleet.cli.commands.up.preparation:takes_messages", broker_url, node, _PING_S))
 
     def _note(self) -> None:
         running = self._supervisor.running()
@@ -169,12 +192,9 @@ class Board:
             self._given_up = event.name
 
 
-def _takes_messages(app: Any, name: str) -> bool:
-    return bool(queue.workers(app, timeout_s=_PING_S, names=[f"{name}@{socket.gethostname()}"]))
-
-
 def _answers(url: str) -> bool:
     try:
-        return httpx.get(url, timeout=2.0, trust_env=False).is_success
-    except httpx.TransportError:
+        with build_opener(ProxyHandler({})).open(url, timeout=2.0):  # anything but a 2xx is an error
+            return True
+    except (OSError, HTTPException):
         return False

@@ -1,12 +1,12 @@
 """One run of `fleet up`, from the first line to the last: start everything, show what happens, stop in order.
 
 A second run of the same home goes on where the first one stopped, or was killed. One thread does it all, since the
-kernel ties a child's life to the thread that started it.
+kernel ties a child's life to the thread that started it. What needs the database, Celery or pydantic is in
+`preparation`, and runs in a helper: this process stays as small as it is.
 """
 
 from __future__ import annotations
 
-import logging
 import os
 import shlex
 import shutil
@@ -14,52 +14,29 @@ import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
-from fleet import app
-from fleet.accounts import keys
-from fleet.cli.commands import migrate
-from fleet.cli.commands.check import env_check
 from fleet.cli.commands.processes import FLOWER_USER, PASSWORD_FILE
 from fleet.cli.commands.screen import TerminalScreen
 from fleet.cli.commands.up import faults
-from fleet.cli.commands.up.first_posts import FirstPosts
+from fleet.cli.commands.up.answers import UpSettings, UpSummary
+from fleet.cli.commands.up.feed import FeedReader
 from fleet.cli.commands.up.process_list import Board, UpOptions
-from fleet.cli.frame import paths
 from fleet.cli.frame.context import Door
 from fleet.cli.frame.failures import INTERRUPTED
 from fleet.cli.frame.interrupts import Interrupts
-from fleet.cli.frame.paths import HomeSettings
-from fleet.core import logs
-from fleet.core.errors import FleetError, InvalidInput, Unavailable
-from fleet.core.events import Position
-from fleet.core.settings import Settings
-from fleet.engine import deps as runtime_deps
-from fleet.engine import registry
-from fleet.engine.agents.queries import AgentFilter
-from fleet.engine.deps import Deps
-from fleet.engine.events import restore_check
-from fleet.engine.system_agents import staff
-from fleet.features.activity import queries as activity_queries
-from fleet.features.activity.agent_names import AgentNames
-from fleet.features.activity.cli_feed import line
-from fleet.features.agents import commands as agent_commands
-from fleet.features.controls.cli import held
-from fleet.features.overview import status as fleet_status
-from fleet.features.users import invite
-from fleet.images import signing
-from fleet.llm import registry as models
+from fleet.core import clock, logs, masking
+from fleet.core.errors import FleetError, Unavailable
 from fleet.sandbox import disk
 from fleet.sandbox.processes.child import rotate_log
+from fleet.sandbox.processes.forked_calls import Helper
 from fleet.sandbox.services import Services
 
-_WHO_ACT = AgentFilter(kind="gallery")
-_LOOK_EVERY_S = 0.2
-_PAGE = 500
-_FIRST_POSTS = 60
-"""New agents among which one of each persona is asked for a post."""
+_LOOK_EVERY_S = 0.4
+_FIRST_POSTS_EVERY_S, _FIRST_POSTS_FOR_S = 2.0, 180.0
 _FIRST_LOGIN = "first-login"
+_FEED = "feed.jsonl"
 _OF_OTHERS = 50
 """Connections of the gallery (twice its pool), of the metrics, and those that are kept for superusers."""
 
@@ -69,29 +46,31 @@ class Run:
 
     def __init__(self, door: Door, wanted: UpOptions, said: Mapping[str, object]) -> None:
         """Read the settings, those `said` on the command line first; start nothing. Raises InvalidInput."""
-        given = paths.given(door.home, **said)
-        models.check(given)
-        if given.llm_record is not None or given.llm_replay is not None:
-            models.connect(given)  # what is wrong with the file would be noticed only when the first text is written
-        signing.check(given)
         self._door, self._wanted = door, wanted
-        self._home = given.home.absolute()
+        self._helper = Helper()
         self._faults = faults.parse(wanted.faults)
-        self._known: dict[str, object] = {
-            **said, "home": self._home, "tempo": given.tempo, **_token(given, self._home),
-        }  # fmt: skip
-        self.settings = self._learn()
+        try:
+            self.given: UpSettings = self._ask("read", door.home, dict(said))
+        except BaseException:
+            self._helper.close()
+            raise
+        masking.conceal(self.given.service_token)
+        self._home = self.given.home
+        self._known: dict[str, object] = {**said, "home": self._home, "tempo": self.given.tempo}
+        if self.given.service_token:
+            self._known["service_token"] = self.given.service_token
         self._screen = TerminalScreen(door)
         self._services = Services(
-            self._home, database_url=given.database_url, database_owner_url=given.database_owner_url,
-            broker_url=given.broker_url,
+            self._home, database_url=self.given.database_url, database_owner_url=self.given.database_owner_url,
+            broker_url=self.given.broker_url,
             postgres_port=wanted.postgres_port, valkey_port=wanted.valkey_port,
-            connections=connections(self.settings.pool_size, wanted.workers), report=self._screen.step,
+            connections=connections(self.given.pool_size, wanted.workers), report=self._screen.step,
+            call=self._helper.call,
         )  # fmt: skip
-        self._board = Board(self._services, self._screen)
-        self._deps: Deps | None = None
-        self._first_posts: FirstPosts | None = None
-        self._seen = Position()
+        self._board = Board(self._services, self._screen, self._helper.call)
+        self._feed: FeedReader | None = None
+        self._without_post: list[str] = []
+        self._asked_at_s = self._ask_until_s = 0.0
         self._began = False
 
     def live(self) -> int:
@@ -100,9 +79,9 @@ class Run:
         with Interrupts() as interrupts:
             try:
                 try:
-                    deps = self._start()
+                    self._start()
                     interrupts.only_ask()
-                    self._watch(deps, interrupts)
+                    self._watch(interrupts)
                 except FleetError as error:
                     failure = error
                 except KeyboardInterrupt:
@@ -116,50 +95,66 @@ class Run:
             except BaseException:
                 self._board.kill()
                 raise
+            finally:
+                self._helper.close()
         if failure is not None:
             raise failure
         return 0
 
-    def _start(self) -> Deps:
+    def _ask(self, step: str, *args: object, **options: object) -> Any:
+        """Return what a step of `preparation` returns."""
+        return self._helper.call(f"fleet.cli.commands.up.preparation:{step}", *args, **options)
+
+    def _start(self) -> None:
         self._log_to_file()
-        for words in env_check.found():
+        for words in self._ask("notices"):
             self._screen.notice(words)
         urls = self._services.start()
         self._began = True
         self._screen.step("Bringing the tables up to date")
-        migrate.bring_up_to_date(urls.owner, urls.database)
-        keys.make_ring(self.settings)
-        self.settings = self._learn(
-            database_url=urls.database, broker_url=urls.broker, sandbox=not self.settings.gallery_url
-        )
-        app.load(self.settings.features)
-        deps = self._deps = runtime_deps.build(self.settings)
-        self._door.act()
-        for check in registry.current().parts("checks_before_serving"):
-            check(deps)
-        _ = deps.signer  # what cannot be signed would be noticed only when the first picture is posted
-        self._people(deps)
-        if self.settings.gallery_url:
-            _needs_token(deps)
-            self._services.record(urls={"gallery": self.settings.gallery_url})
+        self._ask("bring_up_to_date", self._known, urls.owner, urls.database)
+        self._known |= {
+            "database_url": urls.database, "broker_url": urls.broker, "sandbox": not self.given.gallery_url,
+        }  # fmt: skip
+        by = self._door.by
+        missing = self._ask("missing_agents", self._known, by, self._wanted.agents)
+        if missing:
+            self._screen.step(f"Making {missing} agents")
+            made = self._ask("make_agents", self._known, by, missing, self._wanted.seed_no)
+            self._without_post = [] if self.given.gallery_url else made
+            self._ask_until_s = clock.monotonic_s() + _FIRST_POSTS_FOR_S
+        if self.given.gallery_url:
+            self._ask("require_token", self._known, by)
+            self._services.record(urls={"gallery": self.given.gallery_url})
         else:
             self._start_gallery()
-        token = self.settings.service_token.get_secret_value()
-        paths.store(self._home, HomeSettings(token, self.settings.tempo, self.settings.sandbox))
-        self._seen = activity_queries.tail(deps)
-        self._board.start_engine(self.settings, self._wanted)
-        web = self._board.start_web(self.settings, self._wanted) if self._wanted.with_web else None
-        flower = self._board.start_flower(self.settings, self._wanted) if self._wanted.with_flower else None
-        has_metrics = self._wanted.with_metrics and "metrics" in registry.current().commands
-        metrics = self._board.start_metrics(self.settings, self._wanted) if has_metrics else None
-        self._screen.step("All is running")
-        self._show_addresses(deps, web, flower, metrics)
-        return deps
+        self._feed = FeedReader(self._home / _FEED, position=self._ask("begin", self._known, by))
+        self._board.start_engine(self._known, self._wanted, broker_url=urls.broker)
+        self._start_pages(by)
 
-    def _learn(self, **more: object) -> Settings:
-        """Return the settings with what has become known; they reach every process by its environment."""
-        self._known |= more
-        return paths.given(None, **self._known)
+    def _start_gallery(self) -> None:
+        database_url = self._wanted.gallery_database_url or self._services.gallery_database()
+        url = self._board.start_gallery(self._known, self._wanted, database_url=database_url)
+        self._known["gallery_url"] = url
+        if self._faults is not None:
+            faults.play(url, self.given.service_token, self._faults)
+            self._screen.step(f"The gallery plays faults: {self._wanted.faults}")
+
+    def _start_pages(self, by: str) -> None:
+        """Start what people look at, and show where."""
+        feed = self._home / _FEED
+        has_metrics = self._wanted.with_metrics and self._ask("has_metrics")
+        web = flower = metrics = None
+        if self._wanted.with_web:
+            web = self._board.start_web(self._known, self._wanted, feed=feed, with_metrics=has_metrics)
+        else:
+            self._board.start_feed(self._known, feed)
+        if self._wanted.with_flower:
+            flower = self._board.start_flower(self._known, self._wanted)
+        if has_metrics:
+            metrics = self._board.start_metrics(self._known, self._wanted)
+        self._screen.step("All is running")
+        self._show_addresses(self._ask("summary", self._known, by, web), web, flower, metrics)
 
     def _log_to_file(self) -> None:
         """Keep our own log beside the others', away from the live feed."""
@@ -167,62 +162,39 @@ class Run:
         with disk.explained(path.parent):
             rotate_log(path)
             log = path.open("a", encoding="utf-8")
-        logs.configure(self.settings.log_level, json=True)
-        for handler in logging.getLogger().handlers:
-            if isinstance(handler, logging.StreamHandler):
-                handler.setStream(log)
+        logs.configure(self.given.log_level, json=True, stream=log)
+        self._ask("log_to", path, self.given.log_level)
 
-    def _people(self, deps: Deps) -> None:
-        """Make and start the agents that are missing; those who are there are left as people left them."""
-        restore_check.settle(deps.db)
-        staff(deps.db)
-        _, there = agent_commands.list_agents(deps, _WHO_ACT, limit=1)
-        missing = self._wanted.agents - there
-        if missing > 0:
-            self._screen.step(f"Making {missing} agents")
-            made = agent_commands.seed(deps, count=missing, seed_no=self._wanted.seed_no, by=self._door.by, start=True)
-            if not self.settings.gallery_url:
-                self._first_posts = FirstPosts(deps, made[:_FIRST_POSTS], by=self._door.by)
-
-    def _start_gallery(self) -> None:
-        database_url = self._wanted.gallery_database_url or self._services.gallery_database()
-        url = self._board.start_gallery(self.settings, self._wanted, database_url=database_url)
-        self.settings = self._learn(gallery_url=url)
-        if self._faults is not None:
-            faults.play(url, self.settings.service_token.get_secret_value(), self._faults)
-            self._screen.step(f"The gallery plays faults: {self._wanted.faults}")
-
-    def _show_addresses(self, deps: Deps, web: str | None, flower: tuple[str, str] | None,
+    def _show_addresses(self, seen: UpSummary, web: str | None, flower: tuple[str, str] | None,
                         metrics: str | None) -> None:  # fmt: skip
-        seen = fleet_status.read(deps)
-        running = sum(number for (_, status), number in seen.agents.items() if status == "running")
-        total, (_, act) = sum(seen.agents.values()), agent_commands.list_agents(deps, _WHO_ACT, limit=1)
-        rows = [] if web is None else [*self._first_owner(deps, web), ("Dashboard", web)]
-        rows.append(("Gallery", logs.mask(self.settings.gallery_url)))
+        rows = [] if web is None else [*self._first_owner(seen.login), ("Dashboard", web)]
+        rows.append(("Gallery", logs.mask(str(self._known.get("gallery_url") or self.given.gallery_url))))
         if flower is not None:
             password = flower[1] if self._screen.is_private else f"in {self._home / PASSWORD_FILE}"
             rows.append(("Flower", f"{flower[0]}  user {FLOWER_USER}, password {password}"))
         if metrics is not None:
             rows.append(("Metrics", metrics))
+        fleet_itself = seen.agents - seen.acting
         rows += [
-            ("Tempo", _tempo(self.settings.tempo)),
-            ("Words", words(deps.keys.settings)),
-            ("Agents", f"{total}, {running} of them running; {total - act} run the fleet itself"),
+            ("Tempo", _tempo(self.given.tempo)),
+            ("Words", seen.words),
+            (
+                "Agents",
+                f"{seen.agents}, {seen.running} of them running; {fleet_itself} run the fleet itself",
+            ),
             ("Logs", str(self._services.logs_dir)),
             ("Look", f"{_ourselves()}{self._home_option()} status, in another terminal"),
             ("Stop", "Ctrl-C; the next start continues the same fleet"),
         ]
         self._screen.box("Fleet", rows)
         for hold in seen.holds:
-            self._screen.line(held({**asdict(hold), "words": hold.words()}))
+            self._screen.line(hold)
 
-    def _first_owner(self, deps: Deps, web: str) -> list[tuple[str, str]]:
-        """Return a link for the first owner while nobody can log in; those of former starts are void.
+    def _first_owner(self, link: str | None) -> list[tuple[str, str]]:
+        """Return a link for the first owner while nobody can log in.
 
         Output that is redirected is a log, which others read and keep: there stands the name of a private file.
         """
-        key = invite.first_owner_key(deps)
-        link = None if key is None else invite.link(self.settings.web_url or web, key)
         kept = self._home / _FIRST_LOGIN
         if link is None or self._screen.is_private:
             disk.remove(kept)
@@ -231,69 +203,43 @@ class Run:
         return [("Your login", f"the link in {kept}, which only you can read")]
 
     def _home_option(self) -> str:
-        return "" if self._home == Settings.model_fields["home"].default.absolute() else f" --home '{self._home}'"
+        return "" if self.given.is_usual_home else f" --home '{self._home}'"
 
-    def _watch(self, deps: Deps, interrupts: Interrupts) -> None:
+    def _watch(self, interrupts: Interrupts) -> None:
         """Show what happens and look after the processes, until somebody wants an end."""
-        names = AgentNames(deps)
+        assert self._feed is not None  # it has started
         while not interrupts.asked and not self._screen.gone:
             self._board.look_after()
-            with suppress(Unavailable):  # the database is being started again; nothing is missed
-                self._tell(deps, names)
+            self._ask_for_first_posts()
+            if not self._without_post:
+                self._helper.close()  # also one through which a server that was started again was asked
+            for line in self._feed.new(verbose=self._door.verbosity > 0):
+                self._screen.line(line)
             time.sleep(_LOOK_EVERY_S)
 
-    def _tell(self, deps: Deps, names: AgentNames) -> None:
-        events = activity_queries.read_after(deps, self._seen, limit=_PAGE)
-        names.load(events)
-        for event in events:
-            told = {"subject": event.subject, "payload": event.payload, "occurred_at": event.occurred_at}
-            if (text := line({**told, **names.in_words(event)}, verbose=self._door.verbosity > 0)) is not None:
-                self._screen.line(text)
-            self._seen = event.position
-        if self._first_posts is not None:
-            self._first_posts.look(events)
+    def _ask_for_first_posts(self) -> None:
+        if not self._without_post or clock.monotonic_s() < self._asked_at_s + _FIRST_POSTS_EVERY_S:
+            return
+        with suppress(Unavailable):  # the database is started again
+            self._without_post = self._ask("ask_for_first_posts", self._known, self._door.by, self._without_post)
+        self._asked_at_s = clock.monotonic_s()
+        if self._asked_at_s > self._ask_until_s:  # they get no account now: the fleet is paused, say
+            self._without_post = []
 
     def _stop(self) -> None:
+        self._helper.close()
         if not self._began:
             return
         self._screen.restart_clock()
         self._board.stop()
-        if self._deps is not None:
-            self._deps.close()
         self._services.stop()
         self._screen.step("Stopped. `fleet up` continues this fleet.")
 
 
 def connections(pool_size: int, workers: int) -> int:
     """Return how many connections of the database all processes may hold together."""
-    pools = workers + 3  # the dashboard, ourselves, and somebody at another terminal
+    pools = workers + 3  # the dashboard, our helper, and somebody at another terminal
     return pools * pool_size + _OF_OTHERS
-
-
-def _token(settings: Settings, home: Path) -> dict[str, str]:
-    """Return the service token, as a setting, of this home's own gallery; none where another gallery's is known."""
-    if settings.service_token.get_secret_value() or settings.gallery_url:
-        return {}
-    return {"service_token": paths.service_token(home)}
-
-
-def _needs_token(deps: Deps) -> None:
-    if not deps.keys.settings.service_token.get_secret_value():
-        lost = deps.keys.lost.get("service_token")
-        raise lost or InvalidInput(
-            "FLEET_GALLERY_URL is set without a token.",
-            fix="Set FLEET_SERVICE_TOKEN to that gallery's, or `fleet secrets set service_token`.",
-        )
-
-
-def words(settings: Settings) -> str:
-    """Say who writes the words."""
-    if settings.llm_replay is not None:
-        return f"replayed from {settings.llm_replay}; no model is asked"
-    asked = [f"{name} {getattr(settings, f'{name}_model')}" for name in models.configured(settings)]
-    return ", then ".join([*asked, "the personas' own grammar"]) + (
-        f"; recorded to {settings.llm_record}" if settings.llm_record is not None else ""
-    )
 
 
 def _tempo(tempo: float) -> str:

@@ -23,6 +23,8 @@ _GROWN = (
     "ALTER TABLE posts ADD COLUMN IF NOT EXISTS visibility text NOT NULL DEFAULT 'public'",
     "CREATE INDEX IF NOT EXISTS ix_users_guests ON users (created_at) WHERE guest_key IS NOT NULL",
 )
+_KEPT = 3
+"""Connections that stay open: each is a process of Postgres with 4 MB. More are opened when they are needed."""
 _FIX = "Check FLEET_GALLERY_DATABASE_URL, and that the server is up."
 
 
@@ -30,8 +32,9 @@ class Storage:
     """A pool of connections to the gallery's database."""
 
     def __init__(self, url: str, *, pool_size: int) -> None:
+        kept = min(_KEPT, pool_size)
         self.engine = sa.create_engine(
-            url, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True, pool_timeout=15,
+            url, pool_size=kept, max_overflow=2 * pool_size - kept, pool_pre_ping=True, pool_timeout=15,
             connect_args={"connect_timeout": 5, "application_name": "fleet-gallery"},
         )  # fmt: skip
 
