@@ -24,7 +24,7 @@ _BY_PLACE: Mapping[str, str] = {
     "personas": "persona", "users": "user", "experiments": "experiment", "costs": "agent", "sources": "source",
     "join": "invitation", "accounts": "account",
 }  # fmt: skip
-_FIXED: Mapping[str, str] = {"act": "replay", "form": "edit", "place": "0"}  # whatever there is
+_FIXED: Mapping[str, str] = {"act": "replay", "form": "edit", "place": "0", "subscriber": "ledger"}  # whatever there is
 _QUERY: Mapping[str, str] = {"/agents/bulk": "?do=pause&all=1"}  # what a page cannot do without
 
 

@@ -136,7 +136,7 @@ def test_an_own_file_is_named_by_its_path(tmp_path: Path) -> None:
         (("name: loud", "name: loud\n    weight: 0"), "weight: "),
         (("name: loud", "name: loud\n    hours: [7, 9]"), "hours belong to a posting_hour"),
         (("name: plain", "name: plain\n    hours: [9, 7]"), "the earlier hour first"),
-        (("name: plain", "name: plain\n    offline: {endings: [So there.]}"), "without an instruction"),
+        (("name: plain", "name: plain\n    offline: {endings: [So there.]}"), "needs an instruction"),
         (("caption_style", "posting_hour"), "a posting_hour needs hours"),
         (("variants:", "enough: 10\nvariants:"), "enough: "),
         (("  - name: loud\n    instruction: write it as if it were the last one.\n", ""), "variants: "),

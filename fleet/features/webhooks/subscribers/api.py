@@ -56,11 +56,11 @@ def list_subscribers(deps: TheDeps) -> SubscriberList:
     return SubscriberList(items=[_out(one) for one in in_code.listed(deps)])
 
 
-@router.post("/{name}/replay")
-def replay_events(name: Name, body: EventReplayIn, deps: TheDeps, who: Editor) -> EventReplayOut:
+@router.post("/{subscriber}/replay")
+def replay_events(subscriber: Name, body: EventReplayIn, deps: TheDeps, who: Editor) -> EventReplayOut:
     """Replay the events after a position to a subscriber. It must accept repeats."""
     to = positions.read(body.position)
-    before = in_code.replay(deps, name, to, by=who.by)
+    before = in_code.replay(deps, subscriber, to, by=who.by)
     return EventReplayOut(before=positions.written(before), position=positions.written(to))
 
 
