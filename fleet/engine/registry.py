@@ -24,13 +24,11 @@ if TYPE_CHECKING:
 
     from fleet.core.settings import Settings
 
-AUTONOMOUS = "autonomous"
-"""The mode of agents that behave as their type says."""
+AUTONOMOUS = "autonomous"  # the mode of agents that behave as their type says
 
 T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
-Ref = str
-"""A reference to a part of a feature: "package.module:attribute", or "package.module" for a module."""
+Ref = str  # a reference to a part of a feature: "package.module:attribute", or "package.module"
 _imported = cache(importlib.import_module)  # each request looks up several parts
 
 
