@@ -1,7 +1,8 @@
-"""What `make run` takes: memory, and processor time while nobody acts; run `python -m bench.bench_footprint`.
+"""What `make run` takes, and commands beside it; run `python -m bench.bench_footprint`.
 
 Memory is the proportional set size (PSS) of the whole process tree: a page that several processes share counts once.
-Processor time is what the kernel charges to the tree while the fleet is paused.
+Processor time is what the kernel charges to the tree while the fleet is paused. Of commands it is that of the whole
+process, and the memory its largest resident set.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import resource
 import signal
 import statistics
 import subprocess
@@ -27,6 +29,18 @@ from fleet.sandbox.processes.runfile import RunFile
 
 AGENTS, TEMPO = 12, 20
 BUDGET_MB, IDLE_SHARE = 550, 3.0
+HELP_S, LIST_S, LIST_MB = 0.15, 0.4, 40
+_TRIES = 7
+_MEASURED = """
+import atexit, re, sys
+from pathlib import Path
+
+peak = lambda: re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]
+atexit.register(lambda: print(peak(), file=sys.stderr))
+from fleet.cli import main
+main()
+"""
+"""Runs the command line and tells its largest resident set (kB): that of getrusage is at least its parent's."""
 _TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 _PSS = re.compile(r"^Pss:\s+(\d+) kB", re.MULTILINE)
 _START_S = 120.0
@@ -55,6 +69,18 @@ class Running:
         """Run a command of the command line for this fleet."""
         argv = [sys.executable, "-m", "fleet.cli", "--home", str(self.home), *words]
         subprocess.run(argv, cwd=self.home, env=_environment(self.home), check=True, stdout=subprocess.DEVNULL)
+
+    def cost(self, *words: str) -> tuple[float, float]:
+        """Return the median processor time (s) and memory (MB) of a command."""
+        argv = [sys.executable, "-c", _MEASURED, *words]
+        times, sizes = [], []
+        for _ in range(_TRIES):
+            before = resource.getrusage(resource.RUSAGE_CHILDREN)
+            done = subprocess.run(argv, cwd=self.home, env=_environment(self.home), check=True, capture_output=True)
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+            sizes.append(int(done.stderr.split()[-1]) / 1024)
+        return statistics.median(times), statistics.median(sizes)
 
     def look(self) -> Seen:
         """Measure each process of the tree."""
@@ -141,6 +167,7 @@ def result(act_s: int, idle_s: int) -> Result:
         for _ in range(6):
             time.sleep(act_s / 6)
             looks.append(fleet.look())
+        commands = {name: fleet.cost(*name.split()) for name in ("--help", "agents list", "status", "jobs list")}
         fleet.command("pause", "fleet")
         time.sleep(_SETTLE_S)
         say(f"nobody acts for {idle_s} s")
@@ -156,6 +183,10 @@ def result(act_s: int, idle_s: int) -> Result:
         for name, mb in sorted(pss.items(), key=lambda one: -one[1])
     ]
     rows.append(["all", sum(last[-1].processes.values()), round(total_mb), round(total_share, 2)])
+    (help_s, _), (list_s, list_mb) = commands["--help"], commands["agents list"]
+    costs: list[list[object]] = [
+        [f"fleet {name}", round(took, 2), round(size)] for name, (took, size) in commands.items()
+    ]
     return Result(
         name="footprint",
         title="Footprint of `make run`",
@@ -164,14 +195,19 @@ def result(act_s: int, idle_s: int) -> Result:
             f"`fleet up --tempo {TEMPO} --agents {AGENTS}`: the sandbox gallery, two workers, beat, the dashboard with "
             "the metrics, Flower, embedded Postgres and Valkey. Memory is the proportional set size of each process "
             f"with its children, the median of three looks in the second half of {act_s} s in which the agents act. "
-            f"Processor time is that of {idle_s} s in which the fleet is paused."
+            f"Processor time is that of {idle_s} s in which the fleet is paused. Commands are the medians of {_TRIES} "
+            "processes against the running fleet."
         ),
         command="python -m bench.bench_footprint",
-        tables=[Table("By process", ["process", "with children", "MB (PSS)", "% of a core, paused"], rows)],
+        tables=[Table("By process", ["process", "with children", "MB (PSS)", "% of a core, paused"], rows),
+                Table("Commands", ["command", "processor time (s)", "MB (largest resident set)"], costs)],
         goals=[
             Goal("memory of all processes", f"at most {BUDGET_MB} MB", f"{total_mb:.0f} MB", total_mb <= BUDGET_MB),
             Goal("processor time while paused", f"under {IDLE_SHARE:g} % of a core", f"{total_share:.1f} %",
                  total_share < IDLE_SHARE),
+            Goal("processor time of `fleet --help`", f"at most {HELP_S} s", f"{help_s:.2f} s", help_s <= HELP_S),
+            Goal("processor time of `fleet agents list`", f"at most {LIST_S} s", f"{list_s:.2f} s", list_s <= LIST_S),
+            Goal("memory of `fleet agents list`", f"at most {LIST_MB} MB", f"{list_mb:.0f} MB", list_mb <= LIST_MB),
         ],
     )  # fmt: skip
 
