@@ -143,6 +143,7 @@ def test_what_the_token_or_the_server_refuses_is_told_with_the_right_exit_code(f
 @pytest.mark.parametrize(("words", "said"), [
     (("pause", "persona"), "Which persona?"), (("resume", "fleet", "ada"), "takes no KEY"),
     (("metrics", "--once"), "`fleet metrics` does not work with --server"),
+    (("up",), "`fleet up` does not work with --server"), (("check",), "`fleet check` does not work with --server"),
 ])  # fmt: skip
 def test_what_the_server_could_not_understand_is_told_here(words: tuple[str, ...], said: str) -> None:
     result = CliRunner().invoke(root, list(words), env=_env("http://127.0.0.1:9"))

@@ -230,6 +230,7 @@ def web(door: Door, /, *, host: str, port: int, metrics_port: int | None) -> Non
 @pass_door
 def gallery(door: Door, /, *, host: str, port: int, database_url: str, images: Path | None) -> None:
     """Run the sandbox gallery in the foreground."""
+    door.refuse_server()
     from fleet.cli.frame import paths
 
     settings = paths.given(door.home)

@@ -36,6 +36,7 @@ def roles(door: Door, /) -> None:
     FLEET_GALLERY_DATABASE_URL the gallery's role and database. An existing database keeps its rows; what it contains
     is given to its owner. Run it again after a password has changed.
     """
+    door.refuse_server()
     settings = paths.given(door.home)
     gallery_url = os.environ.get("FLEET_GALLERY_DATABASE_URL", "")
     if bool(settings.database_owner_url) != bool(settings.database_url) or not (settings.database_url or gallery_url):

@@ -24,6 +24,7 @@ def check(door: Door, /, *, as_json: bool) -> None:
 
     Exit code 1 when anything fails; warnings do not count.
     """
+    door.refuse_server()
     findings: list[CheckResult] = []
     for finding in checks.run(door):
         findings.append(finding)

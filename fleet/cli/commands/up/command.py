@@ -56,6 +56,7 @@ def up(door: Door, /, *, tempo: float | None, llm_record: Path | None, llm_repla
     unless FLEET_GALLERY_URL is set. A second `up` continues the same fleet; stopped agents stay stopped.
     A second Ctrl-C ends everything at once.
     """
+    door.refuse_server()
     from fleet.cli.commands.up.process_list import UpOptions
     from fleet.cli.commands.up.run import Run
 
