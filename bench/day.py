@@ -201,7 +201,7 @@ def live(agents: int, minutes: float, folder: Path, *, hours: float = 24.0, pace
         _run(db, "UPDATE agents SET next_tick_at = next_tick_at + interval '1 year'")
         say("the day is over; what was begun is finished")
         fleet.wait_until("every job has ended", lambda: not _live_jobs(db), timeout_s=180)
-        costs = {by: fleet.cli("costs", "--by", by)["items"] for by in ("provider", "persona")}
+        costs = {by: fleet.cli("costs", "--by", by)["sums"] for by in ("provider", "persona")}
         return judge(db, costs, fleet.log + "".join(
             path.read_text(errors="replace") for path in fleet.home.rglob("*.log")))  # fmt: skip
 

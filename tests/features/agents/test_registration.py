@@ -70,7 +70,7 @@ def test_a_feature_refuses_a_name_that_an_invited_person_chooses(fleet: Fleet, m
             raise InvalidInput("That name is taken by a rule.")
 
     use(monkeypatch, Feature(name="x", refuse_name=refuse))
-    key, _ = invite.invite(fleet.deps, Role.VIEWER, terminal="ann")
+    key, _ = invite.invite(fleet.deps, Role.VIEWER)
     with pytest.raises(InvalidInput, match="taken by a rule"):
         invite.join(fleet.deps, key, "root", "a long enough password")
     assert invite.join(fleet.deps, key, "rosa", "a long enough password").name == "rosa"

@@ -71,7 +71,7 @@ def test_what_somebody_asked_for_themselves_they_only_take_back(web: Web) -> Non
     request = propose(web.fleet, **PAGE, requested_by="api:ana")
     ana = web.browser("owner", "ana")
     for page in (ana.get("/approvals").text, ana.get(f"/approvals/{request.id}").text):
-        assert "You asked for this yourself" in page
+        assert "This is your own request" in page
         assert "/approve" not in page and f"/approvals/{request.id}/withdraw" in page
     assert "own request" in said(ana, ana.post(f"/approvals/{request.id}/approve", revision=1))
     assert "Withdrawn" in said(ana, ana.post(f"/approvals/{request.id}/withdraw"))

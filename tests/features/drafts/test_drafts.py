@@ -237,7 +237,7 @@ def test_an_edited_draft_is_published_in_the_persons_words_and_both_are_kept(fle
 
 @pytest.mark.parametrize(
     ("changes", "words"),
-    [({"target": "elsewhere"}, "cannot be edited"), ({"text": ""}, "no words"), ({"mood": "glad"}, "has no mood"),
+    [({"target": "elsewhere"}, "cannot be edited"), ({"text": ""}, "no text left"), ({"mood": "glad"}, "has no mood"),
      ({"text": "x" * 1_001}, "is the most")],
 )  # fmt: skip
 def test_an_edit_that_makes_no_sense_is_refused(fleet: Fleet, changes: dict[str, Any], words: str) -> None:

@@ -180,7 +180,7 @@ def _set(*path: str | int, to: Any) -> Spoil:
         (_set("schedule", "timezone", to="Amerika/Chicago"), "schedule.timezone: .*'America/Chicago'"),
         (_set("schedule", "timezone", to=0), "schedule.timezone: should be text.*quotes"),
         (_set("schedule", "active_days", to=["someday"]), r"schedule.active_days\[0\]: 'someday' is not a day"),
-        (_set("schedule", "active_days", to=["mon", 1]), "schedule.active_days: 1 stands there more than once"),
+        (_set("schedule", "active_days", to=["mon", 1]), "schedule.active_days: 1 occurs more than once"),
         (_set("schedule", "active_days", to=[]), "schedule.active_days: "),
         (_set("schedule", "peak_hours", to=[[9, 25]]), r"schedule.peak_hours\[0\]\[1\]: .*24"),
         (_set("schedule", "peak_hours", to=[[9, 9]]), r"schedule.peak_hours\[0\]: .*\[0, 24\]"),
