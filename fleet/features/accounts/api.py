@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field, SecretStr
 
 from fleet.access import Permission, Principal
 from fleet.accounts.service import NewAccount
+from fleet.engine import verbs
 from fleet.features.accounts import commands, queries
 from fleet.features.accounts.queries import AccountState, AccountView
 from fleet.web.auth import TheDeps, needs
@@ -143,7 +144,7 @@ def change_account(deps: TheDeps, name: Name, *, body: AccountChanges, who: Edit
 @router.delete("/{name}", status_code=204)
 def remove_account(deps: TheDeps, name: Name, *, who: Editor) -> None:
     """Delete an account that no agent uses, and its credentials."""
-    commands.remove(deps, name, by=who.by)
+    verbs.perform(deps, who, "account", "delete", account=name)
 
 
 @router.put("/{name}/credentials")
@@ -162,7 +163,7 @@ def stop_account(deps: TheDeps, name: Name, *, body: StopIn, who: Stopper) -> Mo
 @router.post("/{name}/resume")
 def resume_account(deps: TheDeps, name: Name, *, who: Stopper) -> MovedOut:
     """Resume an account and its waiting jobs."""
-    return MovedOut(changed=commands.resume(deps, name, by=who.by))
+    return MovedOut(changed=verbs.perform(deps, who, "account", "resume", account=name))
 
 
 @router.put("/{name}/agents/{agent}")

@@ -21,6 +21,12 @@ FEATURE = Feature(
             icon="M15 7a4 4 0 1 0-3.9 5L9 14v2H7v2H5v2H3v-3l6.2-6.2M16 6h0",
         ),
     ),
+    extends={
+        "verbs": (
+            "fleet.features.accounts.verbs:DELETE",
+            "fleet.features.accounts.verbs:RESUME",
+        )
+    },
     commands=(
         Command(
             name="accounts",

@@ -43,6 +43,7 @@ FEATURE = Feature(
             ),
         ),
     ),
+    extends={"verbs": ("fleet.features.agents.verbs:DELETE",)},
     commands=(
         Command(
             name="replay",

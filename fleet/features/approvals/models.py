@@ -51,8 +51,13 @@ class RequestRow(Base):
     settled_at: Mapped[datetime | None] = mapped_column(_TIME)
     settled_by: Mapped[str | None] = mapped_column(sa.String(100))
     reason: Mapped[str | None] = mapped_column(sa.String(1000))
+    # Of a request to run a verb: its arguments, whose permission it takes, and the object if it has changed since.
+    arguments: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    asker: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    current: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
 
     __table_args__ = (
+        sa.CheckConstraint("(arguments IS NULL) = (asker IS NULL)", name="asker"),
         sa.CheckConstraint(one_of("state", RequestState), name="state"),
         sa.CheckConstraint("(state = 'pending') = (settled_at IS NULL)", name="settled"),
         sa.CheckConstraint("(state = 'pending') = (next_step_at IS NOT NULL)", name="steps"),
@@ -99,3 +104,15 @@ class DecisionRow(Base):
         sa.Index("ix_approval_decisions_request", "request_id", "id"),
         sa.Index("ix_approval_decisions_decided_at", "decided_at"),
     )  # fmt: skip
+
+
+class RulesRow(Base):
+    """The rules that somebody set, whole; NULL returns to the file. The newest row is in force; none is changed."""
+
+    __tablename__ = "approval_rules"
+
+    id: Mapped[int] = mapped_column(sa.BigInteger, sa.Identity(), primary_key=True)
+    rules: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONB(none_as_null=True))
+    by_name: Mapped[str] = mapped_column(sa.String(100))
+    reason: Mapped[str | None] = mapped_column(sa.String(1000))
+    created_at: Mapped[datetime] = mapped_column(_TIME, server_default=_NOW)

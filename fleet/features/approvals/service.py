@@ -10,20 +10,23 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from fleet.access import audit
 from fleet.core.db import Tx
 from fleet.core.errors import Conflict, FleetError, InvalidInput, NotFound
-from fleet.engine import registry
+from fleet.engine import registry, verbs
 from fleet.engine.deps import Deps
-from fleet.features.approvals import queries, rule_file, rules
+from fleet.features.approvals import people, queries, rule_store, rules
 from fleet.features.approvals.effects import registered as effects
+from fleet.features.approvals.effects import verb
 from fleet.features.approvals.effects.effect import Effect
 from fleet.features.approvals.queries import ApprovalDecision, RequestFilter
-from fleet.features.approvals.request import Decided, Proposal, Request
+from fleet.features.approvals.request import Changed, Decided, Ended, Proposal, Request
 from fleet.features.approvals.requests import moves
+from fleet.features.approvals.requests.permissions import RequestPermissions, standing
 from fleet.features.approvals.rules import Person, Rule
 from fleet.features.approvals.settings import ApprovalsSettings
 from fleet.features.approvals.states import RequestState
@@ -31,6 +34,7 @@ from fleet.features.approvals.states import RequestState
 Revisions = int | Mapping[uuid.UUID, int] | None
 """The revision that a person read: of the one request, or of each; a request that was amended since is refused."""
 
+_LOOK = "Look at it again: it shows what was and what is."
 _MOST_TAKEN_BACK = 10_000
 _NOTHING = Effect(settled=lambda *_: None, amended=lambda *_: None)
 
@@ -46,18 +50,20 @@ class DecisionResult:
 
 def propose(deps: Deps, tx: Tx, proposal: Proposal) -> Request:
     """Open a request under the operator's rules; automatic approval takes effect at once."""
-    request = moves.open(tx, proposal, rules_of(deps))
+    request = moves.open(tx, proposal, rules_of(deps, tx))
     if request.is_settled:
         follow(deps, tx, request)
     return request
 
 
-def time_to_decide(deps: Deps, resource: str, action: str, facts: Mapping[str, Any], wish: timedelta) -> timedelta:
+def time_to_decide(deps: Deps, tx: Tx, asked: tuple[str, str], facts: Mapping[str, Any], wish: timedelta) -> timedelta:
     """Return how long a request with these facts will wait under the operator's rules."""
-    return rules.time_to_decide(rules.rule_for(rules_of(deps), resource, action, facts), wish)
+    return rules.time_to_decide(rules.rule_for(rules_of(deps, tx), *asked, facts), wish)
 
 
 def _effect_of(request: Request) -> Effect:
+    if request.is_verb:
+        return verb.EFFECT
     return effects.known().get((request.resource, request.action), _NOTHING)
 
 
@@ -72,7 +78,9 @@ def approve(deps: Deps, request_ids: Sequence[uuid.UUID], by: Person, reason: st
     return _each(
         deps,
         request_ids,
-        lambda tx, one: moves.decide(tx, one, "approve", by, reason, revision=_seen(revision, one)),
+        lambda tx, one: moves.decide(
+            tx, one, "approve", by, reason, revision=_seen(revision, one), is_alone=partial(_is_alone, deps, tx)
+        ),
         _Word("approval.approved", by, reason),
     )
 
@@ -85,9 +93,23 @@ def reject(deps: Deps, request_ids: Sequence[uuid.UUID], by: Person, reason: str
     return _each(
         deps,
         request_ids,
-        lambda tx, one: moves.decide(tx, one, "reject", by, reason, revision=_seen(revision, one)),
+        lambda tx, one: moves.decide(
+            tx, one, "reject", by, reason, revision=_seen(revision, one), is_alone=partial(_is_alone, deps, tx)
+        ),
         _Word("approval.rejected", by, reason),
     )
+
+
+def _is_alone(deps: Deps, tx: Tx, request: Request) -> bool:
+    return people.is_alone(tx, deps.settings, request)
+
+
+def permissions(deps: Deps, request: Request, by: Person, now: datetime) -> RequestPermissions:
+    """Return what a person may do with a request at a moment."""
+    if request.is_settled or not rules.is_own(by, request.requested_by):
+        return standing(request, by, now)
+    with deps.db.transaction() as tx:
+        return standing(request, by, now, is_alone=_is_alone(deps, tx, request))
 
 
 def _seen(revision: Revisions, request_id: uuid.UUID) -> int | None:
@@ -123,15 +145,46 @@ def _each(deps: Deps, request_ids: Sequence[uuid.UUID], decide: Callable[[Tx, uu
 
 def _one(deps: Deps, request_id: uuid.UUID, decide: Callable[[Tx, uuid.UUID], Decided], word: _Word) -> DecisionResult:
     try:
+        if word.action == "approval.approved" and look_again(deps, request_id):
+            raise Changed(f"What request {request_id} is about has changed since the question.", fix=_LOOK)
         with deps.db.transaction() as tx:
             decided = decide(tx, request_id)
             if decided.is_news:
                 word.note(tx, decided.request)
             if decided.settled:
                 follow(deps, tx, decided.request)
+    except Ended as error:
+        _end(deps, request_id, error)
+        return DecisionResult(request_id, error=error)
     except FleetError as error:
         return DecisionResult(request_id, error=error)
     return DecisionResult(request_id, decided=decided)
+
+
+def look_again(deps: Deps, request_id: uuid.UUID) -> bool:
+    """Look at the object of an open request to run a verb; return whether it has changed since the last look.
+
+    Then the request has a new revision. One whose object is gone is withdrawn.
+    """
+    with deps.db.transaction() as tx:
+        request = queries.get(tx, request_id)
+        if request.is_settled or not request.is_verb:
+            return False
+    try:
+        with deps.db.transaction() as tx:
+            request = queries.lock(tx, request_id)
+            if request.is_settled:
+                return False
+            return verb.renewed(deps, tx, request, rules_of(deps, tx)).revision > request.revision
+    except Ended as error:
+        _end(deps, request_id, error)
+        return False
+
+
+def _end(deps: Deps, request_id: uuid.UUID, error: Ended) -> None:
+    """Withdraw a request that can never be carried out."""
+    with deps.db.transaction() as tx:
+        take_back(deps, tx, request_id, error.message)
 
 
 def take_back(deps: Deps, tx: Tx, request_id: uuid.UUID, why: str) -> None:
@@ -177,7 +230,7 @@ def edit(deps: Deps, request_id: uuid.UUID, payload: Mapping[str, Any], by: Pers
         if effect.checked is not None:
             payload = effect.checked(request, payload)
         amended = moves.amend(
-            tx, request_id, payload, by, reason=reason, rules=rules_of(deps), revision=revision,
+            tx, request_id, payload, by, reason=reason, rules=rules_of(deps, tx), revision=revision,
             facts=None if effect.facts is None else effect.facts(request, payload),
             summary=None if effect.summary is None else effect.summary(tx, request, payload),
         )  # fmt: skip
@@ -214,15 +267,21 @@ def page(deps: Deps, which: RequestFilter, *, limit: int = 20, before: str | Non
 
 
 def _refuse_unknown(deps: Deps, tx: Tx, resource: str) -> None:
-    known = {rule.resource for rule in rules_of(deps) if rule.resource != "*"} | {named for named, _ in effects.known()}
+    ruled = {rule.resource for rule in rules_of(deps, tx) if rule.resource != "*"}
+    known = ruled | {named for named, _ in effects.known()} | {named for named, _ in verbs.known()}
     if resource not in known and not queries.page(tx, RequestFilter(resource=resource), limit=1):
         raise NotFound(f"There is no resource {resource!r}.", fix=f"Known: {', '.join(sorted(known))}.")
 
 
 def show(deps: Deps, prefix: str) -> tuple[Request, list[ApprovalDecision]]:
-    """Return a request by its id or a prefix of it, with the record of its decisions. Raises NotFound."""
+    """Return a request by its id or a prefix of it, with the record of its decisions. Raises NotFound.
+
+    One to run a verb is compared with its object first (`look_again`).
+    """
     with deps.db.transaction() as tx:
         request_id = queries.resolve_prefix(tx, prefix)
+    look_again(deps, request_id)
+    with deps.db.transaction() as tx:
         return queries.get(tx, request_id), queries.decisions_of(tx, request_id)
 
 
@@ -238,14 +297,12 @@ def find(deps: Deps, prefixes: Sequence[str]) -> list[uuid.UUID]:
         return [queries.resolve_prefix(tx, prefix) for prefix in prefixes]
 
 
-def rules_of(deps: Deps) -> tuple[Rule, ...]:
-    """Return the rules of this process, in order. Raises InvalidInput for a file that is wrong."""
-    return deps.part("approval_rules", _load_rules)
+def rules_of(deps: Deps, tx: Tx | None = None) -> tuple[Rule, ...]:
+    """Return the rules in force, in order: those that somebody set, or else those of the file.
 
-
-def _load_rules(deps: Deps) -> tuple[Rule, ...]:
-    path = deps.settings.of(ApprovalsSettings).approval_rules
-    return rule_file.shipped() if path is None else rule_file.load(path)
+    Raises InvalidInput for a file that is wrong.
+    """
+    return rule_store.in_force(deps, tx).rules
 
 
 def check(deps: Deps) -> None:
@@ -256,4 +313,4 @@ def check(deps: Deps) -> None:
         raise InvalidInput(
             f"FLEET_RETRY_BY_APPROVAL names no kind of job: {', '.join(unknown)}.", fix=f"Kinds: {', '.join(kinds)}."
         )
-    rules_of(deps)
+    rule_store.of_file(deps)

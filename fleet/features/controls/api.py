@@ -11,10 +11,12 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from fleet.access import Permission, Principal
+from fleet.engine import verbs
 from fleet.engine.controls import Hold
 from fleet.engine.deps import Deps
 from fleet.engine.scopes import ALL
 from fleet.features.controls import commands as control_commands
+from fleet.features.controls import verbs as control_verbs
 from fleet.web.auth import TheDeps, needs
 from fleet.web.requests.fields import Body, MovedOut, line, prose, taken, whole
 
@@ -105,7 +107,7 @@ def pause(deps: TheDeps, *, body: PauseIn, who: Pauser) -> MovedOut:
 @router.post("/resume")
 def resume(deps: TheDeps, *, body: ScopeAndKey, who: Pauser) -> MovedOut:
     """Resume a scope and its waiting jobs."""
-    return MovedOut(changed=control_commands.resume(deps, body.scope, body.key, by=who.by))
+    return MovedOut(changed=control_verbs.resume(deps, who, body.scope, body.key))
 
 
 @router.post("/kill")
@@ -118,4 +120,4 @@ def kill(deps: TheDeps, *, body: Throw, who: Annotated[Principal, needs(Permissi
 @router.post("/lift")
 def lift(deps: TheDeps, *, who: Annotated[Principal, needs(Permission.CONTROLS_LIFT)]) -> MovedOut:
     """Turn off the kill switch and resume waiting jobs."""
-    return MovedOut(changed=control_commands.lift_kill_switch(deps, by=who.by))
+    return MovedOut(changed=verbs.perform(deps, who, "kill_switch", "lift"))

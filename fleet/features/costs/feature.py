@@ -38,6 +38,13 @@ FEATURE = Feature(
             ),
         ),
     ),
+    extends={
+        "verbs": (
+            "fleet.features.costs.verbs:RAISE",
+            "fleet.features.costs.verbs:OVERRIDE",
+            "fleet.features.costs.verbs:DELETE",
+        )
+    },
     commands=(
         Command(
             name="costs",

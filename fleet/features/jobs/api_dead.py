@@ -15,6 +15,7 @@ from fleet.engine.jobs.queries import JobFilter
 from fleet.engine.jobs.states import DeadReason, JobState
 from fleet.features.jobs import commands as job_commands
 from fleet.features.jobs import queries as job_queries
+from fleet.features.jobs import verbs as job_verbs
 from fleet.features.jobs.api import JobPage, age_of, views
 from fleet.web.auth import TheDeps, needs
 from fleet.web.requests import cursors
@@ -106,7 +107,7 @@ def replay(deps: TheDeps, *, body: SomeToReplay, who: Controller) -> DeadCount:
     if body.dry_run:
         number = job_queries.would_replay(deps, which, allow_stale=stale, limit=limit)
     else:
-        number = job_commands.replay_dead(deps, which, by=who.by, allow_stale=stale, limit=limit)
+        number = job_verbs.replay(deps, who, which, allow_stale=stale, limit=limit)
     return DeadCount(count=number, total=total)
 
 
@@ -118,7 +119,7 @@ def discard(deps: TheDeps, *, body: Some, who: Controller) -> DeadCount:
     if body.dry_run:
         number = job_queries.would_discard(deps, which, limit=body.limit)
     else:
-        number = job_commands.discard_dead(deps, which, by=who.by, limit=body.limit)
+        number = job_verbs.discard(deps, who, which, limit=body.limit)
     return DeadCount(count=number, total=total)
 
 

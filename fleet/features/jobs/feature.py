@@ -44,6 +44,12 @@ FEATURE = Feature(
             icon="M4 7h16M9 7V4h6v3M6 7l1 13h10l1-13M10 11v5M14 11v5",
         ),
     ),
+    extends={
+        "verbs": (
+            "fleet.features.jobs.verbs:REPLAY",
+            "fleet.features.jobs.verbs:DISCARD",
+        )
+    },
     commands=(
         Command(
             name="jobs",

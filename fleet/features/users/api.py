@@ -10,6 +10,7 @@ from fastapi import APIRouter, Path, Request
 from pydantic import BaseModel, Field
 
 from fleet.access import Permission, Principal, Role
+from fleet.engine import verbs
 from fleet.features.users import invite as inviting
 from fleet.features.users import service as accounts
 from fleet.web.auth import TheDeps, address_of_ours, needs
@@ -106,7 +107,7 @@ def user(deps: TheDeps, name: Name) -> OneUser:
 @router.patch("/users/{name}")
 def change_role(deps: TheDeps, who: Editor, name: Name, body: NewRole) -> MovedOut:
     """Change a user's role; the user must log in again."""
-    return MovedOut(changed=accounts.change_role(deps, name, body.role, by=who))
+    return MovedOut(changed=verbs.perform(deps, who, "user", "role", user=name, role=body.role))
 
 
 @router.post("/users/{name}/logout")
@@ -119,7 +120,7 @@ def log_out(deps: TheDeps, who: Editor, name: Name, body: LogOut = _SESSIONS_ONL
 @router.delete("/users/{name}", status_code=204)
 def remove(deps: TheDeps, who: Editor, name: Name) -> None:
     """Delete a user. The name cannot be used again."""
-    accounts.remove_user(deps, name, by=who)
+    verbs.perform(deps, who, "user", "delete", user=name)
 
 
 @router.get("/invitations", dependencies=[_MAY_LOOK])

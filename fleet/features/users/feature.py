@@ -40,6 +40,12 @@ FEATURE = Feature(
             icon="M6 3h9l4 4v14H6ZM9 10h7M9 14h7M9 18h4",
         ),
     ),
+    extends={
+        "verbs": (
+            "fleet.features.users.verbs:ROLE",
+            "fleet.features.users.verbs:DELETE",
+        )
+    },
     commands=(
         Command(
             name="users",

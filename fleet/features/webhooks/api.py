@@ -10,6 +10,7 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 
 from fleet.access import Permission, Principal
+from fleet.engine import verbs
 from fleet.engine.jobs.states import JobState
 from fleet.features.webhooks import commands as hooks
 from fleet.features.webhooks.outbound.subscriptions import Subscription, SubscriptionFields
@@ -147,7 +148,7 @@ def change(hook: HookId, body: NewHook, deps: TheDeps, who: Editor) -> Hook:
 @router.delete("/{hook}", status_code=204)
 def remove(hook: HookId, deps: TheDeps, who: Editor) -> None:
     """Delete a webhook and its list of deliveries."""
-    hooks.remove(deps, hooks.find(deps, hook), by=who.by)
+    verbs.perform(deps, who, "webhook", "delete", hook=hooks.find(deps, hook))
 
 
 @router.put("/{hook}/active")

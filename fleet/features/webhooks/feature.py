@@ -29,6 +29,12 @@ FEATURE = Feature(
             icon="M9 8a3 3 0 1 1 4.5 2.6L16 15M8.5 12.5 6 17m0 0a3 3 0 1 0 3 3h6m3-5a3 3 0 1 1-2 5",
         ),
     ),
+    extends={
+        "verbs": (
+            "fleet.features.webhooks.verbs:HOOK",
+            "fleet.features.webhooks.verbs:SOURCE",
+        )
+    },
     commands=(
         Command(
             name="hooks",

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from fleet.access import Permission, Principal
 from fleet.core.errors import FleetError
+from fleet.engine import verbs
 from fleet.engine.jobs.states import JobState
 from fleet.features.webhooks import commands as hooks
 from fleet.features.webhooks.api import Editor
@@ -140,7 +141,7 @@ def switch_source(request: Request, deps: TheDeps, who: Editor, name: Source,
 @router.post("/hooks/sources/{name}/remove")
 def remove_source(request: Request, deps: TheDeps, who: Editor, name: Source) -> Response:
     """Forget a source."""
-    receiving.remove(deps, name, by=who.by)
+    verbs.perform(deps, who, "webhook_source", "delete", source=name)
     return go(request, "/hooks", f"The source {name} is deleted, with its received events.")
 
 
@@ -215,7 +216,7 @@ def replay(request: Request, deps: TheDeps, hook: Hook, who: Annotated[Principal
 def remove(request: Request, deps: TheDeps, who: Editor, hook: Hook) -> Response:
     """Forget a webhook."""
     found = hooks.get(deps, str(hook))
-    hooks.remove(deps, hook, by=who.by)
+    verbs.perform(deps, who, "webhook", "delete", hook=hook)
     return go(request, "/hooks", f"{found.name} is removed.")
 
 

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Header, Query, Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from fleet.access import Permission, Principal
-from fleet.engine import registry
+from fleet.engine import registry, verbs
 from fleet.engine.agents import commands, config, lookup
 from fleet.engine.agents.models import AgentRow
 from fleet.engine.agents.queries import AgentFilter
@@ -244,4 +244,4 @@ def change(deps: TheDeps, response: Response, *, name: AgentName, body: AgentCha
 @router.delete("/{name}", status_code=204)
 def delete(deps: TheDeps, *, name: AgentName, who: Editor) -> None:
     """Delete an agent and its account on the surface. Its history stays."""
-    agent_commands.delete(deps, name, by=who.by)
+    verbs.perform(deps, who, "agent", "delete", agent=name)

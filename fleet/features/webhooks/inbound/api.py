@@ -12,6 +12,7 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 
 from fleet.access import Permission
+from fleet.engine import verbs
 from fleet.features.webhooks.api import Editor, SecretOut, Switched
 from fleet.features.webhooks.inbound import service as receiving
 from fleet.features.webhooks.signatures import Scheme
@@ -127,7 +128,7 @@ def show_source(name: Name, deps: TheDeps) -> SourceOut:
 @router.delete("/{name}", status_code=204)
 def remove_source(name: Name, deps: TheDeps, who: Editor) -> None:
     """Delete a source and all its received events."""
-    receiving.remove(deps, name, by=who.by)
+    verbs.perform(deps, who, "webhook_source", "delete", source=name)
 
 
 @router.put("/{name}/active")

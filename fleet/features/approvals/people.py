@@ -1,0 +1,41 @@
+"""How many other people may decide about a request: without any, nobody waits for themselves.
+
+A user of the command line who has no account is one of those who do: the owner of a fleet has an account for the
+dashboard, and another name at the terminal.
+"""
+
+from __future__ import annotations
+
+from fleet.access import Permission, Principal, Via, allows, at_least, users
+from fleet.core.db import Tx
+from fleet.core.settings import Settings
+from fleet.features.approvals import approver
+from fleet.features.approvals.request import Request
+from fleet.features.approvals.rules import Person, Rule, is_own, may_decide
+from fleet.features.approvals.settings import ApprovalsSettings
+
+_TERMINAL = f"{Via.TERMINAL}:"
+
+
+def others(tx: Tx, settings: Settings, approvers: tuple[str, ...], asker: str) -> int:
+    """Return how many people besides the asker these approvers are; `asker` as `Principal.by` names them."""
+    accounts = {
+        user.name: Person(f"{Via.SESSION}:{user.name}", frozenset(map(str, at_least(user.role))))
+        for user in users.listed(tx)
+        if allows(user.role, Permission.DRAFTS_DECIDE)
+    }
+    named = {entry.partition("=")[0] for entry in settings.of(ApprovalsSettings).roles_of} - accounts.keys()
+    people = [*accounts.values(), *(approver.person(settings, name, is_local=False) for name in named)]
+    found = sum(may_decide(one, approvers) and not is_own(one, asker) for one in people)
+    is_nameless = asker.startswith(_TERMINAL) and not any(is_own(one, asker) for one in people)
+    return max(0, found - 1) if is_nameless else found
+
+
+def is_alone(tx: Tx, settings: Settings, request: Request) -> bool:
+    """Say whether the author of a request may decide about it: there are too few others."""
+    return others(tx, settings, request.approvers, request.requested_by) < request.min_approvals
+
+
+def is_approver(settings: Settings, who: Principal, rule: Rule) -> bool:
+    """Say whether a rule names somebody as one who decides."""
+    return may_decide(approver.decider(settings, who, None), rule.approvers)
