@@ -19,7 +19,7 @@ def upgrade() -> None:
     for name in _NEW:
         op.add_column("approval_requests", sa.Column(name, JSONB(none_as_null=True)))
     op.create_check_constraint(
-        op.f("ck_approval_requests_asker"), "approval_requests", "(arguments IS NULL) = (asker IS NULL)"
+        op.f("ck_approval_requests_asker"), "approval_requests", "arguments IS NULL OR asker IS NOT NULL"
     )
     op.create_table(
         "approval_rules",

@@ -81,6 +81,7 @@ def ask(deps: Deps, who: Principal, *, resource: str, action: str, resource_id: 
         return _open(deps, tx, who, Proposal(
             resource=resource, resource_id=resource_id or str(ids.new()), action=action, payload=payload,
             before=before, requested_by=who.by, summary=summary, facts=_facts(who, facts), expiration=expiration,
+            asker=authenticate.stored(who),
         ))  # fmt: skip
 
 

@@ -32,8 +32,8 @@ def others(tx: Tx, settings: Settings, approvers: tuple[str, ...], asker: str) -
 
 
 def is_alone(tx: Tx, settings: Settings, request: Request) -> bool:
-    """Say whether the author of a request may decide about it: there are too few others."""
-    return others(tx, settings, request.approvers, request.requested_by) < request.min_approvals
+    """Say whether the author of a request may decide about it: they asked themselves, and there are too few others."""
+    return request.asker is not None and others(tx, settings, request.approvers, request.requested_by) < request.min_approvals
 
 
 def is_approver(settings: Settings, who: Principal, rule: Rule) -> bool:

@@ -22,8 +22,8 @@ class Proposal:
     """A proposed action. `before` is the current object, if any; `facts` are the values that rules compare.
 
     `expiration` is the agent's own setting; the rule's wins where it is shorter. `requested_by` is `agent:USERNAME` for
-    agents. `needs_person`: no rule may approve it automatically. A request to run a verb has its `arguments`, and the
-    `asker` whose permission it takes (`fleet.access.authenticate.stored`).
+    agents. `needs_person`: no rule may approve it automatically. A request to run a verb has its `arguments`;
+    `asker` is the person who asked by themselves (`fleet.access.authenticate.stored`), with whose permission it runs.
     """
 
     resource: str
