@@ -1,4 +1,4 @@
-"""approvals: requests to run a verb keep its arguments and who asked; approval rules that people edit
+"""approvals: requests to run a verb keep its arguments, who asked, and the object if it has changed since
 
 Revision: 0025, after 0024
 """
@@ -21,19 +21,9 @@ def upgrade() -> None:
     op.create_check_constraint(
         op.f("ck_approval_requests_asker"), "approval_requests", "arguments IS NULL OR asker IS NOT NULL"
     )
-    op.create_table(
-        "approval_rules",
-        sa.Column("id", sa.BigInteger(), sa.Identity(), nullable=False),
-        sa.Column("rules", JSONB(none_as_null=True)),
-        sa.Column("by_name", sa.String(100), nullable=False),
-        sa.Column("reason", sa.String(1000)),
-        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_approval_rules")),
-    )
 
 
 def downgrade() -> None:
-    op.drop_table("approval_rules")
     op.drop_constraint(op.f("ck_approval_requests_asker"), "approval_requests", type_="check")
     for name in _NEW:
         op.drop_column("approval_requests", name)

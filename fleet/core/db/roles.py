@@ -21,7 +21,6 @@ ROWS = ("SELECT", "INSERT", "UPDATE", "DELETE")
 LIMITED: Mapping[str, tuple[str, ...]] = {
     "audit": ("SELECT", "INSERT"),
     "approval_decisions": ("SELECT", "INSERT", "DELETE"),  # old ones are pruned
-    "approval_rules": ("SELECT", "INSERT"),
     "alembic_version": ("SELECT",),
 }
 """Tables on which the app may do less than on the others."""

@@ -44,19 +44,34 @@ def gate(deps: Deps, who: Principal, verb: Verb, arguments: VerbArguments) -> No
         facts = _facts(who, preview.facts)
         if ruled(deps, tx, who, verb.key, facts).verdict is not Verdict.ASKS:
             return
-        if verb.check is not None:
-            load(verb.check)(deps, tx, arguments, who)
-        request, is_new = _open(deps, tx, who, Proposal(
-            resource=verb.resource, resource_id=preview.resource_id, action=verb.action, payload=plain(preview.after),
-            before=plain(preview.before), requested_by=who.by, summary=preview.summary, agent_id=preview.agent_id,
-            facts=facts, arguments=arguments.model_dump(mode="json"), asker=authenticate.stored(who),
-        ))  # fmt: skip
+        request, is_new = _open_verb(deps, tx, who, verb, arguments)
     raise Asked(request.id, request.summary, is_new=is_new)
+
+
+def ask_verb(deps: Deps, who: Principal, verb: Verb, given: Mapping[str, Any]) -> tuple[Request, bool]:
+    """Open a request to run a verb, even where no rule asks; return it, and whether it is new.
+
+    Raises what the verb would raise for these arguments and this person.
+    """
+    with deps.db.transaction() as tx:
+        return _open_verb(deps, tx, who, verb, verb.parse(given))
+
+
+def _open_verb(deps: Deps, tx: Tx, who: Principal, verb: Verb, arguments: VerbArguments) -> tuple[Request, bool]:
+    if verb.check is not None:
+        load(verb.check)(deps, tx, arguments, who)
+    preview: VerbPreview = load(verb.preview)(deps, tx, arguments)
+    return _open(deps, tx, who, Proposal(
+        resource=verb.resource, resource_id=preview.resource_id, action=verb.action, payload=plain(preview.after),
+        before=plain(preview.before), requested_by=who.by, summary=preview.summary, agent_id=preview.agent_id,
+        facts=_facts(who, preview.facts), arguments=arguments.model_dump(mode="json"),
+        asker=authenticate.stored(who),
+    ))  # fmt: skip
 
 
 def ruled(deps: Deps, tx: Tx, who: Principal, verb: tuple[str, str], facts: Mapping[str, Any]) -> Ruling:
     """Return what the rules say about a verb that somebody runs."""
-    rule = rules.covering(service.rules_of(deps, tx), *verb, facts)
+    rule = rules.covering(service.rules_of(deps), *verb, facts)
     if rule is None:
         return Ruling(Verdict.NO_RULE, None, 0)
     others = people.others(tx, deps.settings, rule.approvers, who.by)
@@ -75,8 +90,9 @@ def ask(deps: Deps, who: Principal, *, resource: str, action: str, resource_id: 
     Nothing follows from the decision but its events. Raises Conflict for a resource and action of Fleet's own, and for
     another open request about the same object with another payload.
     """
-    if (resource, action) in registered.known():
-        raise Conflict(f"Fleet itself asks to {action} a {resource}.", fix="Name another resource or action.")
+    if (resource, action) in registered.known() or (resource, action) in verbs.known():
+        fix = "Name another resource or action, or give the arguments of the verb."
+        raise Conflict(f"Fleet itself asks to {action} a {resource}.", fix=fix)
     with deps.db.transaction() as tx:
         return _open(deps, tx, who, Proposal(
             resource=resource, resource_id=resource_id or str(ids.new()), action=action, payload=payload,

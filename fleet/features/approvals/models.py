@@ -104,15 +104,3 @@ class DecisionRow(Base):
         sa.Index("ix_approval_decisions_request", "request_id", "id"),
         sa.Index("ix_approval_decisions_decided_at", "decided_at"),
     )  # fmt: skip
-
-
-class RulesRow(Base):
-    """The rules that somebody set, whole; NULL returns to the file. The newest row is in force; none is changed."""
-
-    __tablename__ = "approval_rules"
-
-    id: Mapped[int] = mapped_column(sa.BigInteger, sa.Identity(), primary_key=True)
-    rules: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONB(none_as_null=True))
-    by_name: Mapped[str] = mapped_column(sa.String(100))
-    reason: Mapped[str | None] = mapped_column(sa.String(1000))
-    created_at: Mapped[datetime] = mapped_column(_TIME, server_default=_NOW)

@@ -6,9 +6,12 @@ dashboard, and another name at the terminal.
 
 from __future__ import annotations
 
+import uuid
+
 from fleet.access import Permission, Principal, Via, allows, at_least, users
 from fleet.core.db import Tx
 from fleet.core.settings import Settings
+from fleet.engine.deps import Deps
 from fleet.features.approvals import approver
 from fleet.features.approvals.request import Request
 from fleet.features.approvals.rules import Person, Rule, is_own, may_decide
@@ -33,7 +36,17 @@ def others(tx: Tx, settings: Settings, approvers: tuple[str, ...], asker: str) -
 
 def is_alone(tx: Tx, settings: Settings, request: Request) -> bool:
     """Say whether the author of a request may decide about it: they asked themselves, and there are too few others."""
-    return request.asker is not None and others(tx, settings, request.approvers, request.requested_by) < request.min_approvals
+    return (
+        request.asker is not None
+        and others(tx, settings, request.approvers, request.requested_by) < request.min_approvals
+    )
+
+
+def named(deps: Deps, name: str) -> Principal:
+    """Return a user as a session of theirs has them. Raises NotFound."""
+    with deps.db.transaction() as tx:
+        user = users.get(tx, name)
+        return Principal(user.id, user.name, user.role, Via.SESSION, uuid.UUID(int=0))
 
 
 def is_approver(settings: Settings, who: Principal, rule: Rule) -> bool:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 import tomllib
-from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
@@ -114,19 +113,8 @@ def load(path: Path) -> tuple[Rule, ...]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InvalidInput(f"The approval rules {path} are no TOML: {error}.", fix=_FIX) from None
     except ValidationError as error:
-        raise InvalidInput(f"The approval rules {path} are wrong: {_problems(error)}.", fix=_FIX) from None
-
-
-def parse(rules: Sequence[Mapping[str, Any]]) -> tuple[Rule, ...]:
-    """Return rules from data in the words of the file. Raises InvalidInput that names the place, counted from 1."""
-    try:
-        return tuple(one.rule() for one in _File.model_validate({"rule": list(rules)}).rule)
-    except ValidationError as error:
-        raise InvalidInput(f"The approval rules are wrong: {_problems(error)}.", fix=_FIX) from None
-
-
-def _problems(error: ValidationError) -> str:
-    return "; ".join(f"{_place(item['loc'])}: {item['msg']}" for item in error.errors(include_url=False))
+        problems = "; ".join(f"{_place(item['loc'])}: {item['msg']}" for item in error.errors(include_url=False))
+        raise InvalidInput(f"The approval rules {path} are wrong: {problems}.", fix=_FIX) from None
 
 
 def rule_data(rule: Rule) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from fleet.core.db import Tx
 from fleet.core.errors import Conflict, FleetError, InvalidInput, NotFound
 from fleet.engine import registry, verbs
 from fleet.engine.deps import Deps
-from fleet.features.approvals import people, queries, rule_store, rules
+from fleet.features.approvals import people, queries, rule_file, rules
 from fleet.features.approvals.effects import registered as effects
 from fleet.features.approvals.effects import verb
 from fleet.features.approvals.effects.effect import Effect
@@ -50,15 +50,15 @@ class DecisionResult:
 
 def propose(deps: Deps, tx: Tx, proposal: Proposal) -> Request:
     """Open a request under the operator's rules; automatic approval takes effect at once."""
-    request = moves.open(tx, proposal, rules_of(deps, tx))
+    request = moves.open(tx, proposal, rules_of(deps))
     if request.is_settled:
         follow(deps, tx, request)
     return request
 
 
-def time_to_decide(deps: Deps, tx: Tx, asked: tuple[str, str], facts: Mapping[str, Any], wish: timedelta) -> timedelta:
+def time_to_decide(deps: Deps, resource: str, action: str, facts: Mapping[str, Any], wish: timedelta) -> timedelta:
     """Return how long a request with these facts will wait under the operator's rules."""
-    return rules.time_to_decide(rules.rule_for(rules_of(deps, tx), *asked, facts), wish)
+    return rules.time_to_decide(rules.rule_for(rules_of(deps), resource, action, facts), wish)
 
 
 def _effect_of(request: Request) -> Effect:
@@ -175,7 +175,7 @@ def look_again(deps: Deps, request_id: uuid.UUID) -> bool:
             request = queries.lock(tx, request_id)
             if request.is_settled:
                 return False
-            return verb.renewed(deps, tx, request, rules_of(deps, tx)).revision > request.revision
+            return verb.renewed(deps, tx, request, rules_of(deps)).revision > request.revision
     except Ended as error:
         _end(deps, request_id, error)
         return False
@@ -230,7 +230,7 @@ def edit(deps: Deps, request_id: uuid.UUID, payload: Mapping[str, Any], by: Pers
         if effect.checked is not None:
             payload = effect.checked(request, payload)
         amended = moves.amend(
-            tx, request_id, payload, by, reason=reason, rules=rules_of(deps, tx), revision=revision,
+            tx, request_id, payload, by, reason=reason, rules=rules_of(deps), revision=revision,
             facts=None if effect.facts is None else effect.facts(request, payload),
             summary=None if effect.summary is None else effect.summary(tx, request, payload),
         )  # fmt: skip
@@ -267,7 +267,7 @@ def page(deps: Deps, which: RequestFilter, *, limit: int = 20, before: str | Non
 
 
 def _refuse_unknown(deps: Deps, tx: Tx, resource: str) -> None:
-    ruled = {rule.resource for rule in rules_of(deps, tx) if rule.resource != "*"}
+    ruled = {rule.resource for rule in rules_of(deps) if rule.resource != "*"}
     known = ruled | {named for named, _ in effects.known()} | {named for named, _ in verbs.known()}
     if resource not in known and not queries.page(tx, RequestFilter(resource=resource), limit=1):
         raise NotFound(f"There is no resource {resource!r}.", fix=f"Known: {', '.join(sorted(known))}.")
@@ -297,12 +297,14 @@ def find(deps: Deps, prefixes: Sequence[str]) -> list[uuid.UUID]:
         return [queries.resolve_prefix(tx, prefix) for prefix in prefixes]
 
 
-def rules_of(deps: Deps, tx: Tx | None = None) -> tuple[Rule, ...]:
-    """Return the rules in force, in order: those that somebody set, or else those of the file.
+def rules_of(deps: Deps) -> tuple[Rule, ...]:
+    """Return the rules of this process, in order. Raises InvalidInput for a file that is wrong."""
+    return deps.part("approval_rules", _load_rules)
 
-    Raises InvalidInput for a file that is wrong.
-    """
-    return rule_store.in_force(deps, tx).rules
+
+def _load_rules(deps: Deps) -> tuple[Rule, ...]:
+    path = deps.settings.of(ApprovalsSettings).approval_rules
+    return rule_file.shipped() if path is None else rule_file.load(path)
 
 
 def check(deps: Deps) -> None:
@@ -313,4 +315,4 @@ def check(deps: Deps) -> None:
         raise InvalidInput(
             f"FLEET_RETRY_BY_APPROVAL names no kind of job: {', '.join(unknown)}.", fix=f"Kinds: {', '.join(kinds)}."
         )
-    rule_store.of_file(deps)
+    rules_of(deps)

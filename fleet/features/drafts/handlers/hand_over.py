@@ -64,7 +64,7 @@ def _open(work: Work, draft_id: uuid.UUID, content: Mapping[str, Any], words: Ma
     about = _about(work, content)
     topic = topic_of(str(about.get("text") or content["text"]), work.agent.character.interests)
     facts = _facts(work, content, topic, words)
-    life = approving.time_to_decide(work.deps, tx, (RESOURCE, ACTION), facts, timedelta(days=how.config.draft_days))
+    life = approving.time_to_decide(work.deps, RESOURCE, ACTION, facts, timedelta(days=how.config.draft_days))
     new = NewDraft(
         id=draft_id, agent_id=work.agent.id, owner=how.owner, scan_id=work.claim.job_id, surface=work.claim.surface,
         account_id=work.claim.account_id, content=content, life=life, about=about, topic=topic,

@@ -88,7 +88,7 @@ def _replace(work: Work, row: DraftRow, made: Mapping[str, Any], tx: Tx) -> None
     before = approval_queries.get(tx, row.request_id)
     amended = moves.amend(
         tx, row.request_id, made, agent, reason=told["instructions"], facts=effect.facts(before, made),
-        rules=rules_of(work.deps, tx), summary=effect.in_short(made, row.about),
+        rules=rules_of(work.deps), summary=effect.in_short(made, row.about),
     )  # fmt: skip
     if amended.revision == before.revision:  # a revision of the draft alone would be out of step with its request
         raise Conflict("the writer returned the same text again")

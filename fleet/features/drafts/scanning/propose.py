@@ -146,7 +146,7 @@ def open_all(work: Work, tx: Tx, made: Mapping[str, Any]) -> None:
     how = scanning.habits(tx, work.agent.id)
     for place, draft in enumerate(drafts):
         facts = _facts(work, draft)
-        life = approving.time_to_decide(work.deps, tx, (RESOURCE, ACTION), facts, timedelta(days=how.config.draft_days))
+        life = approving.time_to_decide(work.deps, RESOURCE, ACTION, facts, timedelta(days=how.config.draft_days))
         new = NewDraft(
             id=ids.derived("draft", work.claim.job_id, place), agent_id=work.agent.id, owner=how.owner,
             scan_id=work.claim.job_id, surface=work.claim.surface, content=draft["content"],
