@@ -59,6 +59,8 @@ class VerbPreview:
     facts: Mapping[str, Any] = field(default_factory=dict)
     """What the conditions of rules compare, besides `asker`, `role` and `via`."""
     agent_id: uuid.UUID | None = None
+    subject: str = ""
+    """The user whom it is about, who does not decide about it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -148,14 +148,10 @@ class Tx:
         """Undo the block if it raises, with its calls for after the commit. For `Database.transaction` only."""
         calls = len(self._afterwards)
         try:
-            with self._connection.begin_nested():
+            with self.session.begin_nested():
                 yield
-                if "session" in self.__dict__:
-                    self.session.flush()
         except BaseException:
             del self._afterwards[calls:]
-            if "session" in self.__dict__:
-                self.session.expunge_all()  # its rows hold changes that the database has not
             raise
 
     def run_afterwards(self) -> None:

@@ -22,7 +22,7 @@ from fleet.features.approvals.effects import registered
 from fleet.features.approvals.effects.verb import plain
 from fleet.features.approvals.request import Proposal, Request
 from fleet.features.approvals.requests import maintenance
-from fleet.features.approvals.rules import DEFAULT_RULE, Rule, Step, Verdict
+from fleet.features.approvals.rules import DEFAULT_RULE, SUBJECT, Rule, Step, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def gate(deps: Deps, who: Principal, verb: Verb, arguments: VerbArguments) -> No
             preview: VerbPreview = load(verb.preview)(deps, tx, arguments)
         except NotFound:
             return  # the verb says what is missing, or that there is nothing to do
-        facts = _facts(who, preview.facts)
+        facts = _facts(who, preview)
         if ruled(deps, tx, who, verb.key, facts).verdict is not Verdict.ASKS:
             return
         request, is_new = _open_verb(deps, tx, who, verb, arguments)
@@ -64,7 +64,7 @@ def _open_verb(deps: Deps, tx: Tx, who: Principal, verb: Verb, arguments: VerbAr
     return _open(deps, tx, who, Proposal(
         resource=verb.resource, resource_id=preview.resource_id, action=verb.action, payload=plain(preview.after),
         before=plain(preview.before), requested_by=who.by, summary=preview.summary, agent_id=preview.agent_id,
-        facts=_facts(who, preview.facts), arguments=arguments.model_dump(mode="json"),
+        facts=_facts(who, preview), arguments=arguments.model_dump(mode="json"),
         asker=authenticate.stored(who),
     ))  # fmt: skip
 
@@ -74,7 +74,7 @@ def ruled(deps: Deps, tx: Tx, who: Principal, verb: tuple[str, str], facts: Mapp
     rule = rules.covering(service.rules_of(deps), *verb, facts)
     if rule is None:
         return Ruling(Verdict.NO_RULE, None, 0)
-    others = people.others(tx, deps.settings, rule.approvers, who.by)
+    others = people.others(tx, deps.settings, rule.approvers, who.by, subject=str(facts.get(SUBJECT, "")))
     verdict = rules.verdict(
         rule, facts, is_approver=people.is_approver(deps.settings, who, rule),
         may_own=who.may(Permission.DRAFTS_DECIDE), others=others,
@@ -112,7 +112,10 @@ def question(deps: Deps, who: Principal, resource: str, action: str, facts: Mapp
         return Ruling(Verdict.ASKS, DEFAULT_RULE, others)
 
 
-def _facts(who: Principal, facts: Mapping[str, Any]) -> dict[str, Any]:
+def _facts(who: Principal, about: VerbPreview | Mapping[str, Any]) -> dict[str, Any]:
+    facts = dict(about.facts) if isinstance(about, VerbPreview) else {**about, SUBJECT: ""}
+    if isinstance(about, VerbPreview):
+        facts[SUBJECT] = about.subject
     found: dict[str, Any] = plain({**facts, "asker": who.name, "role": str(who.role), "via": str(who.via)})
     return found
 

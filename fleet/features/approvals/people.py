@@ -14,14 +14,14 @@ from fleet.core.settings import Settings
 from fleet.engine.deps import Deps
 from fleet.features.approvals import approver
 from fleet.features.approvals.request import Request
-from fleet.features.approvals.rules import Person, Rule, is_own, may_decide
+from fleet.features.approvals.rules import SUBJECT, Person, Rule, is_own, may_decide
 from fleet.features.approvals.settings import ApprovalsSettings
 
 _TERMINAL = f"{Via.TERMINAL}:"
 
 
-def others(tx: Tx, settings: Settings, approvers: tuple[str, ...], asker: str) -> int:
-    """Return how many people besides the asker these approvers are; `asker` as `Principal.by` names them."""
+def others(tx: Tx, settings: Settings, approvers: tuple[str, ...], asker: str, *, subject: str = "") -> int:
+    """Return how many people these approvers are, besides the asker, as `Principal.by` names them, and the subject."""
     accounts = {
         user.name: Person(f"{Via.SESSION}:{user.name}", frozenset(map(str, at_least(user.role))))
         for user in users.listed(tx)
@@ -29,17 +29,18 @@ def others(tx: Tx, settings: Settings, approvers: tuple[str, ...], asker: str) -
     }
     named = {entry.partition("=")[0] for entry in settings.of(ApprovalsSettings).roles_of} - accounts.keys()
     people = [*accounts.values(), *(approver.person(settings, name, is_local=False) for name in named)]
-    found = sum(may_decide(one, approvers) and not is_own(one, asker) for one in people)
+    found = sum(may_decide(one, approvers) and not is_own(one, asker) and not is_own(one, subject) for one in people)
     is_nameless = asker.startswith(_TERMINAL) and not any(is_own(one, asker) for one in people)
     return max(0, found - 1) if is_nameless else found
 
 
 def is_alone(tx: Tx, settings: Settings, request: Request) -> bool:
     """Say whether the author of a request may decide about it: they asked themselves, and there are too few others."""
-    return (
-        request.asker is not None
-        and others(tx, settings, request.approvers, request.requested_by) < request.min_approvals
-    )
+    if request.asker is None:
+        return False
+    subject = str(request.facts.get(SUBJECT, ""))
+    found = others(tx, settings, request.approvers, request.requested_by, subject=subject)
+    return found < request.min_approvals
 
 
 def named(deps: Deps, name: str) -> Principal:

@@ -18,6 +18,8 @@ DEFAULT_EXPIRATION = timedelta(minutes=1440)
 REMINDERS = (timedelta(hours=24),)
 """Reminders are sent this long before the end of a request."""
 ANY = "*"
+SUBJECT = "subject"
+"""The fact that names the user whom a verb is about: they do not decide about it."""
 _DOORS = ("cli:", "web:", "api:")
 _USER = "user:"
 _MISSING = object()

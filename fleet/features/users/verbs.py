@@ -28,7 +28,7 @@ def _of_role(deps: Deps, tx: Tx, given: RoleArguments) -> VerbPreview:  # noqa: 
     return VerbPreview(
         resource_id=str(user.id), summary=f"Make {user.name} {given.role}, who is {user.role}",
         before={"user": user.name, "role": str(user.role)}, after={"user": user.name, "role": str(given.role)},
-        facts={"user": user.name, "old_role": str(user.role), "new_role": str(given.role)},
+        facts={"user": user.name, "old_role": str(user.role), "new_role": str(given.role)}, subject=user.name,
     )  # fmt: skip
 
 
@@ -37,7 +37,7 @@ def _of_delete(deps: Deps, tx: Tx, given: UserArguments) -> VerbPreview:  # noqa
     before = {"user": user.name, "role": str(user.role)}
     summary = f"Delete the user {user.name}, with sessions and tokens"
     facts = {"user": user.name, "old_role": str(user.role)}
-    return VerbPreview(resource_id=str(user.id), summary=summary, before=before, facts=facts)
+    return VerbPreview(resource_id=str(user.id), summary=summary, before=before, facts=facts, subject=user.name)
 
 
 def _check_role(deps: Deps, tx: Tx, given: RoleArguments, who: Principal) -> None:  # noqa: ARG001 - the shape of all

@@ -59,6 +59,9 @@ def why_not_theirs(request: Request, by: Person, *, is_alone: bool = False) -> N
             f"{by.name} is the author; authors cannot decide about their own requests.",
             fix="Another user must decide; you may withdraw it.",
         )
+    subject = str(request.facts.get(ruling.SUBJECT, "")) if request.is_verb else ""
+    if subject and ruling.is_own(by, subject):
+        return NotYours(f"Request {request.id} is about {subject}.", fix="Another user must decide.")
     if not ruling.may_decide(by, request.approvers):
         return NotYours(
             f"{by.name} may not decide about request {request.id}.",
