@@ -15,6 +15,7 @@ from fleet.engine import verbs
 from fleet.features.accounts import commands, queries
 from fleet.features.accounts.queries import AccountState, AccountView
 from fleet.web.auth import TheDeps, needs
+from fleet.web.openapi import ASKED
 from fleet.web.requests.fields import AgentName, Body, MovedOut, line, prose, taken, whole
 
 router = APIRouter(prefix="/accounts", tags=["accounts"])
@@ -141,7 +142,7 @@ def change_account(deps: TheDeps, name: Name, *, body: AccountChanges, who: Edit
     return show_account(deps, name)
 
 
-@router.delete("/{name}", status_code=204)
+@router.delete("/{name}", status_code=204, responses=ASKED)
 def remove_account(deps: TheDeps, name: Name, *, who: Editor) -> None:
     """Delete an account that no agent uses, and its credentials."""
     verbs.perform(deps, who, "account", "delete", account=name)
@@ -160,7 +161,7 @@ def stop_account(deps: TheDeps, name: Name, *, body: StopIn, who: Stopper) -> Mo
     return MovedOut(changed=commands.stop(deps, name, by=who.by, reason=body.reason))
 
 
-@router.post("/{name}/resume")
+@router.post("/{name}/resume", responses=ASKED)
 def resume_account(deps: TheDeps, name: Name, *, who: Stopper) -> MovedOut:
     """Resume an account and its waiting jobs."""
     return MovedOut(changed=verbs.perform(deps, who, "account", "resume", account=name))

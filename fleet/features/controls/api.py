@@ -18,6 +18,7 @@ from fleet.engine.scopes import ALL
 from fleet.features.controls import commands as control_commands
 from fleet.features.controls import verbs as control_verbs
 from fleet.web.auth import TheDeps, needs
+from fleet.web.openapi import ASKED
 from fleet.web.requests.fields import Body, MovedOut, line, prose, taken, whole
 
 router = APIRouter(prefix="/controls", tags=["controls"])
@@ -104,7 +105,7 @@ def pause(deps: TheDeps, *, body: PauseIn, who: Pauser) -> MovedOut:
     return MovedOut(changed=done)
 
 
-@router.post("/resume")
+@router.post("/resume", responses=ASKED)
 def resume(deps: TheDeps, *, body: ScopeAndKey, who: Pauser) -> MovedOut:
     """Resume a scope and its waiting jobs."""
     return MovedOut(changed=control_verbs.resume(deps, who, body.scope, body.key))
@@ -117,7 +118,7 @@ def kill(deps: TheDeps, *, body: Throw, who: Annotated[Principal, needs(Permissi
     return Thrown(changed=changed, in_flight=in_flight)
 
 
-@router.post("/lift")
+@router.post("/lift", responses=ASKED)
 def lift(deps: TheDeps, *, who: Annotated[Principal, needs(Permission.CONTROLS_LIFT)]) -> MovedOut:
     """Turn off the kill switch and resume waiting jobs."""
     return MovedOut(changed=verbs.perform(deps, who, "kill_switch", "lift"))

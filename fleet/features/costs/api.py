@@ -19,6 +19,7 @@ from fleet.spending import budgets as money
 from fleet.spending.budgets import ALL, Budget, Period, Scope
 from fleet.spending.groups import SpendingBy
 from fleet.web.auth import TheDeps, needs
+from fleet.web.openapi import ASKED
 from fleet.web.requests.cursors import MOST
 from fleet.web.requests.fields import Body, Moment, prose, taken, whole
 
@@ -163,20 +164,20 @@ def list_budgets(deps: TheDeps) -> Budgets:
     return Budgets(items=_budgets(deps, cost_commands.budgets(deps)))
 
 
-@budgets.put("/{scope}/{key}/{period}")
+@budgets.put("/{scope}/{key}/{period}", responses=ASKED)
 def set_limit(deps: TheDeps, *, scope: Scope, key: Key, period: Period, body: NewLimit, who: Editor) -> BudgetOut:
     """Limit what the fleet, a persona, an agent or a provider may spend in a day or a month (UTC)."""
     cost_verbs.set_limit(deps, who, scope, _name(scope, key), period=period, microusd=body.amount)
     return _budgets(deps, [cost_commands.budget(deps, scope, _name(scope, key), period)])[0]
 
 
-@budgets.delete("/{scope}/{key}/{period}", status_code=204)
+@budgets.delete("/{scope}/{key}/{period}", status_code=204, responses=ASKED)
 def remove_limit(deps: TheDeps, *, scope: Scope, key: Key, period: Period, who: Editor) -> None:
     """Remove a budget."""
     verbs.perform(deps, who, "budget", "delete", scope=scope, name=_name(scope, key), period=period)
 
 
-@budgets.post("/{scope}/{key}/{period}/allow")
+@budgets.post("/{scope}/{key}/{period}/allow", responses=ASKED)
 def allow(deps: TheDeps, *, scope: Scope, key: Key, period: Period, body: More, who: Editor) -> BudgetOut:
     """Raise a budget for its current period; the limit itself stays."""
     name = _name(scope, key)

@@ -18,6 +18,7 @@ from fleet.features.jobs import queries as job_queries
 from fleet.features.jobs import verbs as job_verbs
 from fleet.features.jobs.api import JobPage, age_of, views
 from fleet.web.auth import TheDeps, needs
+from fleet.web.openapi import ASKED
 from fleet.web.requests import cursors
 from fleet.web.requests.cursors import Paging
 from fleet.web.requests.fields import AgentFilter, Body, Count, Moment, line, whole
@@ -99,7 +100,7 @@ def list_dead_letters(deps: TheDeps, *, which: Annotated[DeadQuery, Query()]) ->
     return JobPage(items=views(deps, list(rows)), next=following)
 
 
-@router.post("/replay")
+@router.post("/replay", responses=ASKED)
 def replay(deps: TheDeps, *, body: SomeToReplay, who: Controller) -> DeadCount:
     """Replay dead letters, each with its own idempotency key; a write of unknown outcome is probed first."""
     which, stale, limit = _named(deps, body), body.allow_stale, body.limit
@@ -111,7 +112,7 @@ def replay(deps: TheDeps, *, body: SomeToReplay, who: Controller) -> DeadCount:
     return DeadCount(count=number, total=total)
 
 
-@router.post("/discard")
+@router.post("/discard", responses=ASKED)
 def discard(deps: TheDeps, *, body: Some, who: Controller) -> DeadCount:
     """Discard dead letters; their rows stay as cancelled jobs."""
     which = _named(deps, body)

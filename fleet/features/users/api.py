@@ -14,6 +14,7 @@ from fleet.engine import verbs
 from fleet.features.users import invite as inviting
 from fleet.features.users import service as accounts
 from fleet.web.auth import TheDeps, address_of_ours, needs
+from fleet.web.openapi import ASKED
 from fleet.web.requests.fields import Body, Count, MovedOut, taken
 
 router = APIRouter(tags=["access"])
@@ -104,7 +105,7 @@ def user(deps: TheDeps, name: Name) -> OneUser:
     return taken(OneUser, accounts.get_user(deps, name))
 
 
-@router.patch("/users/{name}")
+@router.patch("/users/{name}", responses=ASKED)
 def change_role(deps: TheDeps, who: Editor, name: Name, body: NewRole) -> MovedOut:
     """Change a user's role; the user must log in again."""
     return MovedOut(changed=verbs.perform(deps, who, "user", "role", user=name, role=body.role))
@@ -117,7 +118,7 @@ def log_out(deps: TheDeps, who: Editor, name: Name, body: LogOut = _SESSIONS_ONL
     return LoggedOut(count=ended, tokens_revoked=revoked)
 
 
-@router.delete("/users/{name}", status_code=204)
+@router.delete("/users/{name}", status_code=204, responses=ASKED)
 def remove(deps: TheDeps, who: Editor, name: Name) -> None:
     """Delete a user. The name cannot be used again."""
     verbs.perform(deps, who, "user", "delete", user=name)

@@ -18,6 +18,7 @@ from fleet.features.webhooks.inbound import service as receiving
 from fleet.features.webhooks.signatures import Scheme
 from fleet.features.webhooks.sources import InboundSource as Teller
 from fleet.web.auth import TheDeps, needs
+from fleet.web.openapi import ASKED
 from fleet.web.requests.cursors import Page, Paging
 from fleet.web.requests.fields import Body, MovedOut, taken
 
@@ -125,7 +126,7 @@ def show_source(name: Name, deps: TheDeps) -> SourceOut:
     return _source(receiving.get(deps, name))
 
 
-@router.delete("/{name}", status_code=204)
+@router.delete("/{name}", status_code=204, responses=ASKED)
 def remove_source(name: Name, deps: TheDeps, who: Editor) -> None:
     """Delete a source and all its received events."""
     verbs.perform(deps, who, "webhook_source", "delete", source=name)
