@@ -118,7 +118,8 @@ def test_a_request_ends_when_its_object_or_the_asker_s_permission_is_gone(web: W
         assert ann.delete(f"/api/v1/agents/{name}").status_code == 202
     gone, kept = requests(web.fleet)
     web.fleet.sql(
-        "UPDATE agents SET deleted_at = clock_timestamp(), status = 'idle', next_tick_at = NULL WHERE username = 'ana_1'"
+        "UPDATE agents SET deleted_at = clock_timestamp(), status = 'idle', next_tick_at = NULL"
+        " WHERE username = 'ana_1'"
     )
     shown = ben.get(f"/api/v1/approvals/{gone.id}").json()
     assert shown["state"] == "withdrawn" and "no agent" in shown["reason"]
