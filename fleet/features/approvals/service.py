@@ -19,13 +19,13 @@ from fleet.core.db import Tx
 from fleet.core.errors import Conflict, FleetError, InvalidInput, NotFound
 from fleet.engine import registry, verbs
 from fleet.engine.deps import Deps
-from fleet.features.approvals import people, queries, rule_file, rules
+from fleet.features.approvals import queries, rule_file, rules
 from fleet.features.approvals.effects import registered as effects
 from fleet.features.approvals.effects import verb
 from fleet.features.approvals.effects.effect import Effect
 from fleet.features.approvals.queries import ApprovalDecision, RequestFilter
 from fleet.features.approvals.request import Changed, Decided, Ended, Proposal, Request
-from fleet.features.approvals.requests import moves
+from fleet.features.approvals.requests import moves, people
 from fleet.features.approvals.requests.permissions import RequestPermissions, standing
 from fleet.features.approvals.rules import Person, Rule
 from fleet.features.approvals.settings import ApprovalsSettings

@@ -139,8 +139,7 @@ def allow(deps: Deps, scope: Scope, name: str | None, period: Period, microusd: 
 
     Raises Conflict if it had not been allowed `had_microusd` before.
     """
-    if microusd <= 0:
-        raise InvalidInput("An amount of $0.00 raises nothing.", fix="Write dollars, such as 2.50.")
+    refuse_nothing(microusd)
     with deps.db.transaction() as tx:
         key = _key(deps, tx, scope, name)
         _end_waits(tx)
@@ -149,6 +148,12 @@ def allow(deps: Deps, scope: Scope, name: str | None, period: Period, microusd: 
         audit.note(tx, "budget.allowed", _target(scope, name, period), after=after)
         _end_old_pauses(tx, scope, key, by=by)
         return budget
+
+
+def refuse_nothing(microusd: int) -> None:
+    """Raise InvalidInput for an amount that raises nothing."""
+    if microusd <= 0:
+        raise InvalidInput("An amount of $0.00 raises nothing.", fix="Write dollars, such as 2.50.")
 
 
 def _end_waits(tx: Tx) -> None:

@@ -36,7 +36,7 @@ class LimitArguments(BudgetArguments):
 class AllowanceArguments(BudgetArguments):
     """What is added in its current period; `had_microusd` is what had been added before, if the person saw that."""
 
-    microusd: int = Field(gt=0, le=_MOST_MICROUSD)
+    microusd: int = Field(ge=0, le=_MOST_MICROUSD)
     reason: str = Field("", max_length=300)
     had_microusd: int | None = None
 
@@ -53,7 +53,9 @@ def set_limit(deps: Deps, who: Principal, scope: Scope, name: str | None, *, per
 def _preview(deps: Deps, given: BudgetArguments, words: str, usd: float | None, **after: Any) -> VerbPreview:
     budget = commands.find(deps, given.scope, given.name, given.period)
     if budget is None:
-        raise NotFound(f"There is no {given.period.each} budget of that {given.scope}.", fix="`fleet budget list`.")
+        raise NotFound(
+            f"There is no {given.period.each} budget of that {given.scope}.", fix="`fleet budgets list` shows them."
+        )
     before = {"limit": dollars(budget.limit_microusd), "added": dollars(budget.allowance_microusd)}
     whose = "the fleet" if given.name is None else f"{given.scope} {given.name}"
     return VerbPreview(
@@ -72,6 +74,7 @@ def _of_raise(deps: Deps, tx: Tx, given: LimitArguments) -> VerbPreview:
 
 
 def _of_override(deps: Deps, tx: Tx, given: AllowanceArguments) -> VerbPreview:
+    commands.refuse_nothing(given.microusd)
     with deps.db.joined(tx):
         return _preview(
             deps, given, f"Add {dollars(given.microusd)} to", given.microusd / 1e6, limit=_limit,

@@ -31,8 +31,8 @@ FEATURE = Feature(
     ),
     extends={
         "verbs": (
-            "fleet.features.webhooks.verbs:HOOK",
-            "fleet.features.webhooks.verbs:SOURCE",
+            "fleet.features.webhooks.verbs.hooks:HOOK",
+            "fleet.features.webhooks.verbs.sources:SOURCE",
         )
     },
     commands=(

@@ -23,7 +23,7 @@ from tests.features.drafts.test_scan import COMMENT
 REQUEST_KEYS = {
     "id", "resource", "resource_id", "action", "revision", "summary", "agent_id", "agent", "requested_by", "state",
     "rule", "approvers", "min_approvals", "voices", "escalate_to", "created_at", "expires_at", "escalate_at",
-    "escalated_at", "settled_at", "settled_by", "reason",
+    "escalated_at", "settled_at", "settled_by", "reason", "is_verb",
 }  # fmt: skip
 TWO = "[[rule]]\nname='two'\nresource='page'\naction='publish'\napprovers=['role:owner']\nmin_approvals=2\n"
 

@@ -24,10 +24,11 @@ from fleet.engine import registry, verbs
 from fleet.engine.agents.models import AgentRow
 from fleet.engine.registry import load
 from fleet.engine.verbs import Asked, VerbArguments
-from fleet.features.approvals import people, rule_file
+from fleet.features.approvals import rule_file
 from fleet.features.approvals import service as approving
 from fleet.features.approvals.models import RequestRow
 from fleet.features.approvals.request import Request
+from fleet.features.approvals.requests import people
 from fleet.features.approvals.rules import Person
 from fleet.features.costs import commands as costs
 from fleet.features.users import service as accounts

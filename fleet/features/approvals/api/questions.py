@@ -16,8 +16,9 @@ from fleet.core.errors import InvalidInput
 from fleet.engine import verbs
 from fleet.engine.deps import Deps
 from fleet.engine.registry import load
-from fleet.features.approvals import asking, people, rule_file
+from fleet.features.approvals import asking, rule_file
 from fleet.features.approvals.api import RuleOut, WholeRequest, whole_request
+from fleet.features.approvals.requests import people
 from fleet.features.approvals.rules import Verdict
 from fleet.web.auth import TheDeps, needs, require
 from fleet.web.requests.fields import Body, Json, line, prose, whole
@@ -149,7 +150,7 @@ def try_rules(deps: TheDeps, *, asked: Annotated[TryQuery, Query()],
 
 @router.post("", status_code=201, responses={200: {"description": "the request is open already"}})
 def ask(deps: TheDeps, response: Response, *, body: Question,
-        who: Annotated[Principal, needs(Permission.APPROVALS_ASK)]) -> WholeRequest:  # fmt: skip
+        who: Annotated[Principal, needs(Permission.DRAFTS_ASK)]) -> WholeRequest:  # fmt: skip
     """Ask for approval. A verb of Fleet runs once when it is approved; events report every decision."""
     if body.arguments is not None:
         verb = verbs.get(body.resource, body.action)

@@ -17,11 +17,11 @@ from fleet.engine import verbs
 from fleet.engine.deps import Deps
 from fleet.engine.registry import load
 from fleet.engine.verbs import Asked, Verb, VerbArguments, VerbPreview
-from fleet.features.approvals import people, queries, rules, service
+from fleet.features.approvals import queries, rules, service
 from fleet.features.approvals.effects import registered
 from fleet.features.approvals.effects.verb import plain
 from fleet.features.approvals.request import Proposal, Request
-from fleet.features.approvals.requests import maintenance
+from fleet.features.approvals.requests import maintenance, people
 from fleet.features.approvals.rules import DEFAULT_RULE, SUBJECT, Rule, Step, Verdict
 
 
