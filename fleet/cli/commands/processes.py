@@ -198,7 +198,7 @@ def flower(door: Door, /, *, address: str, port: int, password: str | None) -> N
         from fleet.sandbox import disk
 
         kept = disk.private_folder(settings.home.absolute()) / PASSWORD_FILE
-        password = disk.kept_password(kept)
+        password = disk.stored_password(kept)
         door.note(f"User {FLOWER_USER}, password in {kept}.")
     from fleet.sandbox import ports
 
