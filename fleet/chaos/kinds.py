@@ -87,8 +87,8 @@ KINDS = (
     FaultKind(
         "worker.deploy", "Every worker is asked to stop (SIGTERM), finishes what it has begun, and is started anew."
     ),
-    FaultKind("beat.kill", "One metronome, or both, get SIGKILL.", lambda dice: {"both": dice.random() < 0.5}),
-    FaultKind("beat.stop", "Both metronomes are suspended for a while.", _for(3, 8)),
+    FaultKind("beat.kill", "One beat process, or both, get SIGKILL.", lambda dice: {"both": dice.random() < 0.5}),
+    FaultKind("beat.stop", "Both beat processes are suspended for a while.", _for(3, 8)),
     FaultKind("broker.flush", "FLUSHALL."),
     FaultKind("broker.kill", "The broker gets SIGKILL and comes back empty."),
     FaultKind(

@@ -52,7 +52,7 @@ class GalleryConfig:
     """Initial budgets; None keeps those of the last run."""
     faults: tuple[FaultRule, ...] = ()
     honour_keys: bool = False
-    """Whether a write with a known Idempotency-Key returns the first response and writes nothing; controls change it."""
+    """Whether a write with a known Idempotency-Key returns the first response and does not write; controls set it."""
     operator: str = "the operator of this fleet"
     pool_size: int = 20
     names: tuple[str, ...] = ()

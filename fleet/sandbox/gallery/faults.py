@@ -32,8 +32,8 @@ class FaultRule:
     """A rule: which faults, how often (rates from 0 to 1), on which requests.
 
     `match` is a pattern of paths such as `/api/showcase/*/like`; empty `methods` means all. `limit` is the maximum
-    number of faults of the rule, latency not counted. One random number selects the kind, so the rates of 429, 500, drop,
-    duplicate and cut add up to 1 at most. `drop` cuts the connection after the write, `cut` before it.
+    number of faults of the rule, latency not counted. One random number selects the kind, so the rates of 429, 500,
+    drop, duplicate and cut add up to 1 at most. `drop` cuts the connection after the write, `cut` before it.
     """
 
     match: str = "/api/*"
