@@ -26,6 +26,7 @@ from fleet.engine.registry import load
 from fleet.engine.verbs import Asked, VerbArguments
 from fleet.features.approvals import rule_file
 from fleet.features.approvals import service as approving
+from fleet.features.approvals.effects.verb import gone as gone_ones
 from fleet.features.approvals.models import RequestRow
 from fleet.features.approvals.request import Request
 from fleet.features.approvals.requests import people
@@ -128,6 +129,8 @@ def test_a_request_ends_when_its_object_or_the_asker_s_permission_is_gone(web: W
         "UPDATE agents SET deleted_at = clock_timestamp(), status = 'idle', next_tick_at = NULL"
         " WHERE username = 'ana_1'"
     )
+    with web.deps.db.transaction() as tx:
+        assert gone_ones(web.deps, tx) == [gone.id]  # what the approval agent withdraws
     shown = ben.get(f"/api/v1/approvals/{gone.id}").json()
     assert shown["state"] == "withdrawn" and "no agent" in shown["reason"]
 
@@ -344,16 +347,16 @@ class _World:
 
     def approve(self, who: str | None, crash: str | None) -> None:
         by = Person(f"web:{who}", OWNERS)
-        verb = verbs.get("budget", "override")
+        known = verbs.get("budget", "override")
 
         def dies(*given: Any) -> None:
             if crash == "after":
-                load(verb.run)(*given)
+                load(known.run)(*given)
             raise KeyboardInterrupt
 
         with pytest.MonkeyPatch.context() as patch:
             if crash is not None:
-                patch.setattr(verbs, "get", lambda *_: replace(verb, run=dies))
+                patch.setattr(verbs, "get", lambda *_: replace(known, run=dies))
             with contextlib.suppress(KeyboardInterrupt):
                 approving.approve(self.deps, self.asked, by)
 

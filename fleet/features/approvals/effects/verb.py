@@ -7,22 +7,28 @@ the button. What the verb is about is compared with what the approvers saw, and 
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+import sqlalchemy as sa
 
 from fleet.access import Actor, Permission, Principal, audit, authenticate
 from fleet.access.errors import NotPermitted
 from fleet.core.db import Tx
-from fleet.core.errors import NotFound
+from fleet.core.errors import FleetError, NotFound
 from fleet.engine import verbs
 from fleet.engine.deps import Deps
 from fleet.engine.registry import load
 from fleet.engine.verbs import VerbPreview
 from fleet.features.approvals.effects.effect import Effect
-from fleet.features.approvals.request import Changed, Ended, Request
+from fleet.features.approvals.models import RequestRow
+from fleet.features.approvals.request import COLUMNS, Changed, Ended, Request, as_request
 from fleet.features.approvals.requests import moves
 from fleet.features.approvals.rules import Rule
 from fleet.features.approvals.states import RequestState
+
+_MOST_LOOKED_AT = 50
 
 
 def settled(deps: Deps, tx: Tx, request: Request) -> None:
@@ -64,6 +70,23 @@ def renewed(deps: Deps, tx: Tx, request: Request, rules: Sequence[Rule]) -> Requ
         return request
     facts = {**request.facts, **now.facts}
     return moves.renew(tx, request, rules, current=plain(now.before), payload=plain(now.after), facts=plain(facts))
+
+
+def gone(deps: Deps, tx: Tx) -> list[uuid.UUID]:
+    """Return open requests whose object is gone, of the oldest ones that are open."""
+    mine = (RequestRow.state == RequestState.PENDING, RequestRow.arguments.is_not(None))
+    query = sa.select(*COLUMNS).where(*mine).order_by(RequestRow.created_at).limit(_MOST_LOOKED_AT)
+    return [request.id for request in map(as_request, tx.execute(query)) if _is_gone(deps, tx, request)]
+
+
+def _is_gone(deps: Deps, tx: Tx, request: Request) -> bool:
+    try:
+        preview(deps, tx, request)
+    except Ended:
+        return True
+    except FleetError:
+        return False  # the approver sees it
+    return False
 
 
 def _asker(tx: Tx, request: Request, permission: Permission) -> Principal:
