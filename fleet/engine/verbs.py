@@ -59,6 +59,8 @@ class VerbPreview:
     facts: Mapping[str, Any] = field(default_factory=dict)
     """What the conditions of rules compare, besides `asker`, `role` and `via`."""
     agent_id: uuid.UUID | None = None
+    arguments: Mapping[str, Any] | None = None
+    """The arguments to store, where people may write the same ones in several ways: an id in place of a name."""
     subject: str = ""
     """The user whom it is about, who does not decide about it."""
 

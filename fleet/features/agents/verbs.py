@@ -25,6 +25,7 @@ def _preview(deps: Deps, tx: Tx, given: AgentArguments) -> VerbPreview:  # noqa:
     return VerbPreview(
         resource_id=str(agent.id), summary=f"Delete the agent {agent.username} ({agent.name})", before=before,
         facts={"agent": agent.username, "kind": agent.kind, "owner": agent.owner, **before}, agent_id=agent.id,
+        arguments={"agent": str(agent.id)},
     )  # fmt: skip
 
 

@@ -80,8 +80,8 @@ def test_with_another_approver_each_door_asks_and_the_approval_runs_it_once(web:
     assert asked.status_code == 202
     body = asked.json()
     assert asked.headers["location"] == f"/api/v1/approvals/{body['id']}"
-    assert (body["state"], body["rule"], body["arguments"]) == ("pending", "removals", {"agent": "ana_1"})
-    again = ann.delete("/api/v1/agents/ana_1")  # the same question while it is open
+    assert (body["state"], body["rule"], body["arguments"]) == ("pending", "removals", {"agent": str(agents["ana_1"])})
+    again = ann.delete(f"/api/v1/agents/{agents['ana_1']}")  # the same question while it is open
     assert again.status_code == 202 and again.json()["id"] == body["id"]
 
     page = ben.post(f"/agents/{agents['ana_2']}/delete")

@@ -64,7 +64,7 @@ def _open_verb(deps: Deps, tx: Tx, who: Principal, verb: Verb, arguments: VerbAr
     return _open(deps, tx, who, Proposal(
         resource=verb.resource, resource_id=preview.resource_id, action=verb.action, payload=plain(preview.after),
         before=plain(preview.before), requested_by=who.by, summary=preview.summary, agent_id=preview.agent_id,
-        facts=_facts(who, preview), arguments=arguments.model_dump(mode="json"),
+        facts=_facts(who, preview), arguments=preview.arguments or arguments.model_dump(mode="json"),
         asker=authenticate.stored(who),
     ))  # fmt: skip
 
