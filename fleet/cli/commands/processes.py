@@ -155,6 +155,11 @@ def gallery_program(settings: Settings, *, database_url: str, images_dir: Path, 
     return Program((sys.executable, "-m", "fleet.sandbox.gallery"), {**environment(settings), **env})
 
 
+def preload_program(settings: Settings) -> Program:
+    """Return what `fleet up` loads once for several processes: a function's name, and the environment of them all."""
+    return Program(("fleet.cli.commands.up.preload:load",), environment(settings))
+
+
 def _become(program: Program) -> NoReturn:
     """Let this process become the program, with its pid and its terminal."""
     sys.stdout.flush()
