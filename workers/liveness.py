@@ -57,7 +57,8 @@ PROGRESS = Progress()
 class Look:
     """What the watch sees at one moment.
 
-    `depths` is None while the broker is away; `connected` says whether the consumer has it; `busy` slots run a task.
+    `depths` is None while the broker is away, and empty where nobody asked it; `connected` says whether the consumer
+    has it; `busy` slots run a task.
     """
 
     at_s: float
@@ -155,8 +156,9 @@ class Watch(bootsteps.StartStopStep):
 
     def _watch(self, worker: Any, served: frozenset[str]) -> None:
         judge = Judge(after_s=self._after_s, every_s=self._every_s)
+        look: Look | None = None
         while not self._closing.wait(self._every_s):
-            look = _look(worker, served)
+            look = _look(worker, served, look)
             why = judge.verdict(look)
             if why is not None:
                 self._leave(why, look)
@@ -176,9 +178,10 @@ class Watch(bootsteps.StartStopStep):
         os._exit(EXIT_CODE)
 
 
-def _look(worker: Any, served: frozenset[str]) -> Look:
+def _look(worker: Any, served: frozenset[str], last: Look | None) -> Look:
     taken, turns, connected = PROGRESS.taken, PROGRESS.turns, PROGRESS.connected
-    depths = _depths(worker, served)
+    moves = last is not None and taken != last.taken and turns != last.turns
+    depths = {} if moves else _depths(worker, served)  # what waits matters only where nothing moves
     # Tasks that run, not messages that were reserved: a count of those that leaks is one way to stop consuming.
     busy, slots = len(state.active_requests), worker.pool.num_processes
     return Look(clock.monotonic_s(), depths, busy, slots, taken, turns, connected)
