@@ -57,8 +57,8 @@ PROGRESS = Progress()
 class Look:
     """The state of the worker at one moment.
 
-    `depths` is None while the broker is down, and empty if the look did not ask it; `connected` means the consumer to it;
-    `busy` slots run a task.
+    `depths` is None while the broker is down, and empty if the look did not ask it; `connected` means the consumer to
+    it; `busy` slots run a task.
     """
 
     at_s: float

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     import redis
 
 _CONFIG_NAME = "server.conf"
-# All paths are relative to the working folder, so that no path of the user needs quoting. `hz` is how often an idle server
-# wakes for its housekeeping.
+# All paths are relative to the working folder, so that no path of the user needs quoting. `hz` is how often an idle
+# server wakes for its housekeeping.
 _CONFIG = """\
 bind {host}
 port {port}
