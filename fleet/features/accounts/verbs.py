@@ -24,7 +24,8 @@ def _of_delete(deps: Deps, tx: Tx, given: AccountArguments) -> VerbPreview:  # n
     row = service.named(tx, given.account)
     facts = {"account": row.name, "adapter": row.adapter, "address": row.address}
     return VerbPreview(
-        arguments={"account": str(row.id)}, resource_id=str(row.id), summary=f"Remove the account {row.name} and its credentials", before=facts,
+        arguments={"account": str(row.id)}, resource_id=str(row.id),
+        summary=f"Remove the account {row.name} and its credentials", before=facts,
         facts=facts,
     )  # fmt: skip
 
@@ -36,7 +37,8 @@ def _of_resume(deps: Deps, tx: Tx, given: AccountArguments) -> VerbPreview:  # n
         raise NotFound(f"The account {row.name} is not stopped.", fix="Nothing is left to do.")
     stopped = {"state": "stopped", "by": held.set_by, "reason": held.reason}
     return VerbPreview(
-        arguments={"account": str(row.id)}, resource_id=str(row.id), summary=f"Resume the account {row.name}", before=stopped, after={"state": "active"},
+        arguments={"account": str(row.id)}, resource_id=str(row.id),
+        summary=f"Resume the account {row.name}", before=stopped, after={"state": "active"},
         facts={"account": row.name, "adapter": row.adapter, **stopped},
     )  # fmt: skip
 
