@@ -10,6 +10,7 @@ FEATURE = Feature(
     required_because="Agents act through accounts, and people replace refused credentials here.",
     api=("fleet.features.accounts.api:router",),
     pages=("fleet.features.accounts.pages:router",),
+    extends={"search.sources": ("fleet.features.accounts.search:SOURCE",)},
     templates=__package__,
     nav=(
         NavItem(

@@ -29,6 +29,7 @@ FEATURE = Feature(
             order=20,
         ),
     ),
+    extends={"search.sources": ("fleet.features.agents.search:SOURCE", "fleet.features.agents.search:ACTIONS")},
     templates=__package__,
     nav=(
         NavItem(

@@ -380,3 +380,5 @@ document.addEventListener("visibilitychange", () => {
 
 ready(document);
 live.look();
+// With the query of this file's own address, so that no old edition is kept beside it.
+if ($("[data-palette]")) import(`./palette.js${new URL(import.meta.url).search}`);
