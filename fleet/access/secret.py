@@ -15,8 +15,7 @@ from fleet.core.errors import InvalidInput
 TOKEN_PREFIX = "flt_"  # noqa: S105
 INVITATION_PREFIX = "fli_"
 SESSION_PREFIX = "fls_"
-LEAST_CHARS = 12
-_MOST_CHARS = 256
+MOST_PASSWORD_CHARS = 256
 _hasher = PasswordHasher()
 
 
@@ -52,14 +51,8 @@ def csrf_of(session_key: str) -> str:
     return hashlib.sha256(b"csrf:" + family_of(session_key).encode("utf-8", "surrogatepass")).hexdigest()[:40]
 
 
-def hash_password(password: str, name: str) -> str:
-    """Return the argon2id hash of a password. Raises InvalidInput for a weak one: short, or equal to the name."""
-    if password and not password.casefold().replace(name.casefold(), ""):
-        raise InvalidInput("A password is not the name itself.", fix="Four random words do.")
-    if len(password) < LEAST_CHARS:
-        raise InvalidInput(f"A password has {LEAST_CHARS} characters at least.", fix="Four random words do.")
-    if len(password) > _MOST_CHARS:
-        raise InvalidInput(f"A password has {_MOST_CHARS} characters at most.")
+def hash_password(password: str) -> str:
+    """Return the argon2id hash of a password. `passwords.refuse_weak` comes before, where one is chosen."""
     try:
         return _hasher.hash(password)
     except UnicodeEncodeError:
@@ -69,7 +62,7 @@ def hash_password(password: str, name: str) -> str:
 def is_password(kept: str | None, password: str) -> bool:
     """Return whether a password matches. Takes as long without a hash, so that timing reveals no user names."""
     try:
-        return _hasher.verify(kept or _nobodys(), password[: _MOST_CHARS + 1]) and kept is not None
+        return _hasher.verify(kept or _nobodys(), password[: MOST_PASSWORD_CHARS + 1]) and kept is not None
     except (VerificationError, InvalidHashError, UnicodeEncodeError):
         return False
 

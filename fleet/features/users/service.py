@@ -50,7 +50,7 @@ def _recognised(deps: Deps, name: str, password: str, visit: Visit) -> uuid.UUID
     is_right = secret.is_password(row.password_hash if row else None, password)
     if row is None or not is_right:
         _refuse(deps, name, visit)
-    fresh = secret.hash_password(password, name) if secret.is_outdated(row.password_hash) else None
+    fresh = secret.hash_password(password) if secret.is_outdated(row.password_hash) else None
     with deps.db.transaction() as tx:
         throttle.succeeded(tx, name, visit.address)
         if fresh is not None:
