@@ -113,7 +113,9 @@ def _typed(scope: Annotated[Short, Form()] = "", key: Annotated[Name, Form()] = 
 
 @router.get(_PAUSE, dependencies=[needs(Permission.CONTROLS_PAUSE)])
 def ask_pause(request: Request, deps: TheDeps, wanted: Annotated[Wanted, Depends(_asked)]) -> Response:
-    """Count whom a pause would concern, and ask; changes nothing."""
+    """Count whom a pause would concern, and ask; changes nothing. Show the form where nothing was sent."""
+    if not request.query_params:
+        return _shown(request, deps, wanted, None)
     try:
         scope, key, for_ = wanted.read()
         found = control_commands.affected(deps, scope, key)
@@ -141,11 +143,10 @@ def pause(request: Request, deps: TheDeps, *, who: Annotated[Principal, needs(Pe
     return go(request, _HERE, f"{what} is paused {f'for {span(for_.total_seconds())}' if for_ else 'until resumed'}.")
 
 
-def _shown(request: Request, deps: Deps, wanted: Wanted, problem: FleetError) -> Response:
+def _shown(request: Request, deps: Deps, wanted: Wanted, problem: FleetError | None) -> Response:
     """Show the form again as it was filled in, with what is wrong."""
-    return render(
-        request, "controls/pause.html", code=status_of(problem), problem=problem, wanted=wanted, **_choices(deps)
-    )
+    code = status_of(problem) if problem else 200
+    return render(request, "controls/pause.html", code=code, problem=problem, wanted=wanted, **_choices(deps))
 
 
 def _choices(deps: Deps) -> dict[str, Any]:
