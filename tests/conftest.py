@@ -31,7 +31,7 @@ from hypothesis.internal.conjecture import providers
 from psycopg import sql
 
 from fleet import app
-from fleet.access import passwords, secret
+from fleet.access import secret
 from fleet.core import db, masking
 from fleet.core.db import roles
 from fleet.engine import registry
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 _TEMPLATE = "fleet_template"
 _USUAL_LIMIT_S = 300.0  # as in pyproject.toml
 SHIPPED_HASHER = secret._hasher
-_ESTIMATED = functools.cache(passwords._estimated)
+_ESTIMATED = functools.cache(secret._estimated)
 _QUICK_HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 hypothesis.settings.register_profile(
@@ -210,7 +210,7 @@ def _unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
 def _quick_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hash passwords the same way with less work: each one made or tried takes a sixth of a second of a processor."""
     monkeypatch.setattr(secret, "_hasher", _QUICK_HASHER)
-    monkeypatch.setattr(passwords, "_estimated", _ESTIMATED)
+    monkeypatch.setattr(secret, "_estimated", _ESTIMATED)
 
 
 @pytest.fixture(autouse=True)

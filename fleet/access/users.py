@@ -16,7 +16,7 @@ from enum import StrEnum
 import sqlalchemy as sa
 from sqlalchemy import exc
 
-from fleet.access import audit, passwords, secret, sessions, tokens
+from fleet.access import audit, secret, sessions, tokens
 from fleet.access.models import UserRow
 from fleet.access.roles import Permission, Role, allows
 from fleet.access.sessions import EndReason
@@ -47,7 +47,7 @@ def create(tx: Tx, name: str, role: Role, password: str) -> User:
     """Make a user. Raises InvalidInput for a wrong name or a weak password, Conflict for a name that was ever taken."""
     if not _NAME.fullmatch(name):
         raise InvalidInput("A name is 2 to 60 of a-z, 0-9, dot, - and _, and begins with a letter or digit.")
-    passwords.refuse_weak(password, name)
+    secret.refuse_weak(password, name)
     kept = secret.hash_password(password)
     values = {"id": ids.new(), "name": name, "role": role, "password_hash": kept}
     try:
@@ -120,7 +120,7 @@ def set_password(tx: Tx, name: str, password: str, *, revoke_tokens: bool = Fals
     Raises NotFound, InvalidInput.
     """
     user = locked(tx, name)
-    passwords.refuse_weak(password, name)
+    secret.refuse_weak(password, name)
     kept = secret.hash_password(password)
     tx.execute(sa.update(UserRow).where(UserRow.id == user.id).values(password_hash=kept, updated_at=_CLOCK))
     sessions.end_all(tx, user.id, EndReason.PASSWORD)

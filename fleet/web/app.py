@@ -40,7 +40,7 @@ def create_app(deps: Deps) -> FastAPI:
         generate_unique_id_function=openapi.operation_id, routes=list(_routes(features)),
     )  # fmt: skip
     app.state.deps = deps
-    app.state.seen = {}
+    app.state.seen, app.state.steps_done = {}, set()
     app.state.feed = feed = _built(features.live_feed, deps)
     app.state.cards = cards = _built(features.live_cards, deps)
     app.state.stats = stats = CachedStats(deps, cards)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from argon2 import Type
 
-from fleet.access import passwords, secret
+from fleet.access import secret
 from fleet.core.errors import InvalidInput
 from tests.conftest import SHIPPED_HASHER
 
@@ -43,7 +43,7 @@ def test_the_right_password_is_known_and_no_other() -> None:
 )  # fmt: skip
 def test_a_password_that_is_easy_to_guess_is_refused_in_plain_words(password: str, words: str) -> None:
     with pytest.raises(InvalidInput, match=words):
-        passwords.refuse_weak(password, "anneliese")
+        secret.refuse_weak(password, "anneliese")
 
 
 def test_random_words_and_long_passwords_do() -> None:
@@ -53,4 +53,4 @@ def test_random_words_and_long_passwords_do() -> None:
         "dolphin river stone lamp",
         "correct horse battery " * 10,
     ):
-        passwords.refuse_weak(password, "anneliese")
+        secret.refuse_weak(password, "anneliese")

@@ -11,6 +11,7 @@ FEATURE = Feature(
     api=("fleet.features.accounts.api:router",),
     pages=("fleet.features.accounts.pages:router",),
     templates=__package__,
+    extends={"frame.checklist": ("fleet.features.accounts.checklist:STEP",)},
     nav=(
         NavItem(
             path="/accounts",

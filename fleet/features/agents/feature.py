@@ -30,6 +30,7 @@ FEATURE = Feature(
         ),
     ),
     templates=__package__,
+    extends={"frame.checklist": ("fleet.features.agents.checklist:STEP",)},
     nav=(
         NavItem(
             path="/agents",

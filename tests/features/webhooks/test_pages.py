@@ -56,11 +56,13 @@ def test_a_webhook_from_its_making_to_its_end(web: Web, receiver: Receiver) -> N
     ana = web.browser("owner", "ana")
     assert "Nobody is told" in ana.get("/hooks").text
     made = ana.post("/hooks", url=f"{receiver.url}/token", subjects=["job.*", "job.done", "agent.created"],
-                    other="agent.draft.*, hook.failed agent.draft.x", description="Ledger")  # fmt: skip
+                    other="agent.draft.*, hook.disabled agent.draft.expired", description="Ledger")  # fmt: skip
     (secret,) = SECRET.findall(made.text)
     (hook,) = hooks.listed(web.deps)
     where = f"/hooks/{hook.id}"
-    assert list(hook.subjects) == ["job.*", "agent.created", "agent.draft.*", "hook.failed"], "wider ones cover others"
+    assert list(hook.subjects) == ["job.*", "agent.created", "agent.draft.*", "hook.disabled"], (
+        "wider ones cover others"
+    )
     assert hook.created_by == "web:ana"
     form = ana.get(f"{where}/edit").text
     assert (

@@ -118,7 +118,7 @@ def refused_for_now(tx: Tx, job_ids: Sequence[uuid.UUID]) -> set[uuid.UUID]:
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class LastFailure:
     """The last failure of a webhook, and when the next of its failed deliveries is tried again, if one is."""
 
     at: datetime
@@ -128,7 +128,7 @@ class Trouble:
     next_at: datetime | None
 
 
-def trouble(tx: Tx, subscription_id: uuid.UUID) -> Trouble | None:
+def trouble(tx: Tx, subscription_id: uuid.UUID) -> LastFailure | None:
     """Return the last failure among a subscription's newest thousand deliveries that are not done; None without one."""
     newest = (
         sa.select(DeliveryRow.job_id)
@@ -151,7 +151,7 @@ def trouble(tx: Tx, subscription_id: uuid.UUID) -> Trouble | None:
         .limit(1)
     )  # fmt: skip
     row = tx.execute(query).one_or_none()
-    return None if row is None else Trouble(*row)
+    return None if row is None else LastFailure(*row)
 
 
 def counts(tx: Tx, subscription_id: uuid.UUID) -> dict[str, int]:
