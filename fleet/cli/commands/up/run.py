@@ -27,7 +27,7 @@ from fleet.cli.frame.context import Door
 from fleet.cli.frame.failures import INTERRUPTED
 from fleet.cli.frame.interrupts import Interrupts
 from fleet.core import clock, logs, masking
-from fleet.core.errors import FleetError, Unavailable
+from fleet.core.errors import FleetError
 from fleet.sandbox import disk
 from fleet.sandbox.processes.child import rotate_log
 from fleet.sandbox.processes.forked_calls import Helper
@@ -112,10 +112,10 @@ class Run:
         urls = self._services.start()
         self._began = True
         self._screen.step("Bringing the tables up to date")
+        served = {"database_url": urls.database, "broker_url": urls.broker, "sandbox": not self.given.gallery_url}
+        self._board.preload(self._known | served)
         self._ask("bring_up_to_date", self._known, urls.owner, urls.database)
-        self._known |= {
-            "database_url": urls.database, "broker_url": urls.broker, "sandbox": not self.given.gallery_url,
-        }  # fmt: skip
+        self._known |= served
         by = self._door.by
         missing = self._ask("missing_agents", self._known, by, self._wanted.agents)
         if missing:
@@ -153,6 +153,7 @@ class Run:
             flower = self._board.start_flower(self._known, self._wanted)
         if has_metrics:
             metrics = self._board.start_metrics(self._known, self._wanted)
+        self._board.end_preload()
         self._screen.step("All is running")
         self._show_addresses(self._ask("summary", self._known, by, web), web, flower, metrics)
 
@@ -220,7 +221,7 @@ class Run:
     def _ask_for_first_posts(self) -> None:
         if not self._without_post or clock.monotonic_s() < self._asked_at_s + _FIRST_POSTS_EVERY_S:
             return
-        with suppress(Unavailable):  # the database is started again
+        with suppress(FleetError):  # the database is started again, or the helper was killed: ask again later
             self._without_post = self._ask("ask_for_first_posts", self._known, self._door.by, self._without_post)
         self._asked_at_s = clock.monotonic_s()
         if self._asked_at_s > self._ask_until_s:  # they get no account now: the fleet is paused, say
