@@ -15,6 +15,6 @@ def _is_done(deps: Deps, tx: Tx) -> bool:
 
 
 STEP = ChecklistStep(
-    "Connect an account", "Agents act at outside systems through accounts: `fleet accounts add` in a terminal.",
+    "Connect an account", "Agents act at outside systems through accounts; “fleet accounts add” makes one.",
     "/accounts", Permission.SETTINGS_VIEW, _is_done,
 )  # fmt: skip

@@ -182,7 +182,7 @@ def test_a_pause_counts_whom_it_concerns_before_anything_happens(web: Web) -> No
     asked = oda.get(
         "/controls/pause", params={"scope": "persona", "key": "ai_artist", "reason": "a look", "number": "2"}
     )
-    assert "2, of which 1 runs" in asked.text and "in 2 h" in asked.text and "a look" in asked.text
+    assert "2, of which 1 runs" in asked.text and "<dd>2 h</dd>" in asked.text and "a look" in asked.text
     whole = oda.get("/controls/pause", params={"scope": "fleet"}).text
     assert "3, of which 2 run" in whole and "1: they wait on" in whole
     assert fleetwide.holds(web.deps) == []
