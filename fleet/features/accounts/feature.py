@@ -12,6 +12,7 @@ FEATURE = Feature(
     pages=("fleet.features.accounts.pages:router",),
     extends={"search.sources": ("fleet.features.accounts.search:SOURCE",)},
     templates=__package__,
+    extends={"frame.checklist": ("fleet.features.accounts.checklist:STEP",)},
     nav=(
         NavItem(
             path="/accounts",

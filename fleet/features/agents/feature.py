@@ -31,6 +31,7 @@ FEATURE = Feature(
     ),
     extends={"search.sources": ("fleet.features.agents.search:SOURCE", "fleet.features.agents.search:ACTIONS")},
     templates=__package__,
+    extends={"frame.checklist": ("fleet.features.agents.checklist:STEP",)},
     nav=(
         NavItem(
             path="/agents",
