@@ -10,6 +10,14 @@ FEATURE = Feature(
     required_because="Agents act through accounts, and people replace refused credentials here.",
     api=("fleet.features.accounts.api:router",),
     pages=("fleet.features.accounts.pages:router",),
+    extends={
+        "search.sources": ("fleet.features.accounts.search:SOURCE",),
+        "frame.checklist": ("fleet.features.accounts.checklist:STEP",),
+        "verbs": (
+            "fleet.features.accounts.verbs:DELETE",
+            "fleet.features.accounts.verbs:RESUME",
+        ),
+    },
     templates=__package__,
     nav=(
         NavItem(
@@ -21,12 +29,6 @@ FEATURE = Feature(
             icon="M15 7a4 4 0 1 0-3.9 5L9 14v2H7v2H5v2H3v-3l6.2-6.2M16 6h0",
         ),
     ),
-    extends={
-        "verbs": (
-            "fleet.features.accounts.verbs:DELETE",
-            "fleet.features.accounts.verbs:RESUME",
-        )
-    },
     commands=(
         Command(
             name="accounts",

@@ -29,6 +29,14 @@ FEATURE = Feature(
             order=20,
         ),
     ),
+    extends={
+        "search.sources": (
+            "fleet.features.agents.search:SOURCE",
+            "fleet.features.agents.search:ACTIONS",
+        ),
+        "frame.checklist": ("fleet.features.agents.checklist:STEP",),
+        "verbs": ("fleet.features.agents.verbs:DELETE",),
+    },
     templates=__package__,
     nav=(
         NavItem(
@@ -43,7 +51,6 @@ FEATURE = Feature(
             ),
         ),
     ),
-    extends={"verbs": ("fleet.features.agents.verbs:DELETE",)},
     commands=(
         Command(
             name="replay",

@@ -28,6 +28,13 @@ FEATURE = Feature(
             order=30,
         ),
     ),
+    extends={
+        "search.sources": ("fleet.features.jobs.search:SOURCE",),
+        "verbs": (
+            "fleet.features.jobs.verbs:REPLAY",
+            "fleet.features.jobs.verbs:DISCARD",
+        ),
+    },
     templates=__package__,
     nav=(
         NavItem(
@@ -44,12 +51,6 @@ FEATURE = Feature(
             icon="M4 7h16M9 7V4h6v3M6 7l1 13h10l1-13M10 11v5M14 11v5",
         ),
     ),
-    extends={
-        "verbs": (
-            "fleet.features.jobs.verbs:REPLAY",
-            "fleet.features.jobs.verbs:DISCARD",
-        )
-    },
     commands=(
         Command(
             name="jobs",

@@ -22,6 +22,13 @@ FEATURE = Feature(
         "fleet.features.users.pages_audit:router",
     ),
     templates=__package__,
+    extends={
+        "frame.checklist": ("fleet.features.users.checklist:STEP",),
+        "verbs": (
+            "fleet.features.users.verbs:ROLE",
+            "fleet.features.users.verbs:DELETE",
+        ),
+    },
     nav=(
         NavItem(
             path="/users",
@@ -40,12 +47,6 @@ FEATURE = Feature(
             icon="M6 3h9l4 4v14H6ZM9 10h7M9 14h7M9 18h4",
         ),
     ),
-    extends={
-        "verbs": (
-            "fleet.features.users.verbs:ROLE",
-            "fleet.features.users.verbs:DELETE",
-        )
-    },
     commands=(
         Command(
             name="users",

@@ -19,6 +19,13 @@ FEATURE = Feature(
     routes=("fleet.features.webhooks.inbound.route:router",),
     pages=("fleet.features.webhooks.pages:router",),
     templates=__package__,
+    extends={
+        "frame.checklist": ("fleet.features.webhooks.outbound.checklist:STEP",),
+        "verbs": (
+            "fleet.features.webhooks.verbs.hooks:HOOK",
+            "fleet.features.webhooks.verbs.sources:SOURCE",
+        ),
+    },
     nav=(
         NavItem(
             path="/hooks",
@@ -29,12 +36,6 @@ FEATURE = Feature(
             icon="M9 8a3 3 0 1 1 4.5 2.6L16 15M8.5 12.5 6 17m0 0a3 3 0 1 0 3 3h6m3-5a3 3 0 1 1-2 5",
         ),
     ),
-    extends={
-        "verbs": (
-            "fleet.features.webhooks.verbs.hooks:HOOK",
-            "fleet.features.webhooks.verbs.sources:SOURCE",
-        )
-    },
     commands=(
         Command(
             name="hooks",
