@@ -10,9 +10,11 @@ FEATURE = Feature(
     required_because="Agents act through accounts, and people replace refused credentials here.",
     api=("fleet.features.accounts.api:router",),
     pages=("fleet.features.accounts.pages:router",),
-    extends={"search.sources": ("fleet.features.accounts.search:SOURCE",)},
     templates=__package__,
-    extends={"frame.checklist": ("fleet.features.accounts.checklist:STEP",)},
+    extends={
+        "frame.checklist": ("fleet.features.accounts.checklist:STEP",),
+        "search.sources": ("fleet.features.accounts.search:SOURCE",),
+    },
     nav=(
         NavItem(
             path="/accounts",

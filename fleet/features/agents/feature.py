@@ -29,9 +29,11 @@ FEATURE = Feature(
             order=20,
         ),
     ),
-    extends={"search.sources": ("fleet.features.agents.search:SOURCE", "fleet.features.agents.search:ACTIONS")},
     templates=__package__,
-    extends={"frame.checklist": ("fleet.features.agents.checklist:STEP",)},
+    extends={
+        "frame.checklist": ("fleet.features.agents.checklist:STEP",),
+        "search.sources": ("fleet.features.agents.search:SOURCE", "fleet.features.agents.search:ACTIONS"),
+    },
     nav=(
         NavItem(
             path="/agents",
