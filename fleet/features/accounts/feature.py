@@ -11,6 +11,7 @@ FEATURE = Feature(
     api=("fleet.features.accounts.api:router",),
     pages=("fleet.features.accounts.pages:router",),
     templates=__package__,
+    extends={"overview.health": ("fleet.features.accounts.health:look",)},
     nav=(
         NavItem(
             path="/accounts",

@@ -25,6 +25,7 @@ FEATURE = Feature(
         ),
     ),
     templates=__package__,
+    extends={"overview.health": ("fleet.features.costs.health:look",)},
     nav=(
         NavItem(
             path="/costs",

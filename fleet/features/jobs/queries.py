@@ -39,9 +39,9 @@ class Story:
     choices: Sequence[Choice]
 
 
-def tally_dead(tx: Tx) -> int | None:
-    """Return how many dead letters there are; None for very many."""
-    return lists.count(tx, JobFilter(states=(JobState.DEAD,)))
+def tally_dead(tx: Tx) -> int:
+    """Return how many dead letters there are: the number of pages, API and commands too."""
+    return sum(stats.dead_letters(tx).values())
 
 
 def story(deps: Deps, prefix: str) -> Story:

@@ -19,6 +19,7 @@ FEATURE = Feature(
     routes=("fleet.features.webhooks.inbound.route:router",),
     pages=("fleet.features.webhooks.pages:router",),
     templates=__package__,
+    extends={"overview.health": ("fleet.features.webhooks.health:look",)},
     nav=(
         NavItem(
             path="/hooks",

@@ -233,6 +233,7 @@ document.addEventListener("change", (event) => {
 
 function ready(within) {
   tally(within);
+  freshness.show(within);
   tellTimes(within);
   for (const table of $$(".scroll", within)) if (table.scrollWidth > table.clientWidth && !table.hasAttribute("tabindex")) table.tabIndex = 0;
 }
@@ -253,6 +254,43 @@ function tellTimes(within) {
   }
 }
 setInterval(() => { if (!document.hidden) tellTimes(document); }, 5000);
+
+/* ---- how old the figures are ---- */
+
+// The server says every two seconds how old its figures are. Where it does not, they grow old: no old green stays.
+const OLD_S = 15;
+const SILENT_S = 8;
+const freshness = {
+  ages: {}, since: performance.now(), heardAt: performance.now(), away: "",
+
+  told({ ages, away }) {
+    for (const [name, seconds] of Object.entries(ages)) this.ages[name] = performance.now() - seconds * 1000;
+    this.away = away;
+    this.show(document);
+  },
+
+  show(within) {
+    for (const label of $$("[data-age]", within)) {
+      const seconds = (performance.now() - (this.ages[label.dataset.age] ?? this.since)) / 1000;
+      label.textContent = `${span(seconds)} ago`;
+      label.closest("[data-ages]")?.classList.toggle("old", seconds > OLD_S || Boolean(this.away));
+    }
+  },
+
+  // A page that hears nothing, or of a server that cannot read, says so.
+  judge() {
+    if (document.hidden || !live.source) return;
+    const silent = performance.now() - this.heardAt > SILENT_S * 1000;
+    document.documentElement.classList.toggle("stale", silent || Boolean(this.away));
+    const state = $("#state .state");
+    if (silent && state && !state.classList.contains("unknown")) {
+      state.className = "state unknown";
+      state.textContent = "No connection";
+    }
+    this.show(document);
+  },
+};
+setInterval(() => freshness.judge(), 1000);
 
 /* ---- live ---- */
 
@@ -287,6 +325,7 @@ const live = {
     const source = this.source = new EventSource(`/live?${query}`);
     const hear = (name, heard) => source.addEventListener(name, (event) => {
       if (event.lastEventId) this.last = event.lastEventId;
+      freshness.heardAt = performance.now();
       heard(event.data);
     });
     source.onopen = () => { this.wait = 1000; this.tell("live"); };
@@ -295,6 +334,7 @@ const live = {
       if (source === this.source && source.readyState === EventSource.CLOSED) this.again();
     };
     hear("hello", () => {});
+    hear("fresh", (data) => freshness.told(JSON.parse(data)));
     hear("activity", (html) => this.line(html));
     hear("changed", (data) => this.changed(JSON.parse(data)));
     for (const name of ["frame", "cards"]) hear(name, put);
@@ -372,6 +412,7 @@ function matches(subject, wanted) {
 
 document.addEventListener("visibilitychange", () => {
   if (!document.hidden) {
+    freshness.heardAt = performance.now();
     if (!live.source || live.source.readyState === EventSource.CLOSED) live.open(live.last);
     if (live.dirty.size) live.timer ??= setTimeout(() => live.refresh(), 100);
     clearTimeout(live.hiddenAt);
