@@ -39,11 +39,12 @@ class Filled(BaseModel):
     url: str = Field("", max_length=2000)
     subjects: str = Field("", max_length=5000)
     description: str = Field("", max_length=200)
+    alarm: bool = False
 
     def wanted(self) -> SubscriptionFields:
         """Return them as the commands take them; subjects are separated by lines, commas or blanks."""
         return SubscriptionFields(
-            self.url, tuple(one for one in re.split(r"[\s,]+", self.subjects) if one), self.description
+            self.url, tuple(one for one in re.split(r"[\s,]+", self.subjects) if one), self.description, self.alarm
         )
 
 
@@ -159,7 +160,8 @@ def show(request: Request, deps: TheDeps, hook: Hook, *, state: Maybe[JobState] 
 def edit(request: Request, deps: TheDeps, hook: Hook) -> Response:
     """Show the form of a webhook."""
     found = hooks.get(deps, str(hook))
-    filled = Filled(url=found.url, subjects="\n".join(found.subjects), description=found.description)
+    filled = Filled(url=found.url, subjects="\n".join(found.subjects), description=found.description,
+                    alarm=found.alarm)  # fmt: skip
     return render(request, "webhooks/hook_form.html", hook=found, filled=filled, problem=None)
 
 
