@@ -1,6 +1,6 @@
 """The health of what a fleet needs: its parts, accounts, providers, receivers; and the rules that judge them. Pure.
 
-Features register what can be down as `extends={"overview.health": (look,)}`: `look(deps, tx)` returns a `Condition` for
+Features register what can be down as `extends={"overview.health": (look,)}`: `look(deps, tx)` returns a `PartHealth` for
 each thing. Pages, API and commands show the same conditions; one that is down is a banner on every page and the event
 `alert.down`.
 """
@@ -30,7 +30,7 @@ class Level(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
+class PartHealth:
     """The health of one thing.
 
     Every user who sees the fleet sees it, so it contains no address and no secret. `cause` says why the thing is down
@@ -57,7 +57,7 @@ class Condition:
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class CallEvidence:
     """The results of the newest calls to one thing. `in_a_row`: failures since the last success."""
 
     lately: int

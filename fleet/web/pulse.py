@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from fleet.core.db import Tx
 from fleet.engine import controls, registry
 from fleet.engine.controls import Hold
-from fleet.engine.health import Condition
+from fleet.engine.health import PartHealth
 
 BANNERS = "frame.banners"
 """Features register `banners(deps)` here: the things that are down, for a banner on every page."""
@@ -26,7 +26,7 @@ class Pulse:
     """
 
     holds: Sequence[Hold] = ()
-    outages: Sequence[Condition] = ()
+    outages: Sequence[PartHealth] = ()
     tallies: Mapping[str, int | None] = field(default_factory=dict)
     problem: str = ""
 
@@ -65,7 +65,7 @@ class Pulse:
                 return f"{next(one.name for one in self.outages if one.key in _NOTHING_RUNS)} down: nothing runs"
             case "impaired":
                 down = self.outages[0].name if len(self.outages) == 1 else f"{len(self.outages)} things"
-                return f"Running, but {down} down"
+                return f"Running, {down} down"
             case "running" if some:
                 return f"{some} pause{'s' if some > 1 else ''}"
         return self.state.capitalize()
@@ -83,7 +83,7 @@ class Pulse:
         return [hold for hold in self.holds if hold.scope == "fleet"]
 
 
-def read(tx: Tx, outages: Sequence[Condition] = ()) -> Pulse:
+def read(tx: Tx, outages: Sequence[PartHealth] = ()) -> Pulse:
     """Return the state of the fleet, and how much waits."""
     items = [item for item in registry.current().nav if item.tally is not None]
     return Pulse(controls.in_force(tx), outages, {item.path: registry.load(item.tally)(tx) for item in items})

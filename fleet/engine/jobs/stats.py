@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from fleet.accounts.models import SETTINGS_ACCOUNT, key_of
 from fleet.core.db import Tx
 from fleet.engine import registry
-from fleet.engine.health import LATELY, WINDOW, Evidence, Rate, Rates
+from fleet.engine.health import LATELY, WINDOW, CallEvidence, Rate, Rates
 
 _LIVE = """
 SELECT kind, state, count(*) FROM jobs WHERE state IN ('ready', 'unknown') GROUP BY kind, state
@@ -160,7 +160,7 @@ def lateness_s(tx: Tx, *, limit: int = 960) -> list[float]:
     return found[::-1]
 
 
-def failed_calls(tx: Tx) -> dict[uuid.UUID, Evidence]:
+def failed_calls(tx: Tx) -> dict[uuid.UUID, CallEvidence]:
     """Return the evidence on accounts at which attempts or ticks failed within an hour.
 
     Only failures of the outside system itself count: a model, a webhook or a rule that refuses is no trouble of an
@@ -174,7 +174,7 @@ def failed_calls(tx: Tx) -> dict[uuid.UUID, Evidence]:
         "on_surface": sorted(registry.current().kinds(lambda job: job.uses_surface)),
     }
     return {
-        row.account_id: Evidence(
+        row.account_id: CallEvidence(
             row.lately, row.in_a_row, row.since, row.last_at, row.ok_at, row.why or "no answer"
         )
         for row in tx.execute(sa.text(_FAILED_CALLS), asked)

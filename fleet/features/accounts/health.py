@@ -17,7 +17,7 @@ from fleet.core.masking import mask
 from fleet.engine import controls
 from fleet.engine.controls import Hold
 from fleet.engine.deps import Deps
-from fleet.engine.health import LATELY, Condition, Evidence, Level
+from fleet.engine.health import LATELY, PartHealth, CallEvidence, Level
 from fleet.engine.jobs import stats
 from fleet.features.accounts.queries import access_of
 
@@ -32,11 +32,11 @@ class Facts:
     hold: Hold | None = None
     lost: str = ""
     """Why its credentials cannot be opened."""
-    evidence: Evidence | None = None
+    evidence: CallEvidence | None = None
     sent_at: datetime | None = None
 
 
-def look(deps: Deps, tx: Tx) -> Iterator[Condition]:
+def look(deps: Deps, tx: Tx) -> Iterator[PartHealth]:
     """Return the health of every account."""
     now, failed, holds = tx.now(), stats.failed_calls(tx), controls.in_force(tx)
     rows = service.listed(tx)
@@ -52,25 +52,25 @@ def name_of(row: AccountRow) -> str:
     return f"Surface {row.adapter}" if row.id == SETTINGS_ACCOUNT else f"Account {row.name}"
 
 
-def condition(key: str, name: str, facts: Facts, now: datetime, *, href: str = "/accounts") -> Condition:
+def condition(key: str, name: str, facts: Facts, now: datetime, *, href: str = "/accounts") -> PartHealth:
     """Return the health of an account. Pure."""
     down: Mapping[str, str] = {"effect": _EFFECT, "href": href}
     hold, evidence = facts.hold, facts.evidence
     if hold is not None and hold.set_by in _BY_ITSELF:
         why = _short(hold.reason or hold.words())
-        return Condition(key, name, Level.BAD, why, hold.set_at, why, **down)
+        return PartHealth(key, name, Level.BAD, why, hold.set_at, why, **down)
     if hold is not None:
-        return Condition(key, name, Level.WARN, hold.words(), href=href)
+        return PartHealth(key, name, Level.WARN, hold.words(), href=href)
     if facts.lost:
-        return Condition(key, name, Level.BAD, _short(facts.lost), None, _short(facts.lost), **down)
+        return PartHealth(key, name, Level.BAD, _short(facts.lost), None, _short(facts.lost), **down)
     level = Level.OK if evidence is None else evidence.level(now)
     if evidence is not None and level is not Level.OK:
         tries = f"{evidence.lately} tries failed lately" if evidence.lately else "it failed when it was last called"
         why = _short(evidence.why)
-        return Condition(key, name, level, f"{tries}: {why}", evidence.since, why, **down)
+        return PartHealth(key, name, level, f"{tries}: {why}", evidence.since, why, **down)
     is_silent = facts.sent_at is None or now - facts.sent_at > LATELY
     sent = "nothing was sent yet" if facts.sent_at is None else f"last write {_ago(now, facts.sent_at)}"
-    return Condition(key, name, Level.UNKNOWN if is_silent else Level.OK, sent, href=href)
+    return PartHealth(key, name, Level.UNKNOWN if is_silent else Level.OK, sent, href=href)
 
 
 def _hold_on(row: AccountRow, holds: list[Hold]) -> Hold | None:
@@ -79,7 +79,7 @@ def _hold_on(row: AccountRow, holds: list[Hold]) -> Hold | None:
 
 
 def _short(why: str) -> str:
-    return text.cut(text.clean(mask(why)), 120)
+    return text.cut(text.clean(mask(why)), 120).rstrip(". ")
 
 
 def _ago(now: datetime, moment: datetime) -> str:

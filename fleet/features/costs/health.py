@@ -8,7 +8,7 @@ from datetime import datetime
 from fleet.core import text
 from fleet.core.db import Tx
 from fleet.engine.deps import Deps
-from fleet.engine.health import LATELY, WINDOW, Condition, Evidence, Level
+from fleet.engine.health import LATELY, WINDOW, PartHealth, CallEvidence, Level
 from fleet.llm.base import CallOutcome
 from fleet.spending import queries
 from fleet.spending.queries import RecentCalls
@@ -22,13 +22,13 @@ _WHY = {
 }
 
 
-def look(_: Deps, tx: Tx) -> Iterator[Condition]:
+def look(_: Deps, tx: Tx) -> Iterator[PartHealth]:
     """Return the health of every provider that was called within an hour."""
     now = tx.now()
     return (condition(one, now) for one in queries.recent(tx, since=now - WINDOW, lately=now - LATELY))
 
 
-def condition(one: RecentCalls, now: datetime) -> Condition:
+def condition(one: RecentCalls, now: datetime) -> PartHealth:
     """Return the health of a provider. Pure."""
     key, name = f"provider:{one.provider}", f"Provider {one.provider}"
     evidence = evidence_of(one)
@@ -38,13 +38,13 @@ def condition(one: RecentCalls, now: datetime) -> Condition:
     words = f"{one.latency_ms / 1000:.1f} s a call, {one.failed / one.calls:.0%} failed; last {last}"
     if evidence is not None and level is not Level.OK:
         why = evidence.why
-        return Condition(key, name, level, f"{words}: {why}", evidence.since, why, _EFFECT, "/costs")
-    return Condition(key, name, Level.UNKNOWN if now - one.last_at > LATELY else level, words, href="/costs")
+        return PartHealth(key, name, level, f"{words}: {why}", evidence.since, why, _EFFECT, "/costs")
+    return PartHealth(key, name, Level.UNKNOWN if now - one.last_at > LATELY else level, words, href="/costs")
 
 
-def evidence_of(one: RecentCalls) -> Evidence | None:
+def evidence_of(one: RecentCalls) -> CallEvidence | None:
     """Return the failures that speak against a provider; None without any."""
     if one.failing_since is None or one.failed_at is None:
         return None
     why = _WHY.get(CallOutcome(one.last_failure), "it fails") if one.last_failure else "it fails"
-    return Evidence(one.failed_lately, one.in_a_row, one.failing_since, one.failed_at, one.ok_at, why)
+    return CallEvidence(one.failed_lately, one.in_a_row, one.failing_since, one.failed_at, one.ok_at, why)

@@ -36,7 +36,7 @@ class RatesOut(BaseModel):
     ticks_hour: RateOut
 
 
-class ConditionOut(BaseModel):
+class PartOut(BaseModel):
     """The health of one thing that the fleet needs."""
 
     key: str
@@ -59,7 +59,7 @@ class StatusOut(BaseModel):
     holds: list[HoldOut]
     kill_switch: bool = Field(description="whether it is on")
     rates: RatesOut
-    health: list[ConditionOut] = Field(description="parts of the fleet, accounts, model providers and receivers")
+    health: list[PartOut] = Field(description="parts of the fleet, accounts, model providers and receivers")
     queues: dict[str, int] | None = Field(description="messages that wait; null while the broker cannot be asked")
     broker_problem: Said | None
     oldest_tick_s: float | None
@@ -81,7 +81,7 @@ def status(deps: TheDeps) -> StatusOut:
         by_status[AgentStatus(name)] += number
     return taken(
         StatusOut, found, rates=_rates(found.health.rates),
-        health=[taken(ConditionOut, one) for one in found.health.conditions], agents=dict(by_status),
+        health=[taken(PartOut, one) for one in found.health.conditions], agents=dict(by_status),
         agents_by_persona=_nested(found.agents), jobs=_nested(found.jobs),
         holds=views(deps, found.holds), kill_switch=any(one.hold == "kill" for one in found.holds),
         tempo=deps.settings.tempo, dry_run=deps.settings.dry_run, gallery_url=deps.settings.gallery_url,

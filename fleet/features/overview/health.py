@@ -13,7 +13,7 @@ from typing import Any
 from fleet.core import queue, text
 from fleet.core.errors import FleetError
 from fleet.engine.deps import Deps
-from fleet.engine.health import Condition, Level
+from fleet.engine.health import PartHealth, Level
 
 _LATE_S, _TOO_LATE_S = 10.0, 60.0  # beat dispatches every second
 _QUIET_S, _SILENT_S = 15.0, 30.0  # beat has the fleet swept every five seconds
@@ -55,9 +55,11 @@ def ask(deps: Deps, app: Any, *, within_s: float, unanswered: int = 0) -> Broker
         return BrokerAnswers(problem=error.message)
 
 
-def parts(asked: BrokerAnswers, signs: Signs, took_ms: float) -> tuple[Condition, ...]:
+def parts(asked: BrokerAnswers, signs: Signs, took_ms: float) -> tuple[PartHealth, ...]:
     """Return the health of the four parts; `took_ms` is how long the database took to answer."""
-    database = Condition("postgres", "Postgres", Level.OK, f"answers in {'a moment' if took_ms < 50 else _ms(took_ms)}")
+    database = PartHealth(
+        "postgres", "Postgres", Level.OK, f"answers in {'a moment' if took_ms < 50 else _ms(took_ms)}"
+    )
     return database, broker(asked), workers(asked), beat(asked, signs)
 
 
@@ -65,34 +67,36 @@ def _ms(took_ms: float) -> str:
     return f"about {round(took_ms, -1):.0f} ms"
 
 
-def broker(asked: BrokerAnswers) -> Condition:
+def broker(asked: BrokerAnswers) -> PartHealth:
     """Return the health of the broker."""
     if asked.problem:
-        return Condition("broker", "Broker", Level.BAD, asked.problem, cause=asked.problem, effect=_NOTHING_RUNS)
+        return PartHealth(
+            "broker", "Broker", Level.BAD, asked.problem, cause=asked.problem.rstrip("."), effect=_NOTHING_RUNS
+        )
     if asked.depths is None:
-        return Condition("broker", "Broker", Level.UNKNOWN, "is being asked")
+        return PartHealth("broker", "Broker", Level.UNKNOWN, "is being asked")
     waiting = sum(asked.depths.values())
-    return Condition("broker", "Broker", Level.OK, f"{waiting:,} messages wait" if waiting else "no message waits")
+    return PartHealth("broker", "Broker", Level.OK, f"{waiting:,} messages wait" if waiting else "no message waits")
 
 
-def workers(asked: BrokerAnswers) -> Condition:
+def workers(asked: BrokerAnswers) -> PartHealth:
     """Return the health of the workers: down after two pings that none has answered."""
     if asked.problem or asked.workers is None:
         words = "cannot be asked without the broker" if asked.problem else "are being asked"
-        return Condition("workers", "Workers", Level.UNKNOWN, words)
+        return PartHealth("workers", "Workers", Level.UNKNOWN, words)
     if not asked.workers:
         words = "none answers; start one with “fleet worker”"
         level = Level.BAD if asked.unanswered > 1 else Level.WARN
-        return Condition("workers", "Workers", level, words, cause="no worker answers", effect=_NOTHING_RUNS)
+        return PartHealth("workers", "Workers", level, words, cause="no worker answers", effect=_NOTHING_RUNS)
     names = ", ".join(asked.workers[:4]) + ("" if len(asked.workers) <= 4 else f" and {len(asked.workers) - 4} more")
-    return Condition("workers", "Workers", Level.OK, f"{len(asked.workers)}: {names}")
+    return PartHealth("workers", "Workers", Level.OK, f"{len(asked.workers)}: {names}")
 
 
-def beat(asked: BrokerAnswers, signs: Signs) -> Condition:
+def beat(asked: BrokerAnswers, signs: Signs) -> PartHealth:
     """Return the health of beat, from what it makes workers do: sweep the fleet, and wake agents that are due."""
 
-    def found(level: Level, words: str) -> Condition:
-        return Condition("beat", "Beat", level, words, cause=words, effect="No agent wakes meanwhile.")
+    def found(level: Level, words: str) -> PartHealth:
+        return PartHealth("beat", "Beat", level, words, cause=words, effect="No agent wakes meanwhile.")
 
     if asked.problem or not asked.workers:
         return found(Level.UNKNOWN, "shows in what workers do, and none answers")

@@ -16,7 +16,7 @@ from fleet.core import events, text
 from fleet.core.db import Tx
 from fleet.engine import registry
 from fleet.engine.deps import Deps
-from fleet.engine.health import Condition
+from fleet.engine.health import PartHealth
 from fleet.features.overview.models import HeartbeatRow, OutageRow
 
 POINT = "overview.health"
@@ -25,7 +25,7 @@ SWEEP = "sweep"
 _RECORDING = 0x6F757461676573  # "outages": any constant works, as long as all sweeps use the same
 
 
-def conditions(deps: Deps, tx: Tx) -> list[Condition]:
+def conditions(deps: Deps, tx: Tx) -> list[PartHealth]:
     """Return the health of everything that features registered. What is down has the beginning that was recorded."""
     since = dict(tx.execute(sa.select(OutageRow.key, OutageRow.since)).tuples().all())
     found = [one for look in registry.current().extensions(POINT) for one in look(deps, tx)]
@@ -68,7 +68,7 @@ def _record(deps: Deps, tx: Tx) -> None:
         )  # fmt: skip
 
 
-def _tell_down(tx: Tx, one: Condition, since: datetime) -> None:
+def _tell_down(tx: Tx, one: PartHealth, since: datetime) -> None:
     events.emit(
         tx, "alert.down", thing=one.name, key=one.key, why=one.cause, effect=one.effect, since=since.isoformat(),
         page=one.href,

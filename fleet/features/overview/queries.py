@@ -18,7 +18,7 @@ from fleet.engine.jobs import ledger as service
 from fleet.engine.jobs import stats
 from fleet.engine.jobs.states import JobState
 from fleet.features.overview.hours import HOUR, Hours, Sparing, floor
-from fleet.features.overview.watch import Health
+from fleet.features.overview.watch import HealthReading
 from fleet.spending import ledger
 from fleet.spending import queries as spending
 from fleet.spending.budgets import ALL, Budget, Period, Scope, begins, forecast
@@ -69,7 +69,7 @@ class Overview:
     spent_today: int
     forecast: int
     budget: Budget | None
-    health: Health
+    health: HealthReading
 
     @property
     def today(self) -> Sequence[Hour]:
@@ -91,7 +91,7 @@ class Watch:
         self._spent = Hours(spending.spent_since)
         self._agents: Sparing[Mapping[str, int]] = Sparing()
 
-    def look(self, health: Health) -> Overview:
+    def look(self, health: HealthReading) -> Overview:
         """Return the overview, with the health of everything as it was read last. Raises Unavailable."""
         waiting = shared_pulse(self._deps).get()
         if waiting.problem:

@@ -13,7 +13,7 @@ from fleet.engine.deps import Deps
 from fleet.engine.jobs import ledger, stats, ticks
 from fleet.engine.jobs.states import JobState
 from fleet.features.overview import watch
-from fleet.features.overview.watch import Health
+from fleet.features.overview.watch import HealthReading
 
 _PATIENCE_S = 1.5
 """How long a process that has just started waits for broker and workers."""
@@ -38,7 +38,7 @@ class FleetStatus:
     most_overdue_agent_s: float | None
     in_flight: int
     unknown: int
-    health: Health
+    health: HealthReading
     totals: Mapping[str, int] = field(default_factory=dict)
 
 

@@ -16,7 +16,7 @@ from fleet.core.db import Tx
 from fleet.engine import controls
 from fleet.engine.agents import queries
 from fleet.engine.deps import Deps
-from fleet.engine.health import Condition, Rates
+from fleet.engine.health import PartHealth, Rates
 from fleet.engine.jobs import stats
 from fleet.features.overview import health, outages
 from fleet.features.overview.health import BrokerAnswers, Signs
@@ -29,14 +29,14 @@ _SILENT_S = 6.0  # an answer takes a little longer than a ping
 
 
 @dataclass(frozen=True, slots=True)
-class Health:
+class HealthReading:
     """The health of everything at one moment, the parts of every fleet first."""
 
-    conditions: Sequence[Condition]
+    conditions: Sequence[PartHealth]
     rates: Rates
 
     @property
-    def down(self) -> list[Condition]:
+    def down(self) -> list[PartHealth]:
         """The things that do not work, those first without which nothing runs."""
         return [one for one in self.conditions if one.is_down]
 
@@ -48,12 +48,12 @@ class HealthWatch:
         self._deps = deps
         self._app: Any = None
         self._broker = Background(self._ask, every_s=_ASKED_S)
-        self._features: Sparing[list[Condition]] = Sparing()
+        self._features: Sparing[list[PartHealth]] = Sparing()
         self._rates: Sparing[Rates] = Sparing()
         self._began: dict[str, datetime] = {}
         self._reading = Cached(self._read)
 
-    def get(self) -> Health:
+    def get(self) -> HealthReading:
         """Return the health, at most two seconds old, and ask broker and workers for the next time.
 
         Raises Unavailable while the database is away.
@@ -61,7 +61,7 @@ class HealthWatch:
         self._broker.refresh()
         return self._reading.get()
 
-    def asked(self, *, within_s: float) -> Health:
+    def asked(self, *, within_s: float) -> HealthReading:
         """Return the health with an answer of broker and workers, for which a new process waits so long."""
         self._broker.refresh()
         if self._broker.last is None and self._broker.wait(within_s):
@@ -89,7 +89,7 @@ class HealthWatch:
             return BrokerAnswers(problem="The broker does not answer."), silent_s
         return last, age_s
 
-    def _read(self) -> Health:
+    def _read(self) -> HealthReading:
         asked, _ = self._answers()
         with self._deps.db.transaction() as tx:
             began_s = clock.monotonic_s()
@@ -99,14 +99,14 @@ class HealthWatch:
             own = [self._since(one, now, signs) for one in health.parts(asked, signs, took_ms)]
             found = self._features.get(lambda: outages.conditions(self._deps, tx))
             rates = self._rates.get(lambda: stats.rates(tx))
-        return Health((*own, *found), rates)
+        return HealthReading((*own, *found), rates)
 
     def ages(self) -> Mapping[str, float]:
         """Return the ages in seconds of what `get` returned last, by what it is."""
         asked_s, features_s = self._answers()[1], self._features.age_s
         return {"broker": asked_s, "workers": asked_s, "things": features_s, "failures": self._rates.age_s}
 
-    def _since(self, one: Condition, now: datetime, signs: Signs) -> Condition:
+    def _since(self, one: PartHealth, now: datetime, signs: Signs) -> PartHealth:
         """Date the outage of a part: from the last sign of life, or from when this process saw it first."""
         if not one.is_down:
             self._began.pop(one.key, None)
@@ -125,6 +125,6 @@ def of(deps: Deps) -> HealthWatch:
     return deps.part("overview.health", HealthWatch)
 
 
-def banners(deps: Deps) -> Sequence[Condition]:
+def banners(deps: Deps) -> Sequence[PartHealth]:
     """Return what is down, for the banners of every page (`frame.banners`)."""
     return of(deps).get().down

@@ -20,7 +20,7 @@ FEATURE = Feature(
     pages=("fleet.features.webhooks.pages:router",),
     templates=__package__,
     extends={
-        "overview.health": ("fleet.features.webhooks.health:look",),
+        "overview.health": ("fleet.features.webhooks.outbound.health:look",),
         "dispatch.every_second": ("fleet.features.webhooks.outbound.alarms:add",),
     },
     nav=(

@@ -15,7 +15,7 @@ from fleet.accounts.models import SETTINGS_ACCOUNT
 from fleet.adapters import base
 from fleet.core import events, ids
 from fleet.engine.attempts.perform import perform
-from fleet.engine.health import Condition, Level
+from fleet.engine.health import PartHealth, Level
 from fleet.engine.jobs import ledger, stats
 from fleet.engine.jobs.ledger import NewJob
 from fleet.engine.sweep import sweep
@@ -163,7 +163,7 @@ def end_attempts(fleet: Fleet, agent: uuid.UUID, outcomes: Sequence[str], *, at:
         )  # fmt: skip
 
 
-def seen(fleet: Fleet) -> dict[str, Condition]:
+def seen(fleet: Fleet) -> dict[str, PartHealth]:
     """Return what a new process sees, by name."""
     return {one.name: one for one in HealthWatch(fleet.deps).get().conditions}
 
@@ -233,7 +233,7 @@ def test_what_is_down_is_a_banner_on_every_page(web: Web) -> None:
     for path in ("/", "/jobs", "/agents"):
         page = ana.get(path).text
         assert "<b>Surface floimg is down</b>" in page
-        assert "Running, but Surface floimg down" in page
+        assert "Running, Surface floimg down" in page
     status = web.program("viewer").get("/api/v1/status").json()
     (down,) = [one for one in status["health"] if one["level"] == "bad"]
     assert (down["name"], down["cause"]) == ("Surface floimg", "the gallery answered 503")

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from fleet.core.db import Tx
 from fleet.engine.deps import Deps
-from fleet.engine.health import Condition, Level
+from fleet.engine.health import PartHealth, Level
 from fleet.features.webhooks.outbound import answers, subscriptions
 from fleet.features.webhooks.outbound.subscriptions import Subscription
 
@@ -17,17 +17,17 @@ _CAUSE = "its receiver does not take what it is sent"
 _EFFECT = "It hears of nothing meanwhile; its events wait."
 
 
-def look(_: Deps, tx: Tx) -> Iterator[Condition]:
+def look(_: Deps, tx: Tx) -> Iterator[PartHealth]:
     """Return the health of every webhook that is on."""
     return (condition(one) for one in subscriptions.listed(tx) if one.active)
 
 
-def condition(one: Subscription) -> Condition:
+def condition(one: Subscription) -> PartHealth:
     """Return the health of a receiver. Pure."""
     key, name, href = f"receiver:{one.id}", f"Webhook {str(one.id)[:8]}", f"/hooks/{one.id}"
     if one.failures >= answers.PATIENCE:
         words = f"{one.failures} deliveries failed in a row"
-        return Condition(key, name, Level.BAD, words, one.failing_since, _CAUSE, _EFFECT, href)
+        return PartHealth(key, name, Level.BAD, words, one.failing_since, _CAUSE, _EFFECT, href)
     if one.failures:
-        return Condition(key, name, Level.WARN, f"{one.failures} failed in a row", href=href)
-    return Condition(key, name, Level.OK, "takes what it is sent", href=href)
+        return PartHealth(key, name, Level.WARN, f"{one.failures} failed in a row", href=href)
+    return PartHealth(key, name, Level.OK, "takes what it is sent", href=href)
