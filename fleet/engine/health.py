@@ -1,7 +1,7 @@
 """The health of what a fleet needs: its parts, accounts, providers, receivers; and the rules that judge them. Pure.
 
-Features register what can be down as `extends={"overview.health": (look,)}`: `look(deps, tx)` returns a `PartHealth` for
-each thing. Pages, API and commands show the same conditions; one that is down is a banner on every page and the event
+Features register what can be down as `extends={"overview.health": (look,)}`: `look(deps, tx)` returns a `PartHealth`
+for each thing. Pages, API and commands show the same ones; one that is down is a banner on every page and the event
 `alert.down`.
 """
 

@@ -17,7 +17,7 @@ from fleet.core.masking import mask
 from fleet.engine import controls
 from fleet.engine.controls import Hold
 from fleet.engine.deps import Deps
-from fleet.engine.health import LATELY, PartHealth, CallEvidence, Level
+from fleet.engine.health import LATELY, CallEvidence, Level, PartHealth
 from fleet.engine.jobs import stats
 from fleet.features.accounts.queries import access_of
 

@@ -15,7 +15,7 @@ from fleet.accounts.models import SETTINGS_ACCOUNT
 from fleet.adapters import base
 from fleet.core import events, ids
 from fleet.engine.attempts.perform import perform
-from fleet.engine.health import PartHealth, Level
+from fleet.engine.health import Level, PartHealth
 from fleet.engine.jobs import ledger, stats
 from fleet.engine.jobs.ledger import NewJob
 from fleet.engine.sweep import sweep
