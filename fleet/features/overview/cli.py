@@ -51,7 +51,7 @@ def status(door: Door, /, *, as_json: bool) -> None:
 
 def _outage(one: Answer) -> Text:
     since = f" since {render.when(one['since'])}" if one["since"] else ""
-    return render.words(f"{one['name']} is down{since}: {one['cause']}. {one['effect']}", "bold red")
+    return render.words(f"{one['name']} down{since}: {one['cause']}. {one['effect']}", "bold red")
 
 
 def _components(health: list[Answer]) -> Table:

@@ -260,8 +260,9 @@ setInterval(() => { if (!document.hidden) tellTimes(document); }, 5000);
 // The server says every two seconds how old its figures are. Where it does not, they grow old: no old green stays.
 const OLD_S = 15;
 const SILENT_S = 8;
+const LOST_S = 2;
 const freshness = {
-  ages: {}, since: performance.now(), heardAt: performance.now(), away: "",
+  ages: {}, since: performance.now(), heardAt: performance.now(), lostAt: null, away: "", before: null,
 
   told({ ages, away }) {
     for (const [name, seconds] of Object.entries(ages)) this.ages[name] = performance.now() - seconds * 1000;
@@ -280,12 +281,17 @@ const freshness = {
   // A page that hears nothing, or of a server that cannot read, says so.
   judge() {
     if (document.hidden || !live.source) return;
-    const silent = performance.now() - this.heardAt > SILENT_S * 1000;
+    const now = performance.now();
+    const silent = now - this.heardAt > SILENT_S * 1000 || (this.lostAt !== null && now - this.lostAt > LOST_S * 1000);
     document.documentElement.classList.toggle("stale", silent || Boolean(this.away));
     const state = $("#state .state");
-    if (silent && state && !state.classList.contains("unknown")) {
+    if (silent && state && !this.before) {
+      this.before = state.cloneNode(true);
       state.className = "state unknown";
       state.textContent = "No connection";
+    } else if (!silent && this.before) { // the server sends the state again only when it has changed
+      if (state?.textContent === "No connection") state.replaceWith(this.before);
+      this.before = null;
     }
     this.show(document);
   },
@@ -328,9 +334,10 @@ const live = {
       freshness.heardAt = performance.now();
       heard(event.data);
     });
-    source.onopen = () => { this.wait = 1000; this.tell("live"); };
+    source.onopen = () => { this.wait = 1000; freshness.lostAt = null; this.tell("live"); };
     source.onerror = () => {
       this.tell("lost");
+      freshness.lostAt ??= performance.now();
       if (source === this.source && source.readyState === EventSource.CLOSED) this.again();
     };
     hear("hello", () => {});
@@ -413,6 +420,7 @@ function matches(subject, wanted) {
 document.addEventListener("visibilitychange", () => {
   if (!document.hidden) {
     freshness.heardAt = performance.now();
+    freshness.lostAt = null;
     if (!live.source || live.source.readyState === EventSource.CLOSED) live.open(live.last);
     if (live.dirty.size) live.timer ??= setTimeout(() => live.refresh(), 100);
     clearTimeout(live.hiddenAt);

@@ -232,7 +232,7 @@ def test_what_is_down_is_a_banner_on_every_page(web: Web) -> None:
     web.app.state.stats.forget()
     for path in ("/", "/jobs", "/agents"):
         page = ana.get(path).text
-        assert "<b>Surface floimg is down</b>" in page
+        assert "<b>Surface floimg down</b>" in page
         assert "Running, Surface floimg down" in page
     status = web.program("viewer").get("/api/v1/status").json()
     (down,) = [one for one in status["health"] if one["level"] == "bad"]
