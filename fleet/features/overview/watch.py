@@ -74,8 +74,11 @@ class HealthWatch:
         self._features = Sparing()
 
     def _ask(self) -> BrokerAnswers:
+        url = self._deps.settings.broker_url
+        if not url or url.startswith("memory:"):  # in this process: there is nobody to ask
+            return BrokerAnswers()
         if self._app is None:
-            self._app = queue.make_app(self._deps.settings.broker_url)
+            self._app = queue.make_app(url)
         before = self._broker.last
         if before is None:  # somebody may wait for the first answer
             return health.ask(self._deps, self._app, within_s=_FIRST_PING_S)
