@@ -72,7 +72,7 @@ class CallEvidence:
     why: str
 
     def level(self, now: datetime) -> Level:
-        """Return the health that follows: down after some failures in a row, worse for wear after some lately."""
+        """Return the health that follows: down after some failures in a row, in trouble after some lately."""
         is_row = self.in_a_row >= FAILURES_IN_A_ROW and now - self.since >= SHORTEST
         if is_row and now - self.last_at <= WINDOW:
             return Level.BAD
@@ -94,7 +94,7 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Attempts and ticks that ended within `LATELY` and within an hour."""
+    """Attempts that began, and ticks that ended, within `LATELY` and within an hour."""
 
     attempts: Rate
     attempts_hour: Rate

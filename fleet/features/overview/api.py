@@ -28,7 +28,7 @@ class RateOut(BaseModel):
 
 
 class RatesOut(BaseModel):
-    """Attempts and ticks that ended within five minutes and within an hour."""
+    """Attempts that began, and ticks that ended, within five minutes and within an hour."""
 
     attempts: RateOut
     attempts_hour: RateOut

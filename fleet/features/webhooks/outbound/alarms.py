@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from fleet.core import events, logs
 from fleet.core.db import Tx
+from fleet.core.db.sql import Statement
 from fleet.core.errors import Conflict
 from fleet.engine.deps import Deps
 from fleet.engine.events import positions
@@ -21,6 +22,7 @@ from fleet.features.webhooks.outbound import delivery, subscriptions
 from fleet.features.webhooks.outbound.positions import ALARMS
 from fleet.features.webhooks.outbound.subscriptions import ALARM_SUBJECTS
 
+_ANY_MARKED = Statement(sa.select(SubscriptionRow.id).where(SubscriptionRow.active, SubscriptionRow.alarm).limit(1))
 _MOST_READ = 500
 log = logs.get(__name__)
 
@@ -36,7 +38,7 @@ def begin(tx: Tx, subscription_id: uuid.UUID) -> None:
 def add(deps: Deps) -> int:
     """Add a job for each new alarm and each webhook that is marked; return how many."""
     with deps.db.transaction() as tx:
-        if not tx.scalar(sa.select(sa.exists().where(SubscriptionRow.active, SubscriptionRow.alarm))):
+        if tx.run(_ANY_MARKED).fetchone() is None:
             return 0
         try:
             deliverer = delivery.agent_id(tx)
