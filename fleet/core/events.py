@@ -105,7 +105,7 @@ def read_after(tx: Tx, position: Position, *, only: Sequence[str] = (), but: Seq
 
 def poll(db: Database, position: Position, *, but: Sequence[str] = (), limit: int = 500) -> list[Event]:
     """Return what `read_after` does, in one round trip: for readers that ask again and again. Raises Unavailable."""
-    rows = db.run(_following(tuple(but)), txid=position.txid, id=position.id, limit=limit)
+    rows = db.run(_following((), tuple(but)), txid=position.txid, id=position.id, limit=limit)
     return [_event(row) for row in rows]
 
 

@@ -310,7 +310,7 @@ def test_a_slow_broker_delays_no_page_and_is_down_in_the_end(fleet: Fleet, monke
         release.wait(WITHIN_S)
         return BrokerAnswers({}, ["w1@host"])
 
-    monkeypatch.setattr(watch.health, "ask", ask)
+    monkeypatch.setattr(HealthWatch, "_ask", ask)
     monkeypatch.setattr(watch, "_ASKED_S", 3600.0)
     kept = HealthWatch(fleet.deps)
 
