@@ -11,7 +11,11 @@ FEATURE = Feature(
     api=("fleet.features.accounts.api:router",),
     pages=("fleet.features.accounts.pages:router",),
     templates=__package__,
-    extends={"overview.health": ("fleet.features.accounts.health:look",)},
+    extends={
+        "overview.health": ("fleet.features.accounts.health:look",),
+        "frame.checklist": ("fleet.features.accounts.checklist:STEP",),
+        "search.sources": ("fleet.features.accounts.search:SOURCE",),
+    },
     nav=(
         NavItem(
             path="/accounts",

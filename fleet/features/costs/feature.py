@@ -25,7 +25,10 @@ FEATURE = Feature(
         ),
     ),
     templates=__package__,
-    extends={"overview.health": ("fleet.features.costs.health:look",)},
+    extends={
+        "frame.checklist": ("fleet.features.costs.checklist:STEP",),
+        "overview.health": ("fleet.features.costs.health:look",),
+    },
     nav=(
         NavItem(
             path="/costs",

@@ -20,6 +20,7 @@ FEATURE = Feature(
     pages=("fleet.features.webhooks.pages:router",),
     templates=__package__,
     extends={
+        "frame.checklist": ("fleet.features.webhooks.outbound.checklist:STEP",),
         "overview.health": ("fleet.features.webhooks.outbound.health:look",),
         "dispatch.every_second": ("fleet.features.webhooks.outbound.alarms:add",),
     },
