@@ -71,7 +71,7 @@ class HealthWatch:
     def forget(self) -> None:
         """Read again at the next request."""
         self._reading.forget()
-        self._features = Sparing()
+        self._features, self._rates = Sparing(), Sparing()
 
     def _ask(self) -> BrokerAnswers:
         url = self._deps.settings.broker_url
