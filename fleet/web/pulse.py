@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from fleet.core.db import Tx
 from fleet.engine import controls, registry
 from fleet.engine.controls import Hold
-from fleet.engine.health import PartHealth
+from fleet.engine.points.health import PartHealth
 
 BANNERS = "frame.banners"
 """Features register `banners(deps)` here: the things that are down, for a banner on every page."""

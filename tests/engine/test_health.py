@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleet.engine.controls import BUDGET, REFUSED, Hold
-from fleet.engine.health import FAILURES_IN_A_ROW, SHORTEST, WINDOW, CallEvidence, Level, Rate, Rates
+from fleet.engine.points.health import FAILURES_IN_A_ROW, SHORTEST, WINDOW, CallEvidence, Level, Rate, Rates
 from fleet.features.accounts.health import Facts, condition
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)

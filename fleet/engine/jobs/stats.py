@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from fleet.accounts.models import SETTINGS_ACCOUNT, key_of
 from fleet.core.db import Tx
 from fleet.engine import registry
-from fleet.engine.health import LATELY, WINDOW, CallEvidence, Rate, Rates
+from fleet.engine.points.health import LATELY, WINDOW, CallEvidence, Rate, Rates
 
 _LIVE = """
 SELECT kind, state, count(*) FROM jobs WHERE state IN ('ready', 'unknown') GROUP BY kind, state

@@ -17,8 +17,8 @@ from fleet.core.masking import mask
 from fleet.engine import controls
 from fleet.engine.controls import Hold
 from fleet.engine.deps import Deps
-from fleet.engine.health import LATELY, CallEvidence, Level, PartHealth
 from fleet.engine.jobs import stats
+from fleet.engine.points.health import LATELY, CallEvidence, Level, PartHealth
 from fleet.features.accounts.queries import access_of
 
 _EFFECT = "Its agents neither read nor write there meanwhile; their jobs wait."

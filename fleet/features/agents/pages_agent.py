@@ -19,10 +19,11 @@ from fleet.core import clock, text
 from fleet.core.diff import lines
 from fleet.core.errors import Conflict, InvalidInput, NotFound
 from fleet.core.masking import mask
-from fleet.engine import registry, verbs
+from fleet.engine import registry
 from fleet.engine.agents import lookup
 from fleet.engine.agents.models import AgentRow
 from fleet.engine.deps import Deps
+from fleet.engine.points import verbs
 from fleet.engine.registry import AgentTab
 from fleet.features.agents import commands as agent_commands
 from fleet.features.agents import decisions

@@ -13,10 +13,10 @@ from pydantic import StringConstraints
 
 from fleet.access import Permission, Principal
 from fleet.core.errors import FleetError, InvalidInput
-from fleet.engine import verbs
 from fleet.engine.agents import lookup
 from fleet.engine.deps import Deps
 from fleet.engine.jobs import ledger as jobs
+from fleet.engine.points import verbs
 from fleet.engine.scopes import SCOPES
 from fleet.features.controls import commands as control_commands
 from fleet.features.controls import verbs as control_verbs

@@ -8,7 +8,7 @@ from datetime import datetime
 from fleet.core import text
 from fleet.core.db import Tx
 from fleet.engine.deps import Deps
-from fleet.engine.health import LATELY, WINDOW, CallEvidence, Level, PartHealth
+from fleet.engine.points.health import LATELY, WINDOW, CallEvidence, Level, PartHealth
 from fleet.llm.base import CallOutcome
 from fleet.spending import queries
 from fleet.spending.queries import RecentCalls

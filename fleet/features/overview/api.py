@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 
 from fleet.access import Permission
 from fleet.engine.agents.status import AgentStatus
-from fleet.engine.health import Level, Rates
+from fleet.engine.points.health import Level, Rates
 from fleet.features.controls.api import HoldOut, views
 from fleet.features.overview import status as fleet_status
 from fleet.web.auth import TheDeps, needs

@@ -13,7 +13,7 @@ from typing import Any
 from fleet.core import queue, text
 from fleet.core.errors import FleetError
 from fleet.engine.deps import Deps
-from fleet.engine.health import Level, PartHealth
+from fleet.engine.points.health import Level, PartHealth
 
 _LATE_S, _TOO_LATE_S = 10.0, 60.0  # beat dispatches every second
 _QUIET_S, _SILENT_S = 15.0, 30.0  # beat has the fleet swept every five seconds

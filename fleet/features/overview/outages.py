@@ -16,11 +16,11 @@ from fleet.core import events, text
 from fleet.core.db import Tx
 from fleet.engine import registry
 from fleet.engine.deps import Deps
-from fleet.engine.health import PartHealth
+from fleet.engine.points.health import PartHealth
 from fleet.features.overview.models import HeartbeatRow, OutageRow
 
 POINT = "overview.health"
-"""Features register `look(deps, tx)` here, which returns the conditions of their things (`fleet.engine.health`)."""
+"""Features register `look(deps, tx)` here: it returns a `PartHealth` (`fleet.engine.points.health`) for each thing."""
 SWEEP = "sweep"
 _RECORDING = 0x6F757461676573  # "outages": any constant works, as long as all sweeps use the same
 

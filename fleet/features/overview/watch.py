@@ -16,8 +16,8 @@ from fleet.core.db import Tx
 from fleet.engine import controls
 from fleet.engine.agents import queries
 from fleet.engine.deps import Deps
-from fleet.engine.health import PartHealth, Rates
 from fleet.engine.jobs import stats
+from fleet.engine.points.health import PartHealth, Rates
 from fleet.features.overview import health, outages
 from fleet.features.overview.health import BrokerAnswers, Signs
 from fleet.features.overview.hours import Sparing

@@ -10,8 +10,8 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 
 from fleet.access import Permission, Principal
-from fleet.engine import verbs
 from fleet.engine.jobs.states import JobState
+from fleet.engine.points import verbs
 from fleet.features.webhooks import commands as hooks
 from fleet.features.webhooks.outbound.subscriptions import Subscription, SubscriptionFields
 from fleet.web.auth import TheDeps, needs

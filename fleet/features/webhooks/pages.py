@@ -16,8 +16,9 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from fleet.access import Permission, Principal
 from fleet.core.errors import FleetError
 from fleet.core.subjects import matches
-from fleet.engine import registry, verbs
+from fleet.engine import registry
 from fleet.engine.jobs.states import JobState
+from fleet.engine.points import verbs
 from fleet.features.webhooks import commands as hooks
 from fleet.features.webhooks.api import Editor
 from fleet.features.webhooks.inbound import service as receiving

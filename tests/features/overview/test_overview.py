@@ -15,9 +15,9 @@ from fleet.accounts.models import SETTINGS_ACCOUNT
 from fleet.adapters import base
 from fleet.core import events, ids
 from fleet.engine.attempts.perform import perform
-from fleet.engine.health import Level, PartHealth
 from fleet.engine.jobs import ledger, stats
 from fleet.engine.jobs.ledger import NewJob
+from fleet.engine.points.health import Level, PartHealth
 from fleet.engine.sweep import sweep
 from fleet.features.controls import commands as fleetwide
 from fleet.features.costs import commands as money

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from fleet.core.db import Tx
 from fleet.engine.deps import Deps
-from fleet.engine.health import Level, PartHealth
+from fleet.engine.points.health import Level, PartHealth
 from fleet.features.webhooks.outbound import answers, subscriptions
 from fleet.features.webhooks.outbound.subscriptions import Subscription
 
