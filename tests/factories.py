@@ -447,7 +447,7 @@ def make_fleet(
     caps = {"post": {"gap_s": 0}, "comment": {"gap_s": 0}} | settings.pop("caps", {})
     config = registry.load_settings(**{**values, **settings, "caps": caps})
     deps = Deps(
-        settings=config, db=Database(database_url, pool_size=5, clock=clock), publisher=bell,  # type: ignore[arg-type]
+        given=config, db=Database(database_url, pool_size=5, clock=clock), publisher=bell,  # type: ignore[arg-type]
         parts={"personas": shipped_personas()}, writer=words, worker="test:1", dice=random.Random(1),
         outside=InMemory({"gallery": surface, **(systems or {})}),
     )  # fmt: skip

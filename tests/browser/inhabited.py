@@ -113,7 +113,7 @@ def _hooked(fleet: Fleet) -> dict[str, str]:
     """Have the fleet tell somebody of what happens, and hear from somebody."""
     staff(fleet.deps.db)
     sealing = {"secret_keys": SecretStr(new_key()), "hooks_allow": ("127.0.0.1:9",)}
-    deps = replace(fleet.deps, settings=fleet.deps.settings.model_copy(update=sealing))
+    deps = replace(fleet.deps, given=fleet.deps.settings.model_copy(update=sealing))
     hook = hooks.create(deps, SubscriptionFields("http://127.0.0.1:9/in", ("job.*",), "The ledger"), by="web:owner")
     hooks.test(deps, hook.subscription.id, by="web:owner")
     told = receiving.create(

@@ -75,7 +75,7 @@ def fleet(database_url: str, first: ModelServer, second: ModelServer, clock: Clo
 
 
 def chain_of(fleet: Fleet) -> Chain:
-    chain: Any = fleet.deps.words
+    chain: Any = fleet.deps.words()
     return chain
 
 

@@ -120,7 +120,7 @@ def reviewed_once(work: Work, texts: Mapping[str, tuple[Kind, str]]) -> dict[str
 def said_meanwhile(tx: Tx, work: Work, action: AnyAction) -> Skipped | None:
     """Return Skipped if the same text was sent since the review: a job may wait with it for hours."""
     claim, payload = work.claim, action.payload
-    most = work.deps.settings.of(PublishingSettings).recent_texts
+    most = work.settings.of(PublishingSettings).recent_texts
     if not isinstance(payload, PostPayload | CommentPayload) or not most:
         return None
     if published_texts.was_sent(tx, claim.surface, payload.text, since=claim.created_at, but=claim.job_id, most=most):
@@ -178,7 +178,7 @@ def _moderated(work: Work, step: str, number: int, words: dict[str, Any]) -> dic
 
     Called after the texts were saved, since they are paid for; and not for a post that may be sent already.
     """
-    moderator = work.deps.moderator
+    moderator = work.deps.moderator(work.settings)
     if moderator is None or words.get("moderated") == moderator.name or work.claim.state is JobState.UNKNOWN:
         return words
     held = words.get("doubtful", words)
