@@ -53,7 +53,7 @@ def deps() -> Deps:
 
 
 def refreshed() -> Deps:
-    """Return this process's connections with the settings that are in force now. Attempts and ticks do it themselves."""
+    """Return this process's connections with the settings in force now; attempts and ticks refresh them themselves."""
     found = deps()
     found.live.refresh()
     return found

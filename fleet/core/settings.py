@@ -48,6 +48,8 @@ def _split(value: object) -> object:
 
 _AtCommas = BeforeValidator(_split)
 CommaSeparated = Annotated[tuple[str, ...], NoDecode, _AtCommas]
+Hours = Annotated[str, StringConstraints(pattern=r"^(?:1?[0-9]|2[0-4])-(?:1?[0-9]|2[0-4])$")]
+CommaSeparatedHours = Annotated[tuple[Hours, ...], NoDecode, _AtCommas]
 CommaSeparatedHosts = Annotated[tuple[HostAndPort, ...], NoDecode, _AtCommas]
 
 
@@ -184,6 +186,15 @@ class Settings(BaseSettings):
     llm_replay: Path | None = Field(None, description="such a file, used instead of any model")
 
     tempo: float = Field(1.0, gt=0, le=1000, description="how many times faster than real time the fleet lives")
+
+    agent_timezone: Annotated[str, FLEET_OR_AGENT] = Field(
+        "", max_length=60, description="time zone of agents' hours, e.g. Europe/Berlin; by default their persona's"
+    )
+    agent_hours: Annotated[CommaSeparatedHours, FLEET_OR_AGENT] = Field(
+        (),
+        examples=["9-17 or 22-2"],
+        description="local hours in which agents are awake, as 9-17, separated by commas; by default their persona's",
+    )
 
     http_timeout_s: float = Field(30.0, gt=0, le=300, description="deadline of one call to a surface")
     lease_s: float = Field(120.0, ge=1, le=3600, description="how long a worker may hold a tick or a job")

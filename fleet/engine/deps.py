@@ -29,6 +29,7 @@ from fleet.core.errors import InvalidInput, Unavailable
 from fleet.core.settings import Settings
 from fleet.engine import controls, registry, surface_pictures
 from fleet.engine.agents.loop import ActingAgent
+from fleet.engine.schedule import ALWAYS, with_hours
 from fleet.engine.settings import layers
 from fleet.engine.settings.live import LiveSettings
 from fleet.images import signing
@@ -68,6 +69,15 @@ class Outside:
         return surface_pictures.fetcher(maker, settings)
 
 
+@dataclass
+class Instead:
+    """Models that are used whatever the settings name. For tests and simulations."""
+
+    writer: Words | None = None
+    moderator: RemoteModerator | None = None
+    batches: BatchWriter | None = None
+
+
 @dataclass(frozen=True)
 class Deps:
     """The process's connections and rules. Build it after fork."""
@@ -78,18 +88,16 @@ class Deps:
     publisher: queue.Publisher
     worker: str
     dice: random.Random = field(default_factory=random.SystemRandom)
-    writer: Words | None = None
-    """The language model, if not the one that the settings name."""
+    instead: Instead = field(default_factory=Instead)
+    """What is used in place of the models that the settings name."""
     parts: dict[str, Any] = field(default_factory=dict)
     """Values of this process that features keep, by name: see `part`."""
     outside: Outside = field(default_factory=Outside)
     """How accounts are connected to."""
     _gateways: dict[uuid.UUID, tuple[Gateway, Mapping[str, Any]]] = field(default_factory=dict)
     _makers: dict[uuid.UUID, tuple[PictureGateway, Mapping[str, Any]]] = field(default_factory=dict)
-    _writers: dict[Hashable, Words] = field(default_factory=dict)
-    _moderators: dict[Hashable, RemoteModerator | None] = field(default_factory=dict)
+    _connected: dict[tuple[str, Hashable], Any] = field(default_factory=dict)
     _signers: list[Credentials | None] = field(default_factory=list)
-    _batches: dict[Hashable, BatchWriter | None] = field(default_factory=dict, init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _parts_lock: threading.RLock = field(default_factory=threading.RLock)  # one value may need another
 
@@ -165,25 +173,25 @@ class Deps:
 
         Made on first use: vendors' libraries take half a second to load. Raises InvalidInput.
         """
-        if self.writer is not None:
-            return self.writer
-        return self._connected(self._writers, settings, models.connect)
+        return self.instead.writer or self._connect("writer", settings, models.connect)
 
     def moderator(self, settings: Settings | None = None) -> RemoteModerator | None:
         """Return the moderator that checks texts besides the local rules, if one is set.
 
         Raises Unanswered when it cannot be reached.
         """
-        return self._connected(self._moderators, settings, lambda one: models.connect_moderator(one, self.dice))
+        made = functools.partial(models.connect_moderator, dice=self.dice)
+        return self.instead.moderator or self._connect("moderator", settings, made)
 
-    def _connected(self, known: dict[Hashable, T], settings: Settings | None, connect: Callable[[Settings], T]) -> T:
+    def _connect(self, what: str, settings: Settings | None, connect: Callable[[Settings], T]) -> T:
         """Return what these settings connect to, made once for each value of the settings that name it."""
         complete = self.keys.fill(settings or self.settings)
-        key = models.key_of(complete)
+        key = what, models.key_of(complete)
         with self._lock:
-            if key not in known:
-                known[key] = connect(complete)
-            return known[key]
+            if key not in self._connected:
+                self._connected[key] = connect(complete)
+            found: T = self._connected[key]
+            return found
 
     @property
     def signer(self) -> Credentials | None:
@@ -224,15 +232,13 @@ class Deps:
                 self._makers.clear()
         if has_keys:
             with self._lock:
-                self._moderators.clear()
                 self._signers.clear()
-                self._batches.clear()
                 if self.given.llm_replay is None:  # a replay would begin anew
-                    self._writers.clear()
+                    self._connected.clear()
 
     def batches(self, settings: Settings | None = None) -> BatchWriter | None:
         """Return the batch API of the language model, cheaper and slower; None unless the settings want it."""
-        return self._connected(self._batches, settings, models.connect_batches)
+        return self.instead.batches or self._connect("batches", settings, models.connect_batches)
 
     def part(self, name: str, make: Callable[[Deps], T]) -> T:
         """Return a feature's value of this process, made on first use. Raises what making it raises.
@@ -328,6 +334,7 @@ def build(settings: Settings, *, clock: Clock = SYSTEM) -> Deps:
     signing.check(settings)
     caps_of(settings)
     layers.check_pinned(settings)
+    with_hours(ALWAYS, settings.agent_timezone, settings.agent_hours)
     deps = Deps(
         given=settings,
         db=Database(settings.database_url, pool_size=settings.pool_size, clock=clock),

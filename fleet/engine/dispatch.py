@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
@@ -17,7 +18,7 @@ from fleet.engine.deps import Deps
 from fleet.engine.jobs import ticks
 from fleet.engine.jobs.ticks import TickKey
 from fleet.engine.registry import AUTONOMOUS
-from fleet.engine.schedule import ALWAYS, next_wake
+from fleet.engine.schedule import ALWAYS, Schedule, next_wake, with_hours
 
 Draw = Callable[[Deps, Due, int], datetime]
 """Draws when an agent wakes after the tick of a number."""
@@ -119,7 +120,14 @@ def _draw_of(kind: str, autonomy: str) -> Draw:
 
 
 def _at_all_hours(deps: Deps, agent: Due, tick_no: int) -> datetime:
-    return next_wake(ALWAYS, agent.claimed_at, gap_s(agent, tick_no), tempo=deps.settings.tempo)
+    rhythm = own_hours(deps, agent.agent_id, ALWAYS)
+    return next_wake(rhythm, agent.claimed_at, gap_s(agent, tick_no), tempo=deps.settings.tempo)
+
+
+def own_hours(deps: Deps, agent_id: uuid.UUID | None, rhythm: Schedule) -> Schedule:
+    """Return a schedule with the time zone and the hours that are set for an agent. Raises InvalidInput."""
+    own = deps.settings_of(agent_id)
+    return with_hours(rhythm, own.agent_timezone, own.agent_hours)
 
 
 def gap_s(agent: Due, tick_no: int) -> float:

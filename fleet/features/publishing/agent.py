@@ -44,7 +44,7 @@ def next_tick(deps: Deps, due: Due, tick_no: int) -> datetime:
 
     Raises NotFound when its persona is gone, InvalidInput when its schedule never spends its interval.
     """
-    rhythm = schedule_of(deps, due.persona_id)
+    rhythm = schedule_of(deps, due.persona_id, due.agent_id)
     return next_wake(rhythm, due.claimed_at, dispatch.gap_s(due, tick_no), tempo=deps.settings.tempo)
 
 

@@ -23,6 +23,7 @@ from fleet.core.settings import AtRunTime, Settings, SettingScope
 from fleet.engine import registry
 from fleet.engine.agents.commands import Outdated
 from fleet.engine.deps import Deps, caps_of
+from fleet.engine.schedule import ALWAYS, with_hours
 from fleet.engine.settings import layers, sealing, store
 from fleet.engine.settings.layers import Values
 from fleet.engine.settings.store import FLEET, ScopeKey, StoredSetting
@@ -115,7 +116,7 @@ def _change(
         old = None if before is None else _opened(deps, before)
         if old == value:
             return False
-        _check_all(deps, _with(deps, store.rows(tx), key, name, value))
+        _check_all(deps, name, _with(deps, store.rows(tx), key, name, value))
         stored = value if ring is None else sealing.seal(ring, name, value)
         store.put(tx, key, name, stored, by=by, reason=reason)
         _tell(tx, name, old, value, target, by=by, reason=reason, is_sealed=declared.is_sealed)
@@ -161,12 +162,12 @@ def _opened(deps: Deps, row: StoredSetting) -> Any:
         return None
 
 
-def _check_all(deps: Deps, values: Mapping[ScopeKey, Values]) -> None:
+def _check_all(deps: Deps, name: str, values: Mapping[ScopeKey, Values]) -> None:
     """Raise InvalidInput if the values are wrong together, for the fleet or any account or agent with its own."""
     fleet = layers.apply(deps.given, values[FLEET])
-    _check(deps, fleet)
+    _check(deps, name, fleet)
     for combination in _combinations(values):
-        _check(deps, layers.apply(fleet, *combination))
+        _check(deps, name, layers.apply(fleet, *combination))
 
 
 def _combinations(values: Mapping[ScopeKey, Values]) -> Iterator[tuple[Values, ...]]:
@@ -184,12 +185,16 @@ def _distinct(values: Mapping[ScopeKey, Values], scope: SettingScope) -> list[Va
     return list({repr(sorted(own.items())): own for key, own in values.items() if key.scope is scope}.values())
 
 
-def _check(deps: Deps, settings: Settings) -> None:
-    """Raise InvalidInput for settings that are each right and cannot work."""
+def _check(deps: Deps, name: str, settings: Settings) -> None:
+    """Raise InvalidInput for settings that are each right and cannot work.
+
+    Features check at the point "settings.checks": `check(name, settings)`, with the name of the changed setting.
+    """
     caps_of(settings)
     models.check(deps.keys.fill(settings))
+    with_hours(ALWAYS, settings.agent_timezone, settings.agent_hours)
     for check in registry.current().extensions("settings.checks"):
-        check(deps, settings)
+        check(name, settings)
 
 
 def _as_json(value: Any) -> Any:

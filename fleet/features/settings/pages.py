@@ -1,4 +1,4 @@
-"""The pages of settings: values in force with their layers and a form for each; running versions. No secret is shown."""
+"""The pages of settings: values in force, with layers and a form for each; running versions. Secrets are hidden."""
 
 from __future__ import annotations
 

@@ -120,7 +120,7 @@ class Reviewed:
 
 def reviewed(work: Work, said: Mapping[str, Any]) -> Reviewed | None:
     """Return a draft's content with its texts corrected, or None if they must not be published."""
-    made, standards = dict(said), quality_of(work.deps).standards
+    made, standards = dict(said), quality_of(work.deps).standards(work.settings)
     doubts: set[str] = set()
     for name, kind in _TEXTS[DraftKind(said["kind"])].items():
         if not said[name]:

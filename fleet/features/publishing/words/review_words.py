@@ -135,10 +135,10 @@ def _looked_at(work: Work, draft: WrittenDraft, *, last: bool) -> dict[str, Any]
     voice = quality.voice(speaker_of(work.deps, work.agent))
     # What an approved draft says was written by another job, whose words it does not repeat.
     key = str(work.claim.payload.get("origin", work.claim.job_id))
-    said = Said(str(work.agent.id), quality.recent(surface), key, voice)
+    recent = quality.recent(surface, work.settings.of(PublishingSettings).recent_texts)
+    said, standards = Said(str(work.agent.id), recent, key, voice), quality.standards(work.settings)
     verdicts = {
-        name: review.review(words, kind, surface, quality.standards, said)
-        for name, (kind, words) in draft.texts.items()
+        name: review.review(words, kind, surface, standards, said) for name, (kind, words) in draft.texts.items()
     }
     found = [finding for verdict in verdicts.values() for finding in (verdict.refusals if last else verdict.objections)]
     doubts = [finding for finding in found if finding.severity is Severity.APPROVE]
