@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -107,6 +108,20 @@ def drawn(deps: Deps, agent: Due, tick_no: int) -> datetime:
     Raises NotFound when its persona is gone, InvalidInput when it has no schedule that spends its interval.
     """
     return _draw_of(agent.kind, agent.autonomy)(deps, agent, tick_no)
+
+
+def redraw(deps: Deps, agent_id: uuid.UUID) -> None:
+    """Draw again when an agent wakes, after its hours have changed; an agent that does not wait for a tick keeps it.
+
+    Raises InvalidInput, NotFound as `drawn`.
+    """
+    with deps.db.transaction() as tx:
+        row, now = loop.lock(tx, agent_id), tx.now()
+        if row is None or row.next_tick_at is None or row.next_tick_at <= now:
+            return
+        due = Due(row.id, row.kind, row.persona_id, row.tick_no, row.next_tick_at, row.min_interval_s,
+                  row.max_interval_s, row.autonomy, json.dumps(row.config), claimed_at=now)  # fmt: skip
+        row.next_tick_at = drawn(deps, due, row.tick_no)
 
 
 def _draw_of(kind: str, autonomy: str) -> Draw:

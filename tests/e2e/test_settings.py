@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
+from pydantic import SecretStr
 from starlette.testclient import TestClient
 
 from fleet.web.app import create_app
@@ -23,12 +26,14 @@ def test_a_cap_and_dry_run_set_by_the_api_hold_in_a_running_worker(world: World)
         """Add a job and return how it ended, or the cap for which it waits."""
         tick_no = next(ticks)
         world.add_jobs([agent], kind, target=post if kind == "comment" else None, tick_no=tick_no)
-        query = "SELECT held, state, error FROM jobs WHERE tick_no = :tick AND (held LIKE 'cap%' OR finished_at IS NOT NULL)"
+        query = """SELECT held, state, error FROM jobs
+                   WHERE tick_no = :tick AND (held LIKE 'cap%' OR finished_at IS NOT NULL)"""
         held, state, error = wait_until("it ends or waits", lambda: world.rows(query, tick=tick_no))[0]
         return str(held or error or state)
 
     assert ends("post") == "done"
-    with TestClient(create_app(world.deps)) as client:
+    given = world.deps.given.model_copy(update={"local_token": SecretStr(TOKEN)})
+    with TestClient(create_app(replace(world.deps, given=given)), base_url="http://127.0.0.1") as client:
         client.headers["authorization"] = f"Bearer {TOKEN}"
 
         def put(name: str, value: object) -> None:

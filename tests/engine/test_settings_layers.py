@@ -1,4 +1,4 @@
-"""The layers of settings: the strongest one counts, a pinned value holds, and the last known ones while nothing answers."""
+"""The layers of settings: the strongest counts, a pinned value holds, and the last known while no database answers."""
 
 from __future__ import annotations
 
@@ -103,5 +103,5 @@ def test_while_the_database_is_away_the_last_known_settings_hold(fleet: Fleet, m
 def test_a_pin_of_no_setting_is_refused_at_the_start() -> None:
     for name in ("caps.post", "caps.post.per_day", "caps", "DRY_RUN"):
         layers.check_pinned(registry.load_settings(_env_file=None, pinned=name))
-    with pytest.raises(InvalidInput, match="FLEET_PINNED names no setting: caps.pots"):
+    with pytest.raises(InvalidInput, match="FLEET_PINNED names no setting: caps"):
         layers.check_pinned(registry.load_settings(_env_file=None, pinned="dry_run,caps.pots"))

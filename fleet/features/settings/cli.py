@@ -112,6 +112,12 @@ def unset(door: Door, /, *, name: str, agent: str, account: str, why: str) -> No
     door.say(f"{found['name']} is {value}{_whose(agent, account)}, from the layer {found['source']}.")
 
 
+def agent_rows(agent: Answer) -> list[tuple[str, object]]:
+    """Return the rows of `fleet agents show` about the settings of the agent alone."""
+    own = (agent.get("settings") or {}).get("items", ())
+    return [(f"Own {one['name']}", f"{_shown(one['name'], one['value'])} ({_set_by(one)})") for one in own]
+
+
 def _whose(agent: str, account: str) -> str:
     return f" for {agent}" if agent else f" for the account {account}" if account else ""
 

@@ -20,7 +20,7 @@ from fleet.core import events
 from fleet.core.db import Tx
 from fleet.core.errors import Conflict, FleetError, InvalidInput
 from fleet.core.settings import AtRunTime, Settings, SettingScope
-from fleet.engine import registry
+from fleet.engine import dispatch, registry
 from fleet.engine.agents.commands import Outdated
 from fleet.engine.deps import Deps, caps_of
 from fleet.engine.schedule import ALWAYS, with_hours
@@ -32,6 +32,7 @@ from fleet.features.settings.queries import Target, keys_of
 from fleet.llm import registry as models
 
 _MOST_CHARS = 8_000
+_HOURS = ("agent_hours", "agent_timezone")
 _JOINERS = frozenset("\u200c\u200d")
 
 
@@ -122,6 +123,8 @@ def _change(
         _tell(tx, name, old, value, target, by=by, reason=reason, is_sealed=declared.is_sealed)
         tx.afterwards(deps.live.expire)
     deps.live.refresh()
+    if name in _HOURS and key.scope is SettingScope.AGENT:
+        dispatch.redraw(deps, uuid.UUID(key.id))  # else it would wake once more at an hour of its old ones
     return True
 
 

@@ -14,6 +14,9 @@ FEATURE = Feature(
     events=(
         EventType(subject="settings.changed", words="{setting} {change}, by {by}", reason=("reason",), family="people"),
     ),
+    agent_facts="fleet.features.settings.agent:facts",
+    agent_summary="fleet.features.settings.agent:AgentSettingsOut",
+    agent_rows="fleet.features.settings.cli:agent_rows",
     agent_deleted="fleet.features.settings.commands:forget_agent",
     resealers=("fleet.features.settings.commands:reseal",),
     commands=(
