@@ -72,10 +72,9 @@ class Schedule:
 
 @lru_cache(maxsize=1024)
 def with_hours(schedule: Schedule, timezone: str, hours: tuple[str, ...]) -> Schedule:
-    """Return a schedule in another zone, awake in these hours alone, such as "9-17"; what is empty changes nothing.
+    """Return a schedule in another zone, asleep outside of these hours, such as "9-17"; what is empty changes nothing.
 
-    A schedule that sleeps outside of its peak has its peak in these hours; any other keeps its peak. Raises
-    InvalidInput for an unknown zone, and for hours that are none.
+    Its peak and its days stay. Raises InvalidInput for an unknown zone, and for hours that are none.
     """
     changed = replace(schedule, timezone=timezone) if timezone else schedule
     if not hours:
@@ -84,8 +83,6 @@ def with_hours(schedule: Schedule, timezone: str, hours: tuple[str, ...]) -> Sch
     awake = {hour for start, end in windows for hour in range(24) if _is_within(hour, start, end)}
     if not awake:
         raise InvalidInput(f"{', '.join(hours)} are no hours.", fix="Write the first hour and the one after the last.")
-    if not schedule.off_peak_multiplier:
-        return replace(changed, peak=tuple((hour, hour + 1) for hour in sorted(awake)), sleep=())
     return replace(changed, sleep=tuple((hour, hour + 1) for hour in range(24) if hour not in awake))
 
 

@@ -15,8 +15,8 @@ from fleet.core.errors import InvalidInput
 
 _LONGEST_VALUE = 8_000
 _name = click.argument("name", type=TextType(100))
-_agent = click.option("--agent", type=AGENT, default="", help="For one agent.")
-_account = click.option("--account", type=TextType(60), default="", help="For all agents of one account.")
+_agent = click.option("--agent", type=AGENT, help="For one agent.")
+_account = click.option("--account", type=TextType(60), help="For all agents of one account.")
 _why = click.option("--why", type=REASON, default="", help="Reason; shown with the setting.")
 
 
@@ -35,7 +35,7 @@ def settings() -> None:
 @click.option("--changed", is_flag=True, help="Only settings that do not have their default.")
 @json_option
 @pass_door
-def list_(door: Door, /, *, agent: str, account: str, search: str, changed: bool, as_json: bool) -> None:
+def list_(door: Door, /, *, agent: str | None, account: str | None, search: str, changed: bool, as_json: bool) -> None:
     """List settings with the layer of each value."""
     found = door.api.get("/settings", agent=agent, account=account)
     word = search.lower()
@@ -59,7 +59,7 @@ def list_(door: Door, /, *, agent: str, account: str, search: str, changed: bool
 @_account
 @json_option
 @pass_door
-def get(door: Door, /, *, name: str, agent: str, account: str, as_json: bool) -> None:
+def get(door: Door, /, *, name: str, agent: str | None, account: str | None, as_json: bool) -> None:
     """Show a setting with all its layers and its latest changes."""
     found = door.api.get(at("settings", name), agent=agent, account=account)
     if as_json:
@@ -85,7 +85,7 @@ def get(door: Door, /, *, name: str, agent: str, account: str, as_json: bool) ->
 @_account
 @_why
 @pass_door
-def set_(door: Door, /, *, name: str, value: str | None, agent: str, account: str, why: str) -> None:
+def set_(door: Door, /, *, name: str, value: str | None, agent: str | None, account: str | None, why: str) -> None:
     """Set NAME to VALUE, written as in its variable.
 
     Without VALUE it is read from standard input, as secrets should be.
@@ -94,7 +94,7 @@ def set_(door: Door, /, *, name: str, value: str | None, agent: str, account: st
         value = door.piped(_LONGEST_VALUE + 1).strip()
         if not value:
             raise InvalidInput("There is no value.", fix="`fleet settings unset NAME` removes what is set.")
-    body: dict[str, Any] = {"value": value, "reason": why, "agent": agent, "account": account}
+    body: dict[str, Any] = {"value": value, "reason": why, "agent": agent or "", "account": account or ""}
     found = door.api.put(at("settings", name), body)
     door.say(f"{found['name']} is {_shown(found['name'], found['value'])}{_whose(agent, account)}.")
 
@@ -105,7 +105,7 @@ def set_(door: Door, /, *, name: str, value: str | None, agent: str, account: st
 @_account
 @_why
 @pass_door
-def unset(door: Door, /, *, name: str, agent: str, account: str, why: str) -> None:
+def unset(door: Door, /, *, name: str, agent: str | None, account: str | None, why: str) -> None:
     """Remove what is set for NAME, so that the layer below counts."""
     found = door.api.delete(at("settings", name), agent=agent, account=account, reason=why)
     value = _shown(found["name"], found["value"])
@@ -118,7 +118,7 @@ def agent_rows(agent: Answer) -> list[tuple[str, object]]:
     return [(f"Own {one['name']}", f"{_shown(one['name'], one['value'])} ({_set_by(one)})") for one in own]
 
 
-def _whose(agent: str, account: str) -> str:
+def _whose(agent: str | None, account: str | None) -> str:
     return f" for {agent}" if agent else f" for the account {account}" if account else ""
 
 

@@ -40,7 +40,7 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
-class Layer:
+class SettingLayer:
     """The value of a setting in one layer. `whose` names the account or the agent."""
 
     source: SettingSource
@@ -50,10 +50,6 @@ class Layer:
     set_at: datetime | None = None
     reason: str = ""
     is_in_force: bool = False
-
-    def shown(self, name: str) -> str:
-        """Return the value as text, for pages."""
-        return configuration.shown(name, self.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +72,13 @@ class SettingDetail:
 
     setting: Setting
     bounds: Bounds
-    layers: Sequence[Layer]
+    layers: Sequence[SettingLayer]
     changes: Sequence[AuditLine]
     version: int
+
+    def shown(self, value: Value) -> str:
+        """Return a value of this setting as text, for pages."""
+        return configuration.shown(self.setting.name, value) or "not set"
 
 
 def listed(deps: Deps, target: Target) -> list[Setting]:
@@ -154,12 +154,12 @@ def _in_force(deps: Deps, tx: Tx, keys: Sequence[ScopeKey]) -> InForce:
     return InForce(layers.apply_valid(given, values), given, known, stored)
 
 
-def _below(known: InForce, setting: Setting) -> list[Layer]:
+def _below(known: InForce, setting: Setting) -> list[SettingLayer]:
     """Return the layers below the rows: the default, and the environment or its file if they set it."""
     bare = replace(known, rows={}, settings=known.given)
     given = next(one for one in configuration.every(bare) if one.name == setting.name)
-    found = [Layer(SettingSource.DEFAULT, _default(type(known.given), setting.name))]
-    return found if given.source is SettingSource.DEFAULT else [*found, Layer(given.source, given.value)]
+    found = [SettingLayer(SettingSource.DEFAULT, _default(type(known.given), setting.name))]
+    return found if given.source is SettingSource.DEFAULT else [*found, SettingLayer(given.source, given.value)]
 
 
 def _default(model: type[Settings], name: str) -> Value:
@@ -170,11 +170,11 @@ def _default(model: type[Settings], name: str) -> Value:
     return (cap.gap.total_seconds() or None) if part == "gap_s" else cap.per_day
 
 
-def _of_rows(tx: Tx, rows: Sequence[StoredSetting], strongest: StoredSetting | None) -> list[Layer]:
+def _of_rows(tx: Tx, rows: Sequence[StoredSetting], strongest: StoredSetting | None) -> list[SettingLayer]:
     order = list(SettingScope)
     names = _names(tx, [row.key for row in rows[:_MOST_SCOPES]])
     found = [
-        Layer(
+        SettingLayer(
             SettingSource(row.key.scope), HIDDEN if sealing.is_sealed(row.value) else row.value,
             names.get(row.key, ""), row.set_by, row.set_at, row.reason, row == strongest,
         )
