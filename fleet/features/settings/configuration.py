@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -19,7 +19,7 @@ from fleet.core.masking import mask
 from fleet.core.settings import REPLACED, Settings, SettingScope, at_run_time, mapping_as_json, secrets_of
 from fleet.engine import registry
 from fleet.engine.deps import caps_of
-from fleet.engine.settings import layers
+from fleet.engine.settings import layers, sealing
 from fleet.engine.settings.store import StoredSetting
 
 HIDDEN = "***"
@@ -171,9 +171,10 @@ def _set_by(known: InForce, setting: Setting) -> Setting:
     row = known.rows.get(setting.name)
     if row is None:
         return setting
-    return Setting(
-        setting.name, setting.value, SettingSource(row.key.scope), setting.description, setting.is_secret,
-        setting.scopes, setting.is_pinned, row.set_by, row.set_at, row.reason,
+    value = HIDDEN if sealing.is_sealed(row.value) else setting.value
+    return replace(
+        setting, value=value, source=SettingSource(row.key.scope), set_by=row.set_by, set_at=row.set_at,
+        reason=row.reason,
     )  # fmt: skip
 
 

@@ -67,7 +67,7 @@ WRONG = [
     (("set", "tempo", "2"), "FLEET_TEMPO"),
     (("set", "retention_days", "2"), "FLEET_PINNED"),
     (("set", "caps", "{}"), "caps.post.gap_s"),
-    (("set", "ai_comment_lead", "-1"), "greater than or equal to 0"),
+    (("set", "ai_comment_lead", "--", "-1"), "greater than or equal to 0"),
     (("set", "dry_run", "true", "--agent", "nobody_here"), "nobody_here"),
     (("set", "recent_texts", "5", "--account", "gallery"), "Scopes: fleet"),
     (("set", "dry_run"), "no value"),
