@@ -73,7 +73,7 @@ def test_the_run_file_lets_the_system_user_in_as_owner_over_http_and_nobody_else
 
 
 def test_a_wrong_token_of_the_run_file_opens_nothing(doors: Doors, dashboard: str) -> None:
-    with pytest.raises(FleetError, match="does not take this token"):
+    with pytest.raises(FleetError, match="does not accept this token"):
         doors(dashboard, TOKEN[:-1] + "y").api.get("/me")
 
 

@@ -153,7 +153,7 @@ def test_what_the_server_could_not_understand_is_told_here(words: tuple[str, ...
 def test_a_token_that_opens_nothing_is_told_as_such(fleet: Fleet) -> None:
     with server.running(fleet.deps) as url:
         result = CliRunner().invoke(root, ["status"], env=_env(url))
-    assert result.exit_code == 1 and "does not take this token" in result.stderr and "FLEET_TOKEN" in result.stderr
+    assert result.exit_code == 1 and "does not accept this token" in result.stderr and "FLEET_TOKEN" in result.stderr
 
 
 class Stranger(BaseHTTPRequestHandler):

@@ -113,6 +113,7 @@ class Api:
                     http_deadline.read(answer, _MOST_BYTES, httpx.DecodingError)
             except httpx.ConnectError as error:
                 if self._fallback is not None:
+                    self._client.close()
                     self._client, self._fallback = self._fallback(), None
                 elif attempt == _TRIES:
                     raise _no_answer(error) from None
@@ -174,7 +175,7 @@ def remote(server: str, token: str) -> httpx.Client:
     if not server.startswith(("http://", "https://")):
         raise InvalidInput(f"--server is no address: {server}.", fix="Write it as https://fleet.example.org.")
     if not token.isascii() or not token.isprintable():
-        raise InvalidInput("FLEET_TOKEN holds signs that no token has.", fix="Set it to the token alone, on one line.")
+        raise InvalidInput("FLEET_TOKEN contains characters that no token has.", fix="Set it to the token alone.")
     try:
         address = httpx.URL(f"{server}/api/v1")
     except httpx.InvalidURL:
@@ -182,7 +183,7 @@ def remote(server: str, token: str) -> httpx.Client:
     if address.scheme == "http" and not _is_loopback(address.host):
         raise InvalidInput(
             "--server by http:// sends the token in clear text over the network.",
-            fix=f"Write https://, or lead a port there: ssh -L 8630:localhost:8630 {address.host}",
+            fix=f"Write https://, or forward a port: ssh -L 8630:localhost:8630 {address.host}",
         )
     return _client(str(address), token)
 
@@ -231,7 +232,10 @@ def _read(answer: httpx.Response) -> Answer:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise stranger(answer.status_code) from None
     if answer.status_code == 401:
-        raise FleetError("The server does not take this token.", fix="Is FLEET_TOKEN one of that fleet, and not ended?")
+        raise FleetError(
+            "The server does not accept this token.",
+            fix="Set FLEET_TOKEN to a token of that fleet that has not expired and was not revoked.",
+        )
     raise refused
 
 

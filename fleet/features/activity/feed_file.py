@@ -11,7 +11,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,7 @@ class FeedFile:
         self._deps, self._path = deps, path
         self._names = AgentNames(deps)
         self._read = _last_position(path)
+        self._is_new = True
 
     def write_new(self) -> None:
         """Append a line for each event that is new. Raises Unavailable, OSError."""
@@ -52,7 +53,10 @@ class FeedFile:
         self._names.load(events)
         mode = "a" if self._path.exists() and self._path.stat().st_size < _CAP_BYTES else "w"
         with self._path.open(mode, encoding="utf-8") as file:
+            # A line break first ends a line that a killed process wrote in part; readers skip it.
+            file.write("\n" if self._is_new else "")
             file.writelines(f"{json.dumps(self._line(event))}\n" for event in events)
+        self._is_new = False
         self._read = events[-1].position
 
     def _line(self, event: Event) -> dict[str, Any]:
@@ -67,14 +71,17 @@ class FeedFile:
 
 
 def _last_position(path: Path) -> Position | None:
-    """Return the position of the last line; None for a file without lines."""
+    """Return the position of the last whole line; None for a file without one."""
     try:
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - _LAST_BYTES))
             lines = file.read().splitlines()
-        return positions.read(str(json.loads(lines[-1])["position"]))
-    except (OSError, IndexError, ValueError, KeyError, FleetError):
+    except OSError:
         return None
+    for line in reversed(lines):
+        with suppress(ValueError, TypeError, KeyError, FleetError):
+            return positions.read(str(json.loads(line)["position"]))
+    return None
 
 
 def _write(deps: Deps, path: Path, ended: threading.Event) -> None:

@@ -33,13 +33,13 @@ LOG_CAP_BYTES = 5_000_000
 
 @dataclass(frozen=True, slots=True)
 class RunAs:
-    """Whom the child is: us, us under another number in a user namespace, or really another user."""
+    """The identity of a child: our own user, our user under another uid in a user namespace, or another user."""
 
     namespace_uid: int | None = None
     setuid: tuple[int, int] | None = None
 
     def options(self) -> list[str]:
-        """Return the arguments of launch.py that bring this about."""
+        """Return the arguments of launch.py for this identity."""
         if self.namespace_uid is not None:
             return ["--namespace-uid", str(self.namespace_uid)]
         if self.setuid is not None:
@@ -75,7 +75,7 @@ class Child:
     def exit_code(self) -> int | None:
         """Return None while it runs, else its return code (negative: the signal that ended it)."""
         if self._process.returncode is None and self._has_ended():
-            proc.kill_session(self.pid)  # while the zombie still holds its number
+            proc.kill_session(self.pid)  # before `wait` frees the pid for another process
             self._process.wait()
         return self._process.returncode
 
@@ -113,7 +113,7 @@ class Child:
         return True
 
     def said(self) -> str:
-        """Return what this process has written to its log so far (the last 64 kB of it)."""
+        """Return the output of this process in its log (the last 64 kB)."""
         return _tail_bytes(self.log_path, since=self._log_start)
 
     def last_lines(self, count: int = 12) -> str:
@@ -141,7 +141,7 @@ def spawn(
     """Start a process in its own session, its output appended to `log_path`.
 
     `env` is the whole environment (ours when None). Raises InvalidInput for a missing program, Unavailable when the
-    system makes no process now, FleetError when called off the main thread.
+    system cannot create a process now, FleetError when not called from the main thread.
     """
     if threading.current_thread() is not threading.main_thread():
         raise FleetError(f"{name} can only be started from the main thread, or it would die with the other one.")
@@ -169,7 +169,7 @@ def spawn(
 def rotate_log(path: Path, cap_bytes: int = LOG_CAP_BYTES) -> None:
     """Move a log past its cap to `<name>.1` by copy and cut, which is safe while its writer appends.
 
-    Who may not read the log may not read its copy: that is made for its owner alone, whatever lay there before.
+    The copy is a new file that only its owner can read, since it must not be more readable than the log.
     """
     if path.exists() and path.stat().st_size > cap_bytes:
         copy = path.with_name(f"{path.name}.1")

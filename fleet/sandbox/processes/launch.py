@@ -42,7 +42,7 @@ def main(arguments: list[str]) -> NoReturn:
 
 
 def _enter_user_namespace(uid: int) -> None:
-    """Look like `uid` to ourselves while the files that we touch stay the caller's: nothing is chowned."""
+    """Map the caller to `uid` in a new user namespace. New files belong to the caller; nothing is chowned."""
     outer_uid, outer_gid = os.geteuid(), os.getegid()
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.unshare(_CLONE_NEWUSER) != 0:
@@ -76,7 +76,7 @@ def _die_with_parent(parent: int, signal_no: int) -> None:
 
 
 def _restore_signals() -> None:
-    """Undo what this interpreter and a shell's `&` set to ignored: ignored signals survive exec."""
+    """Reset signals that this interpreter or a shell's `&` ignores: ignored signals survive exec."""
     for signal_no in (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(signal_no, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])

@@ -1,8 +1,8 @@
-"""Keeps Fleet's processes alive while it lives, and ends them with it.
+"""Start Fleet's processes, restart those that die, and stop all of them.
 
-The door that runs a whole fleet adds its processes, starts them in order and calls `poll` from its main
-loop, in the main thread (the kernel ties a child's life to the thread that forked it). Signals are the
-caller's: a Ctrl-C reaches only the caller, who then calls `stop_all`. Output goes to one log per process.
+`fleet up` adds its processes, starts them in order and calls `poll` from its main loop, in the main
+thread (the kernel ties a child's life to the thread that forked it). The caller handles signals: a
+Ctrl-C reaches only the caller, which then calls `stop_all`. Output goes to one log per process.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _LOG_CHECK_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """What to run. `argv[0]` is a path or found on PATH; `env` is added to ours; None for `restart` is never."""
+    """A process to run. `argv[0]` is a path or a name on PATH; `env` is added to ours; `restart=None` means never."""
 
     name: str
     argv: tuple[str, ...]
@@ -42,7 +42,7 @@ class Process:
 
 @dataclass(frozen=True, slots=True)
 class Died:
-    """A process ended though nobody asked; it will be started again in `restart_in_s`."""
+    """A process ended unexpectedly; it will be started again in `restart_in_s`."""
 
     name: str
     how: str
@@ -76,7 +76,7 @@ class Stopping:
 
 @dataclass(frozen=True, slots=True)
 class ProcessStopped:
-    """A process has ended as asked; `forced` when it had to be killed."""
+    """A process has been stopped; `forced` when it had to be killed."""
 
     name: str
     forced: bool
@@ -87,7 +87,7 @@ Event = Died | Restarted | GaveUp | Stopping | ProcessStopped
 
 @dataclass(slots=True)
 class _Slot:
-    """One process with its present child and its past."""
+    """One process, its current child, and its record of deaths."""
 
     process: Process
     child: Child | None = None
@@ -110,7 +110,7 @@ class Supervisor:
         self._logs_checked_s = clock.monotonic_s()
 
     def add(self, process: Process) -> None:
-        """Take a process into care without starting it. Raises Conflict for a second one of that name."""
+        """Add a process without starting it. Raises Conflict for a second one of that name."""
         if process.name in self._slots:
             raise Conflict(f"There is a process named {process.name} already.")
         if not process.name or Path(process.name).name != process.name:
@@ -125,7 +125,7 @@ class Supervisor:
             self._launch(slot)
 
     def wait_ready(self, name: str, is_ready: Callable[[], bool], timeout_s: float) -> None:
-        """Wait until `is_ready` says so. Raises Unavailable when the process dies first or the time is up."""
+        """Wait until `is_ready` returns true. Raises Unavailable when the process dies first or the time is up."""
         deadline = clock.monotonic_s() + timeout_s
         while not is_ready():
             child = self._slot(name).child
@@ -138,7 +138,7 @@ class Supervisor:
             time.sleep(_READY_POLL_S)
 
     def poll(self) -> list[Event]:
-        """Look after every process once: note deaths, start again what is due. Call it a few times a second."""
+        """Check every process once: record deaths, restart those that are due. Call it a few times a second."""
         self._undertaker.revive()
         events = [event for slot in list(self._slots.values()) if (event := self._look_after(slot)) is not None]
         if clock.monotonic_s() - self._logs_checked_s > _LOG_CHECK_S:
@@ -167,7 +167,7 @@ class Supervisor:
         self._tell(Stopping(name))
         try:
             forced = child.stop(slot.process.stop_timeout_s)
-        except BaseException:  # an impatient second Ctrl-C
+        except BaseException:  # a second Ctrl-C
             child.kill()
             raise
         finally:
@@ -188,7 +188,7 @@ class Supervisor:
             self._undertaker.close()
 
     def kill_all(self) -> None:
-        """SIGKILL every process and whatever it forked."""
+        """SIGKILL every process and its forks."""
         for name in reversed(list(self._order)):
             slot = self._slots[name]
             slot.restart_at_s = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime
@@ -12,34 +13,36 @@ from typing import Any
 from rich.text import Text
 
 from fleet.cli.frame import render
+from fleet.sandbox import disk
 
 
 class FeedReader:
     """The lines of a file that another process appends to, and empties when it is large."""
 
     def __init__(self, path: Path, *, position: str) -> None:
-        """Begin the file anew: the feed goes on after `position`."""
+        """Start the file anew: the feed goes on after `position`. Raises FleetError."""
         self._path = path
-        path.write_text(f"{json.dumps({'position': position})}\n", encoding="utf-8")
-        path.chmod(0o600)
+        disk.write_private(path, f"{json.dumps({'position': position})}\n")
         self._read = 0
 
     def new(self, *, verbose: bool) -> Iterator[Text]:
         """Yield the lines that have been added, quiet ones only if `verbose`."""
-        size = 0
-        with suppress(OSError):
-            size = self._path.stat().st_size
-        if size == self._read:
-            return
-        self._read = self._read if size > self._read else 0
-        with self._path.open("rb") as file:
+        for line in self._added():
+            with suppress(ValueError, TypeError, KeyError):  # a part of a line: its writer was killed, or began anew
+                found = json.loads(line)
+                if "words" in found and (verbose or not found["is_quiet"]):
+                    yield _shown(found)
+
+    def _added(self) -> list[bytes]:
+        """Return the whole lines that were added; none if the file cannot be read now."""
+        with suppress(OSError), self._path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            self._read = self._read if size >= self._read else 0
             file.seek(self._read)
             whole, end, _ = file.read().rpartition(b"\n")
-        self._read += len(whole) + len(end)
-        for line in whole.splitlines():
-            found = json.loads(line)
-            if "words" in found and (verbose or not found["is_quiet"]):
-                yield _shown(found)
+            self._read += len(whole) + len(end)
+            return whole.splitlines()
+        return []
 
 
 def _shown(found: dict[str, Any]) -> Text:

@@ -116,7 +116,7 @@ class Board:
             purpose="Flower", setting="FLEET_FLOWER_PORT", named=wanted.flower_port,
             preferred=self._services.last_port("flower"),
         )  # fmt: skip
-        password = disk.kept_password(self._services.home / PASSWORD_FILE)
+        password = disk.stored_password(self._services.home / PASSWORD_FILE)
         self._start("flower", known, address=_HOST, port=port, password=password)
         url = f"http://{_HOST}:{port}"
         self._services.record(urls={"flower": url}, ports={"flower": port})

@@ -27,7 +27,7 @@ from fleet.cli.frame.context import Door
 from fleet.cli.frame.failures import INTERRUPTED
 from fleet.cli.frame.interrupts import Interrupts
 from fleet.core import clock, logs, masking
-from fleet.core.errors import FleetError, Unavailable
+from fleet.core.errors import FleetError
 from fleet.sandbox import disk
 from fleet.sandbox.processes.child import rotate_log
 from fleet.sandbox.processes.forked_calls import Helper
@@ -220,7 +220,7 @@ class Run:
     def _ask_for_first_posts(self) -> None:
         if not self._without_post or clock.monotonic_s() < self._asked_at_s + _FIRST_POSTS_EVERY_S:
             return
-        with suppress(Unavailable):  # the database is started again
+        with suppress(FleetError):  # the database is started again, or the helper was killed: ask again later
             self._without_post = self._ask("ask_for_first_posts", self._known, self._door.by, self._without_post)
         self._asked_at_s = clock.monotonic_s()
         if self._asked_at_s > self._ask_until_s:  # they get no account now: the fleet is paused, say
