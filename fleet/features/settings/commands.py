@@ -16,6 +16,7 @@ from pydantic import SecretStr
 
 from fleet.access import audit
 from fleet.accounts import keys
+from fleet.accounts.sealing import Keyring
 from fleet.core import events
 from fleet.core.db import Tx
 from fleet.core.errors import Conflict, FleetError, InvalidInput
@@ -28,7 +29,7 @@ from fleet.engine.settings import layers, sealing, store
 from fleet.engine.settings.layers import Values
 from fleet.engine.settings.store import FLEET, ScopeKey, StoredSetting
 from fleet.features.settings.configuration import HIDDEN
-from fleet.features.settings.queries import Target, keys_of
+from fleet.features.settings.queries import Target, keys_of, names_of
 from fleet.llm import registry as models
 
 _MOST_CHARS = 8_000
@@ -69,7 +70,7 @@ def forget_agent(deps: Deps, tx: Tx, agent: Any, *, by: str) -> None:
         tx.afterwards(deps.live.expire)
 
 
-def reseal(tx: Tx, ring: keys.Keyring) -> list[str]:
+def reseal(tx: Tx, ring: Keyring) -> list[str]:
     """Seal with the first key what another key sealed; return the names. Raises LostKey."""
     store.take_turn(tx)
     done = []
@@ -120,7 +121,7 @@ def _change(
         _check_all(deps, name, _with(deps, store.rows(tx), key, name, value))
         stored = value if ring is None else sealing.seal(ring, name, value)
         store.put(tx, key, name, stored, by=by, reason=reason)
-        _tell(tx, name, old, value, target, by=by, reason=reason, is_sealed=declared.is_sealed)
+        _tell(tx, name, old, value, key, by=by, reason=reason, is_sealed=declared.is_sealed)
         tx.afterwards(deps.live.expire)
     deps.live.refresh()
     if name in _HOURS and key.scope is SettingScope.AGENT:
@@ -129,19 +130,22 @@ def _change(
 
 
 def _tell(
-    tx: Tx, name: str, old: Any, new: Any, target: Target, *, by: str, reason: str, is_sealed: bool
+    tx: Tx, name: str, old: Any, new: Any, key: ScopeKey, *, by: str, reason: str, is_sealed: bool
 ) -> None:  # fmt: skip
     """Note a change in the audit log and as an event, without secrets."""
-    whose = {key: word for key, word in (("agent", target.agent), ("account", target.account)) if word}
+    whose = {str(one.scope): word for one, word in names_of(tx, [key]).items()}
     if is_sealed:
         old, new = (None if one is None else HIDDEN for one in (old, new))
     action = "setting.unset" if new is None else "setting.set"
     audit.note(tx, action, f"setting:{name}", before={"value": old}, after={"value": new, "reason": reason, **whose})
     words = "unset" if new is None else f"set to {new if isinstance(new, str) else json.dumps(new)}"
-    where = f" for {' '.join(next(iter(whose.items())))}" if whose else ""
+    account = f" for the account {whose['account']}" if "account" in whose else ""
+    is_agent = key.scope is SettingScope.AGENT
+    payload: dict[str, Any] = {"setting": name, "value": new, "change": f"{words}{account}", **whose}
     events.emit(
-        tx, "settings.changed", setting=name, value=new, change=f"{words}{where}", reason=reason, by=by, **whose
-    )
+        tx, "settings.changed", agent_id=uuid.UUID(key.id) if is_agent else None, job_id=None, reason=reason, by=by,
+        **payload,
+    )  # fmt: skip
 
 
 def _with(

@@ -172,7 +172,7 @@ def _default(model: type[Settings], name: str) -> Value:
 
 def _of_rows(tx: Tx, rows: Sequence[StoredSetting], strongest: StoredSetting | None) -> list[SettingLayer]:
     order = list(SettingScope)
-    names = _names(tx, [row.key for row in rows[:_MOST_SCOPES]])
+    names = names_of(tx, [row.key for row in rows[:_MOST_SCOPES]])
     found = [
         SettingLayer(
             SettingSource(row.key.scope), HIDDEN if sealing.is_sealed(row.value) else row.value,
@@ -183,7 +183,7 @@ def _of_rows(tx: Tx, rows: Sequence[StoredSetting], strongest: StoredSetting | N
     return sorted(found, key=lambda one: (order.index(SettingScope(one.source)), one.whose))
 
 
-def _names(tx: Tx, keys: Sequence[ScopeKey]) -> Mapping[ScopeKey, str]:
+def names_of(tx: Tx, keys: Sequence[ScopeKey]) -> Mapping[ScopeKey, str]:
     """Return the names of accounts and agents, those that were removed too."""
     found: dict[ScopeKey, str] = {}
     for scope, key, name in (
