@@ -19,6 +19,7 @@ from sqlalchemy import exc
 from fleet.access import audit, secret, sessions, tokens
 from fleet.access.models import UserRow
 from fleet.access.roles import Permission, Role, allows
+from fleet.access.sessions import EndReason
 from fleet.core import ids
 from fleet.core.db import Tx
 from fleet.core.errors import Conflict, InvalidInput, NotFound
@@ -46,7 +47,8 @@ def create(tx: Tx, name: str, role: Role, password: str) -> User:
     """Make a user. Raises InvalidInput for a wrong name or a weak password, Conflict for a name that was ever taken."""
     if not _NAME.fullmatch(name):
         raise InvalidInput("A name is 2 to 60 of a-z, 0-9, dot, - and _, and begins with a letter or digit.")
-    kept = secret.hash_password(password, name)
+    secret.refuse_weak(password, name)
+    kept = secret.hash_password(password)
     values = {"id": ids.new(), "name": name, "role": role, "password_hash": kept}
     try:
         with tx.session.begin_nested():
@@ -107,7 +109,7 @@ def change_role(tx: Tx, name: str, role: Role) -> bool:
         return False
     _keep_an_owner(tx, user)
     tx.execute(sa.update(UserRow).where(UserRow.id == user.id).values(role=role, updated_at=_CLOCK))
-    sessions.end_all(tx, user.id)
+    sessions.end_all(tx, user.id, EndReason.ROLE)
     audit.note(tx, "user.role_changed", f"user:{name}", before={"role": user.role}, after={"role": role})
     return True
 
@@ -118,9 +120,10 @@ def set_password(tx: Tx, name: str, password: str, *, revoke_tokens: bool = Fals
     Raises NotFound, InvalidInput.
     """
     user = locked(tx, name)
-    kept = secret.hash_password(password, name)
+    secret.refuse_weak(password, name)
+    kept = secret.hash_password(password)
     tx.execute(sa.update(UserRow).where(UserRow.id == user.id).values(password_hash=kept, updated_at=_CLOCK))
-    sessions.end_all(tx, user.id)
+    sessions.end_all(tx, user.id, EndReason.PASSWORD)
     revoked = tokens.revoke_all(tx, user.id) if revoke_tokens else 0
     audit.note(
         tx, "user.password_changed", f"user:{name}", after={"tokens_revoked": revoked} if revoke_tokens else None
@@ -133,7 +136,7 @@ def remove(tx: Tx, name: str) -> None:
     user = locked(tx, name)
     _keep_an_owner(tx, user)
     tx.execute(sa.update(UserRow).where(UserRow.id == user.id).values(removed_at=_CLOCK, password_hash=""))
-    sessions.end_all(tx, user.id)
+    sessions.end_all(tx, user.id, EndReason.REMOVED)
     tokens.revoke_all(tx, user.id)
     audit.note(tx, "user.removed", f"user:{name}", before={"role": user.role})
 

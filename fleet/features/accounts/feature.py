@@ -11,6 +11,10 @@ FEATURE = Feature(
     api=("fleet.features.accounts.api:router",),
     pages=("fleet.features.accounts.pages:router",),
     templates=__package__,
+    extends={
+        "frame.checklist": ("fleet.features.accounts.checklist:STEP",),
+        "search.sources": ("fleet.features.accounts.search:SOURCE",),
+    },
     nav=(
         NavItem(
             path="/accounts",

@@ -30,6 +30,10 @@ FEATURE = Feature(
         ),
     ),
     templates=__package__,
+    extends={
+        "frame.checklist": ("fleet.features.agents.checklist:STEP",),
+        "search.sources": ("fleet.features.agents.search:SOURCE", "fleet.features.agents.search:ACTIONS"),
+    },
     nav=(
         NavItem(
             path="/agents",

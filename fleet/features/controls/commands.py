@@ -17,6 +17,8 @@ from fleet.engine.deps import Deps
 from fleet.engine.jobs import ledger, snooze
 from fleet.engine.registry import MESSAGE
 from fleet.engine.scopes import ALL
+from fleet.features.controls import affected as affecting
+from fleet.features.controls.affected import Affected
 from fleet.features.notices import service as operator_notices
 from fleet.features.personas.service import personas_of
 
@@ -62,6 +64,14 @@ def pause(deps: Deps, scope: str, key: str = ALL, *, by: str, reason: str = "",
             body = f"{_set_by(by, reason)} `fleet resume` ends this."
             operator_notices.add(deps, tx, "control.paused", "The fleet is paused", body)
         return paused
+
+
+def affected(deps: Deps, scope: str, key: str) -> Affected:
+    """Count whom a pause of a scope would concern. Raises InvalidInput, NotFound, as the pause would."""
+    with deps.db.transaction() as tx:
+        stored = _key(deps, tx, scope, key)
+        controls.check(scope, stored)
+        return affecting.count(tx, scope, stored)
 
 
 def resume(deps: Deps, scope: str, key: str = ALL, *, by: str) -> bool:

@@ -25,6 +25,7 @@ FEATURE = Feature(
         ),
     ),
     templates=__package__,
+    extends={"frame.checklist": ("fleet.features.costs.checklist:STEP",)},
     nav=(
         NavItem(
             path="/costs",

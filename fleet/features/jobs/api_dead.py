@@ -102,7 +102,7 @@ def list_dead_letters(deps: TheDeps, *, which: Annotated[DeadQuery, Query()]) ->
 def replay(deps: TheDeps, *, body: SomeToReplay, who: Controller) -> DeadCount:
     """Replay dead letters, each with its own idempotency key; a write of unknown outcome is probed first."""
     which, stale, limit = _named(deps, body), body.allow_stale, body.limit
-    total = job_queries.tally(deps, which)
+    (total,) = job_queries.tallies(deps, [which])
     if body.dry_run:
         number = job_queries.would_replay(deps, which, allow_stale=stale, limit=limit)
     else:
@@ -114,7 +114,7 @@ def replay(deps: TheDeps, *, body: SomeToReplay, who: Controller) -> DeadCount:
 def discard(deps: TheDeps, *, body: Some, who: Controller) -> DeadCount:
     """Discard dead letters; their rows stay as cancelled jobs."""
     which = _named(deps, body)
-    total = job_queries.tally(deps, which)
+    (total,) = job_queries.tallies(deps, [which])
     if body.dry_run:
         number = job_queries.would_discard(deps, which, limit=body.limit)
     else:

@@ -28,6 +28,7 @@ FEATURE = Feature(
             order=30,
         ),
     ),
+    extends={"search.sources": ("fleet.features.jobs.search:SOURCE",)},
     templates=__package__,
     nav=(
         NavItem(

@@ -15,6 +15,7 @@ from fleet.engine.jobs.queries import JobFilter
 from fleet.engine.jobs.states import DeadReason, JobState
 from fleet.features.jobs import commands as job_commands
 from fleet.features.jobs import queries as job_queries
+from fleet.features.jobs import timeline
 from fleet.web import redact
 from fleet.web.auth import TheDeps, carried_for, needs
 from fleet.web.rendering import back, go, render
@@ -30,8 +31,9 @@ def job(request: Request, deps: TheDeps, job: TheJob,
     story = job_queries.story(deps, job)
     row = story.row
     return render(
-        request, "jobs/job.html", job=row, attempts=story.attempts, events=story.events, agent=story.agent,
-        choices={choice.act: choice for choice in story.choices}, link=redact.link(row.remote_id),
+        request, "jobs/job.html", job=row, agent=story.agent, link=redact.link(row.remote_id),
+        steps=timeline.steps(row, story.attempts, story.events, story.tick), words=job_queries.words_of(row),
+        choices={choice.act: choice for choice in story.choices if choice.why_not is None},
         meaning=MEANING[DeadReason(row.dead_reason)] if row.dead_reason else None,
         carried={"payload": redact.fields(carried_for(who, row)), "checkpoint": redact.fields(row.checkpoint),
                  "result": redact.fields(row.result)}, fields=redact.fields,

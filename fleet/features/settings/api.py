@@ -42,6 +42,7 @@ class SettingOut(BaseModel):
     name: str = Field(examples=["recent_texts"])
     variable: str = Field(examples=["FLEET_RECENT_TEXTS"])
     value: Value = Field(description="*** stands for a secret that is set")
+    group: str = Field(description="the heading that it stands under", examples=["Publishing"])
     source: SettingSource = Field(description="the layer from which the value comes")
     description: str
     is_secret: bool

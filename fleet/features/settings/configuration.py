@@ -21,6 +21,7 @@ from fleet.engine import registry
 from fleet.engine.deps import caps_of
 from fleet.engine.settings import layers, sealing
 from fleet.engine.settings.store import StoredSetting
+from fleet.features.settings.groups import group_of
 
 HIDDEN = "***"
 """Stands for a secret that is set."""
@@ -58,6 +59,11 @@ class Setting:
     set_by: str | None = None
     set_at: datetime | None = None
     reason: str = ""
+
+    @property
+    def group(self) -> str:
+        """The heading that it stands under."""
+        return group_of(self.name.partition(".")[0])
 
     @property
     def variable(self) -> str:

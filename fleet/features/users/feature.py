@@ -22,6 +22,7 @@ FEATURE = Feature(
         "fleet.features.users.pages_audit:router",
     ),
     templates=__package__,
+    extends={"frame.checklist": ("fleet.features.users.checklist:STEP",)},
     nav=(
         NavItem(
             path="/users",

@@ -38,7 +38,7 @@ def invite(request: Request, deps: TheDeps, who: Editor, *, role: Annotated[Role
     try:
         key, invitation = inviting.invite(deps, role, by=who, for_=timedelta(hours=hours))
     except FleetError as error:
-        return _shown(request, deps, who, code=status_of(error), problem=str(error))
+        return _shown(request, deps, who, code=status_of(error), problem=str(error), wanted=(role, hours))
     return _shown(request, deps, who, link=inviting.link(address_of_ours(request), key), invited=invitation.role)
 
 
@@ -85,9 +85,10 @@ def remove(request: Request, deps: TheDeps, who: Editor, name: Name) -> Response
 
 
 def _shown(request: Request, deps: Deps, who: Principal, *, code: int = 200, link: str | None = None,
-           invited: Role | None = None, problem: str | None = None) -> Response:  # fmt: skip
+           invited: Role | None = None, problem: str | None = None,
+           wanted: tuple[Role, int] = (Role.VIEWER, 24)) -> Response:  # fmt: skip
     return render(
-        request, "users/users.html", code=code, link=link, invited=invited, problem=problem,
+        request, "users/users.html", code=code, link=link, invited=invited, problem=problem, wanted=wanted,
         users=accounts.list_users(deps), invitations=inviting.list_invitations(deps),
         roles=[role for role in Role if may_appoint(who.role, role)],
     )  # fmt: skip

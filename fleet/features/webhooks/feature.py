@@ -19,6 +19,7 @@ FEATURE = Feature(
     routes=("fleet.features.webhooks.inbound.route:router",),
     pages=("fleet.features.webhooks.pages:router",),
     templates=__package__,
+    extends={"frame.checklist": ("fleet.features.webhooks.outbound.checklist:STEP",)},
     nav=(
         NavItem(
             path="/hooks",
