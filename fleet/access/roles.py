@@ -38,6 +38,7 @@ class Permission(StrEnum):
     JOBS_CONTROL = "jobs.control"  # retry, cancel; replay and discard dead letters
     DRAFTS_VIEW = "drafts.view"
     DRAFTS_DECIDE = "drafts.decide"  # approve, reject, edit, revise, withdraw; rules narrow it further
+    DRAFTS_ASK = "drafts.ask"  # open requests for approval; a verb takes its own permission, too
     COSTS_VIEW = "costs.view"
     BUDGETS_EDIT = "budgets.edit"
     CONTROLS_VIEW = "controls.view"
@@ -68,6 +69,7 @@ TABLE: Mapping[Permission, frozenset[Role]] = {
     Permission.JOBS_CONTROL: _CREW,
     Permission.DRAFTS_VIEW: _ALL,
     Permission.DRAFTS_DECIDE: _REVIEWERS,
+    Permission.DRAFTS_ASK: _REVIEWERS,
     Permission.COSTS_VIEW: _ALL,
     Permission.BUDGETS_EDIT: _LEADERS,
     Permission.CONTROLS_VIEW: _ALL,

@@ -18,6 +18,7 @@ from sqlalchemy import exc
 
 from fleet.access import audit, secret, sessions, tokens
 from fleet.access.models import UserRow
+from fleet.access.principal import Principal, Via
 from fleet.access.roles import Permission, Role, allows
 from fleet.access.sessions import EndReason
 from fleet.core import ids
@@ -67,6 +68,12 @@ def get(tx: Tx, name: str) -> User:
     if row is None:
         raise NotFound(f"There is no user {name!r}.", fix="`fleet users list` shows them.")
     return _user(row)
+
+
+def principal(tx: Tx, user_id: uuid.UUID, *, key_id: uuid.UUID) -> Principal | None:
+    """Return a user as a session of theirs has them; None for one who was removed."""
+    row = tx.execute(sa.select(*_COLUMNS).where(UserRow.id == user_id, _PRESENT)).one_or_none()
+    return None if row is None else Principal(row.id, row.name, Role(row.role), Via.SESSION, key_id)
 
 
 def listed(tx: Tx) -> Sequence[User]:

@@ -11,6 +11,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 from sqlalchemy.exc import DataError, DBAPIError
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -19,10 +20,12 @@ from fleet.access.idempotency_keys import RequestUnderWay
 from fleet.access.invitations import NoInvitation
 from fleet.core import logs
 from fleet.core.errors import Conflict, FleetError, InvalidInput, NotFound, Unavailable
+from fleet.engine import registry
 from fleet.engine.agents.commands import Outdated
+from fleet.engine.verbs import Asked
 from fleet.web import field_words
-from fleet.web.auth import Forbidden, NotLoggedIn, last_seen, principal_of
-from fleet.web.rendering import back, render
+from fleet.web.auth import Forbidden, NotLoggedIn, deps_of, last_seen, principal_of
+from fleet.web.rendering import back, go, render
 
 log = logs.get(__name__)
 
@@ -86,6 +89,7 @@ def _when_again(error: FleetError) -> dict[str, str]:
 def install(app: FastAPI) -> None:
     """Have every error of this app answered here."""
     app.add_exception_handler(FleetError, _refused)
+    app.add_exception_handler(Asked, _asked)
     app.add_exception_handler(RequestValidationError, _malformed)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(DataError, _cannot_be_stored)
@@ -150,6 +154,17 @@ async def _refused(request: Request, error: Exception) -> Response:
     answer = await _answer(request, status_of(error), words, error.fix)
     answer.headers.update(_when_again(error))
     return answer
+
+
+async def _asked(request: Request, error: Exception) -> Response:
+    """Answer for a verb that waits for people: with the request, or with its page."""
+    assert isinstance(error, Asked)  # the type that it is registered for
+    where = f"/approvals/{error.request_id}"
+    if not _for_program(request):
+        return go(request, where, error.words)
+    (view,) = registry.current().extensions("verbs.request")
+    body = await run_in_threadpool(view, deps_of(request), error.request_id)
+    return JSONResponse(body.model_dump(mode="json"), 202, {"location": f"/api/v1{where}"})
 
 
 async def _malformed(request: Request, error: Exception) -> Response:

@@ -1,6 +1,6 @@
 """sessions: why one ended
 
-Revision: 0026, after 0024
+Revision: 0026, after 0025
 
 A session that was ended keeps its row until it is pruned, so that the login page says why. Its `expires_at` is the
 moment of its end, so web processes of the version before let nobody in by it either.
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0026"
-down_revision = "0024"
+down_revision = "0025"
 branch_labels = None
 depends_on = None
 

@@ -7,7 +7,7 @@ from fleet.accounts import service as accounts
 from fleet.accounts.models import SETTINGS_ACCOUNT
 from fleet.core.db import Tx
 from fleet.engine.deps import Deps
-from fleet.web.checklist import ChecklistStep
+from fleet.web.points.checklist import ChecklistStep
 
 
 def _is_done(deps: Deps, tx: Tx) -> bool:

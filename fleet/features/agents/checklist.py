@@ -8,7 +8,7 @@ from fleet.access import Permission
 from fleet.core.db import Tx
 from fleet.engine.agents.models import NOWHERE, AgentRow
 from fleet.engine.deps import Deps
-from fleet.web.checklist import ChecklistStep
+from fleet.web.points.checklist import ChecklistStep
 
 
 def _is_done(_: Deps, tx: Tx) -> bool:

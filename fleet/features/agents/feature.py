@@ -29,11 +29,15 @@ FEATURE = Feature(
             order=20,
         ),
     ),
-    templates=__package__,
     extends={
+        "search.sources": (
+            "fleet.features.agents.search:SOURCE",
+            "fleet.features.agents.search:ACTIONS",
+        ),
         "frame.checklist": ("fleet.features.agents.checklist:STEP",),
-        "search.sources": ("fleet.features.agents.search:SOURCE", "fleet.features.agents.search:ACTIONS"),
+        "verbs": ("fleet.features.agents.verbs:DELETE",),
     },
+    templates=__package__,
     nav=(
         NavItem(
             path="/agents",

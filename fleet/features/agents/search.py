@@ -9,7 +9,7 @@ from fleet.engine.agents import queries
 from fleet.engine.agents.queries import AgentFilter
 from fleet.engine.deps import Deps
 from fleet.web.links import agent_address
-from fleet.web.search_source import SearchHit, SearchSource
+from fleet.web.points.search_source import SearchHit, SearchSource
 
 
 def _find(deps: Deps, words: str, limit: int) -> Iterator[SearchHit]:

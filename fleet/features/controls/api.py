@@ -11,11 +11,14 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from fleet.access import Permission, Principal
+from fleet.engine import verbs
 from fleet.engine.controls import Hold
 from fleet.engine.deps import Deps
 from fleet.engine.scopes import ALL
 from fleet.features.controls import commands as control_commands
+from fleet.features.controls import verbs as control_verbs
 from fleet.web.auth import TheDeps, needs
+from fleet.web.openapi import ASKED
 from fleet.web.requests import scopes
 from fleet.web.requests.fields import Body, MovedOut, line, prose, taken, whole
 
@@ -121,10 +124,10 @@ def pause(deps: TheDeps, *, body: PauseIn, who: Pauser) -> MovedOut:
     return MovedOut(changed=done)
 
 
-@router.post("/resume")
+@router.post("/resume", responses=ASKED)
 def resume(deps: TheDeps, *, body: ScopeAndKey, who: Pauser) -> MovedOut:
     """Resume a scope and its waiting jobs."""
-    return MovedOut(changed=control_commands.resume(deps, body.scope, body.key, by=who.by))
+    return MovedOut(changed=control_verbs.resume(deps, who, body.scope, body.key))
 
 
 @router.post("/kill")
@@ -134,7 +137,7 @@ def kill(deps: TheDeps, *, body: Throw, who: Annotated[Principal, needs(Permissi
     return Thrown(changed=changed, in_flight=in_flight)
 
 
-@router.post("/lift")
+@router.post("/lift", responses=ASKED)
 def lift(deps: TheDeps, *, who: Annotated[Principal, needs(Permission.CONTROLS_LIFT)]) -> MovedOut:
     """Turn off the kill switch and resume waiting jobs."""
-    return MovedOut(changed=control_commands.lift_kill_switch(deps, by=who.by))
+    return MovedOut(changed=verbs.perform(deps, who, "kill_switch", "lift"))

@@ -84,6 +84,12 @@ def resume(deps: Deps, scope: str, key: str = ALL, *, by: str) -> bool:
         return audit.noted(tx, resumed, "hold.lifted", _target(tx, scope, key))
 
 
+def key_of(deps: Deps, scope: str, key: str) -> str:
+    """Return the key that a scope is stored under. Raises NotFound, InvalidInput."""
+    with deps.db.transaction() as tx:
+        return _key(deps, tx, scope, key)
+
+
 def _set_by(by: str, reason: str) -> str:
     return f"By {by}. Reason: {reason}." if reason else f"By {by}."
 

@@ -13,11 +13,13 @@ from pydantic import StringConstraints
 
 from fleet.access import Permission, Principal
 from fleet.core.errors import FleetError, InvalidInput
+from fleet.engine import verbs
 from fleet.engine.agents import lookup
 from fleet.engine.deps import Deps
 from fleet.engine.jobs import ledger as jobs
 from fleet.engine.scopes import SCOPES
 from fleet.features.controls import commands as control_commands
+from fleet.features.controls import verbs as control_verbs
 from fleet.features.personas.service import personas_of
 from fleet.features.settings import queries as settings
 from fleet.spending import ledger
@@ -73,7 +75,7 @@ def kill(request: Request, deps: TheDeps, who: Annotated[Principal, needs(Permis
 @router.post("/controls/lift")
 def lift(request: Request, deps: TheDeps, who: Annotated[Principal, needs(Permission.CONTROLS_LIFT)]) -> Response:
     """Allow outside writes again."""
-    lifted = control_commands.lift_kill_switch(deps, by=who.by)
+    lifted = verbs.perform(deps, who, "kill_switch", "lift")
     said = "The kill switch is off; waiting jobs are resumed." if lifted else "The kill switch was not on."
     return go(request, _HERE, said)
 
@@ -159,7 +161,7 @@ def resume(request: Request, deps: TheDeps, who: Annotated[Principal, needs(Perm
            key: Annotated[Name, Form()] = "") -> Response:  # fmt: skip
     """Let a scope go on, and the jobs that waited for it."""
     try:
-        resumed = control_commands.resume(deps, scope, scopes.key_of(scope, key), by=who.by)
+        resumed = control_verbs.resume(deps, who, scope, scopes.key_of(scope, key))
     except FleetError as error:
         return go(request, _HERE, str(error), wrong=True)
     return go(

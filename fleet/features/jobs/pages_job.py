@@ -16,6 +16,7 @@ from fleet.engine.jobs.states import DeadReason, JobState
 from fleet.features.jobs import commands as job_commands
 from fleet.features.jobs import queries as job_queries
 from fleet.features.jobs import timeline
+from fleet.features.jobs import verbs as job_verbs
 from fleet.web import redact
 from fleet.web.auth import TheDeps, carried_for, needs
 from fleet.web.rendering import back, go, render
@@ -84,7 +85,7 @@ def discard(request: Request, deps: TheDeps, job: TheJob,
     """Discard a dead letter."""
     where = back(request, f"/jobs/{job}")
     try:
-        number = job_commands.discard_dead(deps, _letter(job_commands.show_job(deps, job)[0].id), by=who.by, limit=1)
+        number = job_verbs.discard(deps, who, _letter(job_commands.show_job(deps, job)[0].id), limit=1)
     except FleetError as error:
         return go(request, where, str(error), wrong=True)
     said = f"Job {job[:8]} is discarded." if number else f"Job {job[:8]} is no dead letter."

@@ -9,7 +9,7 @@ from fleet.engine.agents import lookup
 from fleet.engine.deps import Deps
 from fleet.engine.jobs.queries import JobFilter
 from fleet.features.jobs import commands, queries
-from fleet.web.search_source import SearchHit, SearchSource
+from fleet.web.points.search_source import SearchHit, SearchSource
 
 _CHARS = 80
 

@@ -12,8 +12,8 @@ from fleet.features.activity.feed import Family, families
 from fleet.features.activity.pages import newest
 from fleet.features.overview import figures
 from fleet.features.overview.cards import OverviewCards
-from fleet.web import checklist
 from fleet.web.auth import TheDeps, is_secure, needs, withheld
+from fleet.web.points import checklist
 from fleet.web.rendering import go, render
 from fleet.web.requests.form_types import Maybe
 

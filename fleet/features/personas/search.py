@@ -8,7 +8,7 @@ from itertools import islice
 from fleet.access import Permission
 from fleet.engine.deps import Deps
 from fleet.features.personas.service import personas_of
-from fleet.web.search_source import SearchHit, SearchSource
+from fleet.web.points.search_source import SearchHit, SearchSource
 
 
 def _find(deps: Deps, words: str, limit: int) -> Iterator[SearchHit]:

@@ -9,7 +9,7 @@ from fleet.access import Permission, Principal
 from fleet.core import text
 from fleet.engine import registry
 from fleet.engine.deps import Deps
-from fleet.web.search_source import POINT, SearchHit, SearchSource
+from fleet.web.points.search_source import POINT, SearchHit, SearchSource
 
 SHORTEST = 2
 """With fewer characters only pages are found."""

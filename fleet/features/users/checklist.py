@@ -5,7 +5,7 @@ from __future__ import annotations
 from fleet.access import Permission, Role, users
 from fleet.core.db import Tx
 from fleet.engine.deps import Deps
-from fleet.web.checklist import ChecklistStep
+from fleet.web.points.checklist import ChecklistStep
 
 
 def _is_done(_: Deps, tx: Tx) -> bool:

@@ -12,6 +12,7 @@ from fastapi.responses import Response
 from fleet.access import Permission, Principal, Role
 from fleet.access.roles import may_appoint
 from fleet.core.errors import FleetError
+from fleet.engine import verbs
 from fleet.engine.deps import Deps
 from fleet.features.users import invite as inviting
 from fleet.features.users import service as accounts
@@ -56,7 +57,7 @@ def withdraw(request: Request, deps: TheDeps, who: Editor, invitation_id: uuid.U
 def change_role(request: Request, deps: TheDeps, who: Editor, name: Name, role: Annotated[Role, Form()]) -> Response:
     """Change a user's role; they have to log in again."""
     try:
-        changed = accounts.change_role(deps, name, role, by=who)
+        changed = verbs.perform(deps, who, "user", "role", user=name, role=role)
     except FleetError as error:
         return go(request, _HERE, str(error), wrong=True)
     return go(request, _HERE, f"{name} is {role} now." if changed else f"{name} was {role} already.")
@@ -78,7 +79,7 @@ def log_out(request: Request, deps: TheDeps, who: Editor, name: Name, *,
 def remove(request: Request, deps: TheDeps, who: Editor, name: Name) -> Response:
     """Let a user in no more."""
     try:
-        accounts.remove_user(deps, name, by=who)
+        verbs.perform(deps, who, "user", "delete", user=name)
     except FleetError as error:
         return go(request, _HERE, str(error), wrong=True)
     return go(request, _HERE, f"{name} may not come in any more; their sessions and tokens have ended.")

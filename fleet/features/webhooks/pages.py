@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from fleet.access import Permission, Principal
 from fleet.core.errors import FleetError
 from fleet.core.subjects import matches
-from fleet.engine import registry
+from fleet.engine import registry, verbs
 from fleet.engine.jobs.states import JobState
 from fleet.features.webhooks import commands as hooks
 from fleet.features.webhooks.api import Editor
@@ -42,6 +42,7 @@ class Filled(BaseModel):
     subjects: list[Annotated[str, Field(max_length=100)]] = Field([], max_length=500)
     other: str = Field("", max_length=5000)
     description: str = Field("", max_length=200)
+    alarm: bool = False
 
     @property
     def chosen(self) -> tuple[str, ...]:
@@ -51,7 +52,7 @@ class Filled(BaseModel):
 
     def wanted(self) -> SubscriptionFields:
         """Return them as the commands take them."""
-        return SubscriptionFields(self.url, self.chosen, self.description)
+        return SubscriptionFields(self.url, self.chosen, self.description, self.alarm)
 
 
 def _form(request: Request, filled: Filled, *, code: int = 200, **facts: Any) -> Response:
@@ -155,7 +156,7 @@ def switch_source(request: Request, deps: TheDeps, who: Editor, name: Source,
 @router.post("/hooks/sources/{name}/remove")
 def remove_source(request: Request, deps: TheDeps, who: Editor, name: Source) -> Response:
     """Forget a source."""
-    receiving.remove(deps, name, by=who.by)
+    verbs.perform(deps, who, "webhook_source", "delete", source=name)
     return go(request, "/hooks", f"The source {name} is deleted, with its received events.")
 
 
@@ -174,7 +175,8 @@ def show(request: Request, deps: TheDeps, hook: Hook, *, state: Maybe[JobState] 
 def edit(request: Request, deps: TheDeps, hook: Hook) -> Response:
     """Show the form of a webhook."""
     found = hooks.get(deps, str(hook))
-    filled = Filled(url=found.url, subjects=list(found.subjects), description=found.description)
+    filled = Filled(url=found.url, subjects=list(found.subjects), description=found.description,
+                    alarm=found.alarm)  # fmt: skip
     return _form(request, filled, hook=found, problem=None)
 
 
@@ -228,7 +230,7 @@ def replay(request: Request, deps: TheDeps, hook: Hook, who: Annotated[Principal
 def remove(request: Request, deps: TheDeps, who: Editor, hook: Hook) -> Response:
     """Forget a webhook."""
     found = hooks.get(deps, str(hook))
-    hooks.remove(deps, hook, by=who.by)
+    verbs.perform(deps, who, "webhook", "delete", hook=hook)
     return go(request, "/hooks", f"{found.name} is removed.")
 
 

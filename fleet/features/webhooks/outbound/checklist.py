@@ -9,7 +9,7 @@ from fleet.core.db import Tx
 from fleet.engine.deps import Deps
 from fleet.features.notices.settings import NoticesSettings
 from fleet.features.webhooks.models import SubscriptionRow
-from fleet.web.checklist import ChecklistStep
+from fleet.web.points.checklist import ChecklistStep
 
 
 def _is_done(deps: Deps, tx: Tx) -> bool:
