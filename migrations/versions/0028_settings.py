@@ -1,6 +1,6 @@
 """settings that people set while the fleet runs
 
-Revision: 0027, after 0026
+Revision: 0028, after 0027
 
 Workers of the version before read no such row: they keep to the environment until they are replaced.
 """
@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
-revision = "0027"
-down_revision = "0026"
+revision = "0028"
+down_revision = "0027"
 branch_labels = None
 depends_on = None
 
