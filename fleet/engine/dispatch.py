@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
@@ -17,7 +19,7 @@ from fleet.engine.deps import Deps
 from fleet.engine.jobs import ticks
 from fleet.engine.jobs.ticks import TickKey
 from fleet.engine.registry import AUTONOMOUS
-from fleet.engine.schedule import ALWAYS, next_wake
+from fleet.engine.schedule import ALWAYS, Schedule, next_wake, with_hours
 
 Draw = Callable[[Deps, Due, int], datetime]
 """Draws when an agent wakes after the tick of a number."""
@@ -123,6 +125,20 @@ def drawn(deps: Deps, agent: Due, tick_no: int) -> datetime:
     return _draw_of(agent.kind, agent.autonomy)(deps, agent, tick_no)
 
 
+def redraw(deps: Deps, agent_id: uuid.UUID) -> None:
+    """Draw again when an agent wakes, after its hours have changed; an agent that does not wait for a tick keeps it.
+
+    Raises InvalidInput, NotFound as `drawn`.
+    """
+    with deps.db.transaction() as tx:
+        row, now = loop.lock(tx, agent_id), tx.now()
+        if row is None or row.next_tick_at is None or row.next_tick_at <= now:
+            return
+        due = Due(row.id, row.kind, row.persona_id, row.tick_no, row.next_tick_at, row.min_interval_s,
+                  row.max_interval_s, row.autonomy, json.dumps(row.config), claimed_at=now)  # fmt: skip
+        row.next_tick_at = drawn(deps, due, row.tick_no)
+
+
 def _draw_of(kind: str, autonomy: str) -> Draw:
     """Return how the next time of agents of a kind and mode is drawn."""
     features = registry.current()
@@ -134,7 +150,14 @@ def _draw_of(kind: str, autonomy: str) -> Draw:
 
 
 def _at_all_hours(deps: Deps, agent: Due, tick_no: int) -> datetime:
-    return next_wake(ALWAYS, agent.claimed_at, gap_s(agent, tick_no), tempo=deps.settings.tempo)
+    rhythm = own_hours(deps, agent.agent_id, ALWAYS)
+    return next_wake(rhythm, agent.claimed_at, gap_s(agent, tick_no), tempo=deps.settings.tempo)
+
+
+def own_hours(deps: Deps, agent_id: uuid.UUID | None, rhythm: Schedule) -> Schedule:
+    """Return a schedule with the time zone and the hours that are set for an agent. Raises InvalidInput."""
+    own = deps.settings_of(agent_id)
+    return with_hours(rhythm, own.agent_timezone, own.agent_hours)
 
 
 def gap_s(agent: Due, tick_no: int) -> float:

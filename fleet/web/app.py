@@ -55,7 +55,7 @@ def create_app(deps: Deps) -> FastAPI:
     app.add_middleware(idempotency.Once)
     app.add_middleware(etags.Etags)
     app.add_middleware(compression.Compression, is_secure=deps.settings.web_url.startswith("https://"))
-    app.add_middleware(middleware.Intake, settings=deps.settings)
+    app.add_middleware(middleware.Intake, settings=lambda: deps.settings)
     app.add_middleware(Hosts, names=hosts_of(deps.settings.web_url), refusal=_NOT_OURS)
     app.add_middleware(headers.Headers, is_secure=deps.settings.web_url.startswith("https://"))
     return app

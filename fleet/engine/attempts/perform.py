@@ -104,14 +104,16 @@ def _carry_out(work: Work) -> Outcome:
     if not isinstance(prepared, Action):
         return prepared
     reach(Point.JOB_PREPARED)
-    work.gateway.permit(prepared.type)
-    if not work.gateway.policy.dry_run:
+    work.deps.live.refresh()  # preparing may have taken a minute
+    gateway = work.gateway  # one for both: dry run that ends in between must not write what was not announced
+    gateway.permit(prepared.type)
+    if not gateway.policy.dry_run:
         obstacle = reserve.announce(work, prepared)
         if obstacle is not None:
             return obstacle
         work.sent = True
         reach(Point.JOB_ANNOUNCED)
-    receipt = work.gateway.write(prepared, work.lease)
+    receipt = gateway.write(prepared, work.lease)
     reach(Point.JOB_SENT)
     return Done(receipt.remote_id, _told(work, prepared) | dict(receipt.detail))
 

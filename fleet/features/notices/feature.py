@@ -9,6 +9,7 @@ FEATURE = Feature(
     help="Messages to operators through FLEET_NOTIFY.",
     settings="fleet.features.notices.settings:NoticesSettings",
     checks_at_start=("fleet.features.notices.service:check",),
+    extends={"settings.checks": ("fleet.features.notices.service:check_setting",)},
     jobs=(
         JobHandler(
             kind="notify",

@@ -58,6 +58,12 @@ def check(deps: Deps) -> None:
         )
 
 
+def check_setting(name: str, settings: Settings) -> None:
+    """Raise InvalidInput for channels that cannot be used ("settings.checks"). Sends nothing."""
+    if name == "notify":
+        notify.check(settings.of(NoticesSettings).notify)
+
+
 def _sender(tx: Tx) -> uuid.UUID | None:
     """Return one of the agents that run the fleet: the approval agent, if there is one."""
     query = sa.select(AgentRow.id).where(AgentRow.kind.in_(system_agents.kinds()), AgentRow.deleted_at.is_(None))

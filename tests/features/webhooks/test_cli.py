@@ -126,7 +126,7 @@ def test_a_source_that_cannot_work_is_not_made(cli: Cli, words: tuple[str, ...])
 
 def say(fleet: Fleet, secret: str, body: bytes) -> None:
     """Let the shop say something, signed with a secret."""
-    deps = replace(fleet.deps, settings=Settings(database_url=fleet.deps.settings.database_url))
+    deps = replace(fleet.deps, given=Settings(database_url=fleet.deps.settings.database_url))
     signature = hmac.new(secret.encode(), body, "sha256").hexdigest()
     receiving.receive(deps, "shop", {"x-signature": signature}, body)
 
