@@ -13,18 +13,18 @@ FEATURE = Feature(
     api=("fleet.features.approvals.api:router",),
     pages=(
         "fleet.features.approvals.pages.decisions:router",
-        "fleet.features.approvals.pages:router",
+        "fleet.features.approvals.pages.queue:router",
     ),
     agent_deleting="fleet.features.approvals.service:withdraw_of_agent",
     refuse_name="fleet.features.approvals.rule_users:refuse_name",
     templates=__package__,
     nav=(
         NavItem(
-            path="/approvals",
-            label="Approvals",
+            path="/review",
+            label="Review",
             permission="drafts.view",
             group="Work",
-            order=90,
+            order=80,
             tally="fleet.features.approvals.queries:tally",
             icon="M4 12.5 9 17.5 20 6.5",
         ),
