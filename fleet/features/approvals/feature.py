@@ -10,7 +10,7 @@ FEATURE = Feature(
     name="approvals",
     help="Requests for approval, rules and decisions.",
     settings="fleet.features.approvals.settings:ApprovalsSettings",
-    api=("fleet.features.approvals.api:router",),
+    api=("fleet.features.approvals.api.waiting:router", "fleet.features.approvals.api:router"),
     pages=(
         "fleet.features.approvals.pages.decisions:router",
         "fleet.features.approvals.pages.queue:router",

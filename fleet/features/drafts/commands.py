@@ -93,7 +93,7 @@ def decisions(deps: Deps, prefix: str) -> list[ApprovalDecision]:
 
 def seen(tx: Tx, draft_ids: Collection[uuid.UUID]) -> Mapping[uuid.UUID, DraftView]:
     """Return drafts by id; missing ones are left out."""
-    rows = tx.session.scalars(sa.select(DraftRow).where(DraftRow.id.in_(draft_ids))).all()
+    rows = tx.session.scalars(sa.select(DraftRow).where(DraftRow.id.in_(list(draft_ids)))).all()
     return {view.row.id: view for view in _all_seen(tx, rows)}
 
 

@@ -88,7 +88,7 @@ TheAsked = Annotated[Asked, Depends(asked)]
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class QueueRow:
     """A request in the list; `value` is what its checkbox sends, empty for somebody who may not decide about it."""
 
     one: Asks
@@ -98,7 +98,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Chip:
+class QueueChip:
     """A choice of the filter by kind: how many wait, and where it leads."""
 
     label: str
@@ -145,13 +145,13 @@ def _live(shown: Sequence[Asks]) -> str:
     return ",".join(dict.fromkeys(part for some in ("approval.*", *subjects) for part in some.split(",") if part))
 
 
-def _row(who: Principal, one: Asks, line: Line, names: Names) -> Row:
+def _row(who: Principal, one: Asks, line: Line, names: Names) -> QueueRow:
     may = who.may(Permission.DRAFTS_DECIDE) and standing(one, person_of(who), clock.now()).decide
     named = names.get(one.agent_id) if one.agent_id else None
-    return Row(one, line, named.name if named else "", f"{one.id}:{one.revision}" if may else "")
+    return QueueRow(one, line, named.name if named else "", f"{one.id}:{one.revision}" if may else "")
 
 
-def _chips(waiting: Sequence[queue.Waiting], which: Asked) -> list[Chip]:
+def _chips(waiting: Sequence[queue.Waiting], which: Asked) -> list[QueueChip]:
     """Return the kinds of requests that wait, each with its number, and the chosen one."""
     numbers: dict[tuple[str, str], int] = {}
     for one in waiting:
@@ -159,13 +159,18 @@ def _chips(waiting: Sequence[queue.Waiting], which: Asked) -> list[Chip]:
             numbers[key] = numbers.get(key, 0) + one.number
     numbers.setdefault(("", ""), 0)
     numbers.setdefault((which.resource, which.kind), 0)
-    kinds = {resource: {kind for name, kind in numbers if name == resource and kind} for resource, _ in numbers}
+    resources = {resource for resource, _ in numbers if resource}
+
+    def is_choice(resource: str, kind: str) -> bool:
+        if kind:  # a resource with one kind is one choice
+            return sum(1 for name, own in numbers if name == resource and own) > 1
+        return not resource or len(resources) > 1
+
     return [
-        Chip(renderer.label(*key) if key[0] else "Everything", number if which.state is RequestState.PENDING else None,
+        QueueChip(renderer.label(*key) if key[0] else "Everything", number if which.state is RequestState.PENDING else None,
              which.url(resource=key[0], kind=key[1], after=""), key == (which.resource, which.kind))
         for key, number in sorted(numbers.items())
-        # A resource with one kind is one choice.
-        if not (key[1] and len(kinds[key[0]]) == 1 and key != (which.resource, which.kind))
+        if key == (which.resource, which.kind) or is_choice(*key)
     ]  # fmt: skip
 
 

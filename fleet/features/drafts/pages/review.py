@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from fleet.core.db import Tx
-from fleet.core.errors import NotFound
+from fleet.core.errors import InvalidInput, NotFound
 from fleet.engine.deps import Deps
 from fleet.features.approvals.pages.desk import changes
 from fleet.features.approvals.request import Request
@@ -28,15 +28,23 @@ _NAMES = {
 
 def lines(tx: Tx, requests: Sequence[Request]) -> Mapping[uuid.UUID, Line]:
     """Return drafts as lines; one that is pruned is left out."""
-    found = commands.seen(tx, [uuid.UUID(one.resource_id) for one in requests])
+    ids = {one.id: draft_id for one in requests if (draft_id := _draft_id(one)) is not None}
+    found = commands.seen(tx, ids.values())
     return {
         one.id: Line(
             _NAMES[DraftKind(view.row.kind)][0], _text(view.row.content, view.row.about),
             picture=bool(view.row.content.get("media") or view.row.about.get("picture")),
             state="revising" if view.revising else "",
         )
-        for one in requests if (view := found.get(uuid.UUID(one.resource_id))) is not None
+        for one in requests if one.id in ids and (view := found.get(ids[one.id])) is not None
     }  # fmt: skip
+
+
+def _draft_id(request: Request) -> uuid.UUID | None:
+    try:
+        return uuid.UUID(request.resource_id)
+    except ValueError:
+        return None
 
 
 def _text(said: Mapping[str, Any], about: Mapping[str, Any]) -> str:
@@ -51,14 +59,14 @@ def _text(said: Mapping[str, Any], about: Mapping[str, Any]) -> str:
 
 def facts(deps: Deps, request: Request) -> Mapping[str, Any]:
     """Return a draft with its job, its revisions, and the fields that people may edit."""
-    kind = DraftKind(request.payload["kind"])
-    known: dict[str, Any] = {"fields": FIELDS[kind], "choices": CHOICES[kind], "view": None, "history": []}
+    known: dict[str, Any] = {"fields": {}, "choices": {}, "view": None, "history": []}
     try:
         view, revisions = commands.show(deps, request.resource_id)
-    except NotFound:
+    except (NotFound, InvalidInput):  # pruned, or asked about by another program
         return known
+    kind = DraftKind(view.row.kind)
     return known | {
-        "view": view, "history": _history(revisions), "rendering": pictures.under_way(deps, view.row),
+        "fields": FIELDS[kind], "choices": CHOICES[kind], "view": view, "history": _history(revisions), "rendering": pictures.under_way(deps, view.row),
         "is_other": pictures.is_other(view.row.content),
     }  # fmt: skip
 

@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONPATH
 
 from fleet.access import audit
 from fleet.core import ids
@@ -78,8 +79,9 @@ def discard(tx: Tx, draft_ids: Collection[uuid.UUID]) -> None:
 
 def _keys(tx: Tx, drafts: sa.ColumnElement[bool], revisions: sa.ColumnElement[bool]) -> set[str]:
     """Return the keys of pictures in the revisions of drafts, and of the posts that they answer."""
-    entry = sa.func.jsonb_array_elements(RevisionRow.content["media"]).column_valued("entry")
-    shown = sa.select(entry.op("->>")("key")).where(revisions, RevisionRow.content.has_key("media"))
+    shown = sa.select(sa.func.jsonb_path_query(RevisionRow.content, sa.cast("$.media[*].key", JSONPATH))).where(
+        revisions
+    )
     about = sa.select(DraftRow.about["picture"].astext).where(drafts, DraftRow.about.has_key("picture"))
     return {str(key) for query in (shown, about) for key in tx.session.scalars(query)}
 
