@@ -80,7 +80,7 @@ def test_a_filter_that_matches_nobody_but_could_is_an_empty_list(web: Web, fleet
     fleet.agent(name="Ada", username="ada_1", persona_id="long_gone")
     assert "ada_1" in owner.get("/agents?persona=long_gone").text  # one with an agent and no file
     for path in ("/agents?persona=long_gone&status=error", "/activity?subject=job.dead", "/activity?subject=sweep.*",
-                 "/activity?only=&subject=&agent=", "/review?state=&resource=&kind=&agent=&q=&order=&after="):  # fmt: skip
+                 "/activity?only=&subject=&agent=", "/review?state=&resource=&kind=&agent=&q=&order="):  # fmt: skip
         answer = owner.get(path)
         assert (answer.status_code, 'class="said wrong"' in answer.text) == (200, False), path
 

@@ -536,7 +536,7 @@ def test_a_scan_that_dies_after_the_picture_was_ordered_does_not_pay_again(fleet
     fleet.surface.posts, fleet.words.proposals = [post("a")], proposing(POST)
     job = scan(fleet, supervised(fleet))
     assert drafts(fleet) == []
-    fleet.sql("UPDATE jobs SET due_at = clock_timestamp() WHERE id = :id", id=job)
+    fleet.sql("UPDATE jobs SET next_attempt_at = clock_timestamp() WHERE id = :id", id=job)
     perform(fleet.deps, job)
     (draft,) = drafts(fleet)
     assert (len(fleet.surface.images_paid), len(draft.content["media"])) == (1, 1)

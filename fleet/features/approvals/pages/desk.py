@@ -167,8 +167,11 @@ def _chips(waiting: Sequence[queue.Waiting], which: Asked) -> list[QueueChip]:
         return not resource or len(resources) > 1
 
     return [
-        QueueChip(renderer.label(*key) if key[0] else "Everything", number if which.state is RequestState.PENDING else None,
-             which.url(resource=key[0], kind=key[1], after=""), key == (which.resource, which.kind))
+        QueueChip(
+            renderer.label(*key) if key[0] else "Everything",
+            number if which.state is RequestState.PENDING else None,
+            which.url(resource=key[0], kind=key[1], after=""), key == (which.resource, which.kind),
+        )
         for key, number in sorted(numbers.items())
         if key == (which.resource, which.kind) or is_choice(*key)
     ]  # fmt: skip

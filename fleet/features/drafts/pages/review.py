@@ -66,8 +66,8 @@ def facts(deps: Deps, request: Request) -> Mapping[str, Any]:
         return known
     kind = DraftKind(view.row.kind)
     return known | {
-        "fields": FIELDS[kind], "choices": CHOICES[kind], "view": view, "history": _history(revisions), "rendering": pictures.under_way(deps, view.row),
-        "is_other": pictures.is_other(view.row.content),
+        "fields": FIELDS[kind], "choices": CHOICES[kind], "view": view, "history": _history(revisions),
+        "rendering": pictures.under_way(deps, view.row), "is_other": pictures.is_other(view.row.content),
     }  # fmt: skip
 
 
