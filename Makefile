@@ -31,7 +31,7 @@ test: $(READY) ## Run all tests on embedded servers; ARGS="-k schedule" and so o
 
 .PHONY: quick
 quick: $(READY) ## Run the tests that need no server, half a minute of them; ARGS="-k schedule" and so on
-	@$(TESTS) --quick $(ARGS)
+	@$(TESTS) --quick -p no:schemathesis $(ARGS)
 
 .PHONY: setup
 setup: $(READY) ## Make .venv from requirements.lock; nothing to do when it is there. PYTHON=... names another Python

@@ -71,7 +71,7 @@ def _fresh() -> Table:
         _row(_SPOKEN[name], Counter(heldout.tally(heldout.samples(name, heldout.FRESH), by).values()))
         for name in (*BAD, HONEST)
     ]
-    note = "Written after the rules and never used to tune them: what to expect of texts that nobody has seen."
+    note = "Written after the rules and never used to tune them, so they represent new texts."
     return Table("A second set, by class", _COLUMNS, rows, note=note)
 
 

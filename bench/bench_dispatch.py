@@ -176,12 +176,12 @@ def result(plan: Plan, found: Found) -> Result:
         method=(
             "One dispatcher calls `fleet.engine.dispatch.dispatch` with the real publisher on embedded Postgres and "
             "Valkey with their default, durable settings; a tick counts once it is claimed, committed and published. "
-            "Agents have the shipped personas, wake every 30 minutes to 4 hours, and are due in an order that has "
-            "nothing to do with where their rows lie. Between the rounds, outside the timed part, ticks are marked as "
-            "decided and messages removed, as workers would do; where too few agents are left due, all are made due "
-            "again. celery beat (in-memory `Scheduler`) and celery-redbeat have one hourly entry an agent, all of "
+            "Agents have the shipped personas, wake every 30 minutes to 4 hours, and are due in an order that is "
+            "independent of the order of their rows. Between the rounds, outside the timed part, ticks are marked as "
+            "decided and messages removed, as workers would do; when too few agents are due, all are made due "
+            "again. celery beat (in-memory `Scheduler`) and celery-redbeat have one hourly entry per agent, all of "
             "them due, and no lock; their `tick` is called without a pause. The SQL claim alone is one statement that "
-            "claims, reschedules and inserts 500 ticks without leaving the server; LPUSH alone pushes the very bytes "
+            "claims, reschedules and inserts 500 ticks without leaving the server; LPUSH alone pushes the bytes "
             f"that dispatch sent. Medians of {plan.rounds} rounds in which all take turns on the same servers."
         ),
         command="python -m bench.bench_dispatch",
@@ -190,8 +190,8 @@ def result(plan: Plan, found: Found) -> Result:
         plots=[_plot(plan, found)],
         notes=[
             "Postgres, Valkey and the dispatchers share the machine's cores. " + _room(plan, found),
-            "The fleet's next times stand in Postgres and survive a wiped Redis; RedBeat's live in Redis, beat's in a "
-            "local file.",
+            "Fleet stores the next wake times in Postgres, so they survive a wiped Redis; RedBeat stores them in "
+            "Redis, beat in a local file.",
             "The goals in ticks a second were set on a machine on which celery beat woke 140 agents a second out of "
             f"10,000; on this one it woke {found.rate(BEAT, 10_000) or 0:.0f}.",
         ],

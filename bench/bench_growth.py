@@ -105,11 +105,11 @@ def result(plan: Plan, found: Found) -> Result:
         title="Growth: a ledger of millions",
         order=50,
         method=(
-            f"A ledger of {plan.size} is loaded in bulk, and beside it one with {YOUNGER:,} times fewer rows on the "
-            "same server. Every verb that people and the loop call is timed on both in turn, transaction and Python "
-            f"included. Then {plan.days} days are lived: prune deletes the oldest day, and as many new rows are "
-            f"written. Meanwhile one real worker process of eight threads carries out {found.memory.done:,} jobs on "
-            f"the young ledger, on a surface that answers at once ({plan.jobs:,} jobs, or what it can in "
+            f"A ledger of {plan.size} is loaded in bulk, and a second one with {YOUNGER:,} times fewer rows on the "
+            "same server. Every operation of people and of the loop is timed on both in turn, with transaction and "
+            f"Python. Then {plan.days} days are simulated: prune deletes the oldest day, and as many new rows are "
+            f"written. Meanwhile one real worker process of eight threads performs {found.memory.done:,} jobs on "
+            f"the young ledger, on a surface that responds at once ({plan.jobs:,} jobs, or as many as it can in "
             f"{plan.worker_s / 60:g} minutes: --worker-minutes)."
         ),
         command="python -m bench.bench_growth",
@@ -117,9 +117,9 @@ def result(plan: Plan, found: Found) -> Result:
         goals=_goals(plan, found),
         plots=[_files_plot(found), _memory_plot(found)],
         notes=[
-            "Vacuum runs where autovacuum would begin, by the tables' own settings.",
-            "Likes and comments that stand are kept, as the memory that forbids a second one: the jobs table grows by "
-            "them for good. New rows here are of the kinds that prune deletes.",
+            "Vacuum runs when autovacuum would, by the settings of each table.",
+            "Prune keeps the jobs of likes and comments, since they prevent a second one: the jobs table grows by "
+            "these rows permanently. New rows in this run are of the kinds that prune deletes.",
             f"Prune may work {sweep.PRUNE_FOR_S:.0f} s of each minute; a job leaves {_ROWS_A_JOB} rows to delete: its "
             "tick, itself, and an event of each.",
         ],

@@ -161,10 +161,10 @@ def result(plan: Plan, rounds: list[Round]) -> Result:
         order=40,
         method=(
             f"{plan.agents:,} agents, beat, broker, and {plan.workers} worker processes of {plan.threads} threads, as "
-            "`fleet up` starts them; only the surface is one that answers at once. Each round first lets "
-            f"{plan.backlog:,} agents fall due together: the ticks a second until the last job that follows is done "
-            f"are the capacity. Then agents fall due one after another for {plan.seconds:.0f} s at half and "
-            "at four fifths of that. A tick's lateness is the time from the moment at which its agent was due until "
+            "`fleet up` starts them; the surface is a stub that responds at once. Each round first makes "
+            f"{plan.backlog:,} agents due together: the ticks a second until their last job is done "
+            f"are the capacity. Then agents become due one after another for {plan.seconds:.0f} s at half and "
+            "at four fifths of the capacity. The lateness of a tick is the time from the due time of its agent until "
             "its decision is committed, on the database's clock."
         ),
         command="python -m bench.bench_lateness",
@@ -178,7 +178,7 @@ def result(plan: Plan, rounds: list[Round]) -> Result:
                     [f"p{percent}" for percent in PERCENTILES],
                     {f"at {load:.0%} of capacity": [round(figures[load][percent], 2) for percent in PERCENTILES]
                      for load in LOADS})],
-        notes=["The metronome beats once a second, so the median cannot be far below half a second."],
+        notes=["Beat sends `fleet.dispatch` once a second, so the median cannot be far below half a second."],
     )  # fmt: skip
 
 

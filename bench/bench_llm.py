@@ -323,13 +323,13 @@ def _notes(runs: Runs) -> list[str]:
     output = sum(bill.output for bill in runs.ways[FLEET].all) / len(runs.ways[FLEET].all)
     short = runs.uncached.a_text()
     return [
-        "The original's bare prompts are short because they promise little: no alt text, no choice among posts, no "
-        "rule against strangers' orders, nothing of what was said before, no shape that could be checked. A fleet "
-        f"that wants these pays for them: {fleet / bare:.1f} times the tokens. Five times fewer than bare prompts "
-        f"take cannot be had: Fleet's answers alone are {output:.0f} tokens a text, and the bare calls as a whole "
+        "The original's bare prompts are short because they lack features: no alt text, no choice among posts, no "
+        "rule against orders in texts of outsiders, no earlier texts, no schema. A fleet with these features "
+        f"needs {fleet / bare:.1f} times the tokens. The goal of five times fewer tokens than bare prompts "
+        f"is impossible: Fleet's responses alone are {output:.0f} tokens a text, and the bare calls in all "
         f"{bare:.0f}.",
-        "What lives in the cache for an hour costs twice the price to write and is worth it: agents of one persona "
-        "speak minutes apart, and what lives for five minutes is often gone by then.",
+        "A cache entry of an hour costs twice the price to write, which pays off: agents of one persona "
+        "write minutes apart, and an entry of five minutes has often expired by then.",
         f"A model that caches only from 4,096 tokens on caches none of these prefixes: {short:.0f} tokens a text, "
         f"{laden / short:.1f} times fewer than the original's way, same demands.",
     ]
@@ -344,12 +344,12 @@ METHOD = (
     f"when their time is over. Agents of the shipped personas publish at random moments, {POSTS_A_DAY} posts and "
     f"{COMMENTS_A_DAY} comments a day each, before a feed of {FEED} posts. *The original* is the gallery fleet from "
     "whose design Fleet grew ([designs.md](designs.md)). It asked its model for each text by itself, with nothing "
-    "cached and no shape asked for; `bench/original_words.py` rebuilds its prompts in sentences of ours, with the same "
-    "inputs, limits and length. Fleet and two ways of the original are asked for the same texts at "
-    "the same moments and get the same answers. *The original as it was* sends prompts as short as its own: a call "
+    "cached and no schema; `bench/original_words.py` rebuilds its prompts in our own words, with the same "
+    "inputs, limits and length. Fleet and two versions of the original request the same texts at "
+    "the same moments and get the same responses. *The original as it was* sends prompts as short as its own: a call "
     "for the image prompt, one for the caption, one for the comment, nothing cached. *The original's way, same "
-    "demands* calls in that way for all that Fleet's answers hold, told what Fleet tells: image prompt, caption and "
-    "alt text; which post, and the comment on it (for which it is told of that one post alone). Nothing is timed."
+    "demands* makes such calls for everything in Fleet's responses, with the same input: image prompt, caption and "
+    "alt text; the choice of a post, and the comment on it (whose call gets that post alone). Nothing is timed."
 )
 
 

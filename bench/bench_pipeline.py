@@ -146,23 +146,23 @@ def result(plan: Plan, found: Found) -> Result:
         title="Pipeline: from a tick to its effect",
         order=2,
         method=(
-            "Each of the agents is given one tick, which leads to one like on a surface without latency (an append of "
-            "80 bytes to a file). Two messages make one effect: the tick and the job. The messages lie in Valkey "
-            "before the workers are let go; the clock stops with the last effect. The ceiling is a Celery task that "
-            "appends one byte, in the very same processes right afterwards. The plain fleet is Celery and an ORM "
-            "without a ledger, written with care as far as Celery goes (late acknowledgement, lost workers' tasks run "
-            "again, lost replies are tried again). All on embedded Postgres and Valkey with durable settings. Medians "
+            "Each agent has one tick, which leads to one like on a surface without latency (an append of "
+            "80 bytes to a file). An effect takes two messages: the tick and the job. The messages are in Valkey "
+            "before the workers start; the clock stops with the last effect. The ceiling is a Celery task that "
+            "appends one byte, in the same processes right afterwards. The plain fleet is Celery and an ORM "
+            "without a ledger, with Celery's own safeguards (late acknowledgement, tasks of lost workers run "
+            "again, retries after lost responses). All on embedded Postgres and Valkey with durable settings. Medians "
             f"of {plan.rounds} rounds in which contestants take turns in changing order, {plan.agents:,} effects each. "
             f"In the storm {plan.storm_agents:,} effects meet {plan.kills} kill -9 of a worker, and 5 % of the "
-            "surface's replies are lost after the write; who is shown twice was doubled."
+            "surface's responses are lost after the write; an effect that appears twice counts as doubled."
         ),
         command="python -m bench.bench_pipeline",
         tables=[_speeds(found), _costs(found), _written(plan, found), _storms(plan, found)],
         goals=_goals(plan, found),
         plots=[_plot(found)],
         notes=[
-            "Two messages an effect make half of the ceiling the most that anybody could reach.",
-            "A task that does nothing costs a third of what it did before messages went unacknowledged (ADR 008), so "
+            "An effect takes two messages, so half of the ceiling is the maximum.",
+            "Since messages are not acknowledged (ADR 008), a no-op task costs a third of what it cost before, so "
             "the share of the ceiling fell while effects became faster.",
             _room(found),
         ],
@@ -174,7 +174,7 @@ def _room(found: Found) -> str:
     nothing = found.median(FLEET, lambda r: r.nothing_ms)
     postgres = found.median(FLEET, lambda r: r.cpu_ms("postgres_cpu_s"))
     return (
-        f"A task that does nothing takes {nothing:.2f} ms of processor time here. The goal of {100 * GOAL:.0f} % would "
+        f"A no-op task takes {nothing:.2f} ms of processor time here. The goal of {100 * GOAL:.0f} % would "
         f"leave {nothing / GOAL:.2f} ms for an effect, of which its two messages take {2 * nothing:.2f} and Postgres "
         f"{postgres:.2f}."
     )

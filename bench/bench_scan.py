@@ -82,10 +82,10 @@ def result(found: Found) -> Result:
         title="Scans: supervised agents propose",
         order=8,
         method=(
-            f"{found.agents:,} supervised agents have one tick each: the tick decides to look, the scan reads 50 posts "
-            "that nobody has seen, the offline writer answers, and its proposals become drafts with requests for "
-            "approval. All ticks wait in Valkey before the workers (threads 2x16, as many scans at a time as the "
-            "settings have it) are let go; the clock stops with the last scan. Embedded Postgres and Valkey, durable."
+            f"{found.agents:,} supervised agents have one tick each: the tick decides to scan, the scan reads 50 "
+            "unseen posts, the offline writer answers, and its proposals become drafts with requests for "
+            "approval. All ticks are in Valkey before the workers (threads 2x16, concurrent scans as in the "
+            "default settings) start; the clock stops with the last scan. Embedded Postgres and Valkey, durable."
         ),
         command="python -m bench.bench_scan",
         tables=[

@@ -94,8 +94,8 @@ def result(calls: int) -> Result:
         order=2,
         method=(
             "Dispatch calls `next_wake` once for each due agent, so its cost bounds the pace of the whole fleet. "
-            "Moments are spread over a fortnight with a clock change in it. The plain sum that knows no week (now "
-            f"plus the gap) is the floor. Best of {ROUNDS} rounds of {calls:,} calls, one thread."
+            "Moments are spread over a fortnight with a clock change in it. The floor is the plain sum without a "
+            f"schedule (now plus the gap). Best of {ROUNDS} rounds of {calls:,} calls, one thread."
         ),
         command="python -m bench.bench_schedule",
         tables=[Table("Wakes a second, by persona", columns, rows)],

@@ -214,10 +214,10 @@ def result(plan: Plan, found: Found) -> Result:
         order=60,
         method=(
             f"A database of {plan.scene} is served by one `fleet web` process, and every page, the filters and further "
-            f"pages that it offers, and every GET of the API are asked for {TIMES} times, one after another over "
-            f"loopback, after {WARM} for warmth. Then {watched.viewers} viewers listen to the live stream for "
-            f"{plan.watch_s:.0f} s while {watched.rate_s:.0f} events a second are told; {web_viewers.SAMPLED} of them "
-            "note when they see each."
+            f"pages that it offers, and every GET of the API are requested {TIMES} times, one after another over "
+            f"loopback, after {WARM} warm-up requests. Then {watched.viewers} viewers listen to the live stream for "
+            f"{plan.watch_s:.0f} s while {watched.rate_s:.0f} events a second occur; {web_viewers.SAMPLED} of them "
+            "record when each arrives."
         ),
         command="python -m bench.bench_web",
         tables=[_table("Pages", "page", answered), _table("API", "api", answered), _viewers(watched)],

@@ -21,15 +21,15 @@ PLOTS = "images/bench"
 _HEAD = """\
 # Benchmarks
 
-What Fleet does in a second, beside what others do in the same second on the same machine. Written by `make bench`
-from `bench/results/*.json`; edit neither by hand. Absolute figures are this machine's; the ratios travel further.
+The speed and cost of Fleet, compared with other schedulers in the same run on the same machine. `make bench` writes
+this page from `bench/results/*.json`; do not edit them by hand. Absolute figures depend on the machine, ratios less so.
 """
 _TAIL = """\
 ## Run it yourself
 
-`make bench` runs everything, one after another, on embedded servers in a temporary folder, and writes this page anew.
-`make bench ARGS=--quick` takes a short look at all of it and leaves this page alone: its figures go to
-`bench/results/quick`. Each section names the command that makes it alone. Leave the machine in peace meanwhile.
+`make bench` runs everything, one after another, on embedded servers in a temporary folder, and writes this page.
+`make bench ARGS=--quick` makes short runs and does not change this page: its figures go to `bench/results/quick`.
+Each section names the command for it alone. Run nothing else on the machine meanwhile.
 """
 
 

@@ -27,6 +27,7 @@ from fleet.features.agents import bulk
 from fleet.features.personas import generator
 from fleet.features.personas import library as personas
 from fleet.sandbox.gallery import config as gallery
+from tests import source_files
 
 ROOT = Path(__file__).resolve().parents[1]
 FEATURES = ROOT / "fleet/features"
@@ -264,11 +265,10 @@ def _noted_acts() -> Iterator[str]:
     for path in [one for room in ("features", "access", "accounts") for one in (ROOT / "fleet" / room).rglob("*.py")]:
         if path.name == "sweep.py":  # its _tell is of events
             continue
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in noting:
-                texts = [one for arg in node.args for one in ast.walk(arg) if isinstance(one, ast.Constant)]
-                found = (str(one.value) for one in texts)
-                yield from (text for text in found if re.fullmatch(r"[a-z_]+(\.[a-z_]+)+", text))
+        for node in source_files.calls(path, noting):
+            texts = [one for arg in node.args for one in ast.walk(arg) if isinstance(one, ast.Constant)]
+            found = (str(one.value) for one in texts)
+            yield from (text for text in found if re.fullmatch(r"[a-z_]+(\.[a-z_]+)+", text))
     yield from bulk._DONE.values()
 
 

@@ -32,6 +32,7 @@ from fleet.features.approvals.states import DecisionKind, RequestState
 from fleet.features.drafts.states import DraftKind, DraftStatus
 from fleet.features.drafts.states import OwnerAnswer as LessonDecision
 from fleet.features.media.states import MediaState
+from tests import source_files
 
 ROOT = Path(__file__).resolve().parents[1]
 SHIPPED = ("fleet", "workers", "migrations", "personas", "beat_schedule.py")
@@ -52,25 +53,10 @@ NAMES_KINDS = {
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
-@cache
-def _text(path: Path) -> str:
-    return path.read_text(encoding="utf-8")
-
-
-@cache
-def _tree(path: Path) -> ast.Module:
-    return ast.parse(_text(path))
-
-
-def _nodes(path: Path, hint: str) -> Iterator[ast.AST]:
-    """Return all nodes of a module; none where its text has no match of `hint`, since to parse all files is dear."""
-    return ast.walk(_tree(path)) if re.search(hint, _text(path)) else iter(())
-
-
 def _preamble(path: Path) -> str | None:
     """Return a module's docstring, parsed only where it is not written as ours are."""
-    usual = re.match(r'"""((?:[^"\\]|"(?!""))+)"""\n', _text(path))
-    return inspect.cleandoc(usual[1]) if usual else ast.get_docstring(_tree(path))
+    usual = re.match(r'"""((?:[^"\\]|"(?!""))+)"""\n', source_files.text(path))
+    return inspect.cleandoc(usual[1]) if usual else ast.get_docstring(source_files.tree(path))
 
 
 def _named(path: Path, what: object = "") -> str:
@@ -101,7 +87,7 @@ def _own_files() -> tuple[Path, ...]:
 
 
 def _functions(path: Path) -> Iterator[Function]:
-    return (node for node in ast.walk(_tree(path)) if isinstance(node, Function))
+    return (node for node in ast.walk(source_files.tree(path)) if isinstance(node, Function))
 
 
 def test_functions_fit_on_a_screen() -> None:
@@ -118,7 +104,7 @@ def test_files_hold_one_idea() -> None:
     long = [
         _named(path, f"{lines} lines")
         for path in _written_by_people("fleet", "workers", "beat_schedule.py")
-        if (lines := len(_text(path).splitlines())) > LONGEST_FILE
+        if (lines := len(source_files.text(path).splitlines())) > LONGEST_FILE
     ]
     assert not long
 
@@ -156,7 +142,7 @@ def test_public_functions_say_what_they_do() -> None:
     silent = [
         _named(path, f"{'.'.join(place)}")
         for path in _written_by_people("fleet", "workers")
-        for place, function in _public(_tree(path).body)
+        for place, function in _public(source_files.tree(path).body)
         if ast.get_docstring(function) is None and not _explained_elsewhere(path, place, function)
     ]
     assert not silent
@@ -197,7 +183,7 @@ def test_only_one_module_reads_the_wall_clock() -> None:
         _named(path, f"line {node.lineno}")
         for path in _modules(*SHIPPED)
         if path != ROOT / "fleet/core/clock.py"
-        for node in _nodes(path, r"\.(?:now|utcnow|today|time|time_ns)\b")
+        for node in source_files.nodes(path, r"\.(?:now|utcnow|today|time|time_ns)\b")
         if isinstance(node, ast.Attribute) and (ast.unparse(node.value).rpartition(".")[2], node.attr) in wall
     ]
     assert not readers
@@ -207,7 +193,7 @@ def test_no_error_is_swallowed_by_a_bare_except() -> None:
     bare = [
         _named(path, f"line {node.lineno}")
         for path in _modules(*SHIPPED, "tests", "bench")
-        for node in _nodes(path, r"\bexcept\s*(?:\\\s*)?:")
+        for node in source_files.nodes(path, r"\bexcept\s*(?:\\\s*)?:")
         if isinstance(node, ast.ExceptHandler) and node.type is None
     ]
     assert not bare
@@ -218,7 +204,7 @@ def test_only_doors_print() -> None:
         _named(path, f"line {node.lineno}")
         for path in _modules(*SHIPPED)
         if path.relative_to(ROOT).parts[:2] not in (("fleet", "cli"), ("fleet", "sandbox"))
-        for node in _nodes(path, r"\bp?print\b")
+        for node in source_files.nodes(path, r"\bp?print\b")
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("print", "pprint")
     ]
     assert not printers
@@ -230,7 +216,7 @@ def test_nothing_is_left_for_later() -> None:
     left = [
         _named(path, f"line {number}")
         for path in _own_files()
-        for number, line in enumerate(_text(path).splitlines(), 1)
+        for number, line in enumerate(source_files.text(path).splitlines(), 1)
         if marks.search(line)
     ]
     assert not left
@@ -241,7 +227,7 @@ def test_no_file_names_somebodys_machine_or_a_package_index() -> None:
     found = [
         _named(path, f"line {number}")
         for path in _own_files()
-        for number, line in enumerate(_text(path).splitlines(), 1)
+        for number, line in enumerate(source_files.text(path).splitlines(), 1)
         if places.search(line)
     ]
     assert not found
@@ -250,7 +236,7 @@ def test_no_file_names_somebodys_machine_or_a_package_index() -> None:
 def test_locks_name_hashes_and_no_address() -> None:
     for name in ("requirements.lock", "deploy/runtime.lock", "deploy/build.lock", "bench/bench.lock",
                  "tests/browser.lock"):  # fmt: skip
-        lock = _text(ROOT / name)
+        lock = source_files.text(ROOT / name)
         pins = re.findall(r"^[a-z0-9][\w.-]*==\S+[^\n]*\n(?: {4}(--hash=sha256:))?", lock, re.M)
         assert pins
         assert all(pins), f"{name}: a pin without a hash"
@@ -258,17 +244,17 @@ def test_locks_name_hashes_and_no_address() -> None:
 
 
 def test_the_beat_schedule_is_plain_data() -> None:
-    tree = _tree(ROOT / "beat_schedule.py")
+    tree = source_files.tree(ROOT / "beat_schedule.py")
     assert not [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom | ast.Call)]
     (assignment,) = [node for node in tree.body if isinstance(node, ast.Assign)]
     schedule = ast.literal_eval(assignment.value)
-    tasks = set(re.findall(r'name="(fleet\.[a-z_]+)"', _text(ROOT / "workers/tasks.py")))
+    tasks = set(re.findall(r'name="(fleet\.[a-z_]+)"', source_files.text(ROOT / "workers/tasks.py")))
     assert {entry["task"] for entry in schedule.values()} <= tasks
     assert {entry["options"]["queue"] for entry in schedule.values()} <= set(QUEUES)
 
 
 def test_the_chart_of_job_states_is_the_table_of_moves() -> None:
-    page = _text(ROOT / "ARCHITECTURE.md")
+    page = source_files.text(ROOT / "ARCHITECTURE.md")
     chart = re.search(r"<!-- job states -->\s*```mermaid\s+stateDiagram-v2\n(.*?)```", page, re.S)
     assert chart, "ARCHITECTURE.md has no chart below <!-- job states -->"
     drawn = {(before, after) for before, after in re.findall(r"([\w*\[\]]+)\s*-->\s*([\w*\[\]]+)", chart[1])}
@@ -335,7 +321,7 @@ def test_migrations_can_be_taken_back(owner_url: str) -> None:
 def test_a_public_class_name_means_one_class() -> None:
     places: dict[str, list[str]] = {}
     for path in _modules("fleet"):
-        for node in _tree(path).body:
+        for node in source_files.tree(path).body:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 places.setdefault(node.name, []).append(_named(path))
     assert not {name: found for name, found in places.items() if len(found) > 1}
@@ -386,9 +372,11 @@ def test_code_below_the_features_names_no_kind_that_they_register() -> None:
         (path, line, kinds)
         for path in _modules(*roots, "fleet/web/auth.py")
         if _named(path) not in NAMES_KINDS
-        for line, kinds in _names_in(_tree(path))
+        for line, kinds in _names_in(source_files.tree(path))
     ]
-    found += [(path, 0, _kinds_in_text(_text(path))) for root in roots for path in (ROOT / root).rglob("*.sql")]
+    found += [
+        (path, 0, _kinds_in_text(source_files.text(path))) for root in roots for path in (ROOT / root).rglob("*.sql")
+    ]
     assert not [_named(path, f"line {line}: {sorted(kinds)}") for path, line, kinds in found if kinds]
 
 
@@ -399,7 +387,7 @@ def _ddl(made: sa.schema.ExecutableDDLElement) -> str:
 def test_tables_below_the_features_name_no_kind_that_they_register() -> None:
     names: dict[str, set[str]] = {}
     for path in _modules(*(f"fleet/{folder}" for folder in BELOW_FEATURES)):
-        if "__tablename__" not in _text(path):
+        if "__tablename__" not in source_files.text(path):
             continue
         module = importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
         for table in (value.__table__ for value in vars(module).values() if hasattr(value, "__table__")):

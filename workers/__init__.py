@@ -1,1 +1,1 @@
-"""Floor 5, a door: the switchboard. The Celery app and its tasks, each a few lines that call `fleet.engine`."""
+"""The Celery apps and tasks. Each task is a few lines that call `fleet.engine`."""

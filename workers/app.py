@@ -1,7 +1,7 @@
 """The Celery app of workers: `celery -A workers.app worker`. Beat and Flower use `workers.light`.
 
-Connections are built on first use in the process that works, never before a fork. A message that no task understands
-is kept as a dead letter instead of vanishing, which is all that a Redis broker would do with it.
+Connections are built on first use in the process that uses them, never before a fork. A message that no task can read
+becomes a dead letter; a Redis broker would lose it.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ def _make_app() -> Celery:
     config = features.settings()
     made = queue.make_app(config.broker_url)
     made.conf.update(BEAT, include=["workers.tasks"], worker_consumer="workers.consumer:Consumer")
-    made.steps["worker"].add(liveness.Watch)
-    made.steps["consumer"].add(liveness.Pulse)
+    made.steps["worker"].add(liveness.LivenessCheck)
+    made.steps["consumer"].add(liveness.LoopCounter)
     if config.failpoints_dir is not None:
         failpoints.arm(failpoints.strikes_from(config.failpoints_dir))
     made.set_default()
@@ -44,7 +44,7 @@ _deps: Deps | None = None
 
 
 def deps() -> Deps:
-    """Return this process's connections, made on first use."""
+    """Return this process's connections, built on first use."""
     global _deps
     with _lock:
         if _deps is None:
@@ -60,7 +60,7 @@ def _configure_logs(**_: Any) -> None:
 
 @signals.worker_init.connect
 def _before_fork(**_: Any) -> None:
-    """Make once what every child of a prefork pool would make again, and again after each thousands of tasks."""
+    """Load modules and data before the fork, so that no child of a prefork pool loads them again."""
     settings = features.settings()
     for name in settings.replaced:
         log.warning("setting_replaced", setting=f"FLEET_{name.upper()}", by="FLEET_CAPS")
@@ -69,7 +69,7 @@ def _before_fork(**_: Any) -> None:
 
 @signals.worker_process_init.connect
 def _after_fork(**_: Any) -> None:
-    """Forget what the parent may have built: a socket shared by two processes serves neither."""
+    """Drop connections of the parent: two processes cannot share a socket."""
     global _deps
     _deps = None
 
@@ -77,9 +77,9 @@ def _after_fork(**_: Any) -> None:
 @signals.worker_process_init.connect
 @signals.worker_ready.connect
 def _spare_what_stays(**_: Any) -> None:
-    """Leave what was loaded until now to the process for good.
+    """Exclude the objects that exist now from garbage collection.
 
-    A look through all of it, two hundred thousand objects, holds up every thread for 150 ms (measured), and finds
+    A full collection visits all of them, 200,000 objects, blocks every thread for 150 ms (measured) and frees
     nothing.
     """
     gc.freeze()
@@ -92,7 +92,7 @@ def _bind_log_context(task: Any, args: Any, **_: Any) -> None:
 
 @signals.task_unknown.connect
 def _keep_unknown(message: Any, exc: Any, name: str = "", **_: Any) -> None:
-    """Keep a message of no task. That of a job in the ledger can go: the job waits there for its feature."""
+    """Keep a message of an unknown task. A message of a job in the ledger is dropped: the job waits for its feature."""
     if _is_in_ledger(name, message):
         log.warning("job_waits_for_its_feature", task_name=name)
     else:
@@ -104,13 +104,13 @@ def _is_in_ledger(name: str, message: Any) -> bool:
         job_id = uuid.UUID(json.loads(_body_of(message))[0][0])
         with deps().db.transaction() as tx:
             return f"fleet.{queries.get(tx, job_id).kind}" == name
-    except Exception:  # noqa: BLE001 - of another form, or the database is away: it is kept
+    except Exception:  # noqa: BLE001 - wrong format, or no database: keep the message
         return False
 
 
 @signals.task_rejected.connect
 def keep_unreadable(message: Any, exc: Any, **_: Any) -> None:
-    """Keep a message that cannot be read."""
+    """Keep an unreadable message."""
     headers = message.headers or {}
     keep(str(headers.get("task", "?")), _body_of(message), f"unreadable message: {headers.get('problem', exc)}")
 
@@ -120,7 +120,7 @@ def _body_of(message: Any) -> str:
 
 
 def keep(task: str, body: str, why: str) -> None:
-    """Keep a message that nobody understands as a dead letter, or at least in the log when the database is away."""
+    """Keep an unreadable message as a dead letter, or in the log when the database is down."""
     log.error("message_not_understood", task_name=task, reason=why)
     try:
         with deps().db.transaction() as tx:

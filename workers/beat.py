@@ -7,6 +7,6 @@ from beat_schedule import BEAT_SCHEDULE
 BEAT = {
     "beat_schedule": BEAT_SCHEDULE,
     "beat_scheduler": "celery.beat:Scheduler",
-    # Health checks ask it; it stays silent once it no longer ticks.
+    # For health checks: beat answers them only while it sends tasks.
     "beat_enable_remote_control": True,
 }

@@ -1,8 +1,8 @@
-"""Celery's consumer, except that a message it cannot read neither ends the worker nor is lost.
+"""Celery's consumer, changed so that an unreadable message neither ends the worker nor is lost.
 
 Celery decodes a message's body late, in the pool, or fails on it in its main loop and ends the worker; the broker
-would then hand the same message to the next one. Named by `worker_consumer` in `workers.app`. The undocumented methods
-that it overrides are listed in `fleet.core.workarounds.celery.CONSUMER_METHODS`.
+would then deliver the same message to the next worker. The setting `worker_consumer` in `workers.app` names it. The
+undocumented methods that it overrides are listed in `fleet.core.workarounds.celery.CONSUMER_METHODS`.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from celery.worker.consumer import Consumer as CeleryConsumer
 from fleet.core.workarounds import kombu
 from workers import liveness
 
-_EVENTS_EVERY_S = 0.5
+_EVENTS_EVERY_S = 1.0
 _EVENTS_AT_ONCE = 300
 
 kombu.install()
 
 
 class Consumer(CeleryConsumer):
-    """Reads each message before it is worked on; `workers.app` keeps those that cannot be read."""
+    """Checks each message before its task runs; `workers.app` keeps the unreadable ones."""
 
     def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Any], None]:
-        """Return Celery's handler behind a look at the body (about a hundred bytes: they carry ids alone)."""
+        """Wrap Celery's handler in a check of the body (about 100 bytes: it has only ids)."""
         handle = super().create_task_handler(*args, **kwargs)
         unacknowledged = all(queue.no_ack for queue in self.app.amqp.queues.values())
 
@@ -44,7 +44,7 @@ class Consumer(CeleryConsumer):
         return on_message
 
     def register_with_event_loop(self, hub: Any) -> None:
-        """Send what Flower shows twice a second: by itself Celery sends it in every round of its loop."""
+        """Send the events for Flower once a second; by default Celery sends them in every round of its loop."""
         super().register_with_event_loop(hub)
         self._dispatcher.buffer_limit = _EVENTS_AT_ONCE
         hub.call_repeatedly(_EVENTS_EVERY_S, self._send_events)
@@ -66,7 +66,7 @@ class Consumer(CeleryConsumer):
         super().shutdown()
 
     def on_decode_error(self, message: Any, exc: Exception) -> None:
-        """Keep a message that cannot be read as a dead letter, then acknowledge it. Celery would only log it."""
+        """Keep an unreadable message as a dead letter, then acknowledge it. Celery would only log it."""
         from workers.app import keep_unreadable
 
         liveness.PROGRESS.took_message()
@@ -75,7 +75,7 @@ class Consumer(CeleryConsumer):
 
 
 def _check(body: Any) -> None:
-    """Raise unless a body is what Celery sends, in either protocol: arguments, keywords and options."""
+    """Raise unless a body has the format of one of Celery's protocols: arguments, keywords and options."""
     if isinstance(body, dict):
         if not isinstance(body.get("args", []), list) or not isinstance(body.get("kwargs", {}), dict):
             raise TypeError("the body holds no arguments")

@@ -30,7 +30,7 @@ class _Peer:
 
 
 class LimitedServer(HTTPServer):
-    """Tornado's server with deadlines for requests. Of too many connections it closes the one that is idle longest."""
+    """Tornado's server with deadlines for requests. Above its limit it closes the connection that was idle longest."""
 
     def initialize(self, *args: Any, **options: Any) -> None:
         """Prepare; Tornado calls this in place of a constructor."""
@@ -49,7 +49,7 @@ class LimitedServer(HTTPServer):
             stream.close()
 
     def start_request(self, server_conn: Any, request_conn: Any) -> Any:
-        """Begin to wait for a request, the first one of a connection or a further one."""
+        """Start to wait for the next request of a connection."""
         peer = self._peers.get(server_conn.stream)
         if peer is not None:
             self._guard.works(peer)

@@ -1,4 +1,4 @@
-"""The Celery app of processes that run no task: beat and Flower. It knows the broker and the schedule, nothing of ours.
+"""The Celery app of processes that run no task: beat and Flower. It loads the broker and the schedule only.
 
 `fleet beat`, `fleet flower` and `fleet up` set the three variables that it reads, from the settings.
 """

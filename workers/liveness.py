@@ -1,8 +1,8 @@
-"""Liveness by progress: a worker that is connected and does not consume ends itself, so that a fresh one takes over.
+"""Liveness by progress: a worker that is connected and does not consume ends itself, so that another one takes over.
 
-Wired in `workers.app` as two bootsteps. `inspect ping` cannot tell: such a worker answers it. A thread of its own
-watches, since the main thread may be what hangs. Never ends a worker that is busy in every slot, that has nothing to
-take, or whose broker is away.
+Added in `workers.app` as two bootsteps. `inspect ping` does not help: such a worker answers it. The check has a thread
+of its own, since the main thread may hang. It never ends a worker whose slots are all busy, that has no messages to
+take, or whose broker is down.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from fleet import app as features
 from fleet.core import clock, logs, queue
 
 EXIT_CODE = os.EX_TEMPFAIL
-"""75: what made no progress may do so after a restart."""
+"""75 (EX_TEMPFAIL): a restart may help."""
 
 _LOOK_EVERY_S = 5.0
 _LAST_WORDS_S = 10.0
 _RECONNECT_S = 60.0
-"""What a reconnect may take on top: Celery pauses for up to 30 s between two attempts, and each has its timeouts."""
+"""Extra time for a reconnect: Celery waits up to 30 s between two attempts, and each has its own timeouts."""
 
 log = logs.get(__name__)
 
 
 @dataclass(slots=True)
 class Progress:
-    """What the consumer has done so far. Written by the main thread, read by the watch."""
+    """Counters of the consumer. Written by the main thread, read by the liveness check."""
 
     taken: int = 0
     turns: int = 0
@@ -41,12 +41,12 @@ class Progress:
     taken_at_s: float = field(default_factory=clock.monotonic_s)
 
     def took_message(self) -> None:
-        """Count a message that the broker handed over."""
+        """Count a message that the broker delivered."""
         self.taken += 1
         self.taken_at_s = clock.monotonic_s()
 
     def turned(self) -> None:
-        """Count a second in which the consumer's loop came round."""
+        """Count a second in which the consumer's loop ran."""
         self.turns += 1
 
 
@@ -55,9 +55,10 @@ PROGRESS = Progress()
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What the watch sees at one moment.
+    """The state of the worker at one moment.
 
-    `depths` is None while the broker is away; `connected` says whether the consumer has it; `busy` slots run a task.
+    `depths` is None while the broker is down, and empty if the look did not ask it; `connected` means the consumer to
+    it; `busy` slots run a task.
     """
 
     at_s: float
@@ -70,16 +71,16 @@ class Look:
 
     @property
     def could_take(self) -> bool:
-        """Whether a message waits for a slot that is free, with nothing between them but the consumer."""
+        """Whether a message waits while a slot is free and the consumer is connected."""
         return self.connected and self.busy < self.slots and sum((self.depths or {}).values()) > 0
 
 
 class Judge:
-    """Says after each look whether the worker has stood still for too long. Pure but for what it remembers."""
+    """Decides after each look whether the worker has made no progress for too long. Its only state is earlier looks."""
 
     def __init__(self, *, after_s: float, every_s: float) -> None:
         self._after_s = after_s
-        # Of a longer gap, in which the whole process was suspended, no more than this counts.
+        # A longer gap means that the whole process was suspended: count at most this much of it.
         self._longest_step_s = 2 * every_s
         self._last: Look | None = None
         self._idle_s = 0.0
@@ -92,7 +93,7 @@ class Judge:
             return None
         step_s = min(look.at_s - last.at_s, self._longest_step_s)
         self._idle_s = self._idle_s + step_s if look.could_take and look.taken == last.taken else 0.0
-        # What a reconnect took is not held against the loop that it brought back.
+        # The time of a reconnect does not count against the loop that runs after it.
         same = (look.turns, look.connected) == (last.turns, last.connected)
         stands = look.depths is not None and same
         self._silent_s = self._silent_s + step_s if stands else 0.0
@@ -103,8 +104,8 @@ class Judge:
         return None
 
 
-class Pulse(bootsteps.StartStopStep):
-    """Counts the turns of the consumer's loop, anew after each reconnect."""
+class LoopCounter(bootsteps.StartStopStep):
+    """Counts the seconds in which the consumer's loop ran. Starts again after each reconnect."""
 
     requires = ("celery.worker.consumer.tasks:Tasks",)
 
@@ -113,12 +114,12 @@ class Pulse(bootsteps.StartStopStep):
         self._entry: Any = None
 
     def start(self, consumer: Any) -> None:
-        """Begin to count: the queues are listened to."""
+        """Start to count; the consumer now listens to its queues."""
         PROGRESS.connected = True
         self._entry = consumer.timer.call_repeatedly(1.0, PROGRESS.turned)
 
     def stop(self, consumer: Any) -> None:
-        """Stop counting: the loop ends, or its connection is made anew."""
+        """Stop counting; the loop ends or reconnects."""
         PROGRESS.connected = False
         if self._entry is not None:
             consumer.timer.cancel(self._entry)
@@ -127,8 +128,8 @@ class Pulse(bootsteps.StartStopStep):
     shutdown = stop
 
 
-class Watch(bootsteps.StartStopStep):
-    """Looks at the worker every few seconds from a thread of its own, and ends it when it stands still."""
+class LivenessCheck(bootsteps.StartStopStep):
+    """Checks the worker every few seconds in a thread of its own, and ends it when it makes no progress."""
 
     requires = ("celery.worker.components:Pool",)
 
@@ -141,28 +142,29 @@ class Watch(bootsteps.StartStopStep):
         self._closing = threading.Event()
 
     def start(self, worker: Any) -> None:
-        """Begin to watch. The queues are those of the start: a cancelled one still counts as this worker's."""
+        """Start the check. It uses the queues at the start: one cancelled later still counts as this worker's."""
         served = frozenset(worker.app.amqp.queues.consume_from)
         threading.Thread(target=self._watch, args=(worker, served), name="liveness", daemon=True).start()
 
     def close(self, _worker: Any) -> None:
-        """Stop watching: a worker that is being stopped takes nothing, and rightly so."""
+        """Stop the check: a worker that shuts down takes no messages."""
         self._closing.set()
 
     def stop(self, _worker: Any) -> None:
-        """Stop watching."""
+        """Stop the check."""
         self._closing.set()
 
     def _watch(self, worker: Any, served: frozenset[str]) -> None:
         judge = Judge(after_s=self._after_s, every_s=self._every_s)
+        look: Look | None = None
         while not self._closing.wait(self._every_s):
-            look = _look(worker, served)
+            look = _look(worker, served, look)
             why = judge.verdict(look)
             if why is not None:
                 self._leave(why, look)
 
     def _leave(self, why: str, look: Look) -> None:
-        """End warmly, so that tasks in hand end within their lease; then, if the main thread does not, at once."""
+        """Shut down warmly, so that running tasks end within their lease. If the main thread hangs, exit at once."""
         log.error(
             "worker_makes_no_progress", why=why, after_s=self._after_s, depths=look.depths, busy=look.busy,
             slots=look.slots, taken=look.taken, last_message_age_s=round(look.at_s - PROGRESS.taken_at_s, 1),
@@ -176,10 +178,11 @@ class Watch(bootsteps.StartStopStep):
         os._exit(EXIT_CODE)
 
 
-def _look(worker: Any, served: frozenset[str]) -> Look:
+def _look(worker: Any, served: frozenset[str], last: Look | None) -> Look:
     taken, turns, connected = PROGRESS.taken, PROGRESS.turns, PROGRESS.connected
-    depths = _depths(worker, served)
-    # Tasks that run, not messages that were reserved: a count of those that leaks is one way to stop consuming.
+    moves = last is not None and taken != last.taken and turns != last.turns
+    depths = {} if moves else _depths(worker, served)  # the verdict on a worker that moves does not depend on them
+    # Running tasks, not reserved messages: a leak in the count of reserved ones is one way to stop consuming.
     busy, slots = len(state.active_requests), worker.pool.num_processes
     return Look(clock.monotonic_s(), depths, busy, slots, taken, turns, connected)
 
@@ -187,6 +190,6 @@ def _look(worker: Any, served: frozenset[str]) -> Look:
 def _depths(worker: Any, served: frozenset[str]) -> dict[str, int] | None:
     try:
         return {name: size for name, size in queue.Publisher(worker.app).depths().items() if name in served}
-    except Exception as error:  # noqa: BLE001 - whatever a broker's library raises, it means that nobody knows
+    except Exception as error:  # noqa: BLE001 - any error of the broker's library means that the depths are unknown
         log.debug("liveness_without_broker", error=str(error))
         return None

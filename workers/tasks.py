@@ -1,6 +1,6 @@
-"""The tasks, named by what they do so that Flower shows the fleet's life.
+"""Celery tasks, one per kind of job, so that Flower shows what the fleet does.
 
-Messages carry ids; one that does not is a dead letter. Nothing is decided here.
+A message contains ids only; any other message becomes a dead letter. No decisions here.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ def dispatch() -> None:
 
 @app.task(name="fleet.sweep")
 def sweep_up() -> None:
-    """Pick up what was left lying."""
+    """Publish lost ticks and jobs again."""
     sweep.sweep(deps())
 
 
 @app.task(name="fleet.prune")
 def prune() -> None:
-    """Delete what is past its retention."""
+    """Delete rows that are past their retention."""
     sweep.prune(deps())
 
 
@@ -52,7 +52,7 @@ def decide(*ids: Any) -> None:
 
 
 def _tick_number(value: Any) -> int:
-    """Return a tick's number. JSON also holds Infinity, 1.5, true and integers that no column holds: ValueError."""
+    """Return a tick's number. JSON may contain Infinity, 1.5, true and integers too large for SQL: ValueError."""
     if type(value) is not int or not 0 <= value < 2**63:
         raise ValueError("not a tick's number")
     return value

@@ -70,26 +70,23 @@ KINDS = (
     FaultKind("worker.kill", "A worker gets SIGKILL at a random moment.", times=2),
     FaultKind(
         "worker.kill-at-point",
-        "Whichever worker first reaches a named line of the protocol gets SIGKILL there; "
-        "three lines at once, every line in its turn.",
+        "The first worker that reaches a failpoint gets SIGKILL there; three failpoints at once, each in turn.",
         _kill_at,
         times=5,
         points=3,
     ),
     FaultKind(
         "worker.stop-at-point",
-        "Whichever worker first reaches a named line is suspended there until its lease has run out, then goes on.",
+        "The first worker that reaches a failpoint is suspended there until its lease expires, then resumes.",
         _stop_at,
         times=3,
         points=1,
     ),
     FaultKind("worker.kill-child", "A pool child of the prefork worker gets SIGKILL."),
-    FaultKind(
-        "worker.deploy", "Every worker is asked to stop (SIGTERM), finishes what it has begun, and is started anew."
-    ),
-    FaultKind("beat.kill", "One metronome, or both, get SIGKILL.", lambda dice: {"both": dice.random() < 0.5}),
-    FaultKind("beat.stop", "Both metronomes are suspended for a while.", _for(3, 8)),
-    FaultKind("broker.flush", "FLUSHALL."),
+    FaultKind("worker.deploy", "Every worker gets SIGTERM, finishes its running jobs, and is restarted."),
+    FaultKind("beat.kill", "One beat process, or both, get SIGKILL.", lambda dice: {"both": dice.random() < 0.5}),
+    FaultKind("beat.stop", "Both beat processes are suspended for a while.", _for(3, 8)),
+    FaultKind("broker.flush", "The broker loses all messages (FLUSHALL)."),
     FaultKind("broker.kill", "The broker gets SIGKILL and comes back empty."),
     FaultKind(
         "broker.pause",
@@ -98,12 +95,12 @@ KINDS = (
     ),
     FaultKind(
         "broker.duplicate",
-        "Messages are delivered twice, and those of jobs and ticks of the last minutes again.",
+        "Messages are delivered twice, also those of jobs and ticks of the last minutes.",
         _messages,
     ),
     FaultKind(
         "broker.reorder",
-        "Waiting messages change places, and those of the last minutes come again in any order.",
+        "Waiting messages are reordered, and those of the last minutes are delivered again in random order.",
         _messages,
     ),
     FaultKind(
@@ -111,7 +108,7 @@ KINDS = (
         "Messages are taken out of the broker and put back later.",
         lambda dice: {"for_s": round(dice.uniform(1, 3), 2), "late_s": round(dice.uniform(3, 9), 2)},
     ),
-    FaultKind("database.kill", "All of Postgres gets SIGKILL and recovers from its journal."),
+    FaultKind("database.kill", "All of Postgres gets SIGKILL and recovers from its WAL."),
     FaultKind(
         "database.kill-backend",
         "One session's server process gets SIGKILL; Postgres then ends all sessions and recovers by itself.",
@@ -124,41 +121,42 @@ KINDS = (
     FaultKind(
         "database.cut-commit",
         "The connection of one worker is cut during COMMIT: before it arrives, right after, or "
-        "when it is done and its answer on the way.",
+        "when it is done and its response is on the way.",
         lambda dice: {"cuts": dice.randint(2, 6), "mode": dice.choice(("answer", "answer", "blind", "request"))},
         times=2,
     ),
     FaultKind(
         "database.disk-full",
-        "Postgres can write nothing more, its journal included, panics and stops; space comes "
-        "back, and it is started again.",
+        "Postgres cannot write, not even its WAL, panics and stops; then there is space again, and it is restarted.",
         _for(2, 4),
     ),
-    FaultKind("gallery.errors", "The surface answers 500.", _rate(0.2, 0.8)),
-    FaultKind("gallery.throttle", "The surface answers 429 with Retry-After.", _throttle),
+    FaultKind("gallery.errors", "The surface responds with 500.", _rate(0.2, 0.8)),
+    FaultKind("gallery.throttle", "The surface responds with 429 and Retry-After.", _throttle),
     FaultKind(
         "gallery.budget",
-        "The surface says that a budget is spent, the whole fleet's or each agent's, until a person grants more.",
+        "The surface responds that a budget is used up, of the fleet or of each agent, until a person raises it.",
         lambda dice: {"for_s": round(dice.uniform(3, 6), 2), "whole_fleet": dice.random() < 0.5},
     ),
     FaultKind("gallery.paused", "The surface's own kill switch is on for a while.", _for(3, 6)),
     FaultKind("gallery.slow", "The surface needs longer than a lease, for reads alone or for everything.", _slow),
-    FaultKind("gallery.lost-reply", "The surface does what was asked and the reply is lost.", _rate(0.3, 0.9), times=2),
+    FaultKind(
+        "gallery.lost-reply", "The surface performs the write and its response is lost.", _rate(0.3, 0.9), times=2
+    ),
     FaultKind("gallery.twice", "Requests are delivered twice, to a surface that honours keys.", _rate(0.3, 0.9)),
     FaultKind(
         "gallery.like-twice",
-        "Likes are delivered twice, to a surface that knows no keys for them and takes a second "
-        "like as taking the first back.",
+        "Likes are delivered twice, to a surface that has no keys for likes and treats a second "
+        "like as removal of the first.",
         _rate(0.2, 0.5),
     ),
-    FaultKind("gallery.kill", "The surface gets SIGKILL and comes back."),
+    FaultKind("gallery.kill", "The surface gets SIGKILL and is restarted."),
     FaultKind("gallery.disk-full", "The surface cannot store pictures.", _for(3, 6)),
     FaultKind("web.kill", "The dashboard gets SIGKILL while a person decides about drafts through its API."),
-    FaultKind("fleet.kill-switch", "A person throws the kill switch under load and lifts it again.", _for(3, 6)),
+    FaultKind("fleet.kill-switch", "A person turns the kill switch on under load, and off again.", _for(3, 6)),
     FaultKind(
         "fleet.migrate",
-        "A person runs the migrations while everything runs: Fleet's own, and a column and an index "
-        "that come and go on the hottest table.",
+        "A person runs the migrations under load: Fleet's own, and a column and an index "
+        "that are added to and removed from the busiest table.",
     ),
 )
 BY_NAME = {kind.name: kind for kind in KINDS}

@@ -16,67 +16,66 @@ from fleet.chaos.world import LEASE_S, REPUBLISH_S, SETTLE_S
 _HEAD = """\
 # Reliability
 
-Fleet promises that nothing is lost and nothing doubled, whatever is killed, wiped or cut
-([ARCHITECTURE.md](../ARCHITECTURE.md), Invariants). This page is the measurement. It is written by the program that
-measures, from one run of {minutes:g} minutes that anybody can repeat:
+Fleet promises that it loses no work and does nothing twice, even when processes are killed, messages are wiped or
+connections are cut ([ARCHITECTURE.md](../ARCHITECTURE.md#invariants)). `fleet chaos` tests this promise with injected
+faults. It generated this page from one run of {minutes:g} minutes; you can repeat the run:
 
 ```console
 {command}
 ```
 
-**{verdict}** {jobs:,} jobs brought about {effects:,} effects while {acts} faults were injected: {duplicates}
+**{verdict}** {jobs:,} jobs had about {effects:,} effects while {acts} faults were injected: {duplicates}
 effects doubled, {losses} lost.
 """
 
 _HOW = """\
-## How it is done
+## How it works
 
-A run starts a whole fleet of real processes in a folder of its own: Postgres, Valkey, the sandbox gallery, the
-dashboard, two beats, and workers of every sort: threads; forked children; one whose database link runs through a proxy
-that can cut it during COMMIT; one whose wall clock is an hour off for the whole run. {agents} agents are as busy as
-agents may be. One in five is supervised: a person decides about its posts and comments through the API, and sends a
-request again under the same Idempotency-Key until it is answered. A webhook hears of drafts and controls; its
-receiver says 500 now and then, and now and then has taken a delivery when its answer is lost.
+A run starts a whole fleet of real processes in a temporary folder: Postgres, Valkey, the sandbox gallery, the
+dashboard, two beats and several workers. The workers differ: threads; forked children; one whose connection to the
+database passes a proxy that can cut it during COMMIT; one whose clock is an hour wrong. {agents} agents run at the
+maximum rate. One in five is supervised: a simulated person decides about its drafts through the API, and repeats each
+request with the same Idempotency-Key until there is a response. A webhook receives events of drafts and pauses; its
+receiver sometimes responds with 500, and sometimes accepts a delivery whose response is then lost.
 
-Leases are {lease:g} s, so that a lost one costs seconds; an unknown outcome settles for {settle:g} s before it is
-looked into, and an unanswered message is sent again after {republish:g} s. Production defaults are longer; what takes
-its time from them takes longer in proportion.
+Timeouts are short, so recovery takes seconds: leases last {lease:g} s, an unknown outcome settles for {settle:g} s,
+lost messages are published again after {republish:g} s. The production defaults are longer, and recovery
+that depends on them takes proportionally longer.
 
-The nemesis follows a plan that is drawn from the seed alone: which fault, when, on whom. Four in ten
-faults strike while the fleet is still recovering from the one before. Workers are struck at random moments and at
-each named line of the protocol (`fleet/core/failpoints.py`) where two facts could part, but for the two around a call
-to a model: here words are made offline, and tests of their own strike those. Whatever dies is started again
-after a delay, as a supervisor or an orchestrator would. Every act is written down with what really happened.
+The seed determines the plan of faults: which fault, when, where. Four in ten faults begin while the fleet still
+recovers from the previous one. Workers are killed or suspended at random moments and at each failpoint of the
+protocol (`fleet/core/failpoints.py`), except the two around a call to a model: this run calls no model, and
+other tests cover those two. Processes that die are restarted after a delay, as a supervisor or an orchestrator
+does. Each fault is logged with its actual effect.
 
-At the end all faults are taken back and the agents rest. What waits for a distant retry is pulled forward, as a
-person could do; then every job has to come to its end. The checker compares the ledger with the gallery's own
-tables, which know nothing of Fleet's, and with the gallery's record of every write that reached it; and it holds the
-ledger to what the person was answered and to what the webhook's receiver heard.
+At the end, all faults are undone and the agents stop. Jobs that wait for a late retry are made due, then every job has
+to end. The checker compares the ledger with the gallery's own tables and with its log of every write that arrived.
+It also compares the ledger with the responses that the person got and the events that the webhook's receiver got.
 
-Fleet is **well again** when every process and server answers, no waking, tick, lease or unknown outcome from before
-the fault's end is still open, no due job has waited more than {lag:g} s for a claim, and a new effect has been
-shown. Recovery is counted from the fault's end: for a kill from the kill, for anything that lasts from the moment
-it is taken back.
+Fleet has **recovered** when every process and server responds; no wake-up, tick, lease or unknown outcome from
+before the end of the fault is open; no due job has waited more than {lag:g} s for a claim; and a new effect is visible.
+The recovery time starts at the end of the fault: at the kill, or when a longer fault is undone.
 """
 
 _LIMITS = """\
-## Where it ends
+## Limits
 
-- A process that is suspended between its last look at its lease and the socket, and goes on after the lease, sends
-  late. No client can prevent that; every write carries an idempotency key so that the surface can. The harness
-  suspends workers of many threads, slows writes beyond the lease and delivers requests twice only while its gallery
-  honours keys. Pool children, which do one thing at a time, are suspended without that help, everywhere but at that
-  one point.
-- A probe is as good as the surface's own list: what a surface begins to show after the settling time could be sent
-  twice.
-- Processes die here, machines do not. The servers' files are not synced to disk, since what a process wrote
-  outlives it; whether a disk keeps its promises is between Postgres and the disk.
-- A disk cannot be filled for one program without privileges. It is told instead that no file may grow
-  (RLIMIT_FSIZE), which fails the same calls; the errno is EFBIG where a full disk says ENOSPC.
-- The wrong clock is wrong for `time.time`, Celery's expiry and Fleet's own clock. A worker whose clock is ahead by
-  more than a minute drops dispatch and sweep messages as expired; others serve them.
-- One machine, loopback networks. A partition that lets some packets pass is not among the faults.
-- A seed repeats the plan, not the microseconds. A violation that needs luck may need the same seed a few times.
+- A process that is suspended between its last check of the lease and the write to the socket, and resumes after the
+  lease, sends late. No client can prevent that; every write has an idempotency key so that the surface can. The
+  harness suspends workers with many threads, delays writes beyond the lease and delivers requests twice only while its
+  gallery honours keys. Pool children, which run one job at a time, are suspended without keys, at every failpoint
+  except that one.
+- A probe is as good as the surface's own list: an effect that the surface first shows after the settling time could be
+  sent twice.
+- The run kills processes, not machines. The servers do not sync their files to disk, since data that a process wrote
+  outlives it; durability on a power failure is up to Postgres and the disk.
+- Without privileges a disk cannot be filled for one program. Instead a limit of file sizes (RLIMIT_FSIZE) makes the
+  same calls fail, with EFBIG instead of ENOSPC.
+- The wrong clock affects `time.time`, Celery's expiry and Fleet's own clock. A worker whose clock is more than a minute
+  ahead drops dispatch and sweep messages as expired; other workers process them.
+- One machine, loopback networks. Partial network partitions are not tested.
+- A seed repeats the plan, not the exact timing. To reproduce a violation that depends on timing, repeat the seed a few
+  times.
 """
 
 
@@ -100,22 +99,17 @@ def _faults(report: Report) -> str:
         (f"`{row.kind}`", BY_NAME[row.kind].about, row.acts, _s(row.median_s), _s(row.p99_s)) for row in report.rows()
     ]
     note = (
-        "Recovery is told where no other fault came before it was over. Of fewer than a hundred times the 99th"
-        " percentile is the longest.\n"
+        "Recovery times count only faults that no other fault followed before the fleet had recovered. With fewer than"
+        " 100 of them, p99 is the longest.\n"
     )
-    return (
-        "## The faults\n\n"
-        + note
-        + "\n"
-        + _table(("fault", "what happens", "times", "well again, median", "p99"), rows)
-    )
+    return "## Faults\n\n" + note + "\n" + _table(("fault", "description", "count", "recovery, median", "p99"), rows)
 
 
 def _points(report: Report) -> str:
     strikes = report.strikes()
     rows = [(f"`{point}`", strikes.get(point, 0)) for point in POINTS]
-    note = "How often a process was killed or suspended exactly there:\n"
-    return "## The lines of the protocol\n\n" + note + "\n" + _table(("point", "times"), rows)
+    note = "How often a process was killed or suspended at each failpoint:\n"
+    return "## Failpoints\n\n" + note + "\n" + _table(("failpoint", "count"), rows)
 
 
 def _work(report: Report) -> str:
@@ -126,23 +120,23 @@ def _work(report: Report) -> str:
         ("effects on the surface", _counts(told.effects)),
         ("dead letters, by reason", _counts(told.dead) or "none"),
         ("attempts", f"{told.attempts:,}"),
-        ("attempts that were lost with their worker", f"{told.workers_lost:,}"),
+        ("attempts that ended with their worker", f"{told.workers_lost:,}"),
         ("attempts whose outcome was unknown", f"{told.outcomes_unknown:,}"),
         ("effects that a probe found and adopted", f"{told.adopted:,}"),
-        ("decisions about drafts that a person was told are made", f"{report.verdict.answers:,}"),
-        ("events told to a webhook, each at least once", f"{report.verdict.heard:,}"),
-        ("deliveries of them that its receiver took", f"{report.verdict.deliveries:,}"),
+        ("decisions about drafts that were confirmed to the person", f"{report.verdict.answers:,}"),
+        ("events sent to a webhook, each at least once", f"{report.verdict.heard:,}"),
+        ("deliveries that its receiver accepted", f"{report.verdict.deliveries:,}"),
         ("effects doubled", report.verdict.duplicates),
         ("effects or jobs lost", report.verdict.losses),
     ]
-    note = "A dead letter is no loss: it is a row that a person sees, with its reason, and can bring back to life.\n"
-    return "## What the fleet did meanwhile\n\n" + note + "\n" + _table(("", ""), rows)
+    note = "A dead letter is not lost: it is a row with a reason, and a person can replay it.\n"
+    return "## Work during the run\n\n" + note + "\n" + _table(("", ""), rows)
 
 
 def _ran(report: Report) -> str:
     told = versions(report.numbers.server_versions)
-    when = f"{report.began:%Y-%m-%d}, {report.took_s / 60:.0f} minutes with the rest at the end"
-    return "## What ran\n\n" + _table(("", ""), [("when", when), *told.items()])
+    when = f"{report.began:%Y-%m-%d}, {report.took_s / 60:.0f} minutes including the end"
+    return "## Versions\n\n" + _table(("", ""), [("when", when), *told.items()])
 
 
 def _counts(counts: Mapping[str, int]) -> str:

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from fleet.core.db import Base, Tx
+from fleet.core.db import Base, Database, Tx
 from fleet.core.db.sql import NOW, Statement
 from fleet.core.masking import mask_all
 from fleet.core.subjects import matches
@@ -99,6 +99,12 @@ def read_after(tx: Tx, position: Position, *, but: Sequence[str] = (), limit: in
     `but` are subjects to leave out; each may end in `*`.
     """
     rows = tx.run(_following(tuple(but)), txid=position.txid, id=position.id, limit=limit)
+    return [_event(row) for row in rows]
+
+
+def poll(db: Database, position: Position, *, but: Sequence[str] = (), limit: int = 500) -> list[Event]:
+    """Return what `read_after` does, in one round trip: for readers that ask again and again. Raises Unavailable."""
+    rows = db.run(_following(tuple(but)), txid=position.txid, id=position.id, limit=limit)
     return [_event(row) for row in rows]
 
 

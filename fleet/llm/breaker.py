@@ -20,7 +20,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class BreakerRule:
-    """How much is too much. Each opening in a row lasts twice as long as the last, up to `longest_open_s`."""
+    """The limits of a breaker. Each opening in a row lasts twice as long as the last, up to `longest_open_s`."""
 
     failures: int = 5
     open_s: float = 30.0

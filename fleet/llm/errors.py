@@ -35,7 +35,7 @@ class ModelError(FleetError):
     retriable: ClassVar[bool] = False
     """Whether the same request may be sent to the same provider again."""
     unwell: ClassVar[bool] = False
-    """Whether it speaks against the provider's health; bad answers to one question do not."""
+    """Whether it counts against the provider's health; bad responses to one prompt do not."""
 
     def __init__(self, message: str, usage: Usage, *, fix: str | None = None) -> None:
         # Servers like to repeat the key they refuse. It is taken out while it is whole: half a key is not recognised.
@@ -45,7 +45,7 @@ class ModelError(FleetError):
 
 
 class Transient(ModelError):
-    """No answer for a reason that passes: timeout, cut connection, 5xx. `retry_after_s` is the server's wish."""
+    """No response for a temporary reason: timeout, cut connection, 5xx. `retry_after_s` is the server's Retry-After."""
 
     outcome = CallOutcome.TRANSIENT
     retriable = True
@@ -60,20 +60,20 @@ class Transient(ModelError):
 
 
 class Overloaded(Transient):
-    """The provider has too much to do, or has had too much of us."""
+    """The provider is overloaded, or our rate limit is reached."""
 
     outcome = CallOutcome.OVERLOADED
 
 
 class AuthFailed(ModelError):
-    """The key is missing, wrong, without rights or without money. Nothing will work until a person mends it."""
+    """The key is missing, wrong, without rights or without money. No call works until a person fixes it."""
 
     outcome = CallOutcome.AUTH
     unwell = True
 
 
 class Rejected(ModelError):
-    """The server will not take the question as it is: unknown model, unknown option, somewhere else."""
+    """The server rejects the request: unknown model, unknown option, wrong address."""
 
     outcome = CallOutcome.REJECTED
     unwell = True

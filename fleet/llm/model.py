@@ -76,9 +76,9 @@ class BatchModel(Model, Protocol):
         ...
 
     def recent(self, since: datetime, *, most: int, timeout_s: float) -> Mapping[str, tuple[datetime, bool]]:
-        """Return the newest batches made after a moment, by id: when each was made, and whether it has ended."""
+        """Return the newest batches created after `since`: by id, when each was created and whether it has ended."""
         ...
 
     def call_off(self, batch_id: str, *, timeout_s: float) -> None:
-        """Ask for a batch not to be worked on any more. What is done already is billed."""
+        """Cancel a batch. Finished work is billed."""
         ...

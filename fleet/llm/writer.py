@@ -1,7 +1,7 @@
-"""A writer that has a model: prompt, one call, read, at most one repair, screen, price.
+"""The writer with a model: prompt, one call, parse, at most one correction, screening, price.
 
 Built by `fleet.llm.registry` and called through `fleet.llm.provider.Provider`, mostly by a chain. Knows no vendor.
-It never tries again by itself: an answer that cannot be used is told to the model once, everything else is raised.
+It does not retry: an unusable response is sent back to the model once, other errors are raised.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from fleet.llm.scanning import prompt as scanning_prompt
 DEFAULT_TIMEOUT_S = 30.0
 LEAST_TIMEOUT_S = 1.0
 MOST_SEARCHED = 500
-_OVERHEAD_TOKENS = 1_000  # what a vendor adds around a prompt: roles, the schema in words, its own rules
+_OVERHEAD_TOKENS = 1_000  # tokens that a vendor adds to a prompt: roles, the schema, its own rules
 _PROBLEM_BYTES = 2_000
-_TOLD_CHARS = 8_000  # of a malformed answer that is shown to its model again
+_TOLD_CHARS = 8_000  # of a malformed response that is sent back to its model
 
 Request = PostRequest | CommentRequest
 _Words = TypeVar("_Words")
 
 
 class ModelWriter:
-    """Writes with one model. `prices` must know it; a model that nobody can price is not used."""
+    """Writes with one model. `prices` must contain it; a model without a price is not used."""
 
     def __init__(
         self,
@@ -69,21 +69,21 @@ class ModelWriter:
     def digest(
         self, request: ScanRequest, dice: random.Random, *, within_s: float | None = None
     ) -> tuple[ScanAnswer, Usage]:
-        """Look at a feed and propose."""
+        """Propose drafts for a feed."""
         prompt = scanning_prompt.scan(request, dice)
         return self.put(prompt, lambda raw: scanning_answers.read(request, raw), within_s)
 
     def estimate(self, request: Request | ScanRequest) -> int:
-        """Return the most that one try can cost: the call, and its repair."""
+        """Return the maximum cost of one try: the call and its correction."""
         # Other dice draw another spark, of at most a few hundred bytes: the overhead has room for it.
         return self.at_most(ask_for(request, random.Random(0)))
 
     def at_most(self, prompt: Prompt) -> int:
-        """Return the most that one question can cost: the call, and its repair."""
+        """Return the maximum cost of one prompt: the call and its correction."""
         return self._at_most(prompt) + self._at_most(prompt.told("\U0010ffff" * _TOLD_CHARS, "x" * _PROBLEM_BYTES))
 
     def put(self, prompt: Prompt, take: Callable[[str], _Words], within_s: float | None) -> tuple[_Words, Usage]:
-        """Ask, and once more if `take` raises what is wrong with the answer. Raises ModelError."""
+        """Ask, and once more if `take` raises a problem of the response. Raises ModelError."""
         until_s = self._clock_s() + (self._timeout_s if within_s is None else min(within_s, self._timeout_s))
         first = self._ask(prompt, until_s)
         try:
@@ -115,14 +115,14 @@ class ModelWriter:
         return ModelAnswer(answer.text, self._priced(answer.usage, prompt, unmetered=answer.unmetered))
 
     def _priced(self, usage: Usage, prompt: Prompt, *, unmetered: bool) -> Usage:
-        """Return usage with its price: of a call that nobody measured the most that it can have cost."""
+        """Return usage with its price: for an unmetered call its maximum cost."""
         if not usage.is_possible:
             usage, unmetered = usage.untold(), True
         cost = self._at_most(prompt) if unmetered else self._prices.cost(usage, self._now().date())
         return usage.but(microusd=cost)
 
     def _at_most(self, prompt: Prompt) -> int:
-        """Return the most that one call can cost. A token is never less than a byte."""
+        """Return the maximum cost of one call. A token is never less than a byte."""
         return self._prices.at_most(
             self.model.model, self._now().date(), input_tokens=_input_at_most(prompt),
             output_tokens=prompt.max_output_tokens,
@@ -130,11 +130,11 @@ class ModelWriter:
 
 
 class StillRunning:
-    """A batch that was searched for may be one of those that have not ended, which tell nothing of what they hold."""
+    """The batch may be one of those that have not ended, whose contents are unknown."""
 
 
 class BatchWriter:
-    """Writes what can wait, at the price of batches. The caller keeps the batch's id and asks again later."""
+    """Writes texts that can wait, at the price of batches. The caller keeps the batch id and asks again later."""
 
     def __init__(self, model: BatchModel, prices: Prices, *, timeout_s: float = DEFAULT_TIMEOUT_S,
                  now: Callable[[], datetime] = clock.now) -> None:  # fmt: skip
@@ -146,12 +146,12 @@ class BatchWriter:
         prices.of(model.model, now().date())
 
     def submit(self, requests: Mapping[str, tuple[Request, random.Random]]) -> str:
-        """Hand in requests by id and return the batch's id. Raises ModelError."""
+        """Submit requests by id and return the batch id. Raises ModelError."""
         asked = {name: ask_for(request, dice) for name, (request, dice) in requests.items()}
         return self._model.submit(asked, timeout_s=self._timeout_s)
 
     def estimate(self, request: Request) -> int:
-        """Return the most that one request can cost; nothing is repaired."""
+        """Return the maximum cost of one request; batches have no corrections."""
         prompt = ask_for(request, random.Random(0))
         # Other dice draw another spark: the overhead has room for it.
         return self._prices.at_most(
@@ -162,7 +162,7 @@ class BatchWriter:
     def find(self, name: str, *, since: datetime, until: datetime, within_s: float) -> str | StillRunning | None:
         """Return the batch, made between two moments, that holds a request of this name; None if there is none.
 
-        Providers list batches without what they hold: the results of each are read. Raises ModelError.
+        Providers list batches without their contents, so it reads the results of each. Raises ModelError.
         """
         until_s = clock.monotonic_s() + within_s
         made = self._model.recent(since, most=MOST_SEARCHED, timeout_s=self._timeout_s)
@@ -178,7 +178,7 @@ class BatchWriter:
         return None if all(near.values()) else StillRunning()
 
     def call_off(self, batch_id: str) -> None:
-        """Ask for a batch not to be worked on any more. Raises ModelError."""
+        """Cancel a batch. Raises ModelError."""
         self._model.call_off(batch_id, timeout_s=self._timeout_s)
 
     def ended(self, batch_id: str) -> bool:
@@ -188,10 +188,10 @@ class BatchWriter:
     def collect(
         self, batch_id: str, requests: Mapping[str, Request]
     ) -> dict[str, tuple[PostWords | CommentWords, Usage] | ModelError]:
-        """Return the words for each request, or why there are none: nothing is repaired, the caller asks anew.
+        """Return the text for each request, or the error: there are no corrections, the caller asks again.
 
-        Each request of the batch has an entry, also one that the results do not tell of. Raises ModelError when the
-        results cannot be had at all.
+        Each request of the batch has an entry, even if the results lack it. Raises ModelError when there are no
+        results.
         """
         results = self._model.collect(batch_id, timeout_s=self._timeout_s)
         unbilled = Usage(self.name, self._model.model, batch=True)
@@ -219,7 +219,7 @@ class BatchWriter:
 
 
 class NotToBeShown(FleetError):
-    """Words of the right shape that must not be published."""
+    """A text of the right shape that must not be published."""
 
 
 def ask_for(request: Request | ScanRequest, dice: random.Random) -> Prompt:

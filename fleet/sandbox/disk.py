@@ -1,6 +1,6 @@
-"""Files of the embedded servers: private ones, whole ones, and plain words when the disk says no.
+"""Files of the embedded servers: private files, atomic writes, and clear errors when the disk fails.
 
-Called by everything in the sandbox that writes. Never deletes what it did not write.
+Used for every write of the sandbox. Never deletes files of others.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ def full(folder: Path) -> Unavailable:
     return Unavailable(f"The disk that holds {folder} is full.", fix="Free some space there and start again.")
 
 
-def sounds_full(said: str) -> bool:
-    """Tell whether a server's words are those of a full disk."""
+def reports_full_disk(said: str) -> bool:
+    """Tell whether the output of a server reports a full disk."""
     return any(words in said for words in ("No space left on device", "Disk quota exceeded", "Check free disk space"))
 
 
@@ -47,14 +47,14 @@ def _explanation(folder: Path, error: OSError) -> FleetError:
 
 
 def private_folder(folder: Path) -> Path:
-    """Make a folder that only its owner may enter, if it is not there yet. Raises FleetError."""
+    """Create a folder that only its owner may enter, unless it exists. Raises FleetError."""
     with explained(folder):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner may read, whole or not at all. Raises FleetError."""
+    """Write a file that only its owner may read, atomically. Raises FleetError."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
     with explained(path.parent):
         try:
@@ -70,13 +70,13 @@ def write_private(path: Path, text: str) -> None:
 
 
 def remove(path: Path) -> None:
-    """Delete a file if it is there. Raises FleetError."""
+    """Delete a file if it exists. Raises FleetError."""
     with explained(path.parent):
         path.unlink(missing_ok=True)
 
 
-def kept_password(path: Path) -> str:
-    """Return the password kept in `path`, made on first use. It holds no character that URLs would escape."""
+def stored_password(path: Path) -> str:
+    """Return the password in the file `path`; create it on first use. It needs no escaping in URLs."""
     with explained(path.parent):
         if path.exists() and (kept := path.read_text(encoding="utf-8").strip()):
             return kept

@@ -1,7 +1,7 @@
-"""Ports on loopback: the one that the user named, the one of last time, or any free one.
+"""Choose ports on loopback: the one that the user set, the one of the last run, or any free one.
 
-Called by the embedded servers and by whoever starts the gallery and Flower. A free port may be gone a
-moment later, so starters retry when theirs was not named.
+Called by the embedded servers and at the start of the gallery and Flower. Another program may take a
+free port a moment later, so callers retry unless the user set the port.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ LOOPBACK = "127.0.0.1"
 def choose(*, purpose: str, setting: str, named: int | None = None, preferred: int | None = None) -> int:
     """Return a port that is free now.
 
-    `purpose` and `setting` are for the message: what wants the port, and which setting names it. Raises
-    InvalidInput when a named port is taken or may not be used; a merely preferred one is given up silently.
+    `purpose` and `setting` are for the message: the user of the port and the setting for it. Raises
+    InvalidInput when a named port is taken or not allowed; a preferred port is replaced silently.
     """
     if named is not None:
         _must_be_free(named, purpose, setting)
@@ -31,7 +31,7 @@ def choose(*, purpose: str, setting: str, named: int | None = None, preferred: i
 
 
 def taken(port: int, purpose: str, setting: str) -> InvalidInput:
-    """Return the error for a named port that somebody else listens on."""
+    """Return the error for a named port on which another program listens."""
     return InvalidInput(
         f"Port {port}, named for {purpose}, is taken by another program.",
         fix=f"Set {setting} to another port, or leave it out and Fleet picks a free one.",
@@ -51,9 +51,9 @@ def _must_be_free(port: int, purpose: str, setting: str) -> None:
 
 
 def _obstacle(port: int) -> int | None:
-    """Return the errno that keeps us from listening, None if nothing does."""
+    """Return the errno of an attempt to listen on a port, None if it succeeds."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        # Connections of a server that just ended linger; servers set this too and are not stopped by them.
+        # Closed connections of an earlier server stay in TIME_WAIT. Servers set this option too, so it must not count.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((LOOPBACK, port))

@@ -1,7 +1,7 @@
 """Database and broker of a fleet that runs from one folder: embedded unless the user has servers of their own.
 
-Called by the door that runs a whole fleet, in its main thread. One fleet runs from one home at a time; homes
-do not disturb one another. What a killed run left is stopped before anything is started.
+Called by `fleet up`, in its main thread. One fleet runs from one home at a time; homes are independent.
+Processes of a killed run are stopped before any server starts.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _POLICY = RestartPolicy()
 
 @dataclass(frozen=True, slots=True)
 class ServiceUrls:
-    """Where the database and the broker are; the addresses hold passwords. `owner` is the address for migrations."""
+    """The URLs of the database and the broker, with passwords. `owner` is the database URL for migrations."""
 
     database: str = field(repr=False)
     broker: str = field(repr=False)
@@ -56,10 +56,10 @@ class Services:
         report: Callable[[str], None] | None = None,
         call: Call = call_here,
     ) -> None:
-        """Prepare, start nothing. Where a URL is given, no server is embedded; `report` gets progress lines.
+        """Prepare, without starting servers. A server whose URL is given is not embedded. `report` gets progress lines.
 
-        `connections` is how many of the embedded database all processes may hold together; `call` calls what needs
-        the driver, in another process if this one must not load it.
+        `connections` limits the connections of all processes to the embedded database. `call` calls functions that
+        need the driver, in another process if this one must not load it.
         """
         self.home = home.absolute()
         self.logs_dir = self.home / "logs"
@@ -77,7 +77,7 @@ class Services:
         self._records: dict[str, tuple[Record, float]] = {}
 
     def start(self) -> ServiceUrls:
-        """Take the home, clear what a killed run left, start what is needed, and return the addresses.
+        """Lock the home, clean up after a killed run, start the servers, and return their URLs.
 
         Raises Conflict when a fleet already runs from this home, other FleetErrors with the fix otherwise.
         """
@@ -107,7 +107,7 @@ class Services:
         return url
 
     def last_port(self, name: str) -> int | None:
-        """Return the port that something of this home had last time, to prefer it again."""
+        """Return the port that a server of this home used in the last run, to prefer it again."""
         return self._last_ports.get(name)
 
     def record(
@@ -118,7 +118,7 @@ class Services:
         processes: Mapping[str, Recorded] | None = None,
         token: str | None = None,
     ) -> None:
-        """Tell other terminals, and the start after a kill: entries are added, processes replaced as a whole.
+        """Write the run file, for other terminals and the next start. Entries are added; `processes` replaces all.
 
         Call it with the supervisor's processes after each start and restart.
         """
@@ -134,7 +134,7 @@ class Services:
         self._write()
 
     def poll(self) -> list[Event]:
-        """Start again what died of the embedded servers. Raises FleetError when that is no use."""
+        """Restart embedded servers that died. Raises FleetError when one keeps dying."""
         events: list[Event] = []
         for server in self._servers():
             if not server.is_running():
@@ -144,7 +144,7 @@ class Services:
         return events
 
     def stop(self) -> None:
-        """Stop the embedded servers, the database last, and give the home back; harmless when stopped."""
+        """Stop the embedded servers, the database last, and unlock the home. Does nothing when stopped."""
         for server in reversed(self._servers()):
             self._report(f"Stopping {server.title}")
             server.stop()
@@ -209,7 +209,7 @@ class Services:
         return server.url()
 
     def _note_started(self, name: str, server: EmbeddedServer) -> None:
-        """Record it at once, so that a kill during the rest of the start is cleaned up too."""
+        """Record a started server at once, so that a kill during the rest of the start is cleaned up too."""
         self._records.setdefault(name, (Record(), 0.0))
         self._records[name] = (self._records[name][0], clock.monotonic_s())
         self.record(ports={name: server.port})
@@ -228,7 +228,7 @@ class Services:
         server.stop()
         server.start()
         if server.port != port:
-            raise Unavailable(f"{server.title} died and its port {port} was taken meanwhile.", fix="Start Fleet again.")
+            raise Unavailable(f"{server.title} died, and its port {port} is now taken.", fix="Start Fleet again.")
         self._note_started(name, server)
         return [Died(name, how, 0.0, words), Restarted(name, server.child.pid, record.deaths)]
 

@@ -25,7 +25,7 @@ SPOKEN = "dashboard listening on "
 
 @pytest.fixture
 def dashboard(browser: Browser, world: World) -> Dashboard:
-    """The dashboard as `fleet web` serves it, with a worker and a metronome at work."""
+    """The dashboard as `fleet web` serves it, with a worker and beat."""
     world.start_worker()
     world.start_beat()
     world.start("web", "fleet.web", FLEET_WEB_PORT="0")

@@ -41,7 +41,7 @@ def show(fleet: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Show:
         with os.fdopen(writer, "w") as stream, monkeypatch.context() as patched:
             patched.setattr(sys, "stdout", stream)
             run = Run(Door(), WANTED, {"home": tmp_path})
-            password = disk.kept_password(tmp_path / PASSWORD_FILE)
+            password = disk.stored_password(tmp_path / PASSWORD_FILE)
             seen = preparation.summary({**_known(fleet), "home": tmp_path}, "cli:tests", WEB)
             run._show_addresses(seen, WEB, (FLOWER, password), None)
             run._helper.close()  # it holds the stream too

@@ -115,7 +115,7 @@ class World:
         return "ready." in self.log(name)
 
     def start_beat(self, name: str = "beat") -> None:
-        """Start a metronome."""
+        """Start beat."""
         self.start(name, "celery", "-A", "workers.app", "beat", "--loglevel", "INFO")
 
     def kill(self, name: str, how: signal.Signals = signal.SIGKILL) -> None:

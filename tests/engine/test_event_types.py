@@ -17,7 +17,7 @@ from fleet.core.subjects import is_pattern, refuse_unknown
 from fleet.engine import registry
 from fleet.engine.events import event_text
 from fleet.engine.registry import EventType, Feature, Registry
-from tests import ROOT
+from tests import ROOT, source_files
 
 SUBJECT = re.compile(r"[a-z_]+(?:\.[a-z_]+)+")
 EMITTERS = {"emit", "_tell", "_move"}
@@ -35,11 +35,11 @@ def _texts(node: ast.AST) -> Iterator[str]:
 
 
 def _emitted(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in EMITTERS:
-            for argument in node.args:
-                yield from _texts(argument)
-        elif isinstance(node, ast.Dict):  # a row of `emit_many`
+    for call in source_files.calls(path, EMITTERS):
+        for argument in call.args:
+            yield from _texts(argument)
+    for node in source_files.nodes(path, r"[\"']subject[\"']"):
+        if isinstance(node, ast.Dict):  # a row of `emit_many`
             row = {key.value: value for key, value in zip(node.keys, node.values, strict=True)
                    if isinstance(key, ast.Constant)}  # fmt: skip
             if {"subject", "agent_id", "job_id"} <= row.keys():
@@ -73,12 +73,15 @@ def test_every_emitted_subject_is_registered_by_the_feature_that_emits_it() -> N
 
 
 def test_every_registered_subject_is_emitted() -> None:
-    below = "".join(path.read_text() for room in LOWER_FLOORS for path in (ROOT / "fleet" / room).rglob("*.py"))
-    for subject, owner in OWNERS.items():
+    below = "".join(source_files.text(path) for room in LOWER_FLOORS for path in (ROOT / "fleet" / room).rglob("*.py"))
+    everything = "".join(source_files.text(path) for path in (ROOT / "fleet/features").glob("*/[!fe]*.py"))
+    source_of = dict.fromkeys(OF_THE_ENGINE, below + everything)
+    for owner in {*OWNERS.values()} - OF_THE_ENGINE:
         files = (ROOT / "fleet/features" / owner).rglob("*.py")
-        own = "".join(path.read_text() for path in files if path.name not in ("feature.py", "event_text.py"))
-        everything = "".join(path.read_text() for path in (ROOT / "fleet/features").glob("*/[!fe]*.py"))
-        source = below + (everything if owner in OF_THE_ENGINE else own)
+        own = "".join(source_files.text(path) for path in files if path.name not in ("feature.py", "event_text.py"))
+        source_of[owner] = below + own
+    for subject, owner in OWNERS.items():
+        source = source_of[owner]
         assert is_pattern(subject) and subject.rpartition(".")[2] in source, subject
 
 

@@ -108,7 +108,7 @@ def in_batches_of(agents: int, fleet: Fleet) -> Deps:
     return dataclasses.replace(fleet.deps, settings=settings)
 
 
-def test_a_minute_without_a_metronome_makes_every_agent_late_once(fleet: Fleet) -> None:
+def test_a_minute_without_dispatch_makes_every_agent_late_once(fleet: Fleet) -> None:
     agent = fleet.agent()
     fleet.sql("UPDATE agents SET next_tick_at = clock_timestamp() - interval '10 min'")
     assert dispatch(fleet.deps) == 1

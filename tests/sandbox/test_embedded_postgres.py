@@ -27,7 +27,7 @@ from fleet.sandbox.processes import proc
 from fleet.sandbox.processes.child import RunAs
 from fleet.sandbox.servers import binaries, cluster
 from fleet.sandbox.servers.databases import ensure_sibling
-from fleet.sandbox.servers.embedded import Complaint
+from fleet.sandbox.servers.embedded import StartFailure
 from fleet.sandbox.servers.postgres import EmbeddedPostgres
 
 # Each makes a server from nothing, which takes a while on a slow machine.
@@ -296,9 +296,9 @@ def test_a_wheel_without_initdb_is_named(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_a_full_disk_is_told_from_other_complaints(make: MakeServer) -> None:
     server = make()
-    assert server._complaint("FATAL: could not write: No space left on device") is Complaint.DISK_FULL
-    assert isinstance(server._failure(Complaint.DISK_FULL), Unavailable)
-    assert server._complaint("FATAL: bad luck") is Complaint.OTHER
+    assert server._start_failure("FATAL: could not write: No space left on device") is StartFailure.DISK_FULL
+    assert isinstance(server._failure(StartFailure.DISK_FULL), Unavailable)
+    assert server._start_failure("FATAL: bad luck") is StartFailure.OTHER
 
 
 @pytest.mark.as_root

@@ -16,7 +16,7 @@ from redis.retry import Retry
 from fleet.core.errors import InvalidInput
 from fleet.sandbox.processes import proc
 from fleet.sandbox.servers import binaries
-from fleet.sandbox.servers.embedded import Complaint
+from fleet.sandbox.servers.embedded import StartFailure
 from fleet.sandbox.servers.valkey import EmbeddedValkey
 
 
@@ -113,7 +113,7 @@ def test_a_port_lost_after_the_check_is_read_from_its_words(tmp_path: Path) -> N
         server._prepare()
         child = server._spawn(other.getsockname()[1])
         assert child.wait(60)
-    assert server._complaint(child.said()) is Complaint.PORT_TAKEN
+    assert server._start_failure(child.said()) is StartFailure.PORT_TAKEN
 
 
 def test_no_server_at_all_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Acts on workers and metronomes: killed anywhere, killed or suspended at a line of the protocol, robbed of a child."""
+"""Faults of workers and beats: SIGKILL at any time, kill or suspend at a step of the protocol, kill of a child."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def _struck(planned: Planned, pids: dict[str, list[int]]) -> Struck:
 
 
 def kill_beat(world: World, planned: Planned) -> Struck:
-    """SIGKILL one metronome or both."""
+    """SIGKILL one beat or both."""
     names = world.beats if planned.detail["both"] else (world.choose(world.beats, planned.pick),)
     pids = {name: world.pid(name) for name in names}
     hits = [world.signal(pid, signal.SIGKILL) for pid in pids.values()]
@@ -99,7 +99,7 @@ def kill_beat(world: World, planned: Planned) -> Struck:
 
 
 def stop_beat(world: World, planned: Planned) -> Struck:
-    """Suspend both metronomes."""
+    """Suspend both beats."""
     pids = {name: world.pid(name) for name in world.beats}
     try:
         hits = [world.signal(pid, signal.SIGSTOP) for pid in pids.values()]

@@ -113,7 +113,7 @@ class World:
         db.migrate(self.owner_url, app_role=postgres.APP)
 
     def _start_processes(self, port: int, web_port: int, tell: Callable[[str], None]) -> None:
-        tell(f"starting the gallery, the dashboard, {len(self.beats)} metronomes and {len(self.crew)} workers")
+        tell(f"starting the gallery, the dashboard, {len(self.beats)} beats and {len(self.crew)} workers")
         env, dice = self._environment(), self._dice
         add = self.supervisor.add
         add(programs.gallery(env, self.home, dice, database_url=self.gallery_database_url, port=port))

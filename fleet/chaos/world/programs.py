@@ -60,7 +60,7 @@ def worker(what: Worker, env: Mapping[str, str], home: Path, dice: random.Random
 
 
 def beat(name: str, env: Mapping[str, str], home: Path, dice: random.Random) -> Process:
-    """Return the process of a metronome."""
+    """Return the process of a beat."""
     return _process(name, (sys.executable, "-m", "celery", *_CELERY, "beat", "--loglevel", "INFO"), env, home, dice)
 
 

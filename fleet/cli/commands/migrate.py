@@ -17,11 +17,10 @@ from fleet.features.agents import commands as agent_commands
 @click.option("--dry-run", is_flag=True, help="Only list the missing migrations.")
 @pass_door
 def migrate(door: Door, /, *, dry_run: bool) -> None:
-    """Bring the database to this version's tables, and the agents that run the fleet itself to their posts.
+    """Migrate the database to this version, and create the system agents.
 
-    Connects as FLEET_DATABASE_OWNER_URL if that is set, and grants the role of FLEET_DATABASE_URL what an app needs. A
-    database that was restored to another server is made ready to go on there. Safe to run from several places at once,
-    and again.
+    Connects as FLEET_DATABASE_OWNER_URL if that is set, and grants the app's rights to the role of FLEET_DATABASE_URL.
+    Prepares a database that was restored on another server. Safe to repeat, and to run several times at once.
     """
     from fleet.core import db
     from fleet.engine.events import restore_check
@@ -61,16 +60,16 @@ def bring_up_to_date(owner_url: str, app_url: str) -> None:
 
 
 @click.command(cls=FleetCommand)
-@click.option("-n", "--count", type=click.IntRange(1, 100_000), default=6, show_default=True, help="How many agents.")
+@click.option("-n", "--count", type=click.IntRange(1, 100_000), default=6, show_default=True, help="Number of agents.")
 @click.option("--seed", "seed_no", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True,
               help="The same seed makes the same agents.")  # fmt: skip
 @click.option("-p", "--persona", "persona_id", type=PERSONA, help="Only this persona.")
-@click.option("--start", is_flag=True, help="Start them too.")
+@click.option("--start", is_flag=True, help="Start the agents too.")
 @pass_door
 def seed(door: Door, /, *, count: int, seed_no: int, persona_id: str | None, start: bool) -> None:
     """Create agents from the personas.
 
-    Which ones follows from the seed and how many there are already: a second run adds others, and never collides.
+    The seed and the number of existing agents determine the new ones, so a second run adds others.
     """
 
     made = agent_commands.seed(

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from fleet.core.settings import Settings
 
 _CELERY = (sys.executable, "-m", "workers.command", "-A")
+_HEARTBEAT_S = "10"
+"""By itself a worker tells Flower every 2 s that it lives. Flower waits for two of the interval that it is told."""
 FLOWER_USER = "fleet"
 PASSWORD_FILE = "flower.password"  # noqa: S105 - the name of a file
 _MALLOC = {"MALLOC_ARENA_MAX": "2", "MALLOC_TRIM_THRESHOLD_": "131072", "MALLOC_MMAP_THRESHOLD_": "131072"}
@@ -88,7 +90,7 @@ def worker_program(settings: Settings, *, name: str, concurrency: int) -> Progra
     argv = (
         *_CELERY, "workers.app", "worker", "--pool", "threads", "--concurrency", str(concurrency),
         "--queues", ",".join(QUEUES), "--hostname", f"{name}@%h", "--without-gossip", "--without-mingle",
-        "--loglevel", settings.log_level.upper(),
+        "--heartbeat-interval", _HEARTBEAT_S, "--loglevel", settings.log_level.upper(),
     )  # fmt: skip
     return Program(argv, environment(settings))
 
@@ -155,6 +157,11 @@ def gallery_program(settings: Settings, *, database_url: str, images_dir: Path, 
     return Program((sys.executable, "-m", "fleet.sandbox.gallery"), {**environment(settings), **env})
 
 
+def preload_program(settings: Settings) -> Program:
+    """Return what `fleet up` loads once for several processes: a function's name, and the environment of them all."""
+    return Program(("fleet.cli.commands.up.preload:load",), environment(settings))
+
+
 def _become(program: Program) -> NoReturn:
     """Let this process become the program, with its pid and its terminal."""
     sys.stdout.flush()
@@ -170,7 +177,7 @@ def _needs_broker(settings: Settings) -> Settings:
 
 @click.command(cls=FleetCommand)
 @click.option("-c", "--concurrency", type=click.IntRange(1, 500), default=16, show_default=True, help="Threads.")
-@click.option("-n", "--name", default="worker", show_default=True, help="Its name in Flower, before the host's.")
+@click.option("-n", "--name", default="worker", show_default=True, help="Name in Flower, before the host name.")
 @pass_door
 def worker(door: Door, /, *, concurrency: int, name: str) -> None:
     """Run a worker in the foreground. Any number may run; on SIGTERM it finishes its jobs first."""
@@ -180,16 +187,16 @@ def worker(door: Door, /, *, concurrency: int, name: str) -> None:
 @click.command(cls=FleetCommand)
 @pass_door
 def beat(door: Door) -> None:
-    """Run Celery beat in the foreground. A second one does no harm."""
+    """Run Celery beat in the foreground. Several may run at once."""
     _become(beat_program(_needs_broker(door.settings)))
 
 
 @click.command(cls=FleetCommand)
-@click.option("--address", default="127.0.0.1", show_default=True, help="Where it listens.")
-@click.option("--port", type=click.IntRange(0, 65_535), default=5555, show_default=True, help="0: any free one.")
+@click.option("--address", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", type=click.IntRange(0, 65_535), default=5555, show_default=True, help="0 means any free port.")
 @click.option("--password", envvar="FLEET_FLOWER_PASSWORD",
-              help="Of the user `fleet`; that of the home if left out. Other users of the machine see options of"
-                   " commands, so set FLEET_FLOWER_PASSWORD.")  # fmt: skip
+              help="Password of the user `fleet`; by default that of the home. Other users of the machine see options"
+                   " of commands, so set FLEET_FLOWER_PASSWORD.")  # fmt: skip
 @pass_door
 def flower(door: Door, /, *, address: str, port: int, password: str | None) -> None:
     """Run Flower in the foreground, read-only, for the user `fleet`."""
@@ -198,7 +205,7 @@ def flower(door: Door, /, *, address: str, port: int, password: str | None) -> N
         from fleet.sandbox import disk
 
         kept = disk.private_folder(settings.home.absolute()) / PASSWORD_FILE
-        password = disk.kept_password(kept)
+        password = disk.stored_password(kept)
         door.note(f"User {FLOWER_USER}, password in {kept}.")
     from fleet.sandbox import ports
 
@@ -207,9 +214,9 @@ def flower(door: Door, /, *, address: str, port: int, password: str | None) -> N
 
 
 @click.command(cls=FleetCommand)
-@click.option("--host", envvar="FLEET_WEB_HOST", default="127.0.0.1", show_default=True, help="Where it listens.")
+@click.option("--host", envvar="FLEET_WEB_HOST", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", envvar="FLEET_WEB_PORT", type=click.IntRange(0, 65_535), default=8630, show_default=True,
-              help="0: any free one.")  # fmt: skip
+              help="0 means any free port.")  # fmt: skip
 @click.option("--metrics-port", envvar="FLEET_WEB_METRICS_PORT", type=click.IntRange(0, 65_535),
               help="Serve the metrics too, at this port; else run `fleet metrics`.")  # fmt: skip
 @pass_door
@@ -219,14 +226,15 @@ def web(door: Door, /, *, host: str, port: int, metrics_port: int | None) -> Non
 
 
 @click.command(cls=FleetCommand)
-@click.option("--host", envvar="FLEET_GALLERY_HOST", default="127.0.0.1", show_default=True, help="Where it listens.")
+@click.option("--host", envvar="FLEET_GALLERY_HOST", default="127.0.0.1", show_default=True,
+              help="Address to listen on.")  # fmt: skip
 @click.option("--port", envvar="FLEET_GALLERY_PORT", type=click.IntRange(0, 65_535), default=8640, show_default=True,
-              help="0: any free one.")  # fmt: skip
+              help="0 means any free port.")  # fmt: skip
 @click.option("--database-url", envvar="FLEET_GALLERY_DATABASE_URL", required=True,
-              help="Its own database, never Fleet's. Other users of the machine see options of commands, so set"
+              help="URL of its own database, never Fleet's. Other users of the machine see options of commands, so set"
                    " FLEET_GALLERY_DATABASE_URL.")  # fmt: skip
 @click.option("--images", envvar="FLEET_GALLERY_IMAGES_DIR", type=PathType(file_okay=False, path_type=Path),
-              help="Folder of its pictures; in the home if left out.")  # fmt: skip
+              help="Folder of its pictures; by default in the home.")  # fmt: skip
 @pass_door
 def gallery(door: Door, /, *, host: str, port: int, database_url: str, images: Path | None) -> None:
     """Run the sandbox gallery in the foreground."""

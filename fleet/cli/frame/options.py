@@ -118,8 +118,9 @@ def list_options(default: int = 20) -> Callable[[F], F]:
     """Add --limit and --cursor, which every list of the API takes."""
 
     def add(command: F) -> F:
-        command = click.option("--cursor", metavar="CURSOR", help="Continue below: the cursor that the list above "
-                               "printed.")(command)  # fmt: skip
+        command = click.option("--cursor", metavar="CURSOR", help="Continue after the cursor that a page printed.")(
+            command
+        )
         limit = click.IntRange(1, LARGEST_PAGE)
         return click.option("--limit", type=limit, default=default, show_default=True, help="Number of rows.")(command)
 

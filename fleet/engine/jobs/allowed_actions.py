@@ -76,7 +76,7 @@ def _against_cancel(state: JobState) -> str | None:
 def _against_replay(state: JobState, kind: str) -> str | None:
     if state is not JobState.DEAD:
         return _NOT_DEAD
-    return "It is a message that no task understands." if kind == MESSAGE.kind else None
+    return "It is a message that no task can read." if kind == MESSAGE.kind else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ MEANING: Mapping[DeadReason, Meaning] = {
         "Change the setting that the error names if the rule is wrong, then replay; else discard.",
     ),
     DeadReason.UNREADABLE: Meaning(
-        "A message arrived that no task understands, perhaps of another version.",
-        "It cannot be replayed. Look at what it says, then discard it.",
+        "A message arrived that no task can read, perhaps from another version.",
+        "It cannot be replayed. Read its body, then discard it.",
     ),
 }

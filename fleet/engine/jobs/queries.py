@@ -176,7 +176,7 @@ def _newest_dead(where: Sequence[sa.ColumnElement[bool]], limit: int) -> sa.Subq
 
 
 def quarantine(tx: Tx, *, task: str, body: str, why: str) -> uuid.UUID:
-    """Keep a message that no task understands as a dead letter; return its id. Long bodies are cut at 16,000."""
+    """Keep a message that no task can read as a dead letter; return its id. Long bodies are cut at 16,000."""
     job_id = ids.new()
     tx.execute(
         sa.insert(JobRow).values(

@@ -31,7 +31,7 @@ class DeadReason(StrEnum):
     UNKNOWN_OUTCOME = "unknown_outcome"  # it cannot be found out whether it happened: a person decides
     EXPIRED = "expired"  # tried, and too old to try again
     POLICY = "policy"  # the gateway refuses it (host not allowed, label missing)
-    UNREADABLE = "unreadable"  # a message that no task understands
+    UNREADABLE = "unreadable"  # a message that no task can read
 
 
 MOVES: dict[JobState, frozenset[JobState]] = {

@@ -27,8 +27,8 @@ _limit = click.option(
 def accounts() -> None:
     """Manage accounts at outside systems: addresses, credentials and limits.
 
-    The account of FLEET_GALLERY_URL and FLEET_SERVICE_TOKEN is there from the beginning. A refused token stops its
-    account and no other.
+    The account of FLEET_GALLERY_URL and FLEET_SERVICE_TOKEN always exists. A refused token stops only its own
+    account.
     """
 
 

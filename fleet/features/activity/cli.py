@@ -23,8 +23,8 @@ _LARGEST_PAGE = 200
 
 
 @click.command(cls=FleetCommand)
-@click.option("--agent", type=AGENT, help="Only of this agent (username or id).")
-@click.option("--subject", multiple=True, help="Only this subject; job.* stands for all of jobs.")
+@click.option("--agent", type=AGENT, help="Only events of this agent (username or id).")
+@click.option("--subject", multiple=True, help="Only this subject; job.* means all subjects of jobs.")
 @click.option("-f", "--follow", is_flag=True, help="Follow new events, until Ctrl-C.")
 @click.option("--since", type=SPAN, help="Only events since, e.g. 30m, 2h, 7d.")
 @list_options(50)
@@ -34,7 +34,7 @@ def activity(door: Door, /, *, agent: str | None, subject: tuple[str, ...], foll
              limit: int, cursor: str | None, as_json: bool) -> None:  # fmt: skip
     """Show events, newest last.
 
-    With --json a page of events, newest first; with --json --follow one event a line, as they come. -v tells thoughts.
+    --json prints a page of events, newest first; --json --follow prints one event per line. -v adds thoughts.
     """
     if follow and cursor:
         raise click.UsageError("--follow goes forward from now; --cursor goes back. Choose one.")
@@ -54,7 +54,7 @@ def activity(door: Door, /, *, agent: str | None, subject: tuple[str, ...], foll
 @click.command("activity", cls=FleetCommand)
 @click.argument("agent", metavar="AGENT", type=AGENT)
 @click.option("-f", "--follow", is_flag=True, help="Follow new events.")
-@click.option("--subject", multiple=True, help="Only this subject; job.* stands for all of jobs.")
+@click.option("--subject", multiple=True, help="Only this subject; job.* means all subjects of jobs.")
 @list_options(50)
 @json_option
 @click.pass_context

@@ -38,7 +38,7 @@ FEATURE = Feature(
             run="fleet.features.activity.cli:activity",
             section="Look",
             order=20,
-            help="Show what happened, and with --follow what happens.",
+            help="Show events, and with --follow new ones as they occur.",
         ),
     ),
 )

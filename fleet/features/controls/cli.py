@@ -24,7 +24,7 @@ _NO_REASON = "no reason given"
 @click.command(cls=FleetCommand)
 @_SCOPE
 @_KEY
-@click.option("--for", "for_", type=SPAN, help="Duration, e.g. 30m, 2h; until resumed if left out.")
+@click.option("--for", "for_", type=SPAN, help="Duration, e.g. 30m, 2h; by default until resumed.")
 @click.option("--reason", type=REASON, default="", help="Reason; shown with the pause.")
 @pass_door
 def pause(door: Door, /, *, scope: str, key: str | None, for_: timedelta | None, reason: str) -> None:

@@ -29,7 +29,9 @@ FEATURE = Feature(
             order=110,
             help="Pause the fleet, a surface, an account, a persona, an agent or a kind.",
         ),
-        Command(name="resume", run="fleet.features.controls.cli:resume", section="Act", order=120, help="Resume it."),
+        Command(
+            name="resume", run="fleet.features.controls.cli:resume", section="Act", order=120, help="Remove a pause."
+        ),
         Command(
             name="kill-switch",
             run="fleet.features.controls.cli:kill_switch",

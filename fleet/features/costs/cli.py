@@ -84,7 +84,7 @@ _PERIOD = click.option("--period", type=click.Choice([str(period) for period in 
 def costs(door: Door, /, *, by: str, since: timedelta, limit: int, as_json: bool) -> None:
     """Show the costs of model calls, a forecast for today, and the budgets.
 
-    Every call counts, failed ones too. Words of Fleet's own grammar cost nothing and are not listed.
+    Every call counts, failed ones too. Texts from the personas' grammar cost nothing and are not listed.
     """
     found = door.api.get("/costs", by=by, since=since, limit=limit)
     if as_json:
@@ -120,8 +120,8 @@ def _table(by: str, sums: Sequence[Answer]) -> Any:
 def budgets() -> None:
     """List, set, raise and remove budgets.
 
-    A call that might not fit is not made; nothing else stops. The next model writes if its call fits, else the
-    personas' grammar, or nobody until the period is over (FLEET_LLM_WHEN_SPENT).
+    Fleet makes no call that might exceed a budget; agents go on. The next model whose call fits writes instead, else
+    the personas' grammar. FLEET_LLM_WHEN_SPENT can make texts wait for the next period.
     """
 
 

@@ -44,7 +44,7 @@ FEATURE = Feature(
             run="fleet.features.costs.cli:costs",
             section="Look",
             order=40,
-            help="Show what calls to models cost, and today's forecast.",
+            help="Show the costs of model calls and today's forecast.",
         ),
         Command(
             name="budgets",

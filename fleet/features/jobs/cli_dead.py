@@ -30,9 +30,9 @@ _LIMIT = click.option(
 def dead() -> None:
     """List, show, replay and discard dead letters.
 
-    Reasons: permanent (the surface says never), exhausted (attempts used up), poison (kills its workers),
-    unknown_outcome (nobody can tell whether it happened), expired (too old), policy (the gateway refuses it),
-    unreadable (a message that no task understands).
+    Reasons: permanent (the surface will never accept it), exhausted (attempts used up), poison (kills its workers),
+    unknown_outcome (it may or may not have happened), expired (too old), policy (the gateway refuses it),
+    unreadable (a message that no task can read).
     """
 
 
@@ -88,8 +88,8 @@ def show(door: Door, /, *, job: str, as_json: bool) -> None:
 def replay(door: Door, /, *, limit: int, allow_stale: bool, dry_run: bool, yes: bool, **which: Any) -> None:
     """Replay dead letters.
 
-    Each keeps its id, and so its idempotency key, and gets a new count of attempts. One that may have been sent is
-    looked for before it is sent again. Messages that no task understands stay dead.
+    Each keeps its id, and so its idempotency key, and gets a new count of attempts. Before
+    Fleet sends a write again that may have happened, it looks for it. Messages that no task can read stay dead.
     """
     which = _given(which)
     body = {"filter": which, "limit": limit, "allow_stale": allow_stale}
@@ -99,7 +99,7 @@ def replay(door: Door, /, *, limit: int, allow_stale: bool, dry_run: bool, yes: 
         letters = door.api.list("/dead", limit=limit, **which).items
         _show(door, [one for one in letters if _is_replayable(one, allow_stale=allow_stale)])
     if total is not None and (left := min(total, limit) - able):
-        door.note(f"{left} stay dead: too old (--allow-stale takes them along), or messages that no task understands.")
+        door.note(f"{left} stay dead: too old (--allow-stale includes them), or messages that no task can read.")
     if not able or dry_run:
         door.say(f"{'Would replay' if dry_run else 'Replayed'} {able} of {_letters(total)}.")
         return

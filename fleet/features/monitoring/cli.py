@@ -15,14 +15,14 @@ PORT = 9464
 
 
 @click.command(cls=FleetCommand)
-@click.option("--host", default="127.0.0.1", show_default=True, help="Where it listens.")
-@click.option("--port", type=click.IntRange(0, 65_535), default=PORT, show_default=True, help="0: any free one.")
-@click.option("--once", is_flag=True, help="Print them once instead; counters begin at 0.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", type=click.IntRange(0, 65_535), default=PORT, show_default=True, help="0 means any free port.")
+@click.option("--once", is_flag=True, help="Print the metrics once and exit; counters begin at 0.")
 @pass_door
 def metrics(door: Door, /, *, host: str, port: int, once: bool) -> None:
     """Serve metrics for Prometheus, in the foreground.
 
-    They come from the ledger and the broker at each scrape, and an answer comes even while both are away.
+    Each scrape reads the ledger and the broker, and gets a response even while both are down.
     """
     from fleet.features.monitoring.exporter import Exporter
 

@@ -29,7 +29,7 @@ FEATURE = Feature(
             run="fleet.features.overview.cli:status",
             section="Look",
             order=10,
-            help="Show the fleet at a glance.",
+            help="Show the state of the fleet.",
         ),
     ),
 )

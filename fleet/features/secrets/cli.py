@@ -27,8 +27,8 @@ _STYLES = {"ok": "green", "old key": "yellow", "lost": "bold red"}
 def secrets() -> None:
     """Manage the keys of models and surfaces, encrypted in the database.
 
-    A value of the environment wins. All workers read a new value within half a minute. Secrets are managed on the
-    fleet's own machine only: no value passes the API.
+    Environment variables take precedence. All workers read a new value within half a minute. Manage
+    secrets on the fleet's own machine: the API has no access to their values.
     """
 
 

@@ -14,7 +14,7 @@ FEATURE = Feature(
             run="fleet.features.secrets.cli:secrets",
             section="Run",
             order=50,
-            help="Keep keys of models and surfaces, encrypted.",
+            help="Store the keys of models and surfaces, encrypted.",
         ),
     ),
     private={"secret.*": "settings.view"},

@@ -22,7 +22,7 @@ _ALL = "all"
 def tokens() -> None:
     """Create, list and revoke API tokens.
 
-    A token may do what its scopes say, as far as its user's role goes. Scopes are the permissions of docs/access.md.
+    A token may do what both its scopes and its user's role allow. Scopes are the permissions of docs/access.md.
     """
 
 

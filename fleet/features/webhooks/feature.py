@@ -42,7 +42,7 @@ FEATURE = Feature(
             run="fleet.features.webhooks.subscribers.cli:events",
             section="Act",
             order=90,
-            help="Show which code hears of events, and let it hear again.",
+            help="Show event subscribers, and replay events to them.",
         ),
     ),
     agents=(

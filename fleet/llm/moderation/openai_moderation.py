@@ -108,7 +108,7 @@ class OpenAIModerator:
 def _flagged(result: Moderation) -> frozenset[str]:
     """Return the categories for which a text is flagged; one that is flagged for none that we know is `other`.
 
-    The SDK believes whatever came: an answer without a flag or without categories is none.
+    The SDK does not validate responses: one without a flag or categories is an error.
     """
     flags = result.categories.to_dict()
     if not isinstance(result.flagged, bool) or not flags:

@@ -1,7 +1,7 @@
-"""Sentences from rules: the material of a persona, dice, and English that reads as if somebody had minded it.
+"""Write sentences from a grammar: a persona's rules, random choices, and correct English.
 
 Called by `fleet.llm.offline.provider` to write and by `fleet.features.personas.persona_file` to check a file. Pure.
-Text of strangers goes in as `data`: it is put in at the very end and is neither expanded nor polished.
+Text of outsiders is passed as `data`: it is inserted last, and is neither expanded nor polished.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from fleet.core.errors import InvalidInput
 from fleet.llm.base import Grammar
 
 SHARED = "shared"
-"""The one rule that is no text: it lists the rules drawn once for a whole post, in the order of drawing."""
+"""The only rule that is not text: it lists the rules that are drawn once for a whole post, in this order."""
 
 COMMENT_SLOTS = frozenset({"author", "subject", "quote"})
-"""What a comment knows of the post that it answers; in a comment these names never mean a rule."""
+"""Values from the post that a comment answers; in a comment these names never refer to rules."""
 
 STARTS: Mapping[str, frozenset[str]] = MappingProxyType(
     {"image_prompt": frozenset(), "caption": frozenset(), "alt_text": frozenset(), "comment": COMMENT_SLOTS}
 )
-"""Rules that every persona needs, each with the names that are handed in from outside."""
+"""Required rules of every persona, each with the names of its inputs."""
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 _NAME = re.compile(r"\{([a-z][a-z0-9_]*)\}")
-_HELD = "\ue000"  # private use: stands for one piece of data while the words around it are polished
+_HELD = "\ue000"  # private use: placeholder of one piece of data while the text around it is polished
 
 # A capital A within a sentence is a name, as in `plan A`.
 _ARTICLE = re.compile(r"((?<![\w'’.-])a|(?:^|(?<=[.!?] )|(?<=[\"“(]))A)n?(?= +[\"“‘(]?(\w[\w-]*))")
@@ -54,8 +54,8 @@ def expand(
 ) -> str:
     """Write one text from a rule, polished: a or an, capitals at sentence starts, single blanks.
 
-    `slots` are our own words and stand before rules of the same name; `data` are the words of others and stay as they
-    are. Raises InvalidInput for a rule that is unknown, empty or contains itself.
+    `slots` are texts of our own that replace rules of the same name; `data` are texts of outsiders, inserted
+    unchanged. Raises InvalidInput for a rule that is unknown, empty or contains itself.
     """
     draft = _Draft(grammar, dice, slots, data)
     text = polish(draft.draw(rule))
@@ -64,7 +64,7 @@ def expand(
 
 
 def draw_shared(grammar: Grammar, dice: random.Random) -> dict[str, str]:
-    """Draw what all texts of one post have in common, so that picture, caption and alt text are about one thing."""
+    """Draw the values that all texts of one post share, so that picture, caption and alt text have one subject."""
     slots: dict[str, str] = {}
     for name in grammar.get(SHARED, ()):
         slots[name] = _Draft(grammar, dice, slots, _NOTHING).draw(name)
@@ -72,7 +72,7 @@ def draw_shared(grammar: Grammar, dice: random.Random) -> dict[str, str]:
 
 
 def without(grammar: Grammar, absent: frozenset[str]) -> dict[str, tuple[str, ...]]:
-    """Return the grammar without every alternative that cannot be said when these names have no value."""
+    """Return the grammar without the alternatives that need these names, which have no value."""
     left = dict(grammar)
     gone = set(absent)
     while gone:
@@ -88,7 +88,7 @@ def without(grammar: Grammar, absent: frozenset[str]) -> dict[str, tuple[str, ..
 
 
 def problems(grammar: Grammar, starts: Mapping[str, frozenset[str]] = STARTS) -> list[str]:
-    """List what is wrong with a grammar, each as `rule: what and how to mend it`; an empty list means nothing is."""
+    """List the problems of a grammar, each as `rule: problem and fix`; an empty list means none."""
     found = [f"{start}: this rule is missing; every persona needs it" for start in starts if start not in grammar]
     found += _bad_alternatives(grammar)
     found += _undefined(grammar, starts)
@@ -102,7 +102,7 @@ def problems(grammar: Grammar, starts: Mapping[str, frozenset[str]] = STARTS) ->
 
 
 def polish(text: str) -> str:
-    """Mend what joining pieces leaves behind: doubled blanks, a before a vowel, a small letter after a full stop."""
+    """Fix the joins between pieces: double spaces, `a` before a vowel, a lower-case letter after a full stop."""
     text = _STRAY_BLANK.sub(r"\1", _BLANKS.sub(" ", text)).strip()
     text = _ARTICLE.sub(lambda m: m[1] + ("n" if _sounds_like_a_vowel(m[2]) else ""), text)
     return _SENTENCE_START.sub(lambda m: m[1] + m[2].upper(), text)
@@ -110,7 +110,7 @@ def polish(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Draft:
-    """One text being drawn. `held` are the pieces of data met so far, in their order."""
+    """One text while it is drawn. `held` are the pieces of data inserted so far, in order."""
 
     grammar: Grammar
     dice: random.Random
@@ -130,7 +130,7 @@ class _Draft:
         inside = (*inside, rule)
         if rule in inside[:-1]:
             raise InvalidInput(f"Grammar rule {rule!r} contains itself: {' -> '.join(inside)}.")
-        # random() alone is promised to stay the same across versions of Python; choice() is not.
+        # Python guarantees the same random() in all versions, but not the same choice().
         text = alternatives[int(self.dice.random() * len(alternatives))].replace(_HELD, "")
         return _NAME.sub(lambda m: self.draw(m[1], inside), text)
 
@@ -154,7 +154,7 @@ def _uses(grammar: Grammar, rule: str) -> Iterator[str]:
 
 
 def _reach(grammar: Grammar, start: str, slots: frozenset[str]) -> set[str]:
-    """Return every rule that writing `start` may come to; a slot hides the rule of its name."""
+    """Return every rule that is reachable from `start`; a slot hides the rule of its name."""
     seen: set[str] = set()
     ahead = [start]
     while ahead:
@@ -196,7 +196,7 @@ def _bad_shared(grammar: Grammar) -> Iterator[str]:
 
 
 def _rings(grammar: Grammar) -> list[tuple[str, ...]]:
-    """Return each way in which a rule comes back to itself, once."""
+    """Return each cycle of rules once."""
     rings: dict[frozenset[str], tuple[str, ...]] = {}
     finished: set[str] = set()
 

@@ -1,7 +1,7 @@
-"""How a comment may begin: half a sentence that fits before praise, question, thought and thanks alike.
+"""Leads of comments: opening clauses that fit before praise, questions, thoughts and thanks.
 
-Called by `fleet.llm.offline.provider`. Pure data. A persona has some thirty sentences for a comment; said with
-different leads they stay different texts for hundreds of comments, which the review would else refuse as said before.
+Called by `fleet.llm.offline.provider`. Pure data. A persona has about thirty sentences for comments. With
+different leads they give hundreds of different texts; the review refuses repeated texts.
 """
 
 from __future__ import annotations
@@ -232,5 +232,5 @@ _OF_TEMPERS: Mapping[str, tuple[str, ...]] = {
 
 
 def for_temper(temper: str) -> tuple[str, ...]:
-    """Return the leads of a temper. No two tempers share one; an unknown temper has leads of its own."""
+    """Return the leads of a temper. No two tempers share one; unknown tempers have leads of their own."""
     return _OF_TEMPERS.get(temper.strip().casefold(), _PLAIN)

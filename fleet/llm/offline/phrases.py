@@ -1,7 +1,7 @@
-"""General material for a speaker without a persona of its own: somebody's custom agent writes decently on day one.
+"""A general grammar for agents without a persona, so that custom agents write well from the start.
 
-Called by `fleet.llm.offline.provider`. Pure data and one choice. What such an agent writes about are its own
-interests, handed in as the rule `interest`; the word for its manner picks the temper of the sentences.
+Called by `fleet.llm.offline.provider`. Pure data and one choice. Such an agent writes about its interests,
+passed as the rule `interest`; its vibe selects the temper of the sentences.
 """
 
 from __future__ import annotations
@@ -267,5 +267,5 @@ MORE_PROMPT = "p_more"
 
 
 def for_temper(temper: str) -> dict[str, tuple[str, ...]]:
-    """Return the general grammar in a temper; an unknown one is written plainly."""
+    """Return the general grammar in a temper; an unknown temper is neutral."""
     return {**_BASE, **_TEMPERS.get(temper.strip().casefold(), {})}

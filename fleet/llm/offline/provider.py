@@ -1,7 +1,7 @@
-"""The writer without a model: composes from the speaker's own grammar, costs nothing, and never fails to answer.
+"""The writer without a model: composes texts from the speaker's grammar, costs nothing, and never fails.
 
-Called through `fleet.llm.provider.Provider` by whoever needs words, and the last link of every chain of providers. What
-comes from outside (author, caption) is shortened, disarmed and only ever quoted.
+Called through `fleet.llm.provider.Provider`; the last provider of every chain. Text from outside (author, caption) is
+shortened, sanitized and only quoted.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _Words = TypeVar("_Words")
 
 
 class OfflineProvider:
-    """Writes from rules and dice. The same request and dice give the same words."""
+    """Writes from rules and random numbers. The same request and generator give the same text."""
 
     name = "offline"
     model = "grammar-1"
@@ -44,7 +44,7 @@ class OfflineProvider:
         *,
         within_s: float | None = None,  # noqa: ARG002
     ) -> tuple[PostWords, Usage]:
-        """Write prompt, caption and alt text about one subject, unlike the recent captions."""
+        """Write image prompt, caption and alt text about one subject, different from recent captions."""
         return self._timed(lambda: _post(request, dice))
 
     def write_comment(
@@ -54,7 +54,7 @@ class OfflineProvider:
         *,
         within_s: float | None = None,  # noqa: ARG002
     ) -> tuple[CommentWords, Usage]:
-        """Choose a post by interests and dice; write one sentence that names its author, subject or words."""
+        """Choose a post by interests and chance; write one sentence that names its author, subject or words."""
         return self._timed(lambda: _answer(request, dice))
 
     def digest(
@@ -64,11 +64,11 @@ class OfflineProvider:
         *,
         within_s: float | None = None,  # noqa: ARG002
     ) -> tuple[ScanAnswer, Usage]:
-        """Propose by interests, by what the owner has taught, and by dice."""
+        """Propose by interests, by lessons of the owner, and by chance."""
         return self._timed(lambda: scanning.answer(request, dice, self))
 
     def estimate(self, request: PostRequest | CommentRequest | ScanRequest) -> int:  # noqa: ARG002
-        """Return 0: rules and dice cost nothing."""
+        """Return 0: no model is called."""
         return 0
 
     def paid_by(self, till: Till) -> OfflineProvider:  # noqa: ARG002
@@ -120,9 +120,9 @@ def _answer(request: CommentRequest, dice: random.Random) -> CommentWords:
 
 
 def _choose(request: CommentRequest, dice: random.Random) -> tuple[SeenPost, str]:
-    """Draw a post, with the interest that it shares: such a post is three times as likely to be drawn."""
+    """Draw a post, and the interest that it shares; a post that shares one is three times as likely."""
     shared = [_shared(post, request.speaker.character.interests) for post in request.seen]
-    # random() alone is promised to stay the same across versions of Python; choices() is not.
+    # Python guarantees the same random() in all versions, but not the same choices().
     point = dice.random() * sum(_SHARED_DRAWS if one else 1 for one in shared)
     for post, one in zip(request.seen, shared, strict=True):
         point -= _SHARED_DRAWS if one else 1
@@ -158,7 +158,7 @@ def _comment(speaker: Speaker, post: SeenPost, dice: random.Random) -> str:
 
 
 def _rules(speaker: Speaker) -> Grammar:
-    """Return the speaker's own grammar, with the general one filling in whatever it does not say."""
+    """Return the speaker's own grammar; the general one fills in missing rules."""
     own = dict(speaker.grammar)
     if all(start in own for start in grammar.STARTS):
         return {**own, phrases.BLIND_COMMENT: phrases.for_temper(speaker.character.vibe)[phrases.BLIND_COMMENT]}
@@ -173,7 +173,7 @@ def _interest(raw: str) -> str:
 
 
 def _clashes(caption: str, slots: dict[str, str], recent: tuple[str, ...]) -> int:
-    """Weigh what makes a caption stale: said before, above all; else its opening, its subject, or a word said twice."""
+    """Return a penalty for repetition: of the caption itself above all, of its opening, its subject, or a word."""
     said = [_plain(earlier) for earlier in recent]
     plain = _plain(caption)
     opening = plain.split()[:_OPENING_WORDS]
@@ -185,13 +185,13 @@ def _clashes(caption: str, slots: dict[str, str], recent: tuple[str, ...]) -> in
 
 
 def _openers(texts: Iterable[str]) -> set[str]:
-    """Return the first words of each text, and of what follows a lead."""
+    """Return the first words of each text, and those after its lead."""
     begun = (part for words in texts for part in (words, words.partition(": ")[2]) if part)
     return {" ".join(_plain(part).split()[:_HEARD_WORDS]) for part in begun}
 
 
 def _image_prompt(rules: Grammar, dice: random.Random, slots: dict[str, str]) -> str:
-    """Write a prompt of 40 to 80 words; material that cannot give one is filled up or cut."""
+    """Write a prompt of 40 to 80 words; pad or cut a text of another length."""
     prompt = ""
     for _ in range(MOST_DRAFTS):
         prompt = text.clean(grammar.expand(rules, "image_prompt", dice, slots))

@@ -1,8 +1,7 @@
-"""What to make of a feed without a model: interests, what the owner has taught, and dice.
+"""Propose drafts from a feed without a model: by interests, lessons of the owner, and chance.
 
-Called by `fleet.llm.offline.provider`. Pure. Words come from the writer that it is handed; what is chosen is chosen
-by weight: a kind and topic that the owner likes is proposed more often, one that was refused again and again hardly
-ever.
+Called by `fleet.llm.offline.provider`. Pure. The texts come from the given writer. Proposals are drawn by weight: kinds
+and topics that the owner accepts are proposed more often, those that were rejected many times hardly ever.
 """
 
 from __future__ import annotations
@@ -20,10 +19,10 @@ from fleet.llm.provider import Provider
 from fleet.llm.scan_request import Idea, ScanAnswer, ScanItem, ScanRequest
 
 _ABOUT = {"post": 1, "comment": 2, "reaction": 2, "connection": 1}
-"""How many of each kind it looks for; fewer than a model may propose, and a taught owner's dislikes thin them out."""
+"""Maximum proposals of each kind: fewer than a model may make; lessons reduce them further."""
 _STEEPNESS = 2.0
 _HOPELESS = -0.4
-_CURIOSITY = 0.08  # now and then what was refused is tried again, or a change of mind would never be noticed
+_CURIOSITY = 0.08  # sometimes propose rejected kinds again, or a change of mind would never be noticed
 _POST_DRAFTS = 4
 _MOST_TRIES = 8
 _HARMLESS = ("like", "love")
@@ -35,7 +34,7 @@ _One = TypeVar("_One")
 
 
 def answer(request: ScanRequest, dice: random.Random, writer: Provider) -> ScanAnswer:
-    """Return proposals on a batch, or one draft anew."""
+    """Return proposals for a batch, or a new revision of one draft."""
     if request.revise is not None:
         return ScanAnswer((_anew(request, dice, writer),))
     ideas: list[Idea] = []
@@ -65,7 +64,7 @@ def _about(kind: str, item: ScanItem, request: ScanRequest, dice: random.Random,
 
 
 def _fitting(request: ScanRequest) -> Sequence[str]:
-    """Return the reactions that hurt nobody: who does not understand a post must not be angry about it."""
+    """Return the harmless reactions: a writer that does not understand a post must not be angry about it."""
     return [one for one in request.reactions if one in _HARMLESS] or request.reactions[:1]
 
 
@@ -99,7 +98,7 @@ def _topic(words: PostWords, request: ScanRequest) -> str:
 
 
 def _anew(request: ScanRequest, dice: random.Random, writer: Provider) -> Idea:
-    """Return another text of the same kind; without a model the owner's wish is heard only as far as being shorter."""
+    """Return another text of the same kind. Of the owner's instructions it follows only a wish for a shorter text."""
     assert request.revise is not None
     kind, ref = request.revise.kind, request.revise.ref
     item = next((one for one in request.items if ref in (one.ref, one.author_ref)), None)
@@ -109,7 +108,7 @@ def _anew(request: ScanRequest, dice: random.Random, writer: Provider) -> Idea:
             idea = Idea("post", "", words.caption, image_prompt=words.image_prompt, alt_text=words.alt_text)
         else:
             idea = _about(kind, item, request, dice, writer)
-        if idea.text != request.revise.text:  # dice do give the same again, one time in hundreds
+        if idea.text != request.revise.text:  # random choices repeat a text about once in hundreds
             break
     wants_less = any(word in request.revise.instructions.casefold() for word in ("short", "brief", "less"))
     longest_chars = max(20, len(request.revise.text) * 2 // 3) if wants_less else len(idea.text)
@@ -119,7 +118,7 @@ def _anew(request: ScanRequest, dice: random.Random, writer: Provider) -> Idea:
 def _drawn(
     things: Sequence[_One], odds: Callable[[_One], float], most: int, dice: random.Random
 ) -> list[_One]:  # fmt: skip
-    """Draw some without putting back; what weighs less than the dice allow is not taken at all."""
+    """Draw up to `most` by weight, without replacement; one of weight 0 is rarely included."""
     taken: list[_One] = []
     left = [(thing, odds(thing)) for thing in things]
     left = [(thing, weight) for thing, weight in left if weight > 0 or dice.random() < _CURIOSITY]
@@ -130,7 +129,7 @@ def _drawn(
 
 
 def _odds(request: ScanRequest, kind: str, topic: str) -> float:
-    """Return how gladly something is proposed: 0 for what the owner has refused often enough."""
+    """Return the weight of a proposal: 0 if the owner has rejected enough of them."""
     taught = lean(request, kind, topic)
     return 0.0 if taught <= _HOPELESS else math.exp(_STEEPNESS * taught)
 
@@ -140,6 +139,6 @@ def _sure(request: ScanRequest, kind: str, topic: str) -> float:
 
 
 def lean(request: ScanRequest, kind: str, topic: str) -> float:
-    """Return what the owner has taught about a kind and topic, -1 to 1: the topic's own weight, or the kind's."""
+    """Return the learned preference for a kind and topic, -1 to 1: that of the topic, or of the kind."""
     known = {one.topic: one.weight for one in request.leanings if one.kind == kind}
     return max(-1.0, min(1.0, known.get(topic, known.get("*", 0.0))))

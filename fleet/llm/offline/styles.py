@@ -1,7 +1,7 @@
-"""How the writer without a model follows the styles of a post: what it can do by rule, an ending and a length.
+"""Apply the styles of a post without a model: an ending and a maximum length.
 
-Called by `fleet.llm.offline.provider` alone; models are told the same in words. Pure. Without a style nothing is
-changed and no dice are thrown.
+Called by `fleet.llm.offline.provider` only; models get the same as instructions. Pure. Without a style nothing changes
+and no random number is drawn.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from fleet.llm.base import PostPart, PostRequest, Style
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 _CLAUSE_END = re.compile(r"[,;:]\s|\s[–—]\s")
 _LEAST_WORDS = 3
-_TOO_LONG = 4  # weighs more than an opening used twice, less than a caption said before
+_TOO_LONG = 4  # worse than a repeated opening, better than a repeated caption
 
 
 def of_caption(request: PostRequest) -> Style | None:
-    """Return how the caption is to be written, if anybody said so; the first of several counts."""
+    """Return the style of the caption, None without one; the first of several counts."""
     return _of(request, PostPart.CAPTION)
 
 
 def of_prompt(request: PostRequest) -> Style | None:
-    """Return how the image prompt is to be written, likewise."""
+    """Return the style of the image prompt, likewise."""
     return _of(request, PostPart.IMAGE_PROMPT)
 
 
@@ -32,7 +32,7 @@ def _of(request: PostRequest, part: PostPart) -> Style | None:
 
 
 def caption(words: str, style: Style | None, dice: random.Random) -> str:
-    """Return a caption in the style: its first sentence with one of the endings, or as short as it can be made.
+    """Return a caption in the style: its first sentence with one of the endings, or as short as possible.
 
     A caption has at most two sentences, so an ending takes the place of the second.
     """
@@ -46,7 +46,7 @@ def caption(words: str, style: Style | None, dice: random.Random) -> str:
 
 
 def misses(caption: str, style: Style | None) -> int:
-    """Weigh how far a caption is from its style, for choosing between drafts; 0 for one that fits."""
+    """Return a penalty for a caption that misses its style, to choose between drafts; 0 if it fits."""
     too_long = style is not None and style.most_words is not None and len(caption.split()) > style.most_words
     return _TOO_LONG * too_long
 
@@ -67,7 +67,7 @@ def _sentences(words: str) -> list[str]:
 
 
 def _shortened(sentence: str, most_words: int) -> str:
-    """Cut a sentence where a clause ends; one without such a place stays whole and is weighed as too long."""
+    """Cut a sentence at the end of a clause; one without such a place stays whole and counts as too long."""
     if len(sentence.split()) <= most_words:
         return sentence
     places = [match.start() for match in _CLAUSE_END.finditer(sentence)]

@@ -1,1 +1,1 @@
-"""How a model is asked about a feed, and how its answer is read."""
+"""The prompt of a feed scan and the parser of its response."""

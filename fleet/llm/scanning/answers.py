@@ -1,7 +1,7 @@
-"""How the answer to a scan is read: part by part, so that one bad part costs no other.
+"""Parse the response to a scan part by part, so that one invalid part does not affect the others.
 
-Called by `fleet.llm.writer`. Pure. Whatever a model comes up with, there is an answer or a ShapeProblem, and every part
-is either kept or counted.
+Called by `fleet.llm.writer`. Pure. For any input the result is a ScanAnswer or a ShapeProblem, and every
+part is either kept or counted.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _FIELDS = {"post": "posts", "comment": "comments", "reaction": "reactions", "con
 
 
 def _number(value: object) -> float | None:
-    """Return how sure a model is, or None for what is no such number: no reason to lose what it says."""
+    """Return the confidence of a model, or None if it is invalid: the rest of the part is still usable."""
     if isinstance(value, bool) or not isinstance(value, int | float) or value != value:  # noqa: PLR0124 - NaN
         return None
     return float(min(1, max(0, value)))
@@ -50,7 +50,7 @@ _Ref = Annotated[str, Field(min_length=1, max_length=12)]
 
 
 class _Part(BaseModel):
-    """What every part may say beside its own."""
+    """Fields that every part may have."""
 
     model_config = ConfigDict(extra="ignore", str_strip_whitespace=True)
 
@@ -103,9 +103,9 @@ _SHAPES: Mapping[str, type[_AnyPart]] = {
 
 
 def read(request: ScanRequest, raw: str) -> ScanAnswer:
-    """Return what an answer proposes; parts of a wrong shape, or not fit to be shown, are dropped and counted.
+    """Return the proposals of a response; parts of the wrong shape, or unfit to be shown, are dropped and counted.
 
-    Raises ShapeProblem for what is no JSON object at all.
+    Raises ShapeProblem if it is not a JSON object.
     """
     told = _object(raw)
     ideas: list[Idea] = []
@@ -143,6 +143,6 @@ def _part(shape: type[_AnyPart], part: object) -> Idea | None:
 
 
 def _is_unfit(idea: Idea, request: ScanRequest) -> bool:
-    """Say whether an idea's words parrot strangers or give orders: a model that was talked into something does."""
+    """Return whether an idea copies outsiders or gives orders, as a manipulated model does."""
     words = (idea.text, idea.image_prompt, idea.alt_text)
     return screening.why_not_words(words, strangers_of(request)) is not None

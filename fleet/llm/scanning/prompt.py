@@ -1,4 +1,4 @@
-"""What a model is told when it looks at a feed for a person who decides: rules, persona, batch, lessons.
+"""The prompt of a feed scan for a supervised agent: rules, persona, batch, lessons.
 
 Called by `fleet.llm.writer`. Pure. As in `prompts`, what was written by somebody goes in as JSON between tags that it
 cannot write itself; only what the owner asks of a revision stands where instructions do.
@@ -18,7 +18,7 @@ from fleet.llm.model import Prompt
 from fleet.llm.scan_request import MOST, Example, Revise, ScanItem, ScanRequest
 
 MAX_OUTPUT_TOKENS = 4_000
-"""Fifteen short texts are about 1,500; what models think before they answer counts too."""
+"""Fifteen short texts are about 1,500 tokens; thinking tokens count too."""
 
 MOST_ITEMS, MOST_EXAMPLES, MOST_LEANINGS = 50, 4, 12
 _LONGEST_INSTRUCTIONS_CHARS = 1_000
@@ -46,7 +46,7 @@ _BOTH = {"confidence": _NUMBER, "reason": _TEXT}
 
 
 def scan(request: ScanRequest, dice: random.Random) -> Prompt:
-    """Ask for proposals on a batch, or for one draft of it anew. The dice set a number that keeps answers apart."""
+    """Ask for proposals for a batch, or a new revision of one draft. A random number makes responses differ."""
     items = request.items[:MOST_ITEMS]
     own: dict[str, Any] = {
         "name": prompts._name(request.speaker.name),
@@ -82,7 +82,7 @@ _NOUNS = {"post": "posts", "comment": "comments", "reaction": "reactions", "conn
 
 
 def _revision(revise: Revise) -> str:
-    """Ask for one draft anew. The owner's wish is an instruction, and is quoted so that it ends where it ends."""
+    """Ask for a new revision of one draft. The owner's instructions are quoted, so that their end is unambiguous."""
     wish = json.dumps(prompts._short(revise.instructions, _LONGEST_INSTRUCTIONS_CHARS), ensure_ascii=False)
     about = f" on {revise.ref}" if revise.ref else ""
     return (
@@ -108,7 +108,7 @@ def _seen(one: ScanItem) -> dict[str, Any]:
 
 
 def _example(one: Example) -> dict[str, str]:
-    """Return an example; what it was about was written by an outsider, and what the owner said of it was not."""
+    """Return an example; its context is text of an outsider, its reason is text of the owner."""
     told = {"kind": one.kind, "text": prompts._texts([one.text])[0], "about": prompts._theirs(one.about),
             "owner_said": prompts._texts([one.why])[0]}  # fmt: skip
     return {name: value for name, value in told.items() if value}
@@ -116,7 +116,7 @@ def _example(one: Example) -> dict[str, str]:
 
 @functools.lru_cache(maxsize=32)
 def _schema(kinds: tuple[str, ...], reactions: tuple[str, ...], visibilities: tuple[str, ...]) -> Mapping[str, Any]:
-    """Return the shape of an answer on a surface that offers these."""
+    """Return the schema of a response for a surface with these kinds and reactions."""
     shapes: dict[str, tuple[str, dict[str, Any]]] = {
         "post": ("posts", {
             "content": _TEXT, "visibility": {"type": "string", "enum": list(visibilities)}, "picture": _TEXT,

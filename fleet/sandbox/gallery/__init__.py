@@ -1,7 +1,7 @@
 """The sandbox gallery: an HTTP server that speaks the FloImg (FSC) API over its own database, and shows its pages.
 
-An honest opponent for Fleet's client: own users and tokens, toggling likes, budgets, a kill switch, and faults that
-can be switched on. Run by `fleet up` and by tests; it never touches Fleet's tables and knows no agent but by name.
+A realistic server to test Fleet's client with: users and tokens of its own, likes, budgets, a kill switch, and faults
+that can be switched on. Run by `fleet up` and by tests. It never uses Fleet's tables, and knows agents by name only.
 """
 
 from fleet.sandbox.gallery.app import create_app

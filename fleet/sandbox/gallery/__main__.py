@@ -1,4 +1,4 @@
-"""`python -m fleet.sandbox.gallery`: the gallery by itself, set up by FLEET_GALLERY_* variables."""
+"""`python -m fleet.sandbox.gallery`: the gallery without a fleet, configured by FLEET_GALLERY_* variables."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fleet.sandbox.gallery.server import serve
 
 
 def main() -> int:
-    """Serve until told to stop; returns the exit code."""
+    """Serve until a stop signal; return the exit code."""
     logs.configure()
     try:
         serve(from_environment())

@@ -1,7 +1,7 @@
-"""The gallery as an ASGI app: its parts put together, its refusals turned into answers, its headers set.
+"""The gallery as an ASGI app: routes, middleware, error responses, headers.
 
-Called by `server` and by tests. Building the app opens the database and the folder, so what is wrong there is said
-before anything listens.
+Called by `server` and by tests. `create_app` opens the database and the folder, so that their errors are reported
+before the server listens.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from fleet.sandbox.gallery.state import Gallery
 from fleet.sandbox.gallery.store import controls
 from fleet.sandbox.gallery.store.database import open_storage
 
-_MAX_BODY_BYTES = MAX_UPLOAD_BYTES * 4 // 3 + 64 * 1024  # a data URL, and the words around it
+_MAX_BODY_BYTES = MAX_UPLOAD_BYTES * 4 // 3 + 64 * 1024  # a data URL and its JSON
 
 _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
@@ -90,7 +90,7 @@ def create_app(config: GalleryConfig) -> FastAPI:
     app.add_exception_handler(sa.exc.OperationalError, _database_away)
     app.add_exception_handler(sa.exc.TimeoutError, _database_away)
     app.add_exception_handler(Exception, _broken)
-    # The last one added is the outermost: a dropped reply must not be touched by anything else.
+    # The last one added is the outermost: no other middleware may change a dropped response.
     app.add_middleware(RequestGuard, refuse=_answer)
     app.add_middleware(Hosts, names=(*hosts_of(config.base_url), *config.names), refusal=_NOT_OURS)
     app.add_middleware(_Headers)
@@ -110,7 +110,7 @@ def _open(config: GalleryConfig) -> Gallery:
 
 
 class _Headers:
-    """Sets the headers that every answer carries, and the content policy where none was set."""
+    """Sets the headers of every response, and the content policy where the route set none."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -127,7 +127,7 @@ class _Headers:
 
 
 def _answer(request: Request, error: ApiError) -> Response:
-    """Answer a program with JSON and a person with a page that says what to do."""
+    """Return the error as JSON for programs and as a page with a fix for people."""
     is_api = request.url.path.startswith("/api/")
     answer = JSONResponse(error.body(), error.status) if is_api else pages.error_page(request, error)
     if error.retry_after_s is not None:
@@ -136,12 +136,12 @@ def _answer(request: Request, error: ApiError) -> Response:
 
 
 async def _refused(request: Request, error: Exception) -> Response:
-    assert isinstance(error, ApiError)  # this is what it is registered for
+    assert isinstance(error, ApiError)  # registered for this class
     return _answer(request, error)
 
 
 async def _malformed(request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)  # this is what it is registered for
+    assert isinstance(error, RequestValidationError)  # registered for this class
     found = [{"path": _path(item["loc"]), "message": str(item["msg"])} for item in error.errors()]
     if any(item["type"] == "json_invalid" for item in error.errors()):
         return _answer(request, ApiError(400, "NOT_JSON", "The body is not JSON."))
@@ -149,7 +149,7 @@ async def _malformed(request: Request, error: Exception) -> Response:
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)  # this is what it is registered for
+    assert isinstance(error, HTTPException)  # registered for this class
     codes = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 413: "TOO_LARGE"}
     answer = _answer(request, ApiError(error.status_code, codes.get(error.status_code, "HTTP_ERROR"), error.detail))
     answer.headers.update(error.headers or {})
@@ -157,7 +157,7 @@ async def _http_error(request: Request, error: Exception) -> Response:
 
 
 async def _cannot_be_kept(request: Request, error: Exception) -> Response:
-    """Answer for a value that the database refuses: NUL, half a character, a huge number."""
+    """Return the response for a value that the database refuses: NUL, a lone surrogate, a huge number."""
     log.info("gallery_value_refused", path=request.url.path, error=type(error).__name__)
     return _answer(request, ApiError(422, "VALIDATION_ERROR", "A value holds what cannot be kept."))
 
@@ -173,5 +173,5 @@ async def _broken(request: Request, error: Exception) -> Response:
 
 
 def _path(location: tuple[Any, ...]) -> str:
-    """Return where a wrong value is, without the parts that only say it was in the body."""
+    """Return the path of an invalid value, without the prefix for the body."""
     return ".".join(str(part) for part in location if part not in ("body", "query", "header", "path"))

@@ -1,4 +1,4 @@
-"""Who calls: a service token (with its scopes), and on agent-level calls the agent that it acts for."""
+"""Authentication: a service token with its scopes and, on agent-level calls, the agent that it acts for."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ class _Token:
 
 
 class ServiceTokens:
-    """The service tokens that are known; only their digests are kept."""
+    """The known service tokens, stored as digests."""
 
     def __init__(self, written: tuple[str, ...]) -> None:
         self._tokens = tuple(_parsed(text) for text in written)
 
     def scopes(self, authorization: str) -> frozenset[str]:
-        """Return what the bearer may do. Raises ApiError 401."""
+        """Return the scopes of a bearer token. Raises ApiError 401."""
         scheme, _, token = authorization.partition(" ")
         digest = hashlib.sha256(token.strip().encode()).digest()
         found: frozenset[str] | None = None
-        for known in self._tokens:  # all of them, so that the time tells nothing
+        for known in self._tokens:  # compare with all of them: constant time
             if hmac.compare_digest(known.digest, digest):
                 found = known.scopes
         if scheme.lower() != "bearer" or found is None:
@@ -54,7 +54,7 @@ def requires(scope: str) -> Callable[[Request], None]:
 
 
 def acting(tx: sa.Connection, username: str | None) -> GalleryUser:
-    """Return the agent that a call acts for. Raises ApiError 400 without one, 403 for one that was never invited."""
+    """Return the agent that a call acts for. Raises ApiError 400 without one, 403 for an unknown one."""
     if not username:
         raise ApiError(400, "AGENT_REQUIRED", "This call acts for an agent: send X-Agent-Id with its username.")
     user = accounts.agent(tx, username)
@@ -64,7 +64,7 @@ def acting(tx: sa.Connection, username: str | None) -> GalleryUser:
 
 
 def reading(tx: sa.Connection, username: str | None) -> GalleryUser | None:
-    """Let everybody read, but nobody in the name of an agent that is not there; return who reads.
+    """Return the agent that reads, None for anonymous reads, which are allowed.
 
     Raises ApiError 403.
     """

@@ -1,6 +1,6 @@
 """The gallery's settings: a frozen value, read once from FLEET_GALLERY_* variables.
 
-Called by the doors (`__main__`, `fleet up`, tests). Nothing else in this room reads the environment.
+Called by the entry points (`__main__`, `fleet up`, tests). No other module of the gallery reads the environment.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ TOKEN_PREFIX = "fst_"  # noqa: S105 - how tokens begin, not a token
 
 @dataclass(frozen=True, slots=True)
 class GalleryBudgets:
-    """How many executions are paid for in a calendar day or month (UTC); None is without limit."""
+    """Maximum executions in a calendar day or month (UTC); None is unlimited."""
 
     fleet_daily: int | None = None
     fleet_monthly: int | None = None
@@ -36,9 +36,9 @@ class GalleryBudgets:
 
 @dataclass(frozen=True, slots=True)
 class GalleryConfig:
-    """All that a gallery needs. Port 0 takes any free one; `public_url` is the base of the addresses of pictures.
+    """The settings of a gallery. Port 0 means any free port; `public_url` is the base of picture URLs.
 
-    A service token may be followed by blanks and the scopes it is limited to, as in `fst_x showcase:write`; without
+    A service token may be followed by spaces and its scopes, as in `fst_x showcase:write`; without
     scopes it may do everything.
     """
 
@@ -49,24 +49,24 @@ class GalleryConfig:
     port: int = DEFAULT_PORT
     public_url: str = ""
     budgets: GalleryBudgets | None = None
-    """Budgets to start with; None keeps those that were set last time."""
+    """Initial budgets; None keeps those of the last run."""
     faults: tuple[FaultRule, ...] = ()
     honour_keys: bool = False
-    """Whether a write with a known Idempotency-Key is answered again instead of made again; controls switch it."""
+    """Whether a write with a known Idempotency-Key returns the first response and does not write; controls set it."""
     operator: str = "the operator of this fleet"
     pool_size: int = 20
     names: tuple[str, ...] = ()
-    """Host names that it answers to, beside those of this machine and of `public_url`."""
+    """Accepted host names, besides those of this machine and of `public_url`."""
     most_guests: int = 10_000
     guests_per_hour: int = 60
     deeds_per_minute: int = 60
-    """New guests of one address, and likes and comments of one; 0 is no limit."""
+    """Limits per address: new guests, and likes and comments; 0 means no limit."""
     most_streams: int = 500
     streams_per_address: int = 100
 
     @property
     def base_url(self) -> str:
-        """Return the base of the addresses of pictures: the one that was set, else where the gallery listens."""
+        """Return the base of picture URLs: `public_url`, or the address on which the gallery listens."""
         anywhere = self.host in ("0.0.0.0", "::")  # noqa: S104 - compared, not bound
         host = "localhost" if anywhere else f"[{self.host}]" if ":" in self.host else self.host
         return self.public_url or f"http://{host}:{self.port}"

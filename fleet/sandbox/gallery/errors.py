@@ -1,6 +1,6 @@
-"""What the gallery's API says when it says no: codes, bodies and the one class that carries them.
+"""Error responses of the gallery API.
 
-Raised anywhere below the API, turned into an answer by `app`. Bodies are flat: error, code, and what helps.
+Raised anywhere below the API, turned into a response by `app`. Bodies are flat: error, code and details.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 @dataclass(slots=True)
 class ApiError(Exception):
-    """A refusal. `extra` is added to the body."""
+    """An error response. `extra` is added to the body."""
 
     status: int
     code: str
@@ -22,17 +22,17 @@ class ApiError(Exception):
     retry_after_s: int | None = None
 
     def body(self) -> dict[str, Any]:
-        """Return the answer's body."""
+        """Return the body of the response."""
         return {"error": self.message, "code": self.code, **self.extra}
 
 
 def not_found(what: str) -> ApiError:
-    """Return the answer for something that is not here (any more)."""
+    """Return the error for a missing or deleted object."""
     return ApiError(404, "NOT_FOUND", f"{what} not found.")
 
 
 def id_of(text: str, what: str) -> uuid.UUID:
-    """Return an id that stands in an address; what has none that could be is not here either. Raises ApiError."""
+    """Parse an id in a URL. Raises ApiError 404 for an invalid one."""
     try:
         return uuid.UUID(text)
     except ValueError:
@@ -40,11 +40,11 @@ def id_of(text: str, what: str) -> uuid.UUID:
 
 
 def invalid(path: str, message: str) -> ApiError:
-    """Return the answer for one field that is wrong."""
+    """Return the error for one invalid field."""
     return ApiError(422, "VALIDATION_ERROR", f"{path}: {message}", {"errors": [{"path": path, "message": message}]})
 
 
 def problems(found: list[dict[str, str]]) -> ApiError:
-    """Return the answer for several wrong fields, each with path and message."""
+    """Return the error for several invalid fields, each with path and message."""
     first = found[0] if found else {"path": "", "message": "The body is wrong."}
     return ApiError(422, "VALIDATION_ERROR", f"{first['path'] or 'body'}: {first['message']}", {"errors": found})

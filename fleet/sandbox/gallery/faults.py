@@ -1,7 +1,7 @@
-"""Faults on purpose: latency, 429, 500, connections cut before or after the write was done, requests delivered twice.
+"""Injected faults: latency, 429, 500, connections cut before or after a write, requests delivered twice.
 
-An ASGI layer round the whole gallery, driven by rules with their own seeded dice, so that a run of faults can be had
-again. Never active on the controls under /api/sandbox, or nobody could switch it off.
+An ASGI middleware around the whole gallery. Each rule has a seeded random generator, so a run of faults can be
+repeated. Never active on the controls under /api/sandbox, which switch it off.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from fleet.core import clock, logs
 log = logs.get(__name__)
 
 TRANSPORT = "fleet.transport"
-"""Under this name in `scope["state"]` the server leaves the connection, so that a reply can really be dropped."""
+"""Key of the connection in `scope["state"]`; the server sets it, so that a response can really be dropped."""
 
 ARRIVED = "fleet.arrived"
-"""Under this name in `scope["state"]` stands when the request came, before any latency."""
+"""Key of the request's arrival time in `scope["state"]`, before any latency."""
 
 _UNTOUCHED = ("/api/sandbox", "/health")
 
 
 @dataclass(frozen=True, slots=True)
 class FaultRule:
-    """What goes wrong, how often (rates from 0 to 1), and where.
+    """A rule: which faults, how often (rates from 0 to 1), on which requests.
 
-    `match` is a pattern of paths such as `/api/showcase/*/like`; `methods` empty means all. `limit` is how many faults
-    (latency not counted) the rule makes at most. One throw decides between the kinds, so the rates of 429, 500, drop,
-    duplicate and cut add up to 1 at most. `drop` cuts the connection when the deed is done, `cut` before it is begun.
+    `match` is a pattern of paths such as `/api/showcase/*/like`; empty `methods` means all. `limit` is the maximum
+    number of faults of the rule, latency not counted. One random number selects the kind, so the rates of 429, 500,
+    drop, duplicate and cut add up to 1 at most. `drop` cuts the connection after the write, `cut` before it.
     """
 
     match: str = "/api/*"
@@ -63,7 +63,7 @@ class _Active:
         return (not self.rule.methods or method in self.rule.methods) and fnmatch.fnmatchcase(path, self.rule.match)
 
     def throw(self) -> str | None:
-        """Return the kind of fault for this request, if any. Always throws once, so that runs can be had again."""
+        """Return the kind of fault for this request, if any. Always draws one number, so that runs can be repeated."""
         point = self.dice.random()
         if self.rule.limit is not None and self.made >= self.rule.limit:
             return None
@@ -85,20 +85,20 @@ class Faults:
         self.set(rules)
 
     def set(self, rules: tuple[FaultRule, ...]) -> None:
-        """Replace all rules; their dice and counts start anew."""
+        """Replace all rules; random generators and counts start again."""
         self._active = [_Active(rule) for rule in rules]
 
     def status(self) -> list[dict[str, object]]:
-        """Return the rules and how many faults each has made."""
+        """Return the rules, each with its number of faults."""
         return [{**asdict(active.rule), "made": active.made} for active in self._active]
 
     def latency_s(self, method: str, path: str) -> float:
-        """Return how long the rules hold this request up."""
+        """Return the latency that the rules add to this request."""
         slow = [active for active in self._active if active.rule.latency_ms and active.matches(method, path)]
         return sum(one.rule.latency_ms / 1000 for one in slow if one.dice.random() < one.rule.latency_rate)
 
     def throw(self, method: str, path: str) -> tuple[str, FaultRule] | None:
-        """Return the fault for this request: the first that any matching rule makes."""
+        """Return the fault for this request, from the first matching rule that has one."""
         for active in self._active:
             if active.matches(method, path) and (kind := active.throw()):
                 return kind, active.rule
@@ -106,7 +106,7 @@ class Faults:
 
 
 class FaultLayer:
-    """The ASGI layer that carries the faults out."""
+    """The ASGI middleware that injects the faults."""
 
     def __init__(self, app: ASGIApp, faults: Faults) -> None:
         self._app = app
@@ -120,7 +120,7 @@ class FaultLayer:
         scope.setdefault("state", {})[ARRIVED] = clock.now()
         delay_s = self._faults.latency_s(method, path)
         if delay_s:
-            # What has arrived is carried out, even if the client gives up waiting meanwhile.
+            # Finish a received request even if the client has disconnected.
             receive = _replay(await _whole_body(receive), receive)
             await asyncio.sleep(delay_s)
         thrown = self._faults.throw(method, path)
@@ -141,12 +141,12 @@ class FaultLayer:
             await self._twice(scope, receive, send)
 
     async def _drop(self, scope: Scope, receive: Receive) -> None:
-        """Do what was asked, then cut the connection without a word."""
+        """Process the request, then cut the connection without a response."""
         await self._app(scope, receive, _swallow)
         await _cut(scope, receive)
 
     async def _twice(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Deliver the request twice, one after the other, as a proxy that retries does; the second is answered."""
+        """Process the request twice in sequence, as with a proxy that retries; return the second response."""
         body = await _whole_body(receive)
         state = dict(scope.get("state", {}))
         await self._app({**scope, "state": dict(state)}, _replay(body, receive), _swallow)
@@ -154,7 +154,7 @@ class FaultLayer:
 
 
 async def _cut(scope: Scope, receive: Receive) -> None:
-    """Cut the connection without a word."""
+    """Cut the connection without a response."""
     transport: asyncio.Transport | None = scope.get("state", {}).get(TRANSPORT)
     if transport is None:
         raise ConnectionResetError("the connection was cut on purpose")
@@ -177,7 +177,7 @@ async def _whole_body(receive: Receive) -> bytes:
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
-    """Return a `receive` that gives the body once more and then whatever the connection says."""
+    """Return a `receive` that returns the body again, then the messages of the connection."""
     given = False
 
     async def again() -> Message:

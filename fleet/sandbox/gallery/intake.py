@@ -1,7 +1,7 @@
-"""What every request of the gallery passes before a route sees it: its cookies and the characters of its address.
+"""Checks of every request before its route: cookies, and characters of the URL.
 
-No name, id or word that the database keeps holds NUL, so an address with one leads nowhere. One place answers for all
-routes; what stands in bodies is refused by `app` when the database does.
+No stored name, id or text contains NUL, so a URL with one is not found. This check covers all routes. `app` refuses
+NUL in bodies, when the database does.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from fleet.sandbox.gallery.errors import ApiError, not_found
 
 
 class RequestGuard:
-    """Refuses addresses that hold NUL, with the answer that `refuse` makes."""
+    """Refuses URLs that contain NUL, with the response of `refuse`."""
 
     def __init__(self, app: ASGIApp, *, refuse: Callable[[Request, ApiError], Response]) -> None:
         self._app = app
         self._refuse = refuse
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve the request, or say why not."""
+        """Serve the request, or refuse it."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

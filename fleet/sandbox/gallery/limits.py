@@ -1,4 +1,4 @@
-"""How much one address may do in the gallery as a visitor. Held in the memory of one process; called by `pages`."""
+"""Rate limits of visitors per address. In the memory of one process; called by `pages`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _MINUTE_S, _HOUR_S = 60.0, 3600.0
 
 
 class VisitorLimits:
-    """Limits of visitors, who can choose cookies and not addresses. Safe for many threads."""
+    """Limits per address, since visitors can choose their cookies but not their address. Thread-safe."""
 
     def __init__(self, config: GalleryConfig) -> None:
         self._deeds = RateLimit(config.deeds_per_minute, _MINUTE_S)
@@ -29,7 +29,7 @@ class VisitorLimits:
 
 
 def address_of(request: Request) -> str:
-    """Return what limits are counted by."""
+    """Return the address by which limits are counted."""
     return site_of(request.client.host) if request.client else ""
 
 

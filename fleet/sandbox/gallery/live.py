@@ -1,7 +1,7 @@
 """The live feed: changes sent to open pages as server-sent events, without a gap over reconnects and restarts.
 
-One poller a process reads the changes table while anybody listens, so several galleries on one database work. A
-stream that falls behind is closed; its page comes back with the position it had.
+One poller per process reads the changes table while a page listens, so several galleries may share a database. A
+stream that falls behind is closed; its page reconnects with its last position.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class ChangeHub:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin to poll. Call on the event loop."""
+        """Start to poll. Call it on the event loop."""
         self._task = asyncio.create_task(self._poll())
 
     def close(self) -> None:
@@ -64,9 +64,9 @@ class ChangeHub:
             self._task.cancel()
 
     def join(self, address: str) -> ChangeListener:
-        """Have a page listen. Raises ApiError 503 when no further one can, of this address or of all.
+        """Register a page. Raises ApiError 503 at the limit of streams, per address or in all.
 
-        Counted at once: pages that ask at the same moment would all find a free place. `leave` must follow.
+        It counts the page at once, since several pages may ask at the same moment. `leave` must follow.
         """
         of_one = sum(one.address == address for one in self._listeners)
         if len(self._listeners) >= self._most or of_one >= self._most_of_one:
@@ -85,7 +85,7 @@ class ChangeHub:
     ) -> AsyncIterator[bytes]:
         """Yield events after `last` (from now on when None), of one post or of all, until the hub is closed."""
         try:
-            # The poller's position comes first: what happens after it reaches the queue, what was before is read here.
+            # Take the poller's position first: later changes reach the queue, earlier ones are read here.
             if self._position is None:
                 start = await run_in_threadpool(self._tail)
                 self._position = self._position or start
@@ -96,7 +96,7 @@ class ChangeHub:
                     yield _event(change)
                 seen = change.position
             if len(backlog) == _BACKLOG:
-                return  # there is more; the page comes back for it
+                return  # there are more changes; the page reconnects for them
             async for fresh in self._following(listener):
                 if fresh is None:
                     yield b": still here\n\n"
@@ -106,7 +106,7 @@ class ChangeHub:
             log.warning("live_stream_ended", error=_first_line(error))
 
     async def _following(self, listener: ChangeListener) -> AsyncIterator[GalleryChange | None]:
-        """Yield changes as they come, None when nothing came for a while."""
+        """Yield changes as they arrive, None after a while without one."""
         while not self._closed:
             try:
                 change = await asyncio.wait_for(listener.queue.get(), _HEARTBEAT_S)
@@ -139,7 +139,7 @@ class ChangeHub:
                 await self._tell()
                 if polls % _PRUNE_EVERY == 0:
                     await run_in_threadpool(self._prune)
-            except sa.exc.SQLAlchemyError as error:  # the database is away; pages wait
+            except sa.exc.SQLAlchemyError as error:  # the database is down; pages wait
                 log.warning("live_feed_waits", error=_first_line(error))
             polls += 1
             await asyncio.sleep(_POLL_S)
@@ -168,7 +168,7 @@ class ChangeHub:
 
 
 class LiveStream(StreamingResponse):
-    """The answer that streams events to one page until either side ends."""
+    """The response that streams events to one page until either side ends."""
 
     def __init__(
         self, hub: ChangeHub, listener: ChangeListener, last: ChangePosition | None, post_id: str | None
@@ -178,7 +178,7 @@ class LiveStream(StreamingResponse):
         self._hub, self._listener = hub, listener
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Stream. The page may be gone before its first event is sent, so the generator alone could not tell."""
+        """Stream, and always leave: the generator never runs if the page disconnects before its first event."""
         try:
             await super().__call__(scope, receive, send)
         finally:

@@ -1,6 +1,6 @@
-"""Picture files of the gallery: written whole or not at all, found again by name, served by nobody else's path.
+"""Picture files of the gallery: atomic writes, lookup by name.
 
-Called by workflows and by posts that bring their own picture. Names are made here, so no request chooses a path.
+Called by workflows and by posts with a picture of their own. File names are generated, so no request chooses a path.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _DATA_URL = re.compile(r"data:image/[a-z0-9.+-]{1,30}(?:;[a-z0-9=._-]{1,40})*;ba
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A picture whose file is in place. `source` is its IPTC digital source type, empty when unmarked."""
+    """A saved picture. `source` is its IPTC digital source type, empty when unmarked."""
 
     name: str
     content_type: str
@@ -53,25 +53,25 @@ class Pictures:
         _make_writable(folder)
 
     def url(self, name: str) -> str:
-        """Return the address that the API hands out."""
+        """Return the URL of a picture in API responses."""
         return self._base + name
 
     def own_name(self, url: str) -> str | None:
-        """Return the name of the picture at an address of ours; None for addresses elsewhere."""
+        """Return the name of the picture at a URL of this gallery; None for other URLs."""
         if not url.startswith(self._base):
             return None
         name = url.removeprefix(self._base)
         return name if _NAME.fullmatch(name) else ""
 
     def path(self, name: str) -> tuple[Path, str] | None:
-        """Return the file and content type for a name out of a URL; None for anything that is no name of ours."""
+        """Return file and content type for a name in a URL; None for an invalid name."""
         if not (_NAME.fullmatch(name) or _PREVIEW.fullmatch(name)):
             return None
         path = self._folder / name[:2] / name
         return (path, _TYPES[path.suffix[1:]]) if path.is_file() else None
 
     def save(self, data: bytes) -> Stored:
-        """Check a picture's file and keep it, with a preview. Raises InvalidInput, or ApiError 507 without space."""
+        """Check a picture and save it with a preview. Raises InvalidInput, or ApiError 507 without space."""
         checked = images.check(data, max_bytes=MAX_UPLOAD_BYTES, max_pixels=_MAX_UPLOAD_PIXELS)
         marks = images.read_marks(data)
         stem = secrets.token_hex(16)
@@ -85,7 +85,7 @@ class Pictures:
         return stored
 
     def save_data_url(self, url: str) -> Stored:
-        """Decode a data URL and keep its picture. Raises ApiError 422 for what is no picture."""
+        """Decode a data URL and save its picture. Raises ApiError 422 if it is not a picture."""
         match = _DATA_URL.fullmatch(url)
         if match is None:
             raise invalid("imageUrl", "A data URL must be data:image/...;base64,...")
@@ -113,7 +113,7 @@ class Pictures:
 
 def _preview(data: bytes, marks: Marks | None) -> bytes:
     with Image.open(io.BytesIO(data)) as image:
-        image.draft("RGB", (PREVIEW_SIDE_PX, PREVIEW_SIDE_PX))  # JPEG decoders can halve as they go
+        image.draft("RGB", (PREVIEW_SIDE_PX, PREVIEW_SIDE_PX))  # JPEG decoders can halve the size while they decode
         small = image.convert("RGBA" if "A" in image.getbands() or "transparency" in image.info else "RGB")
     kernel = Image.Resampling.NEAREST if small.width < PREVIEW_SIDE_PX else Image.Resampling.LANCZOS
     small.thumbnail((PREVIEW_SIDE_PX, PREVIEW_SIDE_PX * 2), kernel)

@@ -21,9 +21,9 @@ log = logs.get(__name__)
 
 
 def serve(config: GalleryConfig) -> None:
-    """Serve until SIGTERM or SIGINT; returns then. Says `gallery listening on <address>` once it does.
+    """Serve until SIGTERM or SIGINT. Prints `gallery listening on <address>` when ready.
 
-    Raises FleetErrors with the fix for a taken port, a database out of reach, a folder that cannot be written.
+    Raises FleetErrors with the fix for a taken port, an unreachable database, a read-only folder.
     """
     server = _prepared(config)
     server.serve_until_told()
@@ -32,13 +32,13 @@ def serve(config: GalleryConfig) -> None:
 
 @contextmanager
 def running(config: GalleryConfig) -> Iterator[str]:
-    """Serve in a thread for as long as the block runs; gives its address. For tests and short demonstrations."""
+    """Serve in a thread during the `with` block; yield the address. For tests and short demos."""
     with _prepared(config).in_a_thread() as url:
         yield url
 
 
 class _Protocol(LimitedProtocol):
-    """Leaves each connection where the layer of faults finds it."""
+    """Stores each connection for the fault middleware."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)

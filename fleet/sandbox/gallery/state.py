@@ -1,4 +1,4 @@
-"""What one running gallery consists of. Built by `app`, handed to every endpoint."""
+"""The parts of one running gallery. Built by `app`, passed to every endpoint."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Workflows: steps that generate, transform and save a picture, validated strictly and carried out for real.
+"""Workflows: steps that generate, transform and save a picture, validated strictly and really executed.
 
-Called by the execute endpoint. Generation is procedural art in the style of the persona that the workflow's name
-gives; what comes out is marked as a model's work, as the surface would mark it.
+Called by the execute endpoint. The workflow's name selects the persona whose style the procedural
+art has. Pictures are marked as AI-made, as the real service marks them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from fleet.sandbox.gallery.pictures import Pictures, Stored
 _NAME_PREFIX = "fleet-"
 _MOST_STEPS = 12
 _FLAT_STYLES = frozenset({"indie_game_dev", "data_viz", "ux_designer"})
-"""Even areas and hard edges: PNG keeps these crisp and small, JPEG would do neither."""
+"""Styles with flat areas and hard edges: as PNG they are sharp and small, as JPEG neither."""
 
 _Variable = Annotated[str, Field(min_length=1, max_length=60)]
 
@@ -60,7 +60,7 @@ class _ResizeParams(_Strict):
 
 
 class Generate(_Strict):
-    """Make a picture from a prompt."""
+    """Generate a picture from a prompt."""
 
     kind: Literal["generate"]
     generator: str = Field(min_length=1, max_length=60)
@@ -90,7 +90,7 @@ class Resize(_Strict):
 
 
 class Save(_Strict):
-    """Keep a picture; its address is part of the answer."""
+    """Save a picture; its URL is part of the response."""
 
     kind: Literal["save"]
     source: _Variable = Field(alias="in")
@@ -125,7 +125,7 @@ class Workflow(_Strict):
 
 
 def run(workflow: Workflow, pictures: Pictures) -> list[Stored]:
-    """Carry the steps out and return the saved pictures. Raises InvalidInput or ApiError."""
+    """Execute the steps and return the saved pictures. Raises InvalidInput or ApiError."""
     made: dict[str, tuple[Image.Image, str]] = {}
     saved: list[Stored] = []
     for step in workflow.steps:
@@ -150,5 +150,5 @@ def _file(picture: Image.Image, prompt: str, style: str) -> bytes:
 
 
 def canonical(workflow: Workflow) -> dict[str, Any]:
-    """Return the workflow as plain data, the same for every way of writing it."""
+    """Return the workflow in a canonical form: equal for equal workflows."""
     return workflow.model_dump(mode="json", by_alias=True)

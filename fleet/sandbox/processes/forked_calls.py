@@ -1,4 +1,4 @@
-"""A helper: a forked process that calls functions for us, so that what they import is not ours to keep.
+"""A helper process: a fork that calls functions for us, so that the modules they import do not stay in our memory.
 
 Used by `fleet up`, which stays small for as long as the fleet lives. The helper ends with `close`, or with us.
 """
@@ -56,7 +56,7 @@ class Helper:
         channel, self._channel = self._channel, None
         os.kill(self._pid, signal.SIGKILL)
         os.waitpid(self._pid, 0)
-        with suppress(OSError):  # what was not sent yet
+        with suppress(OSError):  # for data that was not sent yet
             channel.close()
 
     def _fork(self) -> BufferedRWPair:
@@ -74,7 +74,7 @@ class Helper:
 def _serve(connection: socket.socket) -> None:
     """Answer calls until the other side is gone; never returns."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)  # those of the terminal are for our parent, who ends us
+        signal.signal(number, signal.SIG_IGN)  # signals of the terminal are for our parent, which ends us
     code = 1
     try:
         with connection.makefile("rwb") as channel:
@@ -93,5 +93,5 @@ def _answer(ref: str, args: tuple[object, ...], kwargs: dict[str, object]) -> by
         return pickle.dumps((call_here(ref, *args, **kwargs), None))
     except FleetError as error:
         return pickle.dumps((None, error))
-    except Exception:  # noqa: BLE001 - it may be of a class that the other side must not import
+    except Exception:  # noqa: BLE001 - its class may be one that the other process must not import
         return pickle.dumps((None, RuntimeError(f"{ref} failed:\n{traceback.format_exc()}")))

@@ -32,7 +32,7 @@ def main(arguments: list[str]) -> NoReturn:
             uid, _, gid = options["--setuid"].partition(":")
             _become(int(uid), int(gid))
         # Last: every change of identity clears the parent-death signal.
-        _die_with_parent(int(options["--parent"]), int(options["--parent-death"]))
+        die_with_parent(int(options["--parent"]), int(options["--parent-death"]))
     except OSError as error:
         _give_up(CANNOT_PREPARE, f"cannot prepare {command[0]}: {error}")
     try:
@@ -42,7 +42,7 @@ def main(arguments: list[str]) -> NoReturn:
 
 
 def _enter_user_namespace(uid: int) -> None:
-    """Look like `uid` to ourselves while the files that we touch stay the caller's: nothing is chowned."""
+    """Map the caller to `uid` in a new user namespace. New files belong to the caller; nothing is chowned."""
     outer_uid, outer_gid = os.geteuid(), os.getegid()
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.unshare(_CLONE_NEWUSER) != 0:
@@ -67,7 +67,8 @@ def _become(uid: int, gid: int) -> None:
     os.setuid(uid)
 
 
-def _die_with_parent(parent: int, signal_no: int) -> None:
+def die_with_parent(parent: int, signal_no: int) -> None:
+    """Have the kernel send us a signal when our parent ends. Ends this process if it has ended."""
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_PDEATHSIG, signal_no, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG) failed")
@@ -76,7 +77,7 @@ def _die_with_parent(parent: int, signal_no: int) -> None:
 
 
 def _restore_signals() -> None:
-    """Undo what this interpreter and a shell's `&` set to ignored: ignored signals survive exec."""
+    """Reset signals that this interpreter or a shell's `&` ignores: ignored signals survive exec."""
     for signal_no in (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(signal_no, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])

@@ -1,4 +1,4 @@
-"""Nothing of Fleet outlives it: the undertaker for a supervisor that is killed, the reaper for the next start.
+"""Cleanup of processes that outlive Fleet: by the undertaker when a supervisor is killed, by `reap` at the next start.
 
 `supervisor` keeps an Undertaker informed while it runs; `services` calls `reap` before it starts anything.
 """
@@ -23,7 +23,7 @@ _REAP_PATIENCE_S = 5.0
 
 
 class Undertaker:
-    """Our end of undertaker.py: the pipe that closes when we die tells it to act."""
+    """Our end of undertaker.py: it acts when the pipe between us closes, also when we are killed."""
 
     def __init__(self, grace_s: float) -> None:
         self._grace_s = grace_s
@@ -31,13 +31,13 @@ class Undertaker:
         self._process: subprocess.Popen[str] | None = None
 
     def watch(self, leader: proc.ProcessRef) -> None:
-        """Have the session that this process leads ended should we die."""
+        """Ask the undertaker to end the session of this process if we die."""
         self._watched.add(leader)
         if not self.revive():
             self._tell([f"+ {leader.pid} {leader.started}"])
 
     def forget(self, leader: proc.ProcessRef) -> None:
-        """Take back `watch`, when the session has ended."""
+        """Undo `watch`; for a session that has ended."""
         self._watched.discard(leader)
         self._tell([f"- {leader.pid}"])
 
@@ -52,14 +52,14 @@ class Undertaker:
                 stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True, cwd="/",
                 start_new_session=True,
             )  # fmt: skip
-        except OSError as error:  # no process can be made now; the next look tries again
+        except OSError as error:  # no process can be created now; the next call tries again
             log.warning("undertaker_not_started", error=error.strerror)
             return False
         self._tell([f"+ {leader.pid} {leader.started}" for leader in self._watched])
         return True
 
     def close(self) -> None:
-        """Let it go. For when all children have ended."""
+        """End the undertaker. Call it when all children have ended."""
         self._watched.clear()
         self._dismiss()
 
@@ -74,13 +74,13 @@ class Undertaker:
     def _tell(self, lines: list[str]) -> None:
         if self._process is None or self._process.stdin is None:
             return
-        with suppress(BrokenPipeError):  # it is gone; `revive` starts another and tells it all
+        with suppress(BrokenPipeError):  # the undertaker is gone; `revive` starts another and sends it every session
             self._process.stdin.write("".join(f"{line}\n" for line in lines))
             self._process.stdin.flush()
 
 
 def reap(home: Path, report: Callable[[str], None]) -> None:
-    """Stop what a killed run of this home left running: in reverse order, cleanly first, then by force.
+    """Stop processes that a killed run of this home left: in reverse order, by stop signal, then by SIGKILL.
 
     For the holder of the home's lock only.
     """

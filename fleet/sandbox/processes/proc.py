@@ -1,6 +1,6 @@
-"""What /proc tells about other processes: who is alive, who belongs to a session, who works in a folder.
+"""Read other processes from /proc: whether they live, their session, their working folder.
 
-Used to find and stop what a killed run left behind. A bare pid is never trusted: numbers are reused, so a
+Used to find and stop processes that a killed run left. A bare pid is never trusted: numbers are reused, so a
 process is known by its pid and the moment of its start. Linux only; reads, and signals when asked to.
 """
 
@@ -79,7 +79,7 @@ def send(process: ProcessRef, signal_no: signal.Signals) -> bool:
 
 
 def kill_session(session: int) -> None:
-    """SIGKILL whatever still lives in a session, including what its processes fork meanwhile."""
+    """SIGKILL every process of a session, including those that are forked meanwhile."""
     for _ in range(20):
         members = session_members(session)
         if not members:
@@ -89,14 +89,14 @@ def kill_session(session: int) -> None:
 
 
 def boot_id() -> str:
-    """Return what tells this boot from the one before; start times of two boots do not compare."""
+    """Return the id of this boot; start times of two boots cannot be compared."""
     with suppress(OSError):
         return (_PROC / "sys/kernel/random/boot_id").read_text().strip()
     return ""
 
 
 def describe_exit(code: int) -> str:
-    """Say in words how a process ended, from a return code in the manner of `subprocess`."""
+    """Describe how a process ended, given a return code of `subprocess`."""
     if code >= 0:
         return f"exit code {code}"
     with suppress(ValueError):
@@ -115,7 +115,7 @@ def _stat(pid: int) -> _Stat | None:
         text = (_PROC / str(pid) / "stat").read_text(errors="replace")
     except OSError:
         return None
-    # The name stands in parentheses and may itself hold spaces and parentheses.
+    # The name is in parentheses and may itself contain spaces and parentheses.
     head, _, tail = text.rpartition(")")
     fields = tail.split()
     return _Stat(pid, head.partition("(")[2], fields[0], int(fields[3]), int(fields[19]))

@@ -1,4 +1,4 @@
-"""When a process that died is started again, and when that is no longer any use. Pure.
+"""Decide when to restart a process that died, and when to give up. Pure.
 
 Called by the supervisor for Fleet's processes and by `services` for the embedded servers.
 """

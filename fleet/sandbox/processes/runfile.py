@@ -1,4 +1,4 @@
-"""The run file: what a running fleet tells other terminals, and what a killed one leaves to be cleaned up.
+"""The run file: addresses and processes of a running fleet, for other terminals and for cleanup after a kill.
 
 Written by `services` for `fleet up`; read by every other command to find database, broker and gallery. It
 holds passwords inside URLs, so it is private, and it is replaced whole.
@@ -40,7 +40,7 @@ class RunInfo:
     ports: Mapping[str, int] = field(default_factory=dict)
     processes: Mapping[str, Recorded] = field(default_factory=dict)
     token: str = field(default="", repr=False)
-    """What the command line of this home sends to the dashboard; new for each run."""
+    """The API token of the command line of this home; new for each run."""
 
     @property
     def pid(self) -> int:
@@ -78,13 +78,13 @@ class RunFile:
 
     @staticmethod
     def read(home: Path) -> RunInfo | None:
-        """Return what the fleet that runs from this home recorded; None when none runs."""
+        """Return the run file of the fleet that runs from this home; None when none runs."""
         info = RunFile.last(home)
         return info if info is not None and info.is_alive() else None
 
     @staticmethod
     def last(home: Path) -> RunInfo | None:
-        """Return what the last fleet of this home recorded, alive or not; None when there is nothing to read."""
+        """Return the run file of the last fleet of this home, running or not; None when it cannot be read."""
         with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
             return _from_json(json.loads((home / _NAME).read_text(encoding="utf-8")))
         return None
@@ -96,7 +96,7 @@ class RunFile:
 
 
 def ourselves() -> proc.ProcessRef:
-    """Return the process that asks."""
+    """Return the current process."""
     return proc.ref(os.getpid()) or proc.ProcessRef(os.getpid(), 0)
 
 
@@ -104,7 +104,7 @@ def _session_lives(leader: proc.ProcessRef) -> bool:
     present = proc.ref(leader.pid)
     if present is not None:
         return present == leader
-    # No process got the leader's number, so a session of that number can only be the leader's own.
+    # No process got the leader's pid, so a session with that id is still the leader's own.
     return bool(proc.session_members(leader.pid))
 
 

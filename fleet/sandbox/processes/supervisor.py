@@ -1,8 +1,8 @@
-"""Keeps Fleet's processes alive while it lives, and ends them with it.
+"""Start Fleet's processes, restart those that die, and stop all of them.
 
-The door that runs a whole fleet adds its processes, starts them in order and calls `poll` from its main
-loop, in the main thread (the kernel ties a child's life to the thread that forked it). Signals are the
-caller's: a Ctrl-C reaches only the caller, who then calls `stop_all`. Output goes to one log per process.
+`fleet up` adds its processes, starts them in order and calls `poll` from its main loop, in the main
+thread (the kernel ties a child's life to the thread that forked it). The caller handles signals: a
+Ctrl-C reaches only the caller, which then calls `stop_all`. Output goes to one log per process.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from fleet.core import clock, logs
 from fleet.core.errors import Conflict, FleetError, InvalidInput, NotFound, Unavailable
 from fleet.sandbox.processes import proc
 from fleet.sandbox.processes.child import Child, rotate_log, spawn
+from fleet.sandbox.processes.forks import ForkServer
 from fleet.sandbox.processes.orphans import Undertaker
 from fleet.sandbox.processes.restart import Record, RestartPolicy
 
@@ -29,7 +30,7 @@ _LOG_CHECK_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """What to run. `argv[0]` is a path or found on PATH; `env` is added to ours; None for `restart` is never."""
+    """A process to run. `argv[0]` is a path or a name on PATH; `env` is added to ours; `restart=None` means never."""
 
     name: str
     argv: tuple[str, ...]
@@ -42,7 +43,7 @@ class Process:
 
 @dataclass(frozen=True, slots=True)
 class Died:
-    """A process ended though nobody asked; it will be started again in `restart_in_s`."""
+    """A process ended unexpectedly; it will be started again in `restart_in_s`."""
 
     name: str
     how: str
@@ -76,7 +77,7 @@ class Stopping:
 
 @dataclass(frozen=True, slots=True)
 class ProcessStopped:
-    """A process has ended as asked; `forced` when it had to be killed."""
+    """A process has been stopped; `forced` when it had to be killed."""
 
     name: str
     forced: bool
@@ -87,7 +88,7 @@ Event = Died | Restarted | GaveUp | Stopping | ProcessStopped
 
 @dataclass(slots=True)
 class _Slot:
-    """One process with its present child and its past."""
+    """One process, its current child, and its record of deaths."""
 
     process: Process
     child: Child | None = None
@@ -110,22 +111,25 @@ class Supervisor:
         self._logs_checked_s = clock.monotonic_s()
 
     def add(self, process: Process) -> None:
-        """Take a process into care without starting it. Raises Conflict for a second one of that name."""
+        """Add a process without starting it. Raises Conflict for a second one of that name."""
         if process.name in self._slots:
             raise Conflict(f"There is a process named {process.name} already.")
         if not process.name or Path(process.name).name != process.name:
             raise InvalidInput(f"{process.name!r} cannot name a log file.")
         self._slots[process.name] = _Slot(process)
 
-    def start(self, name: str) -> None:
-        """Start a process that was added; starting a running one does nothing. Raises FleetError."""
+    def start(self, name: str, *, forks: ForkServer | None = None) -> None:
+        """Start a process that was added; starting a running one does nothing. Raises FleetError.
+
+        `forks` forks it, this time; it is started by itself when it has died.
+        """
         slot = self._slot(name)
         if slot.child is None:
             slot.record = Record()
-            self._launch(slot)
+            self._launch(slot, spawn if forks is None else forks.spawn)
 
     def wait_ready(self, name: str, is_ready: Callable[[], bool], timeout_s: float) -> None:
-        """Wait until `is_ready` says so. Raises Unavailable when the process dies first or the time is up."""
+        """Wait until `is_ready` returns true. Raises Unavailable when the process dies first or the time is up."""
         deadline = clock.monotonic_s() + timeout_s
         while not is_ready():
             child = self._slot(name).child
@@ -138,7 +142,7 @@ class Supervisor:
             time.sleep(_READY_POLL_S)
 
     def poll(self) -> list[Event]:
-        """Look after every process once: note deaths, start again what is due. Call it a few times a second."""
+        """Check every process once: record deaths, restart those that are due. Call it a few times a second."""
         self._undertaker.revive()
         events = [event for slot in list(self._slots.values()) if (event := self._look_after(slot)) is not None]
         if clock.monotonic_s() - self._logs_checked_s > _LOG_CHECK_S:
@@ -167,7 +171,7 @@ class Supervisor:
         self._tell(Stopping(name))
         try:
             forced = child.stop(slot.process.stop_timeout_s)
-        except BaseException:  # an impatient second Ctrl-C
+        except BaseException:  # a second Ctrl-C
             child.kill()
             raise
         finally:
@@ -188,7 +192,7 @@ class Supervisor:
             self._undertaker.close()
 
     def kill_all(self) -> None:
-        """SIGKILL every process and whatever it forked."""
+        """SIGKILL every process and its forks."""
         for name in reversed(list(self._order)):
             slot = self._slots[name]
             slot.restart_at_s = None
@@ -203,9 +207,9 @@ class Supervisor:
             raise NotFound(f"There is no process named {name}.")
         return self._slots[name]
 
-    def _launch(self, slot: _Slot) -> None:
+    def _launch(self, slot: _Slot, start: Callable[..., Child] = spawn) -> None:
         process = slot.process
-        slot.child = spawn(
+        slot.child = start(
             process.name,
             process.argv,
             log_path=self.log_path(process.name),

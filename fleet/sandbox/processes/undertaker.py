@@ -1,8 +1,9 @@
-"""The process that cleans up when a supervisor is killed: its children, and whatever those had forked.
+"""The process that cleans up when a supervisor is killed: it ends the supervisor's children and their forks.
 
 Run by `supervisor` as `python -I -S undertaker.py GRACE_S`; it reads "+ SESSION START" and "- SESSION" lines
-from its standard input and acts when that closes, however the supervisor ended. The kernel has by then asked
-the children to stop; what still lives after the grace is killed. Stays runnable without Fleet on the path.
+from its standard input and acts when that closes, however the supervisor ended. By then the kernel has sent
+the children their stop signal; processes that still live after GRACE_S seconds are killed. It must
+run without Fleet on the path.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ _FORCE_S = 10.0
 
 
 def main(grace_s: float) -> None:
-    """Keep the book of living sessions until the supervisor is gone, then bury what it left."""
+    """Track the sessions of the supervisor until it is gone, then kill those that remain."""
     for signal_no in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(signal_no, signal.SIG_IGN)  # a farewell to the whole group must not take us along
+        signal.signal(signal_no, signal.SIG_IGN)  # a signal to the whole group must not end us
     sessions: dict[int, int] = {}
     for line in sys.stdin:
         mark, session, *started = line.split()
@@ -36,7 +37,7 @@ def main(grace_s: float) -> None:
 
 
 def _living(sessions: dict[int, int]) -> list[int]:
-    """Return the pids in these sessions. A session whose number went to a newer process is over."""
+    """Return the pids in these sessions. A session whose id belongs to a newer process is over."""
     with os.scandir("/proc") as entries:
         stats = [stat for entry in entries if entry.name.isdigit() and (stat := _stat(int(entry.name)))]
     reused = {pid for pid, _, started in stats if pid in sessions and sessions[pid] != started}

@@ -1,1 +1,1 @@
-"""The embedded servers, PostgreSQL and Valkey: where their programs and data folders are, how each starts and stops."""
+"""The embedded servers, PostgreSQL and Valkey: their programs and data folders, start and stop."""

@@ -1,4 +1,4 @@
-"""Where the programs of the embedded servers are: first the wheels' own, then those of this machine.
+"""Find the programs of the embedded servers: first those of the wheels, then those of this machine.
 
 The wheels are used as folders of programs only. Their Python layers add users and open up permissions of
 parent folders when run by root, so they are never imported.
@@ -81,7 +81,7 @@ def _postgres_folders() -> Iterator[tuple[Path, tuple[Path, ...]]]:
         yield package / "pginstall" / "bin", (package, libraries)
     if found := shutil.which("postgres"):
         yield Path(found).resolve().parent, ()
-    # Debian and its kin keep the servers off PATH, one folder a version.
+    # Debian and its derivatives keep the servers off PATH, in one folder per version.
     versions = Path("/usr/lib/postgresql").glob("*/bin")
     for folder in sorted(versions, key=lambda bin_folder: bin_folder.parent.name.zfill(4), reverse=True):
         yield folder, ()

@@ -1,8 +1,8 @@
-"""Where a PostgreSQL data folder lives, who owns it, and how it is made.
+"""The PostgreSQL data folder: its place, its owner, its creation.
 
-PostgreSQL refuses to run as root. An ordinary user simply runs it. Root runs it in a user namespace, in
-which root's files look like nobody's: nothing is chowned or opened up. Where namespaces are refused (some
-containers), root runs it as nobody, with data and programs copied below /var/lib/fleet. Called by `postgres`.
+PostgreSQL refuses to run as root. An ordinary user simply runs it. Root runs it in a user namespace that
+maps root to nobody: no file changes its owner or mode. Where namespaces are not allowed (some containers),
+root runs it as the user nobody, with data and programs copied below /var/lib/fleet. Called by `postgres`.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ _INITDB_TIMEOUT_S = 120
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """A data folder with the programs and the identity that it is used with."""
+    """A data folder, the programs that use it, and the user that runs them."""
 
     data: Path
     programs: PostgresPrograms
     run_as: RunAs
 
     def exists(self) -> bool:
-        """Tell whether it has been made. Half-made ones never stand under this name."""
+        """Tell whether it has been created. It gets its name only when it is complete."""
         return (self.data / "PG_VERSION").is_file()
 
     def folder_for_secrets(self) -> Path:
@@ -47,7 +47,7 @@ class Cluster:
 
 
 def locate(data: Path, programs: PostgresPrograms) -> Cluster:
-    """Decide where the data folder wanted at `data` really is and who runs its server.
+    """Return the cluster for `data`: its real folder and the user that runs its server.
 
     Raises InvalidInput when the existing data is of another major version, FleetError when root can neither
     use a namespace nor become another user.
@@ -59,9 +59,9 @@ def locate(data: Path, programs: PostgresPrograms) -> Cluster:
 
 
 def create(cluster: Cluster, password: str, *, durable: bool) -> None:
-    """Make the data folder with a superuser `fleet`. A half-made one of a killed start is made again.
+    """Create the data folder with a superuser `fleet`; replace an incomplete one of a killed start.
 
-    Raises Unavailable for a full disk, FleetError with initdb's own words otherwise.
+    Raises Unavailable for a full disk, FleetError with initdb's output otherwise.
     """
     data = cluster.data
     fresh = data.with_name(f"{data.name}.new")
@@ -99,14 +99,14 @@ def _initdb(cluster: Cluster, fresh: Path, password_file: Path, *, durable: bool
         raise FleetError(f"initdb took longer than {_INITDB_TIMEOUT_S} s in {fresh.parent}.") from None
     if done.returncode == 0:
         return
-    if disk.sounds_full(done.stderr):
+    if disk.reports_full_disk(done.stderr):
         raise disk.full(fresh.parent)
     words = "\n".join((done.stderr.strip() or done.stdout.strip()).splitlines()[-8:])
-    raise FleetError(f"The database folder {cluster.data} could not be made:\n{words}")
+    raise FleetError(f"The database folder {cluster.data} could not be created:\n{words}")
 
 
 def server_environment() -> dict[str, str]:
-    """Return the environment of the server programs: messages in English, since some of them are read."""
+    """Return the environment of the server programs: messages in English, since Fleet parses some of them."""
     kept = {key: value for key, value in os.environ.items() if key in ("PATH", "LD_LIBRARY_PATH", "TMPDIR")}
     return {**kept, "LC_ALL": "C", "TZ": "UTC"}
 
@@ -129,7 +129,7 @@ def _located(data: Path, programs: PostgresPrograms) -> Cluster:
 
 
 def _can_run(run_as: RunAs, postgres: Path, folder: Path) -> bool:
-    """Tell whether `postgres` runs and `folder` can be written under this identity."""
+    """Tell whether this user can run `postgres` and write in `folder`."""
     check = ["/bin/sh", "-c", 'test -w "$1" && exec "$0" --version', str(postgres), str(folder)]
     try:
         done = subprocess.run(
@@ -152,7 +152,7 @@ def _shared_cluster(shared: Path, programs: PostgresPrograms) -> Cluster:
         reachable = _reachable_programs(shared, programs)
     if not _can_run(run_as, reachable.postgres, shared):
         raise FleetError(
-            "PostgreSQL will not run as root, and here root can neither make a user namespace nor become nobody.",
+            "PostgreSQL does not run as root, and here root can neither create a user namespace nor become nobody.",
             fix="Run Fleet as an ordinary user, or set FLEET_DATABASE_URL to a server of yours.",
         )
     log.info("postgres_runs_as_nobody", data=str(home))
@@ -172,7 +172,7 @@ def _reachable_programs(shared: Path, programs: PostgresPrograms) -> PostgresPro
         fresh.chmod(0o755)
         try:
             fresh.rename(target)
-        except OSError:  # another start was first
+        except OSError:  # another process was first
             shutil.rmtree(fresh, ignore_errors=True)
     package = programs.wheel_folders[0]
     return PostgresPrograms(target / package.name / programs.folder.relative_to(package), programs.version)
@@ -184,7 +184,7 @@ def _must_match(cluster: Cluster) -> None:
         owner = cluster.data.stat().st_uid
     if made_by != str(cluster.programs.version):
         raise InvalidInput(
-            f"{cluster.data} was made by PostgreSQL {made_by}, but {cluster.programs.version} was found.",
+            f"{cluster.data} was created by PostgreSQL {made_by}, but {cluster.programs.version} was found.",
             fix=f"Install PostgreSQL {made_by}, or move the folder away to start with an empty database.",
         )
     expected = cluster.run_as.setuid[0] if cluster.run_as.setuid else os.geteuid()
@@ -201,5 +201,5 @@ def _nobody() -> pwd.struct_passwd:
     except KeyError:
         others = [entry for entry in pwd.getpwall() if entry.pw_uid != 0]
         if not others:
-            raise FleetError("PostgreSQL will not run as root, and this machine has no other user.") from None
+            raise FleetError("PostgreSQL does not run as root, and this machine has no other user.") from None
         return others[-1]

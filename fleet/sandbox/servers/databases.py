@@ -1,6 +1,6 @@
-"""What the embedded PostgreSQL is asked as a client: whether it answers, and to make roles and databases.
+"""Client calls to the embedded PostgreSQL: check that it answers, create roles and databases.
 
-Called by `postgres`, through the helper of `fleet up` where that must not load the driver.
+Called by `postgres`; `fleet up` calls it in a helper process, since it must not load the driver.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from fleet.core.errors import InvalidInput, Unavailable
 from fleet.sandbox import ports
 from fleet.sandbox.servers.cluster import SUPERUSER
 
-_CONNECT_TIMEOUT_S = 2  # libpq's least
+_CONNECT_TIMEOUT_S = 2  # the minimum of libpq
 
 
 def connect(port: int, password: str, database: str = "postgres") -> psycopg.Connection:
@@ -30,7 +30,7 @@ def connect(port: int, password: str, database: str = "postgres") -> psycopg.Con
 
 
 def refusal(port: int, password: str) -> str | None:
-    """Return why the server does not let the superuser in; None if it does."""
+    """Return why the superuser cannot connect; None if it can."""
     try:
         connect(port, password).close()
     except psycopg.OperationalError as error:
@@ -39,9 +39,9 @@ def refusal(port: int, password: str) -> str | None:
 
 
 def set_up(port: int, password: str, database: str, owner: tuple[str, str], app: tuple[str, str] | None = None) -> None:
-    """Create a database and its roles, each a name and a password, or take those of an older version over.
+    """Create a database and its roles (name and password each), or upgrade those of an older version.
 
-    Nobody but the superuser connects to the databases of the server itself.
+    Only the superuser may connect to the databases of the server itself.
     """
     with connect(port, password) as connection:
         for name in ("postgres", "template1"):
@@ -59,7 +59,7 @@ def ensure_database(port: int, password: str, name: str) -> None:
 
 
 def ensure_sibling(url: str, name: str) -> str:
-    """Make a database `<that of url>_<name>` on a server of the user's, unless it is there; returns its URL.
+    """Create a database `<that of url>_<name>` on the user's own server, unless it exists; return its URL.
 
     Raises InvalidInput when the user may not create databases, Unavailable when the server is out of reach.
     """
@@ -81,7 +81,7 @@ def ensure_sibling(url: str, name: str) -> str:
 
 
 def _create_unless_known(connection: psycopg.Connection, name: str) -> None:
-    # Asked first, since a user without the right to create may still use one that is there.
+    # Check first: a user without the right to create databases may still use an existing one.
     if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone() is None:
-        with suppress(psycopg.errors.DuplicateDatabase):  # somebody else was quicker
+        with suppress(psycopg.errors.DuplicateDatabase):  # another process was first
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))

@@ -1,6 +1,6 @@
 """Locks on folders: one server per data folder, one fleet per home.
 
-A lock is a flock on a file, so it ends with its holder however that one dies; children never inherit it.
+A lock is a flock on a file, so it ends when its holder dies, however that happens. Children never inherit it.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ class FolderLock:
         except BlockingIOError:
             os.close(descriptor)
             return False
-        with suppress(OSError):  # the pid is a courtesy; a full disk must not fail here
+        with suppress(OSError):  # the pid is for messages only: a full disk must not fail here
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         self._descriptor = descriptor
         return True
 
     def release(self) -> None:
-        """Give the lock back; harmless when it is not held."""
+        """Release the lock. Does nothing when it is not held."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
 
     def holder(self) -> int | None:
-        """Return the pid that the holder wrote, None when it wrote none."""
+        """Return the pid in the lock file, None without one."""
         with suppress(OSError, ValueError):
             return int(self.path.read_text(encoding="ascii"))
         return None

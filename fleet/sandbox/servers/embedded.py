@@ -1,7 +1,7 @@
-"""What both embedded servers share: one start loop that survives lost ports and the leftovers of a kill.
+"""Start-up shared by both embedded servers: retries on port conflicts and leftovers of a killed run.
 
-`EmbeddedPostgres` and `EmbeddedValkey` build on it and say how their program is called, how a ready one
-answers, and how to read its complaints. Servers listen on 127.0.0.1 only and always ask for a password.
+Subclasses (`EmbeddedPostgres`, `EmbeddedValkey`) run their program, check that it answers, and read its
+errors. Servers listen on 127.0.0.1 only and always require a password.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ _LEFTOVER_POLL_S = 0.25
 _PORT_TRIES = 5
 
 
-class Complaint(Enum):
-    """Why a server that we started ended before it was ready."""
+class StartFailure(Enum):
+    """The reason why a server ended before it was ready."""
 
     PORT_TAKEN = "port taken"
     LEFTOVERS = "leftovers of a killed server"
@@ -81,7 +81,7 @@ class EmbeddedServer(ABC):
         """Start the server and return when it answers; starting a running one does nothing.
 
         Raises InvalidInput (named port taken, program or folder missing), Conflict (another process holds the
-        data), Unavailable (disk full), FleetError with the server's last words otherwise.
+        data), Unavailable (disk full), FleetError with the server's last output otherwise.
         """
         if self.is_running():
             return
@@ -89,7 +89,7 @@ class EmbeddedServer(ABC):
             raise InvalidInput(
                 f"The embedded {self.title} needs Linux.", fix="Set FLEET_DATABASE_URL, FLEET_BROKER_URL."
             )
-        self.stop()  # what is left of one that died, its lock above all
+        self.stop()  # leftovers of a server that died, above all its lock
         began = clock.monotonic_s()
         disk.private_folder(self.data_dir.parent)
         self._take_lock()
@@ -102,7 +102,7 @@ class EmbeddedServer(ABC):
         log.info("server_started", server=self.title, port=self.port, took_s=round(clock.monotonic_s() - began, 2))
 
     def stop(self) -> None:
-        """Stop the server in its quickest clean way, by force after a while; harmless when it is stopped."""
+        """Stop the server in its quickest clean way, by force after a timeout. Does nothing when it is stopped."""
         if self._child is not None:
             if self._stop_child(self._child):
                 log.warning("server_killed", server=self.title)
@@ -110,7 +110,7 @@ class EmbeddedServer(ABC):
         self._lock.release()
 
     def kill(self) -> None:
-        """End it with SIGKILL, as a crash would; the next start recovers."""
+        """Kill the server, as a crash would; the next start recovers."""
         if self._child is not None:
             self._child.kill()
             self._child = None
@@ -118,7 +118,7 @@ class EmbeddedServer(ABC):
 
     @abstractmethod
     def _prepare(self) -> None:
-        """Make the data folder if need be."""
+        """Create the data folder if necessary."""
 
     @abstractmethod
     def _spawn(self, port: int) -> Child:
@@ -126,10 +126,10 @@ class EmbeddedServer(ABC):
 
     @abstractmethod
     def _answers(self) -> bool:
-        """Tell whether it serves clients now; raises FleetError if it does but not us."""
+        """Tell whether it accepts clients now. Raises FleetError if it answers but refuses our password."""
 
     @abstractmethod
-    def _complaint(self, said: str) -> Complaint:
+    def _start_failure(self, said: str) -> StartFailure:
         """Read the output of a server that ended early."""
 
     @abstractmethod
@@ -148,7 +148,7 @@ class EmbeddedServer(ABC):
             )
 
     def _start_with_patience(self) -> None:
-        """Start; clear leftovers, wait for what dies by itself, and move to another port when ours was lost."""
+        """Start with retries: clear leftovers, wait for processes that are ending, change a port that was taken."""
         deadline = clock.monotonic_s() + _LEFTOVER_PATIENCE_S
         lost_ports = 0
         self._clear_leftovers()
@@ -156,17 +156,17 @@ class EmbeddedServer(ABC):
             complaint = self._try_start()
             if complaint is None:
                 return
-            if complaint is Complaint.LEFTOVERS and clock.monotonic_s() < deadline:
+            if complaint is StartFailure.LEFTOVERS and clock.monotonic_s() < deadline:
                 time.sleep(_LEFTOVER_POLL_S)
                 self._clear_leftovers()
-            elif complaint is Complaint.PORT_TAKEN and self._named_port is None and lost_ports < _PORT_TRIES:
+            elif complaint is StartFailure.PORT_TAKEN and self._named_port is None and lost_ports < _PORT_TRIES:
                 lost_ports += 1
                 self._preferred_port = None
             else:
                 raise self._failure(complaint)
 
-    def _try_start(self) -> Complaint | None:
-        """Start once and wait until it answers; returns why it ended if it did."""
+    def _try_start(self) -> StartFailure | None:
+        """Start once and wait until it answers; return the reason if it ended."""
         self._port = ports.choose(
             purpose=self.title, setting=self.port_setting, named=self._named_port, preferred=self._preferred_port
         )
@@ -179,14 +179,14 @@ class EmbeddedServer(ABC):
             if clock.monotonic_s() > deadline:
                 raise Unavailable(f"{self.title} does not answer after {_READY_TIMEOUT_S:.0f} s.\n{self._words()}")
             time.sleep(_READY_POLL_S)
-        return self._complaint(self._child.said())
+        return self._start_failure(self._child.said())
 
-    def _failure(self, complaint: Complaint) -> FleetError:
-        if complaint is Complaint.PORT_TAKEN and self._named_port is not None:
+    def _failure(self, complaint: StartFailure) -> FleetError:
+        if complaint is StartFailure.PORT_TAKEN and self._named_port is not None:
             return ports.taken(self._named_port, self.title, self.port_setting)
-        if complaint is Complaint.DISK_FULL:
+        if complaint is StartFailure.DISK_FULL:
             return disk.full(self.data_dir.parent)
-        if complaint is Complaint.LEFTOVERS:
+        if complaint is StartFailure.LEFTOVERS:
             return Conflict(f"A killed {self.title} still holds {self.data_dir}.\n{self._words()}",
                             fix="Wait until its processes have ended, or end them.")  # fmt: skip
         return InvalidInput(f"{self.title} did not start.\n{self._words()}", fix=f"See {self.log_path}.")
@@ -195,7 +195,7 @@ class EmbeddedServer(ABC):
         return self._child.last_lines() if self._child else ""
 
     def _clear_leftovers(self) -> None:
-        """Stop what a killed run left on our data: its clean way first, then by force."""
+        """Stop processes of a killed run that use our data: cleanly first, then by force."""
         for signal_no, patience_s in ((self.stop_signal, self.leftover_patience_s), (signal.SIGKILL, 2.0)):
             left = self._leftovers()
             if not left:

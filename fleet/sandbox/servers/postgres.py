@@ -1,7 +1,7 @@
-"""The embedded PostgreSQL: made once, then run in the foreground below our own process.
+"""The embedded PostgreSQL: created once, then run in the foreground as a child process.
 
-Used by `services` and by the tests. It listens on TCP at 127.0.0.1 with a password and has no socket file,
-so neither the length of a path nor other users of the machine matter.
+Used by `services` and by the tests. It listens on TCP at 127.0.0.1 with a password and has no socket file:
+socket paths have a length limit, and other users of the machine could connect.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from fleet.sandbox.processes import proc
 from fleet.sandbox.processes.child import Child, spawn
 from fleet.sandbox.processes.forked_calls import Call, call_here
 from fleet.sandbox.servers import binaries, cluster
-from fleet.sandbox.servers.embedded import Complaint, EmbeddedServer
+from fleet.sandbox.servers.embedded import EmbeddedServer, StartFailure
 
 if TYPE_CHECKING:
     import psycopg
@@ -37,7 +37,10 @@ _SETTINGS = {
     "timezone": "UTC",
     "log_timezone": "UTC",
     "log_checkpoints": "off",
+    "wal_buffers": "2MB",  # by itself it takes 16 MB, all of it at the start
 }
+_SINCE_18 = {"io_method": "sync"}
+"""Saves three processes that read ahead: a ledger of this size is in memory."""
 _LEAST_CONNECTIONS = 200
 OWNER, APP, GALLERY = "fleet_owner", "fleet_app", "fleet_gallery"
 """The roles of a fleet. The cluster's superuser only administers the server."""
@@ -47,9 +50,9 @@ _NOT_DURABLE = {"fsync": "off", "full_page_writes": "off"}
 
 
 def _buffers_mb() -> int:
-    """Return how much of a ledger the server may keep at hand; taken from the machine only as the ledger grows.
+    """Return the size of `shared_buffers`; it takes memory only as the ledger grows.
 
-    A million agents cost a fifth less processor time a tick with 512 MB than with 128 (bench/bench_dispatch.py).
+    With 1,000,000 agents a tick needs a fifth less CPU time with 512 MB than with 128 (bench/bench_dispatch.py).
     """
     memory_mb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20
     return max(32, min(_MOST_BUFFERS_MB, memory_mb // _SHARE_OF_MEMORY))
@@ -57,16 +60,16 @@ def _buffers_mb() -> int:
 
 @dataclass(frozen=True, slots=True)
 class LedgerUrls:
-    """The two addresses of the fleet's database: migrations use the owner's, everything else the app's."""
+    """The two URLs of the fleet's database: `owner` for migrations, `app` for everything else."""
 
     owner: str = field(repr=False)
     app: str = field(repr=False)
 
 
 class EmbeddedPostgres(EmbeddedServer):
-    """PostgreSQL over `data_dir`. `durable=False` is for tests: quick, and lost with the machine's power.
+    """PostgreSQL over `data_dir`. `durable=False` is for tests: faster, and a power failure loses data.
 
-    `connections` is how many its clients may hold together; it takes 200 in any case.
+    `connections` is the maximum of all clients, at least 200.
 
     `port` is a port that the user named (taken: InvalidInput); `preferred_port` is only tried first.
     """
@@ -74,7 +77,7 @@ class EmbeddedPostgres(EmbeddedServer):
     title = "PostgreSQL"
     port_setting = "FLEET_POSTGRES_PORT"
     program_names = frozenset({"postgres"})
-    # "Fast": rolls back and goes. SIGTERM would wait for pooled clients, however long they stay.
+    # "Fast" shutdown: rolls transactions back. SIGTERM would wait until pooled clients disconnect.
     stop_signal = signal.SIGINT
     stop_timeout_s = 15.0
 
@@ -89,7 +92,7 @@ class EmbeddedPostgres(EmbeddedServer):
         connections: int = 0,
         call: Call = call_here,
     ) -> None:
-        """`call` calls what needs the driver, in another process if this one must not load it."""
+        """Prepare; `call` calls functions that need the driver, in another process if this one must not load it."""
         super().__init__(data_dir, port=port, preferred_port=preferred_port, log_path=log_path, durable=durable)
         self.connections = max(_LEAST_CONNECTIONS, connections)
         self._cluster: cluster.Cluster | None = None
@@ -101,16 +104,16 @@ class EmbeddedPostgres(EmbeddedServer):
         return f"postgresql+psycopg://{role}:{password}@{ports.LOOPBACK}:{self.port}/{database}"
 
     def _login(self, role: str) -> tuple[str, str]:
-        """Return a role and its password, which follows from the superuser's; that cannot be computed back from it."""
+        """Return a role and its password, a one-way hash of the superuser's password."""
         return role, hmac.new(self._password.encode(), role.encode(), hashlib.sha256).hexdigest()
 
     def ensure_ledger(self, name: str = "fleet") -> LedgerUrls:
-        """Create the fleet's database and its roles, or take those of an older version over; return the addresses."""
+        """Create the fleet's database and its roles, or upgrade those of an older version; return the URLs."""
         self._set_up(name, self._login(OWNER), self._login(APP))
         return LedgerUrls(self.url(name, role=OWNER), self.url(name, role=APP))
 
     def ensure_gallery(self, name: str = "gallery") -> str:
-        """Create the gallery's database, which its role owns, or take that of an older version over; return its URL."""
+        """Create the gallery's database, owned by its role, or upgrade that of an older version; return its URL."""
         self._set_up(name, self._login(GALLERY))
         return self.url(name, role=GALLERY)
 
@@ -129,7 +132,7 @@ class EmbeddedPostgres(EmbeddedServer):
         self._call(f"{_DATABASES}:set_up", self.port, self._password, name, *logins)
 
     def _prepare(self) -> None:
-        self._password = disk.kept_password(self.password_path)
+        self._password = disk.stored_password(self.password_path)
         self._cluster = cluster.locate(self.data_dir, binaries.find_postgres())
         if not self._cluster.exists():
             cluster.create(self._cluster, self._password, durable=self.durable)
@@ -140,6 +143,7 @@ class EmbeddedPostgres(EmbeddedServer):
             **_SETTINGS,
             "max_connections": str(self.connections),
             "shared_buffers": f"{_buffers_mb()}MB",
+            **(_SINCE_18 if place.programs.version >= 18 else {}),
             **({} if self.durable else _NOT_DURABLE),
             "port": str(port),
         }
@@ -156,7 +160,7 @@ class EmbeddedPostgres(EmbeddedServer):
 
     def _answers(self) -> bool:
         refusal = self._call(f"{_DATABASES}:refusal", self.port, self._password)
-        # Unless our own server says so too, somebody else answers on a port that ours is about to lose.
+        # Unless our own server reports ready too, another program answers on this port and ours is about to fail.
         refused = "password authentication failed"
         if refused in (refusal or "") and refused in self.child.said():
             raise InvalidInput(
@@ -165,19 +169,19 @@ class EmbeddedPostgres(EmbeddedServer):
             )
         return refusal is None
 
-    def _complaint(self, said: str) -> Complaint:
-        if disk.sounds_full(said):
-            return Complaint.DISK_FULL
+    def _start_failure(self, said: str) -> StartFailure:
+        if disk.reports_full_disk(said):
+            return StartFailure.DISK_FULL
         if "could not bind" in said or "could not create any TCP/IP sockets" in said:
-            return Complaint.PORT_TAKEN
+            return StartFailure.PORT_TAKEN
         if re.search(r'lock file "[^"]*" already exists|pre-existing shared memory block', said):
-            return Complaint.LEFTOVERS
-        return Complaint.OTHER
+            return StartFailure.LEFTOVERS
+        return StartFailure.OTHER
 
     def _leftovers(self) -> list[proc.ProcessRef]:
-        """Return postmaster and backends of a killed run; drops a pid file whose number is nobody of ours.
+        """Return postmaster and backends of a killed run. Delete a pid file whose process is not ours.
 
-        PostgreSQL itself only looks whether that number is alive, and would wait for a stranger for ever.
+        PostgreSQL only checks that the pid is alive, and would wait for an unrelated process for ever.
         """
         data = self._place().data
         found = {process.pid: process for process in proc.working_in(data, self.program_names)}
@@ -193,7 +197,7 @@ class EmbeddedPostgres(EmbeddedServer):
         return sorted(found.values(), key=lambda process: process.pid != postmaster)
 
     def _stop_child(self, child: Child) -> bool:
-        """Stop fast; if that hangs, give up at once (SIGQUIT) and let the next start recover."""
+        """Shut down fast; if that hangs, immediately (SIGQUIT), so that the next start recovers."""
         child.signal(self.stop_signal)
         if child.wait(self.stop_timeout_s):
             return False
@@ -209,7 +213,7 @@ class EmbeddedPostgres(EmbeddedServer):
 
 
 def _recorded_postmaster(pid_file: Path) -> proc.ProcessRef | None:
-    """Return the living process whose number stands in postmaster.pid, whoever it is."""
+    """Return the living process whose pid is in postmaster.pid, even if it is not a postmaster."""
     with suppress(OSError, ValueError, IndexError):
         return proc.ref(int(pid_file.read_text(errors="replace").splitlines()[0]))
     return None

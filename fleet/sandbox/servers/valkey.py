@@ -1,6 +1,6 @@
-"""The embedded Valkey: the broker of a fleet that has none, with its append-only file on disk.
+"""The embedded Valkey: the broker of a fleet without one of its own, with an append-only file on disk.
 
-Used by `services` and by the tests. Its password stands in a private file, never in the process list.
+Used by `services` and by the tests. Its password is in a private file, never in the process list.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ from fleet.sandbox import disk, ports
 from fleet.sandbox.processes import proc
 from fleet.sandbox.processes.child import Child, spawn
 from fleet.sandbox.servers import binaries
-from fleet.sandbox.servers.embedded import Complaint, EmbeddedServer
+from fleet.sandbox.servers.embedded import EmbeddedServer, StartFailure
 
 if TYPE_CHECKING:
     import redis
 
 _CONFIG_NAME = "server.conf"
-# Every path is relative to the working folder, so that no path of the user's needs quoting.
+# All paths are relative to the working folder, so that no path of the user needs quoting. `hz` is how often an idle
+# server wakes for its housekeeping.
 _CONFIG = """\
 bind {host}
 port {port}
@@ -32,11 +33,12 @@ appendfsync {fsync}
 aof-load-truncated yes
 save ""
 maxmemory-policy noeviction
+hz 4
 """
 
 
 class EmbeddedValkey(EmbeddedServer):
-    """Valkey (or Redis, where only that is found) over `data_dir`.
+    """Valkey (or Redis, if Valkey is missing) over `data_dir`.
 
     `port` is a port that the user named (taken: InvalidInput); `preferred_port` is only tried first.
     """
@@ -59,7 +61,7 @@ class EmbeddedValkey(EmbeddedServer):
 
     def _prepare(self) -> None:
         disk.private_folder(self.data_dir)
-        self._password = disk.kept_password(self.password_path)
+        self._password = disk.stored_password(self.password_path)
         if not self._password.isprintable() or any(mark in self._password for mark in " \"'\\#@:/?%"):
             raise InvalidInput("A Valkey password may hold letters, digits and - _ . ~ only.")
 
@@ -77,22 +79,22 @@ class EmbeddedValkey(EmbeddedServer):
         )
 
     def _answers(self) -> bool:
-        """Ask by hand: to load the client takes longer than the server takes to start."""
+        """Check with a raw socket: importing the client takes longer than starting the server."""
         try:
             with socket.create_connection((ports.LOOPBACK, self.port), timeout=2) as connection:
                 connection.sendall(f"AUTH {self._password}\r\nPING\r\nQUIT\r\n".encode())
                 with connection.makefile("rb") as answers:
-                    return b"+PONG" in answers.read()  # else it still reads its file, or is somebody else's
+                    return b"+PONG" in answers.read()  # otherwise it still reads its file, or is another server
         except OSError:
             return False
 
-    def _complaint(self, said: str) -> Complaint:
-        if disk.sounds_full(said):
-            return Complaint.DISK_FULL
+    def _start_failure(self, said: str) -> StartFailure:
+        if disk.reports_full_disk(said):
+            return StartFailure.DISK_FULL
         if "Address already in use" in said:
-            return Complaint.PORT_TAKEN
-        return Complaint.OTHER
+            return StartFailure.PORT_TAKEN
+        return StartFailure.OTHER
 
     def _leftovers(self) -> list[proc.ProcessRef]:
-        """Return servers that still write to our files: Valkey, unlike PostgreSQL, would start beside them."""
+        """Return servers that still write to our files: Valkey, unlike PostgreSQL, does not check for them."""
         return proc.working_in(self.data_dir, self.program_names)

@@ -20,6 +20,7 @@ REACHED_REFUSED, REACHED_DOUBTFUL = 0.013, 0.031
 """Shares of honest captions that may be refused (goal: 0.002) or go to approval (goal: 0.02)."""
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", BAD)
 def test_no_more_of_a_bad_class_is_published_than_before(name: str) -> None:
     outcomes = heldout.tally(heldout.samples(name), BY)
@@ -30,6 +31,7 @@ def test_no_more_of_a_bad_class_is_published_than_before(name: str) -> None:
     assert published <= REACHED[name], f"{published:.1%} of {len(outcomes)}: {rates}"
 
 
+@pytest.mark.long
 def test_honest_captions_are_published() -> None:
     outcomes = heldout.tally(heldout.samples(HONEST), BY)
     refused, doubtful = (heldout.share(outcomes, one) for one in (Outcome.REFUSED, Outcome.DOUBTFUL))

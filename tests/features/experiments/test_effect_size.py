@@ -105,6 +105,7 @@ def simulated(dice: random.Random, posts_each: int, gets: Callable[[str], float]
     return [Sample(len(one), statistics.mean(one), statistics.variance(one)) for one in got.values()]
 
 
+@pytest.mark.long
 def test_a_planted_effect_is_found_and_its_interval_holds_it() -> None:
     dice, found, held = random.Random(11), 0, 0
     for _ in range(100):
@@ -120,6 +121,7 @@ def test_a_planted_effect_is_found_and_its_interval_holds_it() -> None:
     assert held >= 90, "95 of 100 expected for both together"
 
 
+@pytest.mark.long
 def test_where_there_is_no_effect_hardly_one_is_found() -> None:
     dice, found = random.Random(12), 0
     for _ in range(300):

@@ -186,5 +186,5 @@ def test_a_message_that_no_task_understands_is_shown_and_stays_dead(cli: Cli, fl
     with fleet.deps.db.transaction() as tx:
         queries.quarantine(tx, task="fleet.nothing", body=HOSTILE.replace("\x07", ""), why="unknown task")
     assert "unreadable" in cli("dead", "list", columns=160).stdout
-    assert "no task understands" in cli("dead", "replay", "-y").stderr
+    assert "no task can read" in cli("dead", "replay", "-y").stderr
     assert len(cli.json("dead", "list")["items"]) == 1

@@ -161,7 +161,7 @@ def test_unknown_outcomes_dead_letters_agents_and_holds_are_told(deps: Deps, tol
     assert ("fleet_jobs", ("post", JobState.DONE)) not in seen
 
 
-def test_the_metronome_is_not_late_while_the_fleet_is_held_back(deps: Deps, told: Callable[[], Told]) -> None:
+def test_dispatch_is_not_late_while_the_fleet_is_paused(deps: Deps, told: Callable[[], Told]) -> None:
     _agents(deps, 1)
     _sql(deps, "UPDATE agents SET next_tick_at = now() - interval '77 s' WHERE status = 'running'")
     fleetwide.pause(deps, "persona", "data_viz", by="tests")

@@ -22,25 +22,25 @@ _DOCS = Path("docs/reliability.md")
 
 @click.command(cls=FleetCommand)
 @click.option("--minutes", type=click.FloatRange(0.1, 24 * 60), default=10.0, show_default=True,
-              help="How long faults are injected; starting and checking come on top.")  # fmt: skip
-@click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="The same seed draws the same faults; any if left out.")
-@click.option("--agents", type=click.IntRange(1, 5000), default=60, show_default=True, help="How many are at work.")
+              help="Minutes of faults; start and checks take extra time.")  # fmt: skip
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="The same seed draws the same faults.")
+@click.option("--agents", type=click.IntRange(1, 5000), default=60, show_default=True, help="Number of agents.")
 @click.option("--faults", default="all", show_default=True, metavar="KINDS",
               help="Kinds or groups, separated by commas: gallery.twice,broker; docs/cli.md lists them.")  # fmt: skip
 @click.option("--in-folder", "folder", type=PathType(file_okay=False, path_type=Path),
-              help="Where the run lives, which must be empty; a temporary folder if left out.")  # fmt: skip
-@click.option("--keep", is_flag=True, help="Keep the folder of a run that went well; others are kept anyway.")
+              help="Empty folder for the run; a temporary folder by default.")  # fmt: skip
+@click.option("--keep", is_flag=True, help="Keep the folder of a successful run too.")
 @click.option("--json", "json_path", type=OutputPathType(dir_okay=False, path_type=Path), metavar="PATH",
               help="Write the report as JSON.")  # fmt: skip
 @click.option("--write-docs", is_flag=True, help="Write docs/reliability.md of the current folder from this run.")
 @pass_door
 def chaos(door: Door, /, *, minutes: float, seed: int | None, agents: int, faults: str, folder: Path | None,
           keep: bool, json_path: Path | None, write_docs: bool) -> None:  # fmt: skip
-    """Break a fleet of its own on purpose, and prove that nothing is lost and nothing doubled.
+    """Inject faults into a fleet of its own, and check that nothing is lost or doubled.
 
-    Starts Postgres, Valkey, a gallery, two beats and several workers in a temporary folder, kills, suspends, floods and
-    cuts them by a plan that follows from the seed, waits until every job has ended, and compares the ledger with the
-    gallery's own tables. Exit code 1 when a promise was broken; the folder with all logs is kept then.
+    Starts Postgres, Valkey, a gallery, two beats and several workers in a temporary folder. Kills, suspends, floods and
+    disconnects them by a plan that the seed determines. Waits until every job has ended, then compares the ledger with
+    the gallery's own tables. Exit code 1 when a promise was broken; then it keeps the folder with all logs.
     """
     import secrets
 

@@ -24,7 +24,7 @@ def _port(*names: str, of: str, envvar: str | Sequence[str]) -> Callable[[F], F]
 
 @click.command(cls=FleetCommand)
 @click.option("--agents", type=click.IntRange(0, 100_000), default=12, show_default=True,
-              help="Least number of agents; missing ones are created and started.")  # fmt: skip
+              help="Minimum number of agents; missing ones are created and started.")  # fmt: skip
 @click.option("--tempo", type=click.FloatRange(0, 1000, min_open=True), envvar="FLEET_TEMPO",
               help="How many times faster than real time the fleet runs; 1 is real time.")  # fmt: skip
 @click.option("--workers", type=click.IntRange(1, 64), default=2, show_default=True, help="Worker processes.")

@@ -26,7 +26,7 @@ _STYLES = {"-": "red", "+": "green"}
 def replay(door: Door, /, *, name: str, tick_no: int, as_json: bool) -> None:
     """Repeat the decision of tick TICK of an agent, and compare.
 
-    Changes nothing. Exit code 0 when the same comes out; 1 when not: the rules have changed since.
+    Changes nothing. Exit code 0 when the decision is the same, 1 when not: the rules have changed since.
     """
     answer = door.api.get(at("agents", name, "decisions", tick_no, "replay"))
     then, now, same = answer["then"], answer["now"], answer["same"]
