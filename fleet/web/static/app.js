@@ -233,9 +233,9 @@ document.addEventListener("change", (event) => {
 });
 
 function ready(within) {
+  document.dispatchEvent(new Event("fleet:ready"));
   tally(within);
   tellTimes(within);
-  document.dispatchEvent(new Event("fleet:ready"));
   for (const table of $$(".scroll", within)) if (table.scrollWidth > table.clientWidth && !table.hasAttribute("tabindex")) table.tabIndex = 0;
 }
 

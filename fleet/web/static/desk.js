@@ -55,8 +55,17 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 
+// What is selected stays so while one looks at other rows: each of them is another page.
+const boxes = () => [...document.querySelectorAll(".desk input[name=pick]:not(:disabled)")];
+const picked = new Set();
+document.addEventListener("change", () => {
+  for (const box of boxes()) if (box.checked) picked.add(box.value); else picked.delete(box.value);
+});
+
 function arrive() {
   mark();
+  if (!$(".desk")) picked.clear();
+  for (const box of boxes()) if (picked.has(box.value)) box.checked = true;
   const at = $(".desk [data-shown]")?.dataset.shown;
   if (at && at !== arrive.at) current()?.scrollIntoView({ block: "nearest" });
   arrive.at = at;
