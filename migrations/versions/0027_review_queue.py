@@ -1,13 +1,13 @@
 """approvals, media: an index for the review queue's order; stored pictures that are to be deleted
 
-Revision: 0027, after 0024
+Revision: 0027, after 0026
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0027"
-down_revision = "0024"
+down_revision = "0026"
 branch_labels = None
 depends_on = None
 

@@ -1,1 +1,1 @@
-"""Pages of approvals: the review queue, and decisions about its requests."""
+"""Pages of approvals: the review queue, decisions about its requests, and the rules."""

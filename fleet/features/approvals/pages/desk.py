@@ -30,7 +30,6 @@ from fleet.features.approvals.approver import person_of
 from fleet.features.approvals.queries import ApprovalDecision
 from fleet.features.approvals.request import Changed
 from fleet.features.approvals.request import Request as Asks
-from fleet.features.approvals.requests.permissions import standing
 from fleet.features.approvals.review import queue, renderer
 from fleet.features.approvals.review.queue import QueueFilter, QueueOrder
 from fleet.features.approvals.review.renderer import Line, Renderer
@@ -131,7 +130,7 @@ class Desk:
         names = lookup.names(self.deps.db, [one.agent_id for one in (*shown, *filter(None, [chosen]))])
         return render(
             self.request, "approvals/review.html", code=code, asked=asked, counts=counts,
-            chips=_chips(waiting, asked), rows=[_row(self.who, one, lines[one.id], names) for one in shown],
+            chips=_chips(waiting, asked), rows=[_row(self, one, lines[one.id], names) for one in shown],
             more=str(shown[-1].id) if len(found) > _ROWS else "", states=RequestState, orders=QueueOrder,
             is_open=bool(self.name), problem=problem, is_changed=isinstance(problem, Changed), kept=kept or {},
             live=_live(shown), links=[link for one in renderer.known().values() for link in one.links],
@@ -145,8 +144,9 @@ def _live(shown: Sequence[Asks]) -> str:
     return ",".join(dict.fromkeys(part for some in ("approval.*", *subjects) for part in some.split(",") if part))
 
 
-def _row(who: Principal, one: Asks, line: Line, names: Names) -> QueueRow:
-    may = who.may(Permission.DRAFTS_DECIDE) and standing(one, person_of(who), clock.now()).decide
+def _row(desk: Desk, one: Asks, line: Line, names: Names) -> QueueRow:
+    person = person_of(desk.who)
+    may = desk.who.may(Permission.DRAFTS_DECIDE) and approving.permissions(desk.deps, one, person, clock.now()).decide
     named = names.get(one.agent_id) if one.agent_id else None
     return QueueRow(one, line, named.name if named else "", f"{one.id}:{one.revision}" if may else "")
 
@@ -185,7 +185,8 @@ def _detail(desk: Desk, one: Asks, record: Sequence[ApprovalDecision], shown: Se
     place = ids.index(one.id) + 1 if one.id in ids else len(ids)
     return {
         "how": how, "shown": how.facts(desk.deps, one), "record": record, "edits": _edits(record),
-        "may": desk.who.may(Permission.DRAFTS_DECIDE), "stands": standing(one, person_of(desk.who), clock.now()),
+        "may": desk.who.may(Permission.DRAFTS_DECIDE),
+        "stands": approving.permissions(desk.deps, one, person_of(desk.who), clock.now()),
         "can_edit": approving.may_be_edited(one), "can_revise": approving.may_be_revised(one),
         "following": ids[place] if place < len(ids) else None, "against": _against(how, one, kept),
     }  # fmt: skip
