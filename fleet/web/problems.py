@@ -159,7 +159,7 @@ async def _refused(request: Request, error: Exception) -> Response:
 async def _asked(request: Request, error: Exception) -> Response:
     """Answer for a verb that waits for people: with the request, or with its page."""
     assert isinstance(error, Asked)  # the type that it is registered for
-    where = f"/approvals/{error.request_id}"
+    where = f"/review/{error.request_id}"
     if not _for_program(request):
         return go(request, where, error.words)
     (view,) = registry.current().extensions("verbs.request")

@@ -155,7 +155,7 @@ def test_nobody_approves_words_that_they_have_not_seen(web: Web) -> None:
     (draft,) = proposed(web.fleet, COMMENT)
     ana = web.browser("reviewer", "ana")
     drafting.edit(web.deps, str(draft.id), {"text": "Other words."}, BEN)
-    assert "changed it meanwhile" in said(ana, ana.post(at(web, draft, "approve"), revision=1))
+    assert "was amended" in said(ana, ana.post(at(web, draft, "approve"), revision=1))
     assert row(web, draft).status == "pending"
 
 
@@ -408,7 +408,7 @@ def test_a_post_is_shown_with_its_picture_and_another_is_made_only_on_request(we
     page = ana.get(at(web, draft)).text
     assert "It was made from other words" not in page and "Another picture." in page
     assert len(web.fleet.surface.images_paid) == 2
-    assert "changed it meanwhile" in said(
+    assert "was amended" in said(
         ana, ana.post(at(web, draft, "approve"), revision=2)
     )  # its picture was another
     assert "Approved" in said(ana, ana.post(at(web, draft, "approve"), revision=3))

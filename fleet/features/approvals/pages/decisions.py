@@ -17,7 +17,7 @@ from fleet.core.errors import FleetError, InvalidInput
 from fleet.engine.deps import Deps
 from fleet.features.approvals import service as approving
 from fleet.features.approvals.approver import person_of
-from fleet.features.approvals.pages.desk import Asked, Desk, TheAsked
+from fleet.features.approvals.pages.desk import Desk, QueueQuery, TheAsked
 from fleet.features.approvals.request import Request as Asks
 from fleet.features.approvals.requests.permissions import why_closed
 from fleet.features.approvals.review import queue, renderer
@@ -173,7 +173,7 @@ def _settled(desk: Desk, settle: Callable[[Sequence[uuid.UUID]], Sequence[Decisi
     return go(desk.request, _onward(desk.deps, desk.asked, one), told(answer))
 
 
-def _onward(deps: Deps, asked: Asked, one: Asks) -> str:
+def _onward(deps: Deps, asked: QueueQuery, one: Asks) -> str:
     """Return the address of the request that follows, or of the queue if none does."""
     with deps.db.transaction() as tx:
         return asked.url(queue.following(tx, asked.where(deps), one) or "")

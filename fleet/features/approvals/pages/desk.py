@@ -45,7 +45,7 @@ _BOX = Annotated[str, Query(max_length=60)]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class QueueQuery:
     """The part of the queue that a page shows, as its address names it."""
 
     state: RequestState
@@ -75,15 +75,15 @@ class Asked:
 
 def asked(*, state: Maybe[RequestState] = None, resource: Annotated[str, Query(max_length=30)] = "",
           kind: Annotated[str, Query(max_length=30)] = "", agent: _BOX = "", q: _BOX = "",
-          order: Maybe[QueueOrder] = None, after: Annotated[str, Query(max_length=36)] = "") -> Asked:  # fmt: skip
+          order: Maybe[QueueOrder] = None, after: Annotated[str, Query(max_length=36)] = "") -> QueueQuery:  # fmt: skip
     """Return what an address asks for."""
-    return Asked(
+    return QueueQuery(
         state or RequestState.PENDING, storable(resource), storable(kind), storable(agent), storable(q),
         order or QueueOrder.EXPIRY, after,
     )  # fmt: skip
 
 
-TheAsked = Annotated[Asked, Depends(asked)]
+TheAsked = Annotated[QueueQuery, Depends(asked)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ class Desk:
     request: Request
     deps: Deps
     who: Principal
-    asked: Asked
+    asked: QueueQuery
     name: str = ""
 
     def show(self, *, code: int = 200, problem: FleetError | None = None,
@@ -151,7 +151,7 @@ def _row(desk: Desk, one: Asks, line: Line, names: Names) -> QueueRow:
     return QueueRow(one, line, named.name if named else "", f"{one.id}:{one.revision}" if may else "")
 
 
-def _chips(waiting: Sequence[queue.Waiting], which: Asked) -> list[QueueChip]:
+def _chips(waiting: Sequence[queue.Waiting], which: QueueQuery) -> list[QueueChip]:
     """Return the kinds of requests that wait, each with its number, and the chosen one."""
     numbers: dict[tuple[str, str], int] = {}
     for one in waiting:

@@ -10,7 +10,7 @@ from fastapi.responses import RedirectResponse, Response
 from fleet.access import Permission, Principal
 from fleet.core.errors import FleetError
 from fleet.core.text import storable
-from fleet.features.approvals.pages.desk import Asked
+from fleet.features.approvals.pages.desk import QueueQuery
 from fleet.features.approvals.review.queue import QueueOrder
 from fleet.features.approvals.states import RequestState
 from fleet.features.drafts import commands as drafting
@@ -29,7 +29,7 @@ def drafts(*, status: Maybe[DraftStatus] = None, kind: Maybe[DraftKind] = None,
            agent: Annotated[str, Query(max_length=60)] = "") -> Response:  # fmt: skip
     """Redirect to the drafts of the review queue."""
     state = RequestState(str(status or DraftStatus.PENDING))
-    asked = Asked(state, RESOURCE, str(kind or ""), storable(agent), "", QueueOrder.EXPIRY, "")
+    asked = QueueQuery(state, RESOURCE, str(kind or ""), storable(agent), "", QueueOrder.EXPIRY, "")
     return RedirectResponse(asked.url(), 308)
 
 
