@@ -408,9 +408,7 @@ def test_a_post_is_shown_with_its_picture_and_another_is_made_only_on_request(we
     page = ana.get(at(web, draft)).text
     assert "It was made from other words" not in page and "Another picture." in page
     assert len(web.fleet.surface.images_paid) == 2
-    assert "was amended" in said(
-        ana, ana.post(at(web, draft, "approve"), revision=2)
-    )  # its picture was another
+    assert "was amended" in said(ana, ana.post(at(web, draft, "approve"), revision=2))  # its picture was another
     assert "Approved" in said(ana, ana.post(at(web, draft, "approve"), revision=3))
     assert ana.post(f"/drafts/{draft.id}/picture", revision=3).status_code == 303
     assert len(web.fleet.jobs(kind="illustrate_draft")) == 1

@@ -161,8 +161,7 @@ def _settled(desk: Desk, settle: Callable[[Sequence[uuid.UUID]], Sequence[Decisi
              kept: Mapping[str, str] | None = None) -> Response:  # fmt: skip
     """Decide about one request, and open the next one. A refusal shows it again, unless it is closed by now."""
     try:
-        one, _ = approving.show(desk.deps, desk.name)
-        (answer,) = settle([one.id])
+        (answer,) = settle(approving.find(desk.deps, [desk.name]))
         if answer.error is not None:
             raise answer.error
     except FleetError as error:
@@ -170,6 +169,7 @@ def _settled(desk: Desk, settle: Callable[[Sequence[uuid.UUID]], Sequence[Decisi
         if why_closed(one, clock.now()) is None:
             return desk.show(code=status_of(error), problem=error, kept=kept)
         return go(desk.request, _onward(desk.deps, desk.asked, one), f"{error} It was: {one.summary}", wrong=True)
+    one, _ = approving.show(desk.deps, desk.name)
     return go(desk.request, _onward(desk.deps, desk.asked, one), told(answer))
 
 
