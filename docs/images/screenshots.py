@@ -109,7 +109,7 @@ def take(url: str, key: str, agent: str) -> None:
     shots = [
         ("overview", "/", "light", WIDE), ("overview-dark", "/", "dark", WIDE),
         ("agent", f"/agents/{agent}", "light", WIDE),
-        ("drafts", "/drafts", "light", WIDE), ("phone", "/", "light", PHONE),
+        ("review", "/review", "light", WIDE), ("phone", "/", "light", PHONE),
     ]  # fmt: skip
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium.find(), args=["--disable-quic"])

@@ -19,7 +19,7 @@ from fleet.accounts.keys import Keys
 from fleet.accounts.models import SETTINGS_ACCOUNT, key_of
 from fleet.accounts.service import AccountKey
 from fleet.adapters import registry as adapters
-from fleet.adapters.base import Account, Adapter, Cap, TokenRefused
+from fleet.adapters.base import Account, Adapter, Cap, OutsideSystem, TokenRefused
 from fleet.adapters.gateway import Caps, FetchPicture, Gateway, PictureGateway, Policy
 from fleet.adapters.pictures import PictureMaker
 from fleet.core import queue
@@ -64,9 +64,9 @@ class Outside:
             )
         return connect(account.access)
 
-    def fetcher(self, maker: PictureMaker, settings: Settings) -> FetchPicture:
-        """Return the function that fetches a maker's pictures. Raises InvalidInput."""
-        return surface_pictures.fetcher(maker, settings)
+    def fetcher(self, system: OutsideSystem, settings: Settings) -> FetchPicture:
+        """Return the function that fetches an outside system's pictures. Raises InvalidInput."""
+        return surface_pictures.fetcher(system, settings)
 
 
 @dataclass

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from fleet.adapters import base
 from fleet.adapters.gateway import FetchPicture, NotAllowed
-from fleet.adapters.pictures import PictureFile, PictureMaker
+from fleet.adapters.pictures import PictureFile
 from fleet.core.errors import InvalidInput
 from fleet.core.settings import Settings
 from fleet.images.addresses import Rules
@@ -17,8 +17,8 @@ from fleet.images.fetch import SYSTEM, FetchLimits, fetch_file
 from fleet.images.wire import Network
 
 
-def fetcher(maker: PictureMaker, settings: Settings, network: Network = SYSTEM) -> FetchPicture:
-    """Return the function that fetches the pictures of a maker.
+def fetcher(maker: base.OutsideSystem, settings: Settings, network: Network = SYSTEM) -> FetchPicture:
+    """Return the function that fetches the pictures of an outside system.
 
     Raises InvalidInput for a host in FLEET_IMAGE_HOSTS that is none.
     """

@@ -83,6 +83,16 @@ class Objects:
             raise NotFound(f"The picture {key} in {self._place} is damaged.")
         return data
 
+    def delete(self, key: str) -> None:
+        """Delete a picture; one that is gone already is no error. Raises Unavailable."""
+        _digest(key)
+        try:
+            obstore.delete(self._store, key)
+        except FileNotFoundError:
+            return
+        except (BaseError, OSError) as error:
+            raise self._explained(error) from error
+
     def url_of(self, key: str, *, expires: timedelta = timedelta(hours=1)) -> str:
         """Return an address of a picture: the public one, else a folder's file, or a signed address that expires.
 

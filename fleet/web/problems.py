@@ -159,12 +159,11 @@ async def _refused(request: Request, error: Exception) -> Response:
 async def _asked(request: Request, error: Exception) -> Response:
     """Answer for a verb that waits for people: with the request, or with its page."""
     assert isinstance(error, Asked)  # the type that it is registered for
-    where = f"/approvals/{error.request_id}"
     if not _for_program(request):
-        return go(request, where, error.words)
+        return go(request, f"/review/{error.request_id}", error.words)
     (view,) = registry.current().extensions("verbs.request")
     body = await run_in_threadpool(view, deps_of(request), error.request_id)
-    return JSONResponse(body.model_dump(mode="json"), 202, {"location": f"/api/v1{where}"})
+    return JSONResponse(body.model_dump(mode="json"), 202, {"location": f"/api/v1/approvals/{error.request_id}"})
 
 
 async def _malformed(request: Request, error: Exception) -> Response:

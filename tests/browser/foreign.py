@@ -31,7 +31,7 @@ class _Reader(HTMLParser):
         strange = tag in _NEVER or "xss" in tag
         strange |= any(name.startswith("on") or "xss" in name or name == "style" for name in given)
         strange |= any(name in given and not _OWN.match(given[name]) for name in _LINKS if given.get(name))
-        strange |= tag == "script" and not given.get("src", "").startswith("/static/app.js")
+        strange |= tag == "script" and not given.get("src", "").startswith(("/static/app.js", "/static/desk.js"))
         strange |= tag == "meta" and "http-equiv" in given
         if strange:
             self.found.append(self.get_starttag_text() or tag)
@@ -80,7 +80,7 @@ _IN_PAGE = """([never, links]) => {
     return never.includes(tag.toLowerCase()) || tag.includes("xss")
       || names.some((name) => /^on/i.test(name) || name.includes("xss") || name === "style")
       || links.some((name) => one.getAttribute(name) && !own.test(one.getAttribute(name)))
-      || (tag === "script" && !(one.getAttribute("src") ?? "").startsWith("/static/app.js"))
+      || (tag === "script" && !/^\\/static\\/(app|desk)\\.js/.test(one.getAttribute("src") ?? ""))
       || (tag === "meta" && one.hasAttribute("http-equiv"));
   };
   return [...document.querySelectorAll("*")].filter(strange).map((one) => one.outerHTML.slice(0, 160));

@@ -20,7 +20,8 @@ _BY_NAME: Mapping[str, str] = {
     "shelf": "shelf", "file": "file",
 }  # fmt: skip
 _BY_PLACE: Mapping[str, str] = {
-    "agents": "agent", "jobs": "job", "dead": "dead", "drafts": "draft", "approvals": "request", "hooks": "hook",
+    "agents": "agent", "jobs": "job", "dead": "dead", "drafts": "draft", "approvals": "request",
+    "review": "request", "hooks": "hook",
     "personas": "persona", "users": "user", "experiments": "experiment", "costs": "agent", "sources": "source",
     "join": "invitation", "accounts": "account", "settings": "setting",
 }  # fmt: skip

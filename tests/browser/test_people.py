@@ -104,9 +104,8 @@ def test_a_person_pauses_the_fleet_and_lets_it_go_on(dashboard: Dashboard, fleet
 
 def test_a_person_approves_a_draft_and_sees_what_becomes_of_it(dashboard: Dashboard, fleet: Fleet) -> None:
     (draft,) = proposed(fleet, COMMENT)
-    ana = listening(dashboard.person("reviewer").go("/drafts"))
+    ana = listening(dashboard.person("reviewer").go(f"/drafts/{draft.id}"))
     ana.see(COMMENT.text)
-    ana.go(f"/drafts/{draft.id}")
     ana.see("brass lamp")  # what it answers stands beside it
     ana.mark()
     ana.press("Approve")

@@ -35,7 +35,7 @@ def test_every_page_is_there_with_one_heading_and_ids_of_its_own(web: Web, fleet
     assert not wrong
 
 
-@pytest.mark.parametrize("path", ["/activity?agent=%00", "/activity?subject=%00", "/drafts?agent=%00", "/agents/%00",
+@pytest.mark.parametrize("path", ["/activity?agent=%00", "/activity?subject=%00", "/review?agent=%00", "/agents/%00",
                                   "/activity?before=9223372036854775808", "/audit?before=9223372036854775808",
                                   "/agents/ada_1?tab=activity&before=9223372036854775808"])  # fmt: skip
 def test_what_no_database_takes_is_no_failure_of_ours(web: Web, fleet: Fleet, path: str) -> None:
@@ -62,8 +62,8 @@ def test_what_is_refused_is_told_in_words_and_not_in_those_of_the_protocol(
     ("/agents?kind=pirate", 422, "gallery, approval, hooks"), ("/agents?autonomy=free", 422, "“autonomy”: "),
     ("/activity?subject=job.dome", 422, "Did you mean "), ("/activity?agent=adda", 404, "no agent called"),
     ("/activity?only=jokes", 422, "“only”: "), ("/?only=jokes", 422, "“only”: "),
-    ("/drafts?age=old", 422, "“age”: "), ("/drafts?agent=adda", 404, "no agent called"),
-    ("/approvals?agent=adda", 404, "no agent called"), ("/approvals?resource=dratf", 404, "There is no resource "),
+    ("/review?order=odd", 422, "“order”: "), ("/review?agent=adda", 404, "no agent called"),
+    ("/review?resource=dratf", 404, "There is no resource "),
     ("/jobs?agent=adda", 404, "no agent called"), ("/dead?agent=adda", 404, "no agent called"),
 ])  # fmt: skip
 def test_a_filter_that_names_what_there_is_not_is_told_and_does_not_look_like_an_empty_list(
@@ -80,7 +80,7 @@ def test_a_filter_that_matches_nobody_but_could_is_an_empty_list(web: Web, fleet
     fleet.agent(name="Ada", username="ada_1", persona_id="long_gone")
     assert "ada_1" in owner.get("/agents?persona=long_gone").text  # one with an agent and no file
     for path in ("/agents?persona=long_gone&status=error", "/activity?subject=job.dead", "/activity?subject=sweep.*",
-                 "/activity?only=&subject=&agent=", "/drafts?age=&status=&kind=&sure="):  # fmt: skip
+                 "/activity?only=&subject=&agent=", "/review?state=&resource=&kind=&agent=&q=&order="):  # fmt: skip
         answer = owner.get(path)
         assert (answer.status_code, 'class="said wrong"' in answer.text) == (200, False), path
 

@@ -17,8 +17,8 @@ from tests.web_client import PASSWORD, Browser, Web
 
 SAYINGS = [one["text"] for one in yaml.safe_load((TESTS / "data/xss.yaml").read_text("utf-8"))]
 # Of these pages each is about one thing; what is said of it has to stand there as it is.
-MAY_MISS = re.compile(r"/pictures/|/experiments/none|/hooks/none")  # what this fleet does not have
-ABOUT = re.compile(r"/(agents|jobs|drafts|approvals)/\{\w+\}")
+MAY_MISS = re.compile(r"/pictures/|/answered|/experiments/none|/hooks/none")  # what this fleet does not have
+ABOUT = re.compile(r"/(agents|jobs|review)/\{\w+\}")
 
 
 @pytest.fixture

@@ -96,8 +96,8 @@ class _Case:
     def _sort(self, effect: EffectEvidence) -> None:
         if effect.kind in PUBLIC | SOCIAL and effect.job_key:
             self.shown[effect.job_key].append(effect)
-        elif effect.kind == "image" and effect.job_key:
-            self.pictures[effect.job_key] += 1
+        elif effect.kind == "image" and effect.key:
+            self.pictures[effect.key] += 1  # a scan orders one for each post that it proposes
         elif effect.kind in ("like", "unlike"):
             self.net_likes[effect.username, effect.subject] += 1 if effect.kind == "like" else -1
 
@@ -238,9 +238,9 @@ def _stopped_means_stopped(case: _Case) -> Iterator[Violation]:
 
 def _paid_once(case: _Case) -> Iterator[Violation]:
     """6: one paid picture for each job, and the text on the surface is the one that was paid for."""
-    for job_id, number in case.pictures.items():
+    for key, number in case.pictures.items():
         if number > 1:
-            yield Violation(6, f"the picture was paid {number} times", job_id)
+            yield Violation(6, f"the picture was paid {number} times", key.partition(":")[0])
     for job_id, effects in case.shown.items():
         job = case.jobs.get(job_id)
         if job is not None and job.text is not None:

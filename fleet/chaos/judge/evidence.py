@@ -67,7 +67,7 @@ class EffectEvidence:
 
     @property
     def job_key(self) -> str | None:
-        """The id of the job that the key names: `<job>`, `<job>:image` or, for the turns of a like, `<job>:0`."""
+        """The id of the job that the key names: `<job>`, `<job>:image`, `<job>:image:0` or, for a like, `<job>:0`."""
         return None if self.key is None else self.key.partition(":")[0]
 
 

@@ -68,6 +68,7 @@ class RequestRow(Base):
             unique=True, postgresql_where=sa.text("state = 'pending'"),
         ),
         sa.Index("ix_approval_requests_steps", "next_step_at", postgresql_where=sa.text("next_step_at IS NOT NULL")),
+        sa.Index("ix_approval_requests_expiry", "expires_at", "id", postgresql_where=sa.text("state = 'pending'")),
         sa.Index("ix_approval_requests_created_at", "created_at", "id"),
         sa.Index("ix_approval_requests_state", "state", "created_at", "id"),
         sa.Index("ix_approval_requests_agent", "agent_id", "created_at", "id"),

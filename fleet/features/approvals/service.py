@@ -263,11 +263,12 @@ def page(deps: Deps, which: RequestFilter, *, limit: int = 20, before: str | Non
         above = queries.resolve_prefix(tx, before) if before else None
         found = queries.page(tx, which, limit=limit, before=above)
         if not found and which.resource is not None:
-            _refuse_unknown(deps, tx, which.resource)
+            refuse_unknown(deps, tx, which.resource)
         return found
 
 
-def _refuse_unknown(deps: Deps, tx: Tx, resource: str) -> None:
+def refuse_unknown(deps: Deps, tx: Tx, resource: str) -> None:
+    """Raise NotFound for a resource that no rule names and no request was ever about."""
     ruled = {rule.resource for rule in rules_of(deps) if rule.resource != "*"}
     known = ruled | {named for named, _ in effects.known()} | {named for named, _ in verbs.known()}
     if resource not in known and not queries.page(tx, RequestFilter(resource=resource), limit=1):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import uuid
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,7 +29,7 @@ from fleet.features.approvals.queries import ApprovalDecision
 from fleet.features.approvals.request import Request
 from fleet.features.approvals.rules import Person
 from fleet.features.approvals.service import DecisionResult
-from fleet.features.drafts import content, effect, lessons, limits, queries
+from fleet.features.drafts import content, lessons, limits, queries
 from fleet.features.drafts.kinds import REVISE_DRAFT, SCAN_FEED
 from fleet.features.drafts.models import DraftRow, LessonRow, RevisionRow
 from fleet.features.drafts.queries import DraftFilter
@@ -91,6 +91,12 @@ def decisions(deps: Deps, prefix: str) -> list[ApprovalDecision]:
         return requests.decisions_of(tx, row.request_id) if row.request_id else []
 
 
+def seen(tx: Tx, draft_ids: Collection[uuid.UUID]) -> Mapping[uuid.UUID, DraftView]:
+    """Return drafts by id; missing ones are left out."""
+    rows = tx.session.scalars(sa.select(DraftRow).where(DraftRow.id.in_(list(draft_ids)))).all()
+    return {view.row.id: view for view in _all_seen(tx, rows)}
+
+
 def _all_seen(tx: Tx, rows: Sequence[DraftRow]) -> list[DraftView]:
     job_ids = [row.job_id for row in rows if row.job_id is not None]
     jobs = {job.id: job for job in tx.session.scalars(sa.select(JobRow).where(JobRow.id.in_(job_ids)))}
@@ -122,25 +128,25 @@ def _tries(tx: Tx, rows: Sequence[DraftRow]) -> Mapping[str, list[JobRow]]:
     return found
 
 
-def waiting(deps: Deps) -> int:
-    """Return how many drafts wait for a decision: the number beside the page in the navigation."""
-    with deps.db.transaction() as tx:
-        return effect.tally(tx)
-
-
-def count(deps: Deps, which: DraftFilter, *, most: int = 10_000) -> int:
-    """Return how many drafts a filter names, counting no further than `most`."""
-    with deps.db.transaction() as tx:
-        return queries.count(tx, which, most=most)
-
-
 def picture(deps: Deps, prefix: str, place: int) -> tuple[bytes, str]:
     """Return a picture that a draft brings along, from our own store, and its content type. Raises NotFound."""
     with deps.db.transaction() as tx:
         media = queries.get(tx, queries.resolve(tx, prefix)).content.get("media") or []
     if not 0 <= place < len(media):
         raise NotFound(f"The draft has no picture {place}.")
-    key = str(media[place]["key"])
+    return _stored(deps, str(media[place]["key"]))
+
+
+def answered_picture(deps: Deps, prefix: str) -> tuple[bytes, str]:
+    """Return our copy of the picture of the post that a draft answers, and its content type. Raises NotFound."""
+    with deps.db.transaction() as tx:
+        key = queries.get(tx, queries.resolve(tx, prefix)).about.get("picture")
+    if not key:
+        raise NotFound("The draft answers no post with a picture that is kept.")
+    return _stored(deps, str(key))
+
+
+def _stored(deps: Deps, key: str) -> tuple[bytes, str]:
     types = {ending: content_type for content_type, ending in ENDINGS.items()}
     return media_store.picture_bytes(deps, key), types[key.rpartition(".")[2]]
 
@@ -224,7 +230,3 @@ def scan(deps: Deps, name: str, *, by: str) -> TickKey:
         raise Conflict(f"{agent.name} has {most} undecided drafts, and that is the limit.",
                        fix=limits.fix(agent.username))  # fmt: skip
     return agent_commands.trigger(deps, name, action=SCAN_FEED, by=by)
-
-
-LISTS = {"/drafts": requests_of}
-"""How decisions on the page of drafts find their requests for approval."""

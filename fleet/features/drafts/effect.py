@@ -31,12 +31,6 @@ from fleet.features.publishing.kinds import COMMENT, CONNECT, LIKE, POST, REACT
 RESOURCE, ACTION = "draft", "publish"
 
 
-def tally(tx: Tx) -> int:
-    """Return how many drafts wait for people."""
-    waiting = approval_queries.pending_by_resource(tx)
-    return sum(number for (resource, _), number in waiting.items() if resource == RESOURCE)
-
-
 _INTO = {
     RequestState.APPROVED: DraftStatus.APPROVED, RequestState.REJECTED: DraftStatus.REJECTED,
     RequestState.EXPIRED: DraftStatus.EXPIRED, RequestState.WITHDRAWN: DraftStatus.WITHDRAWN,

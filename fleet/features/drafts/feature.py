@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fleet.engine.policy import Priority
-from fleet.engine.registry import AgentMode, AgentTab, Command, EventType, Feature, JobHandler, NavItem
+from fleet.engine.registry import AgentMode, AgentTab, Command, EventType, Feature, JobHandler
 
 _PROPOSED = "fleet.features.drafts.event_text:proposed"
 _DECIDED = "fleet.features.drafts.event_text:decided"
@@ -20,7 +20,6 @@ FEATURE = Feature(
         "fleet.features.drafts.api:router",
     ),
     pages=(
-        "fleet.features.drafts.pages:decisions",
         "fleet.features.drafts.pages:router",
         "fleet.features.drafts.stats.pages:router",
         "fleet.features.drafts.pages.draft:router",
@@ -38,17 +37,6 @@ FEATURE = Feature(
     agent_summary="fleet.features.drafts.api.agent:AgentDraftsOut",
     agent_rows="fleet.features.drafts.cli.agent_rows:rows",
     templates=__package__,
-    nav=(
-        NavItem(
-            path="/drafts",
-            label="Drafts",
-            permission="drafts.view",
-            group="Work",
-            order=80,
-            tally="fleet.features.drafts.effect:tally",
-            icon="M4 20h4L19 9l-4-4L4 16ZM13 7l4 4",
-        ),
-    ),
     commands=(
         Command(
             name="drafts",
@@ -79,6 +67,13 @@ FEATURE = Feature(
             priority=Priority.HIGH,
             asks_model=True,
         ),
+        JobHandler(
+            kind="illustrate_draft",
+            noun="another picture of a draft",
+            plural="other pictures of drafts",
+            prepare="fleet.features.drafts.handlers.illustrate:prepare",
+            priority=Priority.HIGH,
+        ),
     ),
     pruners=("fleet.features.drafts.service:prune", "fleet.features.drafts.scanning.seen:prune"),
     tables=("fleet.features.drafts.models",),
@@ -96,7 +91,7 @@ FEATURE = Feature(
         ),
     ),
     extends={
-        "approvals.lists": ("fleet.features.drafts.commands:LISTS",),
+        "approvals.renderers": ("fleet.features.drafts.pages.review:RENDERER",),
         "approvals.effects": ("fleet.features.drafts.effect:EFFECTS",),
         "publishing.approved": ("fleet.features.drafts.handlers.approved:why_not",),
         "publishing.busy_targets": ("fleet.features.drafts.queries:comment_targets_waiting",),
@@ -149,6 +144,14 @@ FEATURE = Feature(
             icon="pen",
             family="drafts",
         ),
+        EventType(
+            subject="agent.draft.illustrated",
+            words="has another picture for a draft, asked for by {by}",
+            sign="🖼",
+            tone="cyan",
+            icon="picture",
+            family="drafts",
+        ),
         EventType(subject="agent.lesson.learned", words="{why:160}", sign="🎓", icon="thought", family="drafts"),
         EventType(
             subject="agent.lesson.undone",
@@ -181,6 +184,13 @@ FEATURE = Feature(
             sign="✍",
             tone="cyan",
             icon="pen",
+        ),
+        EventType(
+            subject="job.done",
+            kind="illustrate_draft",
+            words="made another picture for a draft",
+            sign="🖼",
+            icon="picture",
         ),
     ),
     metrics=("fleet.features.drafts.stats.metrics:METRICS",),

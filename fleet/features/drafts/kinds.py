@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-SCAN_FEED, REVISE_DRAFT = "scan_feed", "revise_draft"
+SCAN_FEED, REVISE_DRAFT, ILLUSTRATE_DRAFT = "scan_feed", "revise_draft", "illustrate_draft"
 SUPERVISED = "supervised"
 
 ScanInterval = Literal[30, 900, 1800, 3600, 7200, 21_600, 43_200, 86_400]

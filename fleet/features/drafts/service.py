@@ -18,6 +18,7 @@ from sqlalchemy.dialects.postgresql import insert
 from fleet.core import events
 from fleet.core.db import Tx
 from fleet.features.drafts.models import DraftRow, RevisionRow
+from fleet.features.drafts.pictures import commands as pictures
 from fleet.features.drafts.states import SUBJECTS, DraftKind, DraftStatus
 
 _CLOCK = sa.func.clock_timestamp()
@@ -73,7 +74,8 @@ def _told(new: NewDraft, expires_at: datetime, now: datetime) -> dict[str, Any]:
     media = content.get("media") or []
     of_kind: Mapping[DraftKind, Mapping[str, Any]] = {
         DraftKind.POST: {"content": content.get("text"), "mediaIds": [one["key"] for one in media],
-                         "mediaUrls": [one["source"] for one in media], "visibility": content.get("visibility")},
+                         "mediaUrls": [one["source"] for one in media if "prompt" not in one],
+                         "visibility": content.get("visibility")},
         DraftKind.COMMENT: {"postId": content["target"], "content": content.get("text")},
         DraftKind.REACTION: {"postId": content["target"], "type": content.get("type")},
         DraftKind.CONNECTION: {"targetUserId": content["target"], "message": content.get("text")},
@@ -132,8 +134,10 @@ def _keep(tx: Tx, draft_id: uuid.UUID, revision: int, content: Mapping[str, Any]
 
 
 def prune(tx: Tx, *, days: int, limit: int) -> int:
-    """Delete drafts that were decided long ago; their lessons and their jobs stay. Returns how many."""
+    """Delete drafts that were decided long ago, with their pictures; lessons and jobs stay. Returns how many."""
     cutoff = sa.select(_CLOCK).scalar_subquery() - sa.literal(timedelta(days=days), sa.Interval)
     old = sa.select(DraftRow.id).where(DraftRow.decided_at < cutoff).order_by(DraftRow.decided_at).limit(limit)
-    gone = sa.delete(DraftRow).where(DraftRow.id.in_(old))
+    draft_ids = list(tx.session.scalars(old))
+    pictures.discard(tx, draft_ids)
+    gone = sa.delete(DraftRow).where(DraftRow.id.in_(draft_ids))
     return tx.execute(gone.execution_options(synchronize_session=False)).rowcount

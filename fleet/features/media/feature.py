@@ -10,6 +10,7 @@ FEATURE = Feature(
     settings="fleet.features.media.settings:MediaSettings",
     api=("fleet.features.media.api:router",),
     pruners=("fleet.features.media.records:prune_not_had",),
+    sweeps=("fleet.features.media.service:sweep",),
     tables=("fleet.features.media.models",),
     extends={"publishing.kept_pictures": ("fleet.features.media.draft_media:shown",)},
     events=(

@@ -1,4 +1,4 @@
-"""The table of addresses from which pictures were fetched."""
+"""The tables of addresses from which pictures were fetched, and of stored pictures that are to be deleted."""
 
 from __future__ import annotations
 
@@ -48,3 +48,11 @@ class MediaRow(Base):
         sa.Index("ix_media_retry_at", "retry_at", postgresql_where=sa.text("retry_at IS NOT NULL")),
         sa.Index("ix_media_object_key", "object_key", postgresql_where=sa.text("object_key IS NOT NULL")),
     )
+
+
+class DiscardedRow(Base):
+    """A stored picture that nothing shows any more; the row goes after the file."""
+
+    __tablename__ = "discarded_pictures"
+
+    object_key: Mapped[str] = mapped_column(sa.String(100), primary_key=True)

@@ -7,6 +7,7 @@ token that only rises, so that of any number of processes one fetches, and one t
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from fleet.core.db import Tx
-from fleet.features.media.models import MediaRow
+from fleet.features.media.models import DiscardedRow, MediaRow
 from fleet.features.media.states import REFUSED_FOR, MediaState, retry_after
 
 _CLOCK = sa.func.clock_timestamp()
@@ -151,6 +152,25 @@ def prune_not_had(tx: Tx, *, days: int, limit: int) -> int:
         .with_for_update(skip_locked=True)
     )
     return tx.execute(sa.delete(MediaRow).where(MediaRow.url_hash.in_(old))).rowcount
+
+
+def discard(tx: Tx, keys: Collection[str]) -> None:
+    """Note that stored pictures are to be deleted, except those of addresses, which are found again by them."""
+    if keys:
+        kept = set(tx.session.scalars(sa.select(MediaRow.object_key).where(MediaRow.object_key.in_(keys))))
+        values = [{"object_key": key} for key in sorted(set(keys) - kept)]
+        if values:
+            tx.execute(insert(DiscardedRow).values(values).on_conflict_do_nothing())
+
+
+def discarded(tx: Tx, *, limit: int) -> list[str]:
+    """Return the keys of pictures that are to be deleted."""
+    return list(tx.session.scalars(sa.select(DiscardedRow.object_key).order_by(DiscardedRow.object_key).limit(limit)))
+
+
+def forget(tx: Tx, keys: Collection[str]) -> None:
+    """Record that pictures were deleted."""
+    tx.execute(sa.delete(DiscardedRow).where(DiscardedRow.object_key.in_(keys)))
 
 
 _COLUMNS = (

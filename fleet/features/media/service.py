@@ -7,6 +7,7 @@ between them; a process that dies in between loses its lease, and the next one f
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, assert_never
@@ -23,6 +24,7 @@ from fleet.images import addresses
 from fleet.images.addresses import Rules
 from fleet.images.errors import FetchError, OutOfReach, Unusable
 from fleet.images.fetch import FetchLimits, fetch_picture
+from fleet.images.safety import sniff
 
 if TYPE_CHECKING:
     from fleet.images.objects import Objects
@@ -31,6 +33,7 @@ log = logs.get(__name__)
 _BEYOND_S = 60.0
 """How much longer than the fetch a claim lasts: cleaning the picture and keeping it take time too."""
 _LOOK_AGAIN_S = 0.2
+_MOST_DELETED = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,32 @@ def picture_bytes(deps: Deps, key: str) -> bytes:
     if not keeps_pictures(deps):
         raise NotFound("Pictures are not shown: FLEET_FEATURES leaves media out.")
     return objects_of(deps).get(key)
+
+
+def store(deps: Deps, data: bytes) -> str:
+    """Store a picture's file of our own as it is, and return its key. Raises InvalidInput, Unavailable."""
+    return objects_of(deps).put(data, sniff(data))
+
+
+def discard(tx: Tx, keys: Collection[str]) -> None:
+    """Have stored pictures deleted that nothing shows any more, except those of public addresses.
+
+    The caller has deleted what referred to them, in the same transaction.
+    """
+    records.discard(tx, keys)
+
+
+def sweep(deps: Deps) -> None:
+    """Delete discarded pictures: first the file, then the note about it, so that a crash loses no file."""
+    if not keeps_pictures(deps):
+        return
+    with deps.db.transaction() as tx:
+        keys = records.discarded(tx, limit=_MOST_DELETED)
+    for key in keys:
+        objects_of(deps).delete(key)
+    if keys:
+        with deps.db.transaction() as tx:
+            records.forget(tx, keys)
 
 
 def address_of(deps: Deps, key: str, *, expires: timedelta = timedelta(hours=1)) -> str:

@@ -31,13 +31,45 @@ _PAUSE_LOOK_S = 300.0
 
 def picture(work: Work, prompt: str) -> str:
     """Return the address of the workflow's picture, or the marked file of one as a data URL."""
-    ordered = work.step("image", lambda: _order(work, prompt), also=partial(_replaced, work, "image"))
+    ordered = _ordered(work, prompt)
     made = _fit_to_post(work, ordered["url"], prompt) if "url" in ordered else None
     # Fleet's own picture is drawn again from its prompt each time rather than stored.
-    return made or _as_sent(work, render_jpeg(prompt, work.agent.persona_id or "default"))
+    return made or data_url(_as_sent(work, _drawn(work, prompt)))
 
 
-def _order(work: Work, prompt: str) -> dict[str, Any]:
+def rendered(work: Work, prompt: str, part: str = "") -> tuple[bytes, str]:
+    """Return the file of a picture as it will be published, and what made it; for drafts, which people see first.
+
+    `part` tells the pictures of one job apart: each is ordered and paid for once. Raises as `picture`.
+    """
+    ordered = _ordered(work, prompt, part)
+    if "url" in ordered:
+        fetched: list[PictureFile] = []
+        looked = _looked(work, ordered["url"], fetched, part)
+        made = None if "why" in looked else _file(work, ordered["url"], prompt, fetched, part)
+        if made is not None:
+            return _as_sent(work, made), f"workflow {ordered['workflow']}".strip()
+    return _as_sent(work, _drawn(work, prompt)), "Fleet itself"
+
+
+def is_paid(work: Work, part: str = "") -> bool:
+    """Return whether a picture was ordered: then no other job may order it again."""
+    return "url" in (work.known(f"image{part}") or {})
+
+
+def _drawn(work: Work, prompt: str) -> bytes:
+    return render_jpeg(prompt, work.agent.persona_id or "default")
+
+
+def _ordered(work: Work, prompt: str, part: str = "") -> dict[str, Any]:
+    step = f"image{part}"
+    ordered: dict[str, Any] = work.step(
+        step, lambda: _order(work, prompt, f"{work.claim.job_id}:{step}"), also=partial(_replaced, work, step)
+    )  # fmt: skip
+    return ordered
+
+
+def _order(work: Work, prompt: str, key: str) -> dict[str, Any]:
     """Order the picture, by one of the persona's workflows. Nothing is ordered for a forbidden post."""
     work.gateway.permit(POST)
     maker = work.deps.picture_account(work.claim.account_id)
@@ -49,7 +81,7 @@ def _order(work: Work, prompt: str) -> dict[str, Any]:
         raise base.Throttled(why, retry_after_s=_PAUSE_LOOK_S)
     ways = speaker_of(work.deps, work.agent).workflow_types
     way = work.dice("workflow").choice(ways) if ways else ""
-    order = PictureOrder(work.account, prompt, f"{work.claim.job_id}:image", way, is_guest=is_guest)
+    order = PictureOrder(work.account, prompt, key, way, is_guest=is_guest)
     try:
         with work.calling(maker):
             url = work.deps.pictures(maker.id, work.agent.id).make(order, work.lease)
@@ -65,9 +97,9 @@ def _order(work: Work, prompt: str) -> dict[str, Any]:
         return {"by": "placeholder", "why": str(error)}
 
 
-def _maker_id(work: Work) -> uuid.UUID:
+def _maker_id(work: Work, part: str = "") -> uuid.UUID:
     """Return the account through which the picture was made."""
-    recorded = (work.known("image") or {}).get("account")
+    recorded = (work.known(f"image{part}") or {}).get("account")
     return key_of(work.claim.account_id) if recorded is None else uuid.UUID(recorded)
 
 
@@ -78,16 +110,25 @@ def _fit_to_post(work: Work, url: str, prompt: str) -> str | None:
     if not work.settings.of(PublishingSettings).check_images and not signed and not is_sent:
         return url
     fetched: list[PictureFile] = []
-    looked = work.step("picture", lambda: _look_at(work, url, fetched), also=partial(_replaced, work, "picture"))
+    looked = _looked(work, url, fetched)
     if "why" in looked:
         return None
     if not signed and not is_sent and (looked["marked"] or not work.settings.label_agents):
         return url
-    return _marked(work, url, prompt, fetched)
+    made = _file(work, url, prompt, fetched)
+    return None if made is None else data_url(_as_sent(work, made))
 
 
-def _look_at(work: Work, url: str, fetched: list[PictureFile]) -> dict[str, Any]:
-    found = _fetch(work, url)
+def _looked(work: Work, url: str, fetched: list[PictureFile], part: str = "") -> dict[str, Any]:
+    step = f"picture{part}"
+    looked: dict[str, Any] = work.step(
+        step, lambda: _look_at(work, url, fetched, part), also=partial(_replaced, work, step)
+    )  # fmt: skip
+    return looked
+
+
+def _look_at(work: Work, url: str, fetched: list[PictureFile], part: str) -> dict[str, Any]:
+    found = _fetch(work, url, part)
     if isinstance(found, str):
         return {"fit": False, "why": found}
     why = checks.why_unfit(found.data, found.content_type)
@@ -98,28 +139,28 @@ def _look_at(work: Work, url: str, fetched: list[PictureFile]) -> dict[str, Any]
     return {"fit": True, "marked": marks is not None and marks.is_machine_made}
 
 
-def _marked(work: Work, url: str, prompt: str, fetched: list[PictureFile]) -> str | None:
-    """Return the picture with marks, if the surface added none. The bytes are not stored between attempts."""
-    found = fetched[0] if fetched else _fetch(work, url)
+def _file(work: Work, url: str, prompt: str, fetched: list[PictureFile], part: str = "") -> bytes | None:
+    """Return the picture's file with marks, if the surface added none. The bytes are not stored between attempts."""
+    found = fetched[0] if fetched else _fetch(work, url, part)
     if isinstance(found, str):
         log.warning("picture_cannot_be_marked", job_id=str(work.claim.job_id), reason=found)
         return None
     marks = read_marks(found.data)
     if marks is None or not marks.is_machine_made:
-        return _as_sent(work, stamp(found.data, Marks(PictureSource.AI, prompt)))
-    return _as_sent(work, found.data if len(found.data) <= MAX_BYTES else stamp(found.data, marks))
+        return stamp(found.data, Marks(PictureSource.AI, prompt))
+    return found.data if len(found.data) <= MAX_BYTES else stamp(found.data, marks)
 
 
-def _as_sent(work: Work, picture: bytes) -> str:
+def _as_sent(work: Work, picture: bytes) -> bytes:
     """Return a marked picture as it is sent: signed, by a fleet that signs. Raises NotSigned: the job waits."""
     signer = work.deps.signer
-    return data_url(picture if signer is None else signer.sign(picture))
+    return picture if signer is None else signer.sign(picture)
 
 
-def _fetch(work: Work, url: str) -> PictureFile | str:
+def _fetch(work: Work, url: str, part: str) -> PictureFile | str:
     """Return the picture, or why it cannot be fetched; temporary errors are retried once first."""
     try:
-        return work.deps.pictures(_maker_id(work), work.agent.id).fetch(url, work.lease)
+        return work.deps.pictures(_maker_id(work, part), work.agent.id).fetch(url, work.lease)
     except (base.Refused, base.Vanished) as error:
         return str(error)
     except (base.Uncertain, base.Unreachable) as error:

@@ -90,6 +90,7 @@ function arrive(url, answer, page, { method, form, ...how }) {
 
 function show(page, url, { push = true, keepFocus = false, entryAfter = null }) {
   const before = location.pathname;
+  const place = $("#main [data-place]")?.dataset.place; // pages of one place keep the scroll
   const focused = keepFocus && placeOf(document.activeElement);
   const y = scrollY;
   scrolls.set(entry, y);
@@ -101,7 +102,7 @@ function show(page, url, { push = true, keepFocus = false, entryAfter = null }) 
   $("#main").replaceWith(document.adoptNode($("#main", page)));
   frame(page);
   ready($("#main"));
-  const same = url && before === location.pathname;
+  const same = url && (before === location.pathname || (place && place === $("#main [data-place]")?.dataset.place));
   const to = location.hash ? document.getElementById(location.hash.slice(1)) : null;
   const old = focused ? find(focused, document) : null;
   (old ?? to ?? $("#main [autofocus]") ?? $("#main")).focus({ preventScroll: true });
@@ -232,6 +233,7 @@ document.addEventListener("change", (event) => {
 });
 
 function ready(within) {
+  document.dispatchEvent(new Event("fleet:ready"));
   tally(within);
   freshness.show(within);
   share(within);

@@ -86,7 +86,7 @@ def test_with_another_approver_each_door_asks_and_the_approval_runs_it_once(web:
     assert again.status_code == 202 and again.json()["id"] == body["id"]
 
     page = ben.post(f"/agents/{agents['ana_2']}/delete")
-    assert page.status_code == 303 and page.headers["location"].startswith("/approvals/")
+    assert page.status_code == 303 and page.headers["location"].startswith("/review/")
     assert "needs an approval" in said(ben, page)
     shown = cli("agents", "delete", "ana_3", "-y")  # a terminal user is one of the two
     assert "Nothing is done yet" in shown.stdout
@@ -95,11 +95,11 @@ def test_with_another_approver_each_door_asks_and_the_approval_runs_it_once(web:
 
     refused = ann.post(f"/api/v1/approvals/{body['id']}/approve")
     assert refused.status_code == 409 and "own request" in refused.json()["detail"]
-    told = said(ben, ben.post(f"/approvals/{body['id']}/approve", revision=1))
+    told = said(ben, ben.post(f"/review/{body['id']}/approve", revision=1))
     assert told.startswith("Approved: Delete the agent ana_1") and is_deleted(web.fleet, agents["ana_1"])
     lines = accounts.audit_page(web.deps, accounts.AuditFilter(target="agent:ana_1", action="agent.deleted"))
     assert [(line.actor, line.via) for line in lines] == [("ann", "api")]  # who asked did it; ben approved
-    assert ben.post(f"/approvals/{body['id']}/approve", revision=1).status_code == 303  # the second click
+    assert ben.post(f"/review/{body['id']}/approve", revision=1).status_code == 303  # the second click
     assert len(accounts.audit_page(web.deps, accounts.AuditFilter(action="agent.deleted"))) == 1
 
 
@@ -111,11 +111,11 @@ def test_what_changed_since_the_question_is_shown_and_approved_again(web: Web) -
     lowered = ann.put("/api/v1/budgets/fleet/*/day", json={"microusd": 3_000_000})  # less is no raise
     assert lowered.status_code == 200
     (request_id,) = [asked.json()["id"]]
-    answer = ben.post(f"/approvals/{request_id}/approve", revision=1)
+    answer = ben.post(f"/review/{request_id}/approve", revision=1)
     assert "has changed since the question" in said(ben, answer)
-    page = ben.get(f"/approvals/{request_id}").text
+    page = ben.get(f"/review/{request_id}").text
     assert "Changed since the question" in page and re.search(r"<del>.*5.*</del><ins>.*3", page)
-    assert "Approved" in said(ben, ben.post(f"/approvals/{request_id}/approve", revision=2))
+    assert "Approved" in said(ben, ben.post(f"/review/{request_id}/approve", revision=2))
     (budget,) = ann.get("/api/v1/budgets").json()["items"]
     assert budget["limit_microusd"] == 20_000_000
 
@@ -224,7 +224,7 @@ def test_programs_ask_about_verbs_and_about_things_of_their_own(web: Web) -> Non
     for taken in (("draft", "publish"), ("agent", "delete")):
         reserved = {**own, "resource": taken[0], "action": taken[1]}
         assert ann.post("/api/v1/approvals", json=reserved).status_code in {404, 409}
-    assert "&lt;b&gt;sku-1" in web.browser("reviewer", "fay").get(f"/approvals/{found['id']}").text
+    assert "&lt;b&gt;sku-1" in web.browser("reviewer", "fay").get(f"/review/{found['id']}").text
     assert ben.post(f"/api/v1/approvals/{found['id']}/approve").json()["state"] == "approved"
 
 

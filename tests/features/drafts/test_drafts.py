@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import threading
 import uuid
@@ -104,7 +105,7 @@ def test_every_kind_of_draft_is_published_as_what_it_is(fleet: Fleet) -> None:
     assert (shown.action, shown.text) == ("post", POST.text)
     agent = fleet.row(made[0].agent_id).username
     assert fleet.surface.social == {("react", agent, made[1].target): "love", ("connect", agent, "id-zoe"): ASK.text}
-    assert fleet.surface.images_paid == [f"{job_of(fleet, made[0]).id}:image"]
+    assert fleet.surface.images_paid == [f"{made[0].scan_id}:image:0"]
 
 
 def test_a_reaction_that_is_a_like_is_a_like(fleet: Fleet) -> None:
@@ -354,7 +355,7 @@ def test_drafts_of_a_deleted_agent_wait_for_nobody(fleet: Fleet) -> None:
     (draft,) = proposed(fleet, COMMENT)
     agent_commands.delete(fleet.deps, str(draft.agent_id), by="cli:ann")
     assert (row(fleet, draft).status, row(fleet, draft).reason) == ("withdrawn", "its agent was deleted")
-    assert drafting.waiting(fleet.deps) == 0
+    assert drafting.page(fleet.deps, DraftFilter(DraftStatus.PENDING)) == []
     assert approving.pending(fleet.deps) == {}
     assert drafting.learned(fleet.deps, str(draft.agent_id)) == []
 
@@ -514,3 +515,73 @@ def test_what_follows_from_an_approval_follows_once_however_often_it_is_called(f
     assert len(fleet.jobs(kind="comment")) == 1
     assert len(told(fleet, "agent.draft.approved")) == 1
     assert len(drafting.learned(fleet.deps, str(draft.agent_id))) == 1
+
+
+def test_a_post_is_published_with_the_picture_that_people_saw_which_was_paid_once(fleet: Fleet) -> None:
+    (draft,) = proposed(fleet, POST)
+    (kept,) = draft.content["media"]
+    assert (kept["prompt"], draft.revision) == (POST.image_prompt, 1)
+    assert fleet.surface.images_paid == [f"{draft.scan_id}:image:0"]
+    shown, _ = drafting.picture(fleet.deps, str(draft.id), 0)
+    approve(fleet, draft)
+    sent: list[Any] = []
+    fleet.surface.faults = [sent.append]
+    assert publish(fleet, draft).state == JobState.DONE
+    assert base64.b64decode(sent[0].payload.image_url.partition(",")[2]) == shown
+    assert len(fleet.surface.images_paid) == 1
+
+
+def test_a_scan_that_dies_after_the_picture_was_ordered_does_not_pay_again(fleet: Fleet) -> None:
+    fleet.surface.fetch_faults = [base.Unreachable("no answer")]
+    fleet.surface.posts, fleet.words.proposals = [post("a")], proposing(POST)
+    job = scan(fleet, supervised(fleet))
+    assert drafts(fleet) == []
+    fleet.sql("UPDATE jobs SET next_attempt_at = clock_timestamp() WHERE id = :id", id=job)
+    perform(fleet.deps, job)
+    (draft,) = drafts(fleet)
+    assert (len(fleet.surface.images_paid), len(draft.content["media"])) == (1, 1)
+
+
+def test_a_picture_that_cannot_be_had_now_keeps_no_draft_back(fleet: Fleet) -> None:
+    fleet.surface.image_faults = [base.Throttled("busy", retry_after_s=60.0)]
+    (draft,) = proposed(fleet, POST)
+    assert draft.content["media"] == []
+    approve(fleet, draft)
+    assert publish(fleet, draft).state == JobState.DONE
+    assert fleet.surface.images_paid == [f"{job_of(fleet, draft).id}:image"]
+
+
+def test_another_draft_of_the_model_has_another_picture_only_for_another_subject(fleet: Fleet) -> None:
+    (draft,) = proposed(fleet, POST)
+    for words, prompt, paid in (("Shorter.", POST.image_prompt, 1), ("Shortest.", "A red boat.", 2)):
+        drafting.revise(fleet.deps, str(draft.id), f"make it {words}", ANN)
+        fleet.words.proposals = proposing(dataclasses.replace(POST, text=words, image_prompt=prompt))
+        for job in fleet.jobs(kind="revise_draft"):
+            perform(fleet.deps, job.id)
+        (kept,) = row(fleet, draft).content["media"]
+        assert (row(fleet, draft).content["text"], kept["prompt"], len(fleet.surface.images_paid)) == (
+            words,
+            prompt,
+            paid,
+        )
+
+
+def test_pictures_of_drafts_are_deleted_with_them_unless_another_draft_shows_them(fleet: Fleet) -> None:
+    first, second = (proposed(fleet, POST)[0] for _ in range(2))
+    keys = [one.content["media"][0]["key"] for one in (first, second)]
+    store = media.objects_of(fleet.deps)
+
+    def there() -> list[bool]:
+        return [(store._folder / key).is_file() for key in keys]
+
+    assert there() == [True, True]
+    drafting.reject(fleet.deps, [str(first.id)], ANN, "no")
+    fleet.sql("UPDATE drafts SET decided_at = decided_at - interval '400 days' WHERE status <> 'pending'")
+    prune(fleet.deps)
+    sweep(fleet.deps)
+    assert there() == [keys[0] == keys[1], True]
+    drafting.reject(fleet.deps, [str(second.id)], ANN, "no")
+    fleet.sql("UPDATE drafts SET decided_at = decided_at - interval '400 days' WHERE status <> 'pending'")
+    prune(fleet.deps)
+    sweep(fleet.deps)
+    assert there() == [False, False]

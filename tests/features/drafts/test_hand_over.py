@@ -77,7 +77,7 @@ def test_a_doubtful_text_waits_and_is_published_once_when_a_person_approves(
     assert f"moderation.{ABOUT}" in str(job.error)
     assert (draft.kind, draft.status, draft.content["text"], draft.scan_id) == (str(kind), "pending", ODD, job.id)
     assert not shown(fleet)
-    assert not fleet.surface.images_paid
+    assert fleet.surface.images_paid == ([f"{job.id}:image:draft"] if kind == "post" else [])
     decide(fleet, draft)
     for _ in range(2):
         assert publish(fleet, draft).state == JobState.DONE

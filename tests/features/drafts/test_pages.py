@@ -22,7 +22,7 @@ from fleet.features.media.service import objects_of
 from fleet.images.placeholder import render_jpeg
 from fleet.llm.scan_request import Idea
 from tests.features.drafts.test_drafts import proposed
-from tests.features.drafts.test_scan import ASK, COMMENT, LOVE, POST, proposing, supervised
+from tests.features.drafts.test_scan import ASK, COMMENT, LOVE, POST, proposing
 from tests.web_client import Browser, Web
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'><a href=javascript:alert(3)>"
@@ -45,43 +45,47 @@ def pick(web: Web, draft: DraftRow) -> str:
     return f"{request_id}:{revision}"
 
 
+def at(web: Web, draft: DraftRow, verb: str = "") -> str:
+    """Return the address of a draft in the review queue, or of a form about it."""
+    return f"/review/{asked(web, draft)[0]}{f'/{verb}' if verb else ''}"
+
+
 def said(browser: Browser, answer: Any) -> str:
-    """Follow what a form led to, and return what the page says was done."""
-    assert answer.status_code == 303, answer.text
-    found = re.search(r'<p class="said[^"]*">(.*?)</p>', browser.get(answer.headers["location"]).text, re.DOTALL)
+    """Follow what a form led to, and return what the page says was done, or why not."""
+    page = browser.get(answer.headers["location"]).text if answer.status_code == 303 else answer.text
+    found = re.search(r'<p class="said[^"]*"(?: role="alert")?>(.*?)</p>', page, re.DOTALL)
     return html.unescape(found[1]) if found else ""
 
 
 @pytest.mark.parametrize("role", ["owner", "admin", "operator", "reviewer"])
-def test_whoever_reviews_approves_a_draft_from_its_card(web: Web, role: str) -> None:
+def test_whoever_reviews_approves_a_draft_beside_what_it_answers(web: Web, role: str) -> None:
     (draft,) = proposed(web.fleet, COMMENT)
     ana = web.browser(role, "ana")
-    page = ana.get("/drafts").text
+    page = ana.get("/review").text
     assert COMMENT.text in page
     assert "Picture" in page and "brass lamp on wet slate" in page  # the post that it answers
     assert "70 % sure" in page and "it is about light" in page
-    assert f'action="/drafts/{draft.id}/approve"' in page
-    back = "/drafts?status=pending&kind=comment"
-    answer = ana.post(f"/drafts/{draft.id}/approve", revision=1, back=back)
-    assert answer.headers["location"] == back
+    assert f'action="{at(web, draft, "approve")}"' in page
+    answer = ana.post(f"{at(web, draft, 'approve')}?kind=comment", revision=1)
+    assert answer.headers["location"] == "/review?kind=comment"  # nothing follows
     assert "Approved" in said(ana, answer)
     assert (row(web, draft).status, row(web, draft).decided_by) == ("approved", "web:ana")
     assert len(web.fleet.jobs(kind="comment")) == 1
-    assert str(draft.id) in ana.get("/drafts?status=approved").text
+    assert at(web, draft) in ana.get("/review?state=approved").text
 
 
 def test_a_draft_is_rejected_for_a_reason_and_never_without(web: Web) -> None:
     (draft,) = proposed(web.fleet, COMMENT)
     ana = web.browser("reviewer", "ana")
-    assert "needs a reason" in said(ana, ana.post(f"/drafts/{draft.id}/reject", revision=1, reason=" "))
+    assert "needs a reason" in said(ana, ana.post(at(web, draft, "reject"), revision=1, reason=" "))
     assert row(web, draft).status == "pending"
-    assert "Rejected" in said(ana, ana.post(f"/drafts/{draft.id}/reject", revision=1, reason="too clever"))
+    assert "Rejected" in said(ana, ana.post(at(web, draft, "reject"), revision=1, reason="too clever"))
     assert (row(web, draft).status, row(web, draft).reason) == ("rejected", "too clever")
-    assert "too clever" in ana.get("/drafts?status=rejected").text
+    assert "too clever" in ana.get("/review?state=rejected").text
     name = web.fleet.row(draft.agent_id).username
-    page = ana.get(f"/drafts?status=rejected&agent={name}").text
+    page = ana.get(f"/agents/{name}?tab=drafts").text
     (lesson,) = drafting.learned(web.deps, name)
-    assert f"What {name} has learned" in page and "was rejected" in page
+    assert "What it has learned" in page and "was rejected" in page
     assert "counts no more" in said(ana, ana.post(f"/drafts/lessons/{lesson.id}/undo"))
     assert "undone already" in said(ana, ana.post(f"/drafts/lessons/{lesson.id}/undo"))
 
@@ -89,7 +93,7 @@ def test_a_draft_is_rejected_for_a_reason_and_never_without(web: Web) -> None:
 def test_a_draft_is_taken_back_and_teaches_nothing(web: Web) -> None:
     (draft,) = proposed(web.fleet, COMMENT)
     ana = web.browser("operator", "ana")
-    assert "Withdrawn" in said(ana, ana.post(f"/drafts/{draft.id}/withdraw"))
+    assert "Withdrawn" in said(ana, ana.post(at(web, draft, "withdraw")))
     assert row(web, draft).status == "withdrawn"
     assert drafting.learned(web.deps, web.fleet.row(draft.agent_id).username) == []
 
@@ -97,9 +101,9 @@ def test_a_draft_is_taken_back_and_teaches_nothing(web: Web) -> None:
 def test_an_edit_is_a_new_revision_with_a_diff(web: Web) -> None:
     (draft,) = proposed(web.fleet, COMMENT)
     ana = web.browser("reviewer", "ana")
-    told = said(ana, ana.post(f"/drafts/{draft.id}/edit", revision=1, text="The slate holds the dusk well."))
+    told = said(ana, ana.post(at(web, draft, "edit"), revision=1, text="The slate holds the dusk well."))
     assert told == "Revision 2 waits for a decision."
-    page = ana.get(f"/drafts/{draft.id}").text
+    page = ana.get(at(web, draft)).text
     assert "<del>light</del><ins>dusk</ins>" in page
     assert "web:ana" in page
 
@@ -107,43 +111,43 @@ def test_an_edit_is_a_new_revision_with_a_diff(web: Web) -> None:
 def test_what_was_typed_is_kept_when_an_edit_is_refused(web: Web) -> None:
     (draft,) = proposed(web.fleet, COMMENT)
     ana = web.browser("reviewer", "ana")
-    answer = ana.post(f"/drafts/{draft.id}/edit", revision=1, text="x" * 1_200, reason="longer is better")
+    answer = ana.post(at(web, draft, "edit"), revision=1, text="x" * 1_200, reason="longer is better")
     assert answer.status_code == 422
     assert "1000 is the most" in answer.text
     assert "x" * 1_200 in answer.text and "longer is better" in answer.text
-    empty = ana.post(f"/drafts/{draft.id}/edit", revision=1, text="")
+    empty = ana.post(at(web, draft, "edit"), revision=1, text="")
     assert empty.status_code == 422 and "no text left" in empty.text
     assert row(web, draft).revision == 1
-    assert ana.get(f"/drafts/{draft.id}/edit").headers["location"] == f"/drafts/{draft.id}"
+    assert ana.get(at(web, draft, "edit")).headers["location"] == at(web, draft)
 
 
 def test_every_kind_of_draft_is_edited_by_its_own_fields(web: Web) -> None:
     post, love, ask = proposed(web.fleet, POST, LOVE, ASK)
     ana = web.browser("reviewer", "ana")
-    assert ana.post(f"/drafts/{post.id}/edit", revision=1, text="A lamp.", image_prompt="A lamp.", alt_text="",
+    assert ana.post(at(web, post, "edit"), revision=1, text="A lamp.", image_prompt="A lamp.", alt_text="",
                     visibility="friends").status_code == 303  # fmt: skip
     made = row(web, post).content
     assert (made["text"], made["alt_text"], made["visibility"]) == ("A lamp.", "", "friends")
-    assert ana.post(f"/drafts/{love.id}/edit", revision=1, type="haha").status_code == 303
+    assert ana.post(at(web, love, "edit"), revision=1, type="haha").status_code == 303
     assert row(web, love).content["type"] == "haha"
-    assert ana.post(f"/drafts/{love.id}/edit", revision=2, type="rage").status_code == 422
-    assert ana.post(f"/drafts/{ask.id}/edit", revision=1, text="").status_code == 303
+    assert ana.post(at(web, love, "edit"), revision=2, type="rage").status_code == 422
+    assert ana.post(at(web, ask, "edit"), revision=1, text="").status_code == 303
     assert row(web, ask).content["text"] == ""
     for draft in (post, love, ask):
-        assert ana.get(f"/drafts/{draft.id}").status_code == 200
+        assert ana.get(at(web, draft)).status_code == 200
 
 
 def test_who_edits_what_somebody_changed_meanwhile_is_told_and_loses_nothing(web: Web) -> None:
     (draft,) = proposed(web.fleet, COMMENT)
     ana = web.browser("reviewer", "ana")
     drafting.edit(web.deps, str(draft.id), {"text": "Ben was here first."}, BEN)
-    answer = ana.post(f"/drafts/{draft.id}/edit", revision=1, text="Ana came second.")
+    answer = ana.post(at(web, draft, "edit"), revision=1, text="Ana came second.")
     assert answer.status_code == 409
     assert "Somebody changed it meanwhile" in answer.text
     assert "Ben was here first." in answer.text and "Ana came second." in answer.text
     assert row(web, draft).content["text"] == "Ben was here first."
     assert 'name="revision" value="2"' in answer.text
-    ana.post(f"/drafts/{draft.id}/edit", revision=2, text="Ana came second.")
+    ana.post(at(web, draft, "edit"), revision=2, text="Ana came second.")
     assert row(web, draft).content["text"] == "Ana came second."
 
 
@@ -151,27 +155,27 @@ def test_nobody_approves_words_that_they_have_not_seen(web: Web) -> None:
     (draft,) = proposed(web.fleet, COMMENT)
     ana = web.browser("reviewer", "ana")
     drafting.edit(web.deps, str(draft.id), {"text": "Other words."}, BEN)
-    assert "was amended" in said(ana, ana.post(f"/drafts/{draft.id}/approve", revision=1))
+    assert "was amended" in said(ana, ana.post(at(web, draft, "approve"), revision=1))
     assert row(web, draft).status == "pending"
 
 
 def test_of_two_people_the_second_is_told_who_was_first(web: Web) -> None:
     (draft,) = proposed(web.fleet, COMMENT)
     ana, eve = web.browser("reviewer", "ana"), web.browser("operator", "eve")
-    ana.post(f"/drafts/{draft.id}/reject", revision=1, reason="no")
-    assert "rejected already by web:ana" in said(eve, eve.post(f"/drafts/{draft.id}/approve", revision=1))
+    ana.post(at(web, draft, "reject"), revision=1, reason="no")
+    assert "rejected already by web:ana" in said(eve, eve.post(at(web, draft, "approve"), revision=1))
     assert web.fleet.jobs(kind="comment") == []
 
 
 def test_a_draft_that_expires_between_look_and_click_is_not_published(web: Web) -> None:
     (draft,) = proposed(web.fleet, COMMENT)
     ana = web.browser("reviewer", "ana")
-    assert f"/drafts/{draft.id}/approve" in ana.get("/drafts").text
+    assert at(web, draft, "approve") in ana.get("/review").text
     web.fleet.sql("UPDATE approval_requests SET expires_at = clock_timestamp()")
     web.fleet.sql("UPDATE drafts SET expires_at = clock_timestamp()")
-    assert "is over" in said(ana, ana.post(f"/drafts/{draft.id}/approve", revision=1))
-    page = ana.get("/drafts").text
-    assert f"/drafts/{draft.id}/approve" not in page and "The time to decide is over" in page
+    assert "is over" in said(ana, ana.post(at(web, draft, "approve"), revision=1))
+    page = ana.get("/review").text
+    assert at(web, draft, "approve") not in page and "The time to decide is over" in page
     assert web.fleet.jobs(kind="comment") == []
 
 
@@ -179,24 +183,24 @@ def test_how_near_the_end_is_can_be_seen(web: Web) -> None:
     proposed(web.fleet, COMMENT)
     ana = web.browser("viewer", "ana")
     for left, kind in (("3 days", "idle"), ("20 hours", "expiring"), ("1 hour", "bad")):
-        web.fleet.sql(f"UPDATE drafts SET expires_at = clock_timestamp() + interval '{left}'")
-        assert f'<span class="badge {kind}">expires' in ana.get("/drafts").text
+        web.fleet.sql(f"UPDATE approval_requests SET expires_at = clock_timestamp() + interval '{left}'")
+        assert f'<span class="badge {kind}">expires' in ana.get("/review").text
 
 
 def test_a_draft_that_is_sent_back_says_so_until_it_comes_again(web: Web) -> None:
     (draft,) = proposed(web.fleet, COMMENT)
     ana = web.browser("reviewer", "ana")
-    assert ana.post(f"/drafts/{draft.id}/revise", instructions=" ").status_code == 422
-    assert "revision was requested" in said(ana, ana.post(f"/drafts/{draft.id}/revise", instructions="shorter, please"))
-    again = ana.post(f"/drafts/{draft.id}/revise", instructions="shorter, please")
+    assert ana.post(at(web, draft, "revise"), instructions=" ").status_code == 422
+    assert "Sent back" in said(ana, ana.post(at(web, draft, "revise"), instructions="shorter, please"))
+    again = ana.post(at(web, draft, "revise"), instructions="shorter, please")
     assert again.status_code == 409 and "these very words" in again.text
-    assert "being revised" in ana.get("/drafts").text
-    page = ana.get(f"/drafts/{draft.id}").text
+    assert "being revised" in ana.get("/review").text
+    page = ana.get(at(web, draft)).text
     assert "being revised" in page and "shorter, please" in page
     web.fleet.words.proposals = proposing(Idea("comment", "p1", "The slate holds it."))
     (job,) = web.fleet.jobs(kind="revise_draft")
     perform(web.deps, job.id)
-    page = ana.get(f"/drafts/{draft.id}").text
+    page = ana.get(at(web, draft)).text
     assert "being revised" not in page and "The slate holds it." in page
     assert "asked for: shorter, please" in page and "<ins>it</ins>" in page
 
@@ -204,22 +208,22 @@ def test_a_draft_that_is_sent_back_says_so_until_it_comes_again(web: Web) -> Non
 def test_a_try_to_write_it_anew_that_came_to_nothing_is_told(web: Web) -> None:
     (draft,) = proposed(web.fleet, COMMENT)
     ana = web.browser("reviewer", "ana")
-    ana.post(f"/drafts/{draft.id}/revise", instructions="shorter")
+    ana.post(at(web, draft, "revise"), instructions="shorter")
     web.fleet.words.proposals = proposing()
     (job,) = web.fleet.jobs(kind="revise_draft")
     perform(web.deps, job.id)
-    assert "It was not written anew: the writer had nothing" in ana.get(f"/drafts/{draft.id}").text
+    assert "It was not written anew: the writer had nothing" in ana.get(at(web, draft)).text
 
 
 def test_what_became_of_an_approved_draft_is_shown_with_its_job(web: Web) -> None:
     (draft,) = proposed(web.fleet, COMMENT)
     ana = web.browser("reviewer", "ana")
-    ana.post(f"/drafts/{draft.id}/approve", revision=1, reason="well said")
+    ana.post(at(web, draft, "approve"), revision=1, reason="well said")
     (job,) = web.fleet.jobs(kind="comment")
-    assert "ready" in ana.get(f"/drafts/{draft.id}").text
+    assert "ready" in ana.get(at(web, draft)).text
     perform(web.deps, job.id)
     assert web.fleet.job(job.id).state == JobState.DONE
-    page = ana.get(f"/drafts/{draft.id}").text
+    page = ana.get(at(web, draft)).text
     assert 'class="badge published"' in page and f"/jobs/{job.id}" in page and "e1" in page
     assert "well said" in page  # the record
 
@@ -227,79 +231,44 @@ def test_what_became_of_an_approved_draft_is_shown_with_its_job(web: Web) -> Non
 def test_many_are_decided_at_once_and_each_has_an_answer(web: Web) -> None:
     comment, post, love = proposed(web.fleet, COMMENT, POST, LOVE)
     ana = web.browser("reviewer", "ana")
-    page = ana.get("/drafts").text
+    page = ana.get("/review").text
     picks = [pick(web, draft) for draft in (comment, post, love)]
     assert all(f'value="{one}"' in page for one in picks)
     drafting.reject(web.deps, [str(comment.id)], BEN, "no")
     drafting.edit(web.deps, str(post.id), {"text": "Other words."}, BEN)
-    answer = ana.post("/drafts/decide", decision="approve", pick=picks)
+    answer = ana.post("/review/decide", decision="approve", pick=picks)
     assert answer.status_code == 200
     assert "1 of 3 went through, 2 did not." in answer.text
     for words in ("rejected already by ben", "was amended", "Approved: React with love"):
         assert words in html.unescape(answer.text)
     assert [row(web, draft).status for draft in (comment, post, love)] == ["rejected", "pending", "approved"]
-    assert ana.get("/drafts/decide").headers["location"] == "/drafts"
+    assert ana.get("/review/decide").headers["location"] == "/review"
 
 
 def test_many_are_rejected_for_one_reason(web: Web) -> None:
     made = proposed(web.fleet, COMMENT, LOVE)
     ana = web.browser("reviewer", "ana")
     picks = [pick(web, draft) for draft in made]
-    assert "needs a reason" in said(ana, ana.post("/drafts/decide", decision="reject", pick=picks))
-    told = said(ana, ana.post("/drafts/decide", decision="reject", pick=picks, reason="off topic"))
+    assert "needs a reason" in said(ana, ana.post("/review/decide", decision="reject", pick=picks))
+    told = said(ana, ana.post("/review/decide", decision="reject", pick=picks, reason="off topic"))
     assert told == "2 of 2 went through."
     assert {row(web, draft).reason for draft in made} == {"off topic"}
-    assert "Nothing is selected" in said(ana, ana.post("/drafts/decide", decision="approve"))
-    assert "no request" in said(ana, ana.post("/drafts/decide", decision="approve", pick="1; DROP TABLE drafts"))
-
-
-def test_drafts_are_filtered(web: Web) -> None:
-    agent = supervised(web.fleet, username="ann_9", name="Ann")
-    comment, love = proposed(web.fleet, COMMENT, LOVE, agent=agent)
-    web.fleet.sql("UPDATE drafts SET topic = 'brass lamps' WHERE id = :id", id=comment.id)
-    web.fleet.sql("UPDATE drafts SET created_at = created_at - interval '2 days' WHERE id = :id", id=love.id)
-    ana = web.browser("viewer", "ana")
-
-    def shown(query: str) -> set[str]:
-        answer = ana.get(f"/drafts?{query}")
-        assert answer.status_code == 200
-        return set(re.findall(r'id="draft-([0-9a-f-]{36})"', answer.text))
-
-    both, first, second = {str(comment.id), str(love.id)}, {str(comment.id)}, {str(love.id)}
-    assert shown("agent=ann_9&kind=&topic=&sure=&age=") == both
-    assert (shown("kind=reaction"), shown("topic=lamp"), shown("sure=60")) == (second, first, first)
-    assert (shown("age=day"), shown("age=over_day"), shown("sure=90")) == (first, second, set())
-    assert shown("status=rejected") == set()
-    assert ana.get("/drafts?agent=nobody").status_code == 404
-    assert ana.get("/drafts?status=odd").status_code == 422
-
-
-def test_a_list_goes_on_below_what_is_shown(web: Web) -> None:
-    for _ in range(6):
-        proposed(web.fleet, COMMENT, POST, LOVE, ASK)
-    ana = web.browser("viewer", "ana")
-    first = ana.get("/drafts").text
-    older = re.search(r'href="(/drafts\?before=[^"]+)"', first)
-    assert older is not None
-    second = ana.get(html.unescape(older[1])).text
-    seen = [re.findall(r'id="draft-([0-9a-f-]{36})"', page) for page in (first, second)]
-    assert (len(seen[0]), len(seen[1]), len({*seen[0], *seen[1]})) == (20, 4, 24)
-    assert 'rel="next"' not in second
-    assert drafting.waiting(web.deps) == 24
+    assert "Nothing is selected" in said(ana, ana.post("/review/decide", decision="approve"))
+    assert "no request" in said(ana, ana.post("/review/decide", decision="approve", pick="1; DROP TABLE drafts"))
 
 
 def test_a_viewer_sees_the_drafts_and_no_button_and_is_refused(web: Web) -> None:
     (draft,) = proposed(web.fleet, COMMENT)
     vera = web.browser("viewer", "vera")
-    for page in (vera.get("/drafts").text, vera.get(f"/drafts/{draft.id}").text):
+    for page in (vera.get("/review").text, vera.get(at(web, draft)).text):
         assert COMMENT.text in page
         posts = re.findall(r'<form method="post" action="([^"]+)"', page)
         assert posts == ["/logout"]
         assert 'name="pick"' not in page
     for verb in ("approve", "reject", "withdraw", "edit", "revise"):
-        answer = vera.post(f"/drafts/{draft.id}/{verb}", revision=1, reason="x", text="x", instructions="x")
+        answer = vera.post(at(web, draft, verb), revision=1, reason="x", text="x", instructions="x")
         assert answer.status_code == 403
-    assert vera.post("/drafts/decide", decision="approve", pick=pick(web, draft)).status_code == 403
+    assert vera.post("/review/decide", decision="approve", pick=pick(web, draft)).status_code == 403
     assert vera.post("/drafts/lessons/1/undo").status_code == 403
     assert row(web, draft).status == "pending"
 
@@ -308,23 +277,23 @@ def test_whom_the_rule_does_not_name_is_told_whom_it_does(web: Web) -> None:
     (draft,) = proposed(web.fleet, COMMENT)
     web.fleet.sql("UPDATE approval_requests SET approvers = ARRAY['role:owner', 'user:zoe']")
     ana = web.browser("reviewer", "ana")
-    for page in (ana.get("/drafts").text, ana.get(f"/drafts/{draft.id}").text):
+    for page in (ana.get("/review").text, ana.get(at(web, draft)).text):
         assert "leaves this to others: owner, zoe" in page
         assert "/approve" not in page
-    assert "may not decide" in said(ana, ana.post(f"/drafts/{draft.id}/approve", revision=1))
+    assert "may not decide" in said(ana, ana.post(at(web, draft, "approve"), revision=1))
     zoe = web.browser("reviewer", "zoe")
-    assert "Approved" in said(zoe, zoe.post(f"/drafts/{draft.id}/approve", revision=1))
+    assert "Approved" in said(zoe, zoe.post(at(web, draft, "approve"), revision=1))
 
 
 def test_two_have_to_approve_and_the_first_is_told_so(web: Web) -> None:
     (draft,) = proposed(web.fleet, COMMENT)
     web.fleet.sql("UPDATE approval_requests SET min_approvals = 2")
     ana, eve = web.browser("reviewer", "ana"), web.browser("operator", "eve")
-    assert "1 of 2 have approved" in said(ana, ana.post(f"/drafts/{draft.id}/approve", revision=1))
-    page = ana.get("/drafts").text
+    assert "1 of 2 have approved" in said(ana, ana.post(at(web, draft, "approve"), revision=1))
+    page = ana.get("/review").text
     assert "You have approved it; 1 more has to." in page
-    assert f"/drafts/{draft.id}/approve" not in page and f"/drafts/{draft.id}/reject" in page
-    eve.post(f"/drafts/{draft.id}/approve", revision=1)
+    assert at(web, draft, "approve") not in page and at(web, draft, "reject") in page
+    eve.post(at(web, draft, "approve"), revision=1)
     assert row(web, draft).status == "approved"
 
 
@@ -343,12 +312,12 @@ def test_hostile_words_are_only_words(web: Web, kind: DraftKind) -> None:
                   " summary = left(:word, 300), rule = left(:word, 60)", content=content, word=HOSTILE)  # fmt: skip
     web.fleet.sql("UPDATE agents SET name = left(:word, 60)", word=HOSTILE)
     ana = web.browser("owner", "ana")
-    ana.post(f"/drafts/{draft.id}/revise", instructions=HOSTILE)
-    refused = ana.post(f"/drafts/{draft.id}/edit", revision=9, text=HOSTILE, reason=HOSTILE)
+    ana.post(at(web, draft, "revise"), instructions=HOSTILE)
+    refused = ana.post(at(web, draft, "edit"), revision=9, text=HOSTILE, reason=HOSTILE)
     name = web.fleet.row(draft.agent_id).username
-    pages = [refused.text, ana.get("/drafts").text, ana.get(f"/drafts/{draft.id}").text, ana.get("/approvals").text]
-    ana.post(f"/drafts/{draft.id}/reject", revision=1, reason=HOSTILE)
-    pages += [ana.get(f"/drafts?status=rejected&agent={name}").text, ana.get(f"/drafts/{draft.id}").text]
+    pages = [refused.text, ana.get("/review").text, ana.get(at(web, draft)).text]
+    ana.post(at(web, draft, "reject"), revision=1, reason=HOSTILE)
+    pages += [ana.get(f"/review?state=rejected&agent={name}").text, ana.get(at(web, draft)).text]
     for page in pages:
         assert "&lt;script&gt;" in page
         assert_inert(page)
@@ -369,7 +338,10 @@ class Tags(HTMLParser):
 def assert_inert(page: str) -> None:
     """Hold that a page runs no script but ours, and that no word of strangers became a tag, a link or an address."""
     tags = Tags(page).found
-    assert [str(attrs.get("src")).partition("?")[0] for tag, attrs in tags if tag == "script"] == ["/static/app.js"]
+    assert [str(attrs.get("src")).partition("?")[0] for tag, attrs in tags if tag == "script"] == [
+        "/static/app.js",
+        "/static/desk.js",
+    ]
     for tag, attrs in tags:
         assert tag not in ("style", "iframe", "object", "embed", "base")
         assert not [name for name in attrs if name.startswith("on") or name in ("style", "srcdoc")]
@@ -385,10 +357,10 @@ def test_a_picture_is_our_own_copy_and_its_source_only_words(web: Web) -> None:
     media = [{"key": key, "source": "https://evil.example/track.png?who=ana"}]
     web.fleet.sql("UPDATE drafts SET content = content || CAST(:media AS jsonb)", media=json.dumps({"media": media}))
     ana = web.browser("viewer", "ana")
-    page = ana.get(f"/drafts/{draft.id}").text
+    page = ana.get(at(web, draft)).text
     assert_inert(page)
     assert "https://evil.example/track.png?who=ana" in page
-    assert f'<img src="/drafts/{draft.id}/pictures/0"' in page
+    assert f'<img src="/drafts/{draft.id}/pictures/0?1"' in page
     shown = ana.get(f"/drafts/{draft.id}/pictures/0")
     assert (shown.content, shown.headers["content-type"]) == (picture, "image/jpeg")
     assert shown.headers["x-content-type-options"] == "nosniff"
@@ -396,51 +368,47 @@ def test_a_picture_is_our_own_copy_and_its_source_only_words(web: Web) -> None:
     assert web.anonymous().get(f"/drafts/{draft.id}/pictures/0").status_code == 303
 
 
-@pytest.mark.parametrize(
-    "back", ["https://evil.example/", "//evil.example", "/drafts\\@evil.example", "/agents", "/draftsx"]
-)
-def test_a_form_leads_back_to_these_pages_only(web: Web, back: str) -> None:
-    (draft,) = proposed(web.fleet, COMMENT)
-    ana = web.browser("reviewer", "ana")
-    answer = ana.post(f"/drafts/{draft.id}/approve", revision=1, back=back)
-    assert answer.headers["location"] == f"/drafts/{draft.id}"
-
-
 def test_what_is_no_draft_is_not_found(web: Web) -> None:
     ana = web.browser("reviewer", "ana")
     assert ana.get(f"/drafts/{uuid.uuid4()}").status_code == 404
     assert ana.get("/drafts/zzzz").status_code == 422
-    assert ana.post(f"/drafts/{uuid.uuid4()}/edit", revision=1, text="x").status_code == 404
-    assert "no draft" in said(ana, ana.post(f"/drafts/{uuid.uuid4()}/approve", revision=1, back="/drafts"))
+    assert ana.post(f"/drafts/{uuid.uuid4()}/picture").status_code == 404
 
 
-def test_an_empty_page_says_what_to_do(web: Web) -> None:
-    page = web.browser("viewer", "ana").get("/drafts").text
-    assert "fleet scan NAME" in page and "0 waiting" in page
-
-
-def test_a_decision_is_in_the_audit_log_with_its_name_and_reason(web: Web) -> None:
+def test_old_addresses_lead_to_the_queue(web: Web) -> None:
     (draft,) = proposed(web.fleet, COMMENT)
-    ana = web.browser("reviewer", "ana")
-    ana.post(f"/drafts/{draft.id}/edit", revision=1, text="Other words.")
-    ana.post(f"/drafts/{draft.id}/reject", revision=2, reason="dull")
-    lines = web.fleet.sql(
-        "SELECT actor, action, after->>'reason' FROM audit WHERE action LIKE 'approval.%' ORDER BY id"
-    )
-    assert [tuple(line) for line in lines] == [("ana", "approval.edited", None), ("ana", "approval.rejected", "dull")]
-
-
-def test_a_page_tells_how_drafts_fare(web: Web) -> None:
-    comment, love = proposed(web.fleet, COMMENT, LOVE, agent=supervised(web.fleet, username="ada_1"))
-    drafting.approve(web.deps, [str(comment.id)], BEN)
-    drafting.reject(web.deps, [str(love.id)], BEN, "not now")
     ana = web.browser("viewer", "ana")
-    assert 'href="/drafts/stats"' in ana.get("/drafts").text
-    page = ana.get("/drafts/stats").text
-    assert '<a href="/agents/ada_1">' in page
-    assert '<td class="num">50 %</td>' in page
-    assert "Friend request" not in page and "Reaction" in ana.get("/drafts/stats?by=kind").text
-    assert ana.get("/drafts/stats?agent=nobody").status_code == 404
-    tab = ana.get("/agents/ada_1?tab=drafts").text
-    assert "proposed 2: 1 approved, 0 of them edited, 1 rejected, 0 waiting; agreed: 50 %" in tab
-    assert "It looked at its feed once, last" in tab
+    for old, new in (
+        ("/drafts", "/review?resource=draft"),
+        ("/drafts?status=rejected&kind=comment&agent=ann_1",
+         "/review?state=rejected&resource=draft&kind=comment&agent=ann_1"),
+        (f"/drafts/{draft.id}", at(web, draft)),
+        ("/approvals?state=expired", "/review?state=expired"), ("/approvals/abcd", "/review/abcd"),
+    ):  # fmt: skip
+        answer = ana.get(old)
+        assert (answer.status_code, answer.headers["location"]) == (308, new)
+
+
+def test_a_post_is_shown_with_its_picture_and_another_is_made_only_on_request(web: Web) -> None:
+    (draft,) = proposed(web.fleet, POST)
+    ana = web.browser("reviewer", "ana")
+    page = ana.get(at(web, draft)).text
+    assert f'<img src="/drafts/{draft.id}/pictures/0?1"' in page and "this picture is published" in page
+    first = ana.get(f"/drafts/{draft.id}/pictures/0").content
+    assert len(web.fleet.surface.images_paid) == 1
+    ana.post(at(web, draft, "edit"), revision=1, text=POST.text, image_prompt="A red boat.", alt_text="")
+    assert "It was made from other words" in ana.get(at(web, draft)).text
+    assert ana.get(f"/drafts/{draft.id}/pictures/0").content == first
+    assert "at revision 2" in said(ana, ana.post(f"/drafts/{draft.id}/picture", revision=1))
+    assert "is being made" in said(ana, ana.post(f"/drafts/{draft.id}/picture", revision=2))
+    assert "asked for already" in said(ana, ana.post(f"/drafts/{draft.id}/picture", revision=2))
+    assert "its picture is being made" in ana.get(at(web, draft)).text
+    (job,) = web.fleet.jobs(kind="illustrate_draft")
+    perform(web.deps, job.id)
+    page = ana.get(at(web, draft)).text
+    assert "It was made from other words" not in page and "Another picture." in page
+    assert len(web.fleet.surface.images_paid) == 2
+    assert "was amended" in said(ana, ana.post(at(web, draft, "approve"), revision=2))  # its picture was another
+    assert "Approved" in said(ana, ana.post(at(web, draft, "approve"), revision=3))
+    assert ana.post(f"/drafts/{draft.id}/picture", revision=3).status_code == 303
+    assert len(web.fleet.jobs(kind="illustrate_draft")) == 1

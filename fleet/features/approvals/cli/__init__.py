@@ -53,6 +53,8 @@ def list_(door: Door, /, *, states: Sequence[str], every: bool, as_json: bool, *
     if found.items:
         door.show(views.table(found.items))
     door.note(render.below(found, "requests"))
+    total = door.api.get("/approvals/waiting")["total"]
+    door.note(f"{render.counted(total, 'request')} in all {'waits' if total == 1 else 'wait'} for a decision.")
 
 
 @approvals.command()

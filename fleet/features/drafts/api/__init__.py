@@ -34,6 +34,7 @@ from fleet.features.approvals.api.decisions import (
 from fleet.features.drafts import commands as drafting
 from fleet.features.drafts import limits
 from fleet.features.drafts.commands import DraftView
+from fleet.features.drafts.pictures import commands as pictures
 from fleet.features.drafts.queries import DraftFilter
 from fleet.features.drafts.settings import DraftsSettings
 from fleet.features.drafts.states import DraftKind, DraftStatus
@@ -124,6 +125,15 @@ class Edit(DecisionIn):
     type: Annotated[str, line(20)] | None = None
     reason: Annotated[str, prose(1000)] | None = None
     revision: api_decisions.Revision | None = None
+
+
+class SeenDraft(DecisionIn):
+    """The revision of the draft that the person saw."""
+
+    revision: api_decisions.Revision | None = None
+
+
+_UNSEEN = SeenDraft()
 
 
 def _view(model: type[DraftOut], seen: DraftView, names: Names, **more: Any) -> Any:
@@ -234,4 +244,11 @@ def edit(deps: TheDeps, *, draft_id: IdPrefix, body: Edit, who: Decider) -> Whol
 def revise(deps: TheDeps, *, draft_id: IdPrefix, body: Instructions, who: Decider) -> WholeDraft:
     """Ask the model for a new revision of a draft, with instructions."""
     drafting.revise(deps, draft_id, body.instructions, body.person(deps, who))
+    return _whole(deps, draft_id)
+
+
+@router.post("/{draft_id}/picture", status_code=202)
+def picture(deps: TheDeps, *, draft_id: IdPrefix, who: Decider, body: SeenDraft = _UNSEEN) -> WholeDraft:
+    """Have another picture made from a draft's words; it becomes a new revision, and may cost money."""
+    pictures.request(deps, draft_id, body.person(deps, who), revision=body.revision)
     return _whole(deps, draft_id)

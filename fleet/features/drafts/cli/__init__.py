@@ -156,6 +156,17 @@ def edit(door: Door, /, *, draft: str, reason: str | None, revision: int | None,
 
 
 @drafts.command()
+@_DRAFT
+@revision_option
+@as_option
+@pass_door
+def picture(door: Door, /, *, draft: str, **body: Any) -> None:
+    """Have another picture made for a proposed post, from its present words; this may cost money."""
+    found = door.api.post(at("drafts", draft, "picture"), given(**body))
+    door.say(f"A picture is being made; it becomes revision {found['revision'] + 1}.")
+
+
+@drafts.command()
 @click.argument("decision", type=click.Choice(["approve", "reject"]))
 @_KIND
 @_AGENT

@@ -22,6 +22,7 @@ from fleet.features.approvals import service as approving
 from fleet.features.approvals.request import Proposal
 from fleet.features.drafts import limits, queries, service
 from fleet.features.drafts.effect import ACTION, RESOURCE, in_short
+from fleet.features.drafts.pictures import rendering
 from fleet.features.drafts.scanning import batch
 from fleet.features.drafts.service import NewDraft
 from fleet.features.drafts.states import DraftKind
@@ -39,6 +40,7 @@ def hand_over(work: Work, words: Mapping[str, Any]) -> Skipped:
     if limits.room(work.deps, work.agent.id) == 0:
         return Skipped(f"doubtful ({rules}); as many drafts of the agent wait for approval as may"[:1000])
     draft_id = ids.derived("doubtful", work.claim.job_id)
+    content = rendering.illustrated(work, content, ":draft")
     work.also = partial(_open, work, draft_id, content, words)
     return Skipped(f"waits for approval as draft {str(draft_id)[:8]}: {'; '.join(words['why'])}"[:1000])
 

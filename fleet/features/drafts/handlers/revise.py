@@ -23,6 +23,7 @@ from fleet.features.costs import budget_guard
 from fleet.features.drafts import effect, service
 from fleet.features.drafts.content import gist
 from fleet.features.drafts.models import DraftRow
+from fleet.features.drafts.pictures import rendering
 from fleet.features.drafts.scanning import batch, propose
 from fleet.features.drafts.states import DraftStatus
 from fleet.llm import scan_request as asking
@@ -77,7 +78,14 @@ def _content(work: Work, row: DraftRow, answer: Mapping[str, Any]) -> dict[str, 
     if changed.get("type", "like") not in batch.offers(work).reactions:
         changed.pop("type", None)
     reviewed = propose.reviewed(work, {**row.content, **changed})
-    return None if reviewed is None else reviewed.content
+    return None if reviewed is None else _illustrated(work, row, reviewed.content)
+
+
+def _illustrated(work: Work, row: DraftRow, made: dict[str, Any]) -> dict[str, Any]:
+    """Return the content with another picture, if the present one was made for something else."""
+    if rendering.of_ours(row.content) is None or rendering.subject(made) == rendering.subject(row.content):
+        return made
+    return rendering.illustrated(work, {**made, "media": []})
 
 
 def _replace(work: Work, row: DraftRow, made: Mapping[str, Any], tx: Tx) -> None:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from fleet.access import Permission
 from fleet.engine.agents.models import AgentRow
 from fleet.engine.deps import Deps
 from fleet.features.drafts import commands, content, limits
+from fleet.features.drafts.lessons import explained
 from fleet.features.drafts.limits import Limits
 from fleet.features.drafts.queries import DraftFilter
 from fleet.features.drafts.stats import queries as stats
 
-_ENTRIES = 20
+_ENTRIES, _MOST_LESSONS = 20, 5
 
 
 def tab(deps: Deps, agent: AgentRow, before: str) -> dict[str, Any]:
@@ -20,8 +22,15 @@ def tab(deps: Deps, agent: AgentRow, before: str) -> dict[str, Any]:
     found = commands.page(deps, DraftFilter(agent_id=agent.id), limit=_ENTRIES, before=before or None)
     return {"limits": _limits(deps, agent),
             "drafts": [(one, content.gist(one.row.content)) for one in found],
+            "lessons": [] if before else _lessons(deps, agent), "may_undo": Permission.DRAFTS_DECIDE,
             "faring": stats.of_agent(deps, agent.id),
             "more": found[-1].row.id if len(found) == _ENTRIES else None}  # fmt: skip
+
+
+def _lessons(deps: Deps, agent: AgentRow) -> list[dict[str, Any]]:
+    """Return the agent's newest lessons, as sentences."""
+    rows = commands.learned(deps, agent.username, limit=_MOST_LESSONS)
+    return [{"row": row, "sentence": explained(row)} for row in rows]
 
 
 def facts(deps: Deps, agent: AgentRow) -> Mapping[str, Any]:

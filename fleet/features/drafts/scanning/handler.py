@@ -46,8 +46,9 @@ def prepare(work: Work) -> Done | Held | Skipped:
         return _done(batch, drafts=0)
     answered = _answered(work, batch)
     try:
+        ideas = work.step("ideas", lambda: propose.worked_out(work, batch, answered["answer"]))
         made = work.step(
-            "drafts", lambda: propose.worked_out(work, batch, answered["answer"]),
+            "drafts", lambda: propose.illustrated(work, ideas),
             also=lambda tx: propose.open_all(work, tx, work.known("drafts")),
         )  # fmt: skip
     except propose.NobodyProposes as error:

@@ -29,6 +29,7 @@ from fleet.features.content.surfaces import Kind
 from fleet.features.drafts import content, limits, queries, service, sifting
 from fleet.features.drafts.effect import ACTION, RESOURCE, in_short
 from fleet.features.drafts.kinds import SUPERVISED
+from fleet.features.drafts.pictures import rendering
 from fleet.features.drafts.scanning import batch as scanning
 from fleet.features.drafts.scanning.batch import Batch
 from fleet.features.drafts.service import NewDraft
@@ -65,6 +66,7 @@ def worked_out(work: Work, batch: Batch, answer: Mapping[str, Any]) -> dict[str,
     )
     dropped = Counter(sifted.dropped)
     items = {item["post_id"]: item for item in batch["items"]}
+    shown: dict[str, dict[str, Any]] = {}
     room = limits.room(work.deps, work.agent.id)
     drafts: list[dict[str, Any]] = []
     for one in sifted.proposed:
@@ -75,12 +77,24 @@ def worked_out(work: Work, batch: Batch, answer: Mapping[str, Any]) -> dict[str,
         if said is None:
             dropped["refused"] += 1
             continue
-        about = items[one.about.post_id] if one.about else {}
+        about = {}
+        if one.about:
+            post_id = one.about.post_id
+            about = shown[post_id] = shown.get(post_id) or rendering.answered(work, items[post_id])
         drafts.append(
             {"content": said.content, "doubts": said.doubts, "about": dict(about), "confidence": one.idea.confidence,
              "context": one.idea.reason, "topic": _topic(work, one, about), "ref": one.idea.ref}
         )  # fmt: skip
     return {"drafts": drafts, "dropped": dict(dropped)}
+
+
+def illustrated(work: Work, made: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the drafts with the pictures of proposed posts, so that people see what would be published."""
+    drafts = [
+        {**draft, "content": rendering.illustrated(work, draft["content"], f":{place}")}
+        for place, draft in enumerate(made["drafts"])
+    ]
+    return {**made, "drafts": drafts}
 
 
 def _topic(work: Work, one: Proposed, about: Mapping[str, Any]) -> str:

@@ -1,0 +1,1 @@
+"""Pictures of drafts: of proposed posts, made before people decide, and of the posts that drafts answer."""

@@ -1,0 +1,90 @@
+"""Another picture of a draft: who may have it made, and whether it is being made; and what becomes of old ones.
+
+The job is in `handlers.illustrate`.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONPATH
+
+from fleet.access import audit
+from fleet.core import ids
+from fleet.core.db import Tx
+from fleet.core.errors import Conflict
+from fleet.engine import publish
+from fleet.engine.deps import Deps
+from fleet.engine.jobs.ledger import NewJob
+from fleet.engine.jobs.models import JobRow
+from fleet.engine.jobs.states import LIVE
+from fleet.features.approvals.request import Changed
+from fleet.features.approvals.requests import moves
+from fleet.features.approvals.rules import Person
+from fleet.features.drafts import queries
+from fleet.features.drafts.kinds import ILLUSTRATE_DRAFT
+from fleet.features.drafts.models import DraftRow, RevisionRow
+from fleet.features.drafts.pictures import rendering
+from fleet.features.drafts.states import DraftKind
+from fleet.features.media import service as media
+
+
+def request(deps: Deps, prefix: str, by: Person, *, revision: int | None = None) -> DraftRow:
+    """Have the picture of a proposed post made from its present words. It becomes a new revision of the draft.
+
+    Raises NotFound, InvalidInput, Conflict, and as decisions do.
+    """
+    if not media.keeps_pictures(deps):
+        raise Conflict("This fleet stores no pictures.", fix="Have the feature media (FLEET_FEATURES).")
+    with deps.db.transaction() as tx:
+        row = queries.get(tx, queries.resolve(tx, prefix))
+        if row.kind != DraftKind.POST or row.request_id is None:
+            raise Conflict(f"A {row.kind} has no picture.")
+        moves.lock_for(tx, row.request_id, by)
+        if revision is not None and revision != row.revision:
+            raise Changed(f"The draft is at revision {row.revision}, not {revision}.", fix="Look at it again.")
+        job = NewJob(
+            id=_job_id(row), agent_id=row.agent_id, kind=ILLUSTRATE_DRAFT, surface=row.surface,
+            account_id=row.account_id, requested_by=by.name,
+            payload={"draft": str(row.id), "revision": row.revision, "by": by.name},
+        )  # fmt: skip
+        if not publish.add_jobs(tx, deps.publisher, [job]):
+            raise Conflict("A picture of this revision was asked for already.", fix="Edit what it shows first.")
+        audit.note(tx, "draft.picture", f"draft:{row.id}", after={"by": by.name, "revision": row.revision})
+        return row
+
+
+def under_way(deps: Deps, row: DraftRow) -> JobRow | None:
+    """Return the job that makes a picture for the present revision, if one does."""
+    with deps.db.transaction() as tx:
+        job = tx.session.get(JobRow, _job_id(row))
+    return job if job is not None and job.state in LIVE else None
+
+
+def is_other(content: Mapping[str, Any]) -> bool:
+    """Return whether the picture was made from other words than those that the draft has now."""
+    made = rendering.of_ours(content)
+    return made is not None and made["prompt"] != rendering.subject(content)
+
+
+def discard(tx: Tx, draft_ids: Collection[uuid.UUID]) -> None:
+    """Have the stored pictures of drafts deleted that the caller is about to delete, where no other draft has them."""
+    mine = _keys(tx, DraftRow.id.in_(draft_ids), RevisionRow.draft_id.in_(draft_ids))
+    if mine:
+        media.discard(tx, mine - _keys(tx, DraftRow.id.not_in(draft_ids), RevisionRow.draft_id.not_in(draft_ids)))
+
+
+def _keys(tx: Tx, drafts: sa.ColumnElement[bool], revisions: sa.ColumnElement[bool]) -> set[str]:
+    """Return the keys of pictures in the revisions of drafts, and of the posts that they answer."""
+    shown = sa.select(sa.func.jsonb_path_query(RevisionRow.content, sa.cast("$.media[*].key", JSONPATH))).where(
+        revisions
+    )
+    about = sa.select(DraftRow.about["picture"].astext).where(drafts, DraftRow.about.has_key("picture"))
+    return {str(key) for query in (shown, about) for key in tx.session.scalars(query)}
+
+
+def _job_id(row: DraftRow) -> uuid.UUID:
+    return ids.derived("picture", row.id, row.revision)
