@@ -15,7 +15,7 @@ from celery.worker.consumer import Consumer as CeleryConsumer
 from fleet.core.workarounds import kombu
 from workers import liveness
 
-_EVENTS_EVERY_S = 0.5
+_EVENTS_EVERY_S = 1.0
 _EVENTS_AT_ONCE = 300
 
 kombu.install()
@@ -44,7 +44,7 @@ class Consumer(CeleryConsumer):
         return on_message
 
     def register_with_event_loop(self, hub: Any) -> None:
-        """Send the events for Flower twice a second; by default Celery sends them in every round of its loop."""
+        """Send the events for Flower once a second; by default Celery sends them in every round of its loop."""
         super().register_with_event_loop(hub)
         self._dispatcher.buffer_limit = _EVENTS_AT_ONCE
         hub.call_repeatedly(_EVENTS_EVERY_S, self._send_events)

@@ -57,7 +57,8 @@ PROGRESS = Progress()
 class Look:
     """The state of the worker at one moment.
 
-    `depths` is None while the broker is down; `connected` means the consumer to it; `busy` slots run a task.
+    `depths` is None while the broker is down, and empty if the look did not ask it; `connected` means the consumer to
+    it; `busy` slots run a task.
     """
 
     at_s: float
@@ -155,8 +156,9 @@ class LivenessCheck(bootsteps.StartStopStep):
 
     def _watch(self, worker: Any, served: frozenset[str]) -> None:
         judge = Judge(after_s=self._after_s, every_s=self._every_s)
+        look: Look | None = None
         while not self._closing.wait(self._every_s):
-            look = _look(worker, served)
+            look = _look(worker, served, look)
             why = judge.verdict(look)
             if why is not None:
                 self._leave(why, look)
@@ -176,9 +178,10 @@ class LivenessCheck(bootsteps.StartStopStep):
         os._exit(EXIT_CODE)
 
 
-def _look(worker: Any, served: frozenset[str]) -> Look:
+def _look(worker: Any, served: frozenset[str], last: Look | None) -> Look:
     taken, turns, connected = PROGRESS.taken, PROGRESS.turns, PROGRESS.connected
-    depths = _depths(worker, served)
+    moves = last is not None and taken != last.taken and turns != last.turns
+    depths = {} if moves else _depths(worker, served)  # the verdict on a worker that moves does not depend on them
     # Running tasks, not reserved messages: a leak in the count of reserved ones is one way to stop consuming.
     busy, slots = len(state.active_requests), worker.pool.num_processes
     return Look(clock.monotonic_s(), depths, busy, slots, taken, turns, connected)

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from fleet.core import ids, logs
 from fleet.core.db import Tx
-from fleet.core.errors import InvalidInput, NotFound
+from fleet.core.errors import InvalidInput, NotFound, Unavailable
 from fleet.core.failpoints import Point, reach
 from fleet.engine import controls, publish, registry, system_agents
 from fleet.engine.agents import commands, loop
@@ -32,8 +32,13 @@ _LATEST = timedelta(minutes=30)
 
 
 def dispatch(deps: Deps) -> int:
-    """Open a tick for every due agent and ring; return how many. Stops early when its turn of a second is over."""
+    """Open a tick for every due agent and ring; return how many. Stops early when its turn of a second is over.
+
+    Features register what is to be done each second as "dispatch.every_second".
+    """
     until_s = deps.clock.monotonic_s() + _TURN_S
+    for run in registry.current().extensions("dispatch.every_second"):
+        _run(deps, run)
     if not loop.anybody_due(deps.db):
         return 0
     claimed, opened = _one_batch(deps)
@@ -41,6 +46,16 @@ def dispatch(deps: Deps) -> int:
         return opened
     with ThreadPoolExecutor(_LANES, thread_name_prefix="dispatch") as lanes:
         return opened + sum(lanes.map(lambda _: _batches(deps, until_s), range(_LANES)))
+
+
+def _run(deps: Deps, run: Callable[[Deps], object]) -> None:
+    """Call a part of a feature. Its failure keeps no agent from waking."""
+    try:
+        run(deps)
+    except Unavailable:
+        raise
+    except Exception:
+        log.exception("feature_failed", call=f"{run.__module__}.{run.__name__}")
 
 
 def _batches(deps: Deps, until_s: float) -> int:

@@ -17,6 +17,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from fleet.core import events, ids
 from fleet.core.db import Tx
+from fleet.core.db.sql import Statement
 from fleet.core.errors import Conflict, InvalidInput, NotFound
 from fleet.llm.base import Usage
 from fleet.spending.budgets import ALL, Budget, Period, Scope, Spender, begins, first_spent, whose
@@ -109,24 +110,22 @@ def record(tx: Tx, spender: Spender, calls: Iterable[Usage]) -> None:
         tx.execute(sa.insert(CallRow), rows)
 
 
+_ABANDONED = (
+    sa.select(ReservationRow.id).where(ReservationRow.until < _CLOCK).limit(1).with_for_update(skip_locked=True)
+)
+_TAKE_ABANDONED = Statement(
+    sa.delete(ReservationRow)
+    .where(ReservationRow.id == _ABANDONED.scalar_subquery())
+    .returning(ReservationRow.agent_id, ReservationRow.persona_id, ReservationRow.provider, ReservationRow.microusd)
+)
+
+
 def charge_abandoned(tx: Tx) -> bool:
     """Charge one reserved amount that was never settled; False when there is none. For the sweep.
 
     One in a transaction: budgets' rows are locked in order, and a second amount would break that order.
     """
-    victim = (
-        sa.select(ReservationRow.id)
-        .where(ReservationRow.until < _CLOCK)
-        .limit(1)
-        .with_for_update(skip_locked=True)
-        .scalar_subquery()
-    )
-    gone = sa.delete(ReservationRow).where(ReservationRow.id == victim)
-    row = tx.execute(
-        gone.returning(
-            ReservationRow.agent_id, ReservationRow.persona_id, ReservationRow.provider, ReservationRow.microusd
-        )
-    ).one_or_none()
+    row = tx.run(_TAKE_ABANDONED).fetchone()
     if row is None:
         return False
     lost = Reservation(None, Spender(row.agent_id, row.persona_id, None, ""), row.provider, row.microusd)

@@ -43,6 +43,10 @@ PROCESSES = {
         VENDORS | WEB | FLOWER | ALEMBIC | TERMINAL,
     ),
     "web": (f"import fleet.web.__main__\n{_WEB}", (VENDORS - {"obstore"}) | FLOWER | ALEMBIC | TERMINAL),
+    "preload": (
+        "from fleet.cli.commands.up import preload; preload.load()",
+        (VENDORS - {"obstore"}) | FLOWER | ALEMBIC | {"fleet.cli.app"},
+    ),
     "gallery": (
         "import fleet.sandbox.gallery.__main__",
         VENDORS | FLOWER | ALEMBIC | TERMINAL | {"celery", "kombu", "redis", "fleet.engine"},

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from fleet.core.settings import Settings
 
 _CELERY = (sys.executable, "-m", "workers.command", "-A")
+_HEARTBEAT_S = "10"
+"""By itself a worker tells Flower every 2 s that it lives. Flower waits for two of the interval that it is told."""
 FLOWER_USER = "fleet"
 PASSWORD_FILE = "flower.password"  # noqa: S105 - the name of a file
 _MALLOC = {"MALLOC_ARENA_MAX": "2", "MALLOC_TRIM_THRESHOLD_": "131072", "MALLOC_MMAP_THRESHOLD_": "131072"}
@@ -88,7 +90,7 @@ def worker_program(settings: Settings, *, name: str, concurrency: int) -> Progra
     argv = (
         *_CELERY, "workers.app", "worker", "--pool", "threads", "--concurrency", str(concurrency),
         "--queues", ",".join(QUEUES), "--hostname", f"{name}@%h", "--without-gossip", "--without-mingle",
-        "--loglevel", settings.log_level.upper(),
+        "--heartbeat-interval", _HEARTBEAT_S, "--loglevel", settings.log_level.upper(),
     )  # fmt: skip
     return Program(argv, environment(settings))
 
@@ -153,6 +155,11 @@ def gallery_program(settings: Settings, *, database_url: str, images_dir: Path, 
         "FLEET_GALLERY_HOST": host, "FLEET_GALLERY_PORT": str(port),
     }  # fmt: skip
     return Program((sys.executable, "-m", "fleet.sandbox.gallery"), {**environment(settings), **env})
+
+
+def preload_program(settings: Settings) -> Program:
+    """Return what `fleet up` loads once for several processes: a function's name, and the environment of them all."""
+    return Program(("fleet.cli.commands.up.preload:load",), environment(settings))
 
 
 def _become(program: Program) -> NoReturn:

@@ -7,6 +7,7 @@ that do not delay the shutdown.
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import functools
 import gc
@@ -16,7 +17,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
@@ -28,6 +29,8 @@ from fleet.core.workarounds.uvicorn import LimitedProtocol
 
 _STOP_S = 2
 _START_S = 30.0
+_TICK_S = 1.0
+"""How often the date of responses is set. Uvicorn looks ten times a second, also whether it is to end."""
 _BACKLOG = 512
 _OTHER_FILES = 200
 """Files that a process may need besides its connections: of the database, of pictures, of logs."""
@@ -68,6 +71,8 @@ class Server(uvicorn.Server):
     def __init__(self, app: Any, listener: socket.socket, what: str, *, close: Callable[[], None],
                  http: type[LimitedProtocol] = LimitedProtocol, limits: ConnectionLimits = USUAL,
                  **options: Any) -> None:  # fmt: skip
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._ends = asyncio.Event()
         self.connections = Connections(limits)
         protocol: Any = functools.partial(http, guard=self.connections, limits=limits)
         super().__init__(uvicorn.Config(
@@ -80,6 +85,24 @@ class Server(uvicorn.Server):
         self._listener, self._what, self._close = listener, what, close
         self._is_announced = False
         self._listens = threading.Event()
+
+    @property
+    def should_exit(self) -> bool:
+        """Whether the server is to end. May be set by any thread, and by a signal's handler."""
+        return self._should_exit
+
+    @should_exit.setter
+    def should_exit(self, value: bool) -> None:
+        self._should_exit = value
+        if value and self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._ends.set)
+
+    async def main_loop(self) -> None:
+        """Wait until the server is to end."""
+        self._loop = asyncio.get_running_loop()
+        while not await self.on_tick(0):
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._ends.wait(), _TICK_S)
 
     def serve_until_told(self) -> None:
         """Serve until SIGTERM or SIGINT. Prints `<what> listening on <address>` once it does."""

@@ -169,7 +169,7 @@ def _judge(work: Work, error: Exception) -> AttemptResult:
     # A refused probe says nothing about the write: sending again blindly may double it.
     if claim.state is JobState.UNKNOWN and isinstance(verdict.outcome, Dead | Skipped):
         why = f"the outcome could not be checked: {verdict.outcome.why}"
-        return AttemptResult(Dead(DeadReason.UNKNOWN_OUTCOME, why), verdict.also)
+        return AttemptResult(Dead(DeadReason.UNKNOWN_OUTCOME, why), verdict.also, failed_account=verdict.failed_account)
     return verdict
 
 
@@ -212,7 +212,7 @@ def _record_failure(work: Work, outcome: Failure, verdict: AttemptResult) -> Non
             snooze.let_nobody_free(tx)
             if not verdict.still_held(tx):
                 outcome = Held(outcome.why, tx.now())
-        state = ledger.finish(tx, claim, outcome, dice=work.deps.dice)
+        state = ledger.finish(tx, claim, outcome, dice=work.deps.dice, failed_account=verdict.failed_account)
         if state is None:
             _tell_fenced(tx, claim, outcome)
             return

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from fleet.core.db import Tx
+from fleet.core.db.sql import Statement
 from fleet.engine.jobs.ledger import Ring, rings
 from fleet.engine.jobs.models import JobRow
 from fleet.engine.jobs.states import JobState
@@ -26,6 +27,15 @@ _PACING = 0x70616365  # "pace": any constant works, as long as all publishers of
 _WAITS = sa.text("(lane IS NOT NULL AND state = 'ready' AND published_at IS NULL)")
 _IS_OUT = sa.text("(lane IS NOT NULL AND state IN ('ready', 'running') AND published_at IS NOT NULL)")
 _CLOCK = sa.func.clock_timestamp()
+_ANY_WAITING = Statement(
+    sa.select(JobRow.id)
+    .where(
+        _WAITS,
+        JobRow.kind == sa.bindparam("kind", type_=sa.Text),
+        JobRow.next_attempt_at <= sa.select(_CLOCK).scalar_subquery(),
+    )
+    .limit(1)
+)
 
 
 def is_paced() -> sa.ColumnElement[bool]:
@@ -49,9 +59,7 @@ def lock(tx: Tx) -> None:
 
 def is_anything_waiting(tx: Tx, kind: str) -> bool:
     """Say whether any paced job of a kind waits and is due."""
-    now = sa.select(_CLOCK).scalar_subquery()
-    due = sa.select(JobRow.id).where(_WAITS, JobRow.kind == kind, JobRow.next_attempt_at <= now)
-    return bool(tx.scalar(sa.select(sa.exists(due))))
+    return tx.run(_ANY_WAITING, kind=kind).fetchone() is not None
 
 
 def published(tx: Tx, kind: str) -> Mapping[str, int]:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
 from fleet.core.db import Tx
+from fleet.core.db.sql import NOW, Statement
 from fleet.engine import registry
 from fleet.engine.jobs import pacing
 from fleet.engine.jobs.ledger import Ring, rings
@@ -45,50 +46,99 @@ class RecoveredJob:
     error: str | None
 
 
+_RETURNED = (JobRow.id, JobRow.agent_id, JobRow.kind, JobRow.state, JobRow.dead_reason, JobRow.error)
+_TIME = sa.select(NOW).scalar_subquery()
+"""The time, read once and first: no index can be searched for a value that changes from row to row."""
+_KINDS = sa.bindparam("kinds", type_=sa.ARRAY(sa.Text))
+
+
+def _select_free(*where: sa.ColumnElement[bool]) -> sa.Subquery:
+    query = sa.select(JobRow.id).where(*where).order_by(JobRow.next_attempt_at)
+    query = query.limit(sa.bindparam("limit", type_=sa.Integer))
+    return query.with_for_update(skip_locked=True).subquery()
+
+
+def _end_lease(jobs: sa.Subquery, **values: Any) -> Statement:
+    """Return the statement that updates jobs and ends any lease on them."""
+    moved = sa.update(JobRow).where(JobRow.id == jobs.c.id).values(lease_token=JobRow.lease_token + 1, **values)
+    return Statement(moved.returning(*_RETURNED))
+
+
+_WAS_SENT = JobRow.state.in_((JobState.SENDING, JobState.UNKNOWN))
+_POISONED = _LOST >= MOST_WORKERS_LOST
+_RELEASE_EXPIRED = _end_lease(
+    _select_free(sa.or_(JobRow.state.in_(LEASED), JobRow.state == JobState.UNKNOWN), JobRow.lease_until < _TIME),
+    state=sa.case((_POISONED, JobState.DEAD.value), (_WAS_SENT, JobState.UNKNOWN.value), else_=JobState.READY.value),
+    dead_reason=sa.case(
+        (sa.and_(_POISONED, _WAS_SENT), DeadReason.UNKNOWN_OUTCOME.value),
+        (_POISONED, DeadReason.POISON.value),
+        else_=None,
+    ),
+    finished_at=sa.case((_POISONED, NOW), else_=None),
+    error="the worker was lost",
+    lease_until=None,
+    next_attempt_at=NOW
+    + sa.case((JobRow.state == JobState.SENDING, seconds(sa.bindparam("settle_s", type_=sa.Double))), else_=_APART),
+    published_at=None,
+    publishes=0,
+)
+_TRIED = JobRow.attempts > 0
+_END_STALE = _end_lease(
+    _select_free(JobRow.state == JobState.READY, JobRow.expires_at < _TIME),
+    state=sa.case((_TRIED, JobState.DEAD.value), else_=JobState.SKIPPED.value),
+    dead_reason=sa.case((_TRIED, DeadReason.EXPIRED.value), else_=None),
+    error=sa.func.coalesce(
+        JobRow.error,
+        JobRow.held,
+        sa.case(
+            (JobRow.kind == sa.func.any(_KINDS), "too late to be worth doing"),
+            else_="no feature of this fleet does jobs of this kind",
+        ),
+    ),
+    finished_at=NOW,
+)
+_AFTER_S = sa.case(
+    (
+        JobRow.priority == sa.func.any(sa.bindparam("long_queues", type_=sa.ARRAY(sa.Text))),
+        sa.bindparam("patient_s", type_=sa.Double),
+    ),
+    else_=sa.bindparam("after_s", type_=sa.Double),
+)
+_DUE = _select_free(
+    JobRow.state.in_((JobState.READY, JobState.UNKNOWN)),
+    JobRow.next_attempt_at <= _TIME,
+    JobRow.lease_until.is_(None),
+    overdue(JobRow.published_at, JobRow.publishes, _AFTER_S),
+    sa.not_(sa.and_(pacing.is_paced(), JobRow.published_at.is_(None))),
+    JobRow.kind == sa.func.any(_KINDS),
+)
+_REPUBLISH = Statement(
+    sa.update(JobRow)
+    .where(JobRow.id == _DUE.c.id)
+    .values(published_at=NOW, publishes=JobRow.publishes + 1)
+    .returning(JobRow.id, JobRow.kind, JobRow.priority)
+)
+
+
 def release_expired(tx: Tx, *, settle_s: float, limit: int = 500) -> list[RecoveredJob]:
     """Take jobs back from workers whose lease expired: to ready, or to unknown if a write may have been sent.
 
     A job whose workers die too often becomes a dead letter.
     """
-    victims = _victims(
-        sa.or_(JobRow.state.in_(LEASED), JobRow.state == JobState.UNKNOWN), JobRow.lease_until < _now(tx), limit=limit
-    )
-    was_sent = JobRow.state.in_((JobState.SENDING, JobState.UNKNOWN))
-    poisoned = _LOST >= MOST_WORKERS_LOST
-    moved = _moved(
-        tx,
-        victims,
-        state=sa.case((poisoned, JobState.DEAD.value), (was_sent, JobState.UNKNOWN.value), else_=JobState.READY.value),
-        dead_reason=sa.case(
-            (sa.and_(poisoned, was_sent), DeadReason.UNKNOWN_OUTCOME.value),
-            (poisoned, DeadReason.POISON.value),
-            else_=None,
-        ),
-        finished_at=sa.case((poisoned, tx.sql_now), else_=None),
-        error="the worker was lost",
-        lease_until=None,
-        next_attempt_at=tx.sql_now + sa.case((JobRow.state == JobState.SENDING, seconds(settle_s)), else_=_APART),
-        published_at=None,
-        publishes=0,
-    )
+    moved = _recovered(tx.run(_RELEASE_EXPIRED, settle_s=settle_s, limit=limit))
     _close_attempts(tx, [job.job_id for job in moved])
     return moved
 
 
 def end_stale(tx: Tx, *, limit: int = 500) -> list[RecoveredJob]:
     """End ready jobs that are past their expiry: skipped if no attempt was made, else a dead letter."""
-    known = JobRow.kind.in_(registry.current().jobs)
-    why = sa.case((known, "too late to be worth doing"), else_="no feature of this fleet does jobs of this kind")
-    victims = _victims(JobRow.state == JobState.READY, JobRow.expires_at < _now(tx), limit=limit)
-    tried = JobRow.attempts > 0
-    return _moved(
-        tx,
-        victims,
-        state=sa.case((tried, JobState.DEAD.value), else_=JobState.SKIPPED.value),
-        dead_reason=sa.case((tried, DeadReason.EXPIRED.value), else_=None),
-        error=sa.func.coalesce(JobRow.error, JobRow.held, why),
-        finished_at=tx.sql_now,
-    )
+    return _recovered(tx.run(_END_STALE, kinds=list(registry.current().jobs), limit=limit))
+
+
+def _recovered(rows: Iterable[Any]) -> list[RecoveredJob]:
+    return [
+        RecoveredJob(row.id, row.agent_id, row.kind, JobState(row.state), row.dead_reason, row.error) for row in rows
+    ]
 
 
 def republish_due(
@@ -114,22 +164,11 @@ def republish_due(
 def _republish(
     tx: Tx, *, after_s: float, limit: int, long_queues: Collection[str], patience: int, but: set[str]
 ) -> list[Ring]:
-    wait_s = sa.case((JobRow.priority.in_(long_queues), after_s * patience), else_=after_s)
-    victims = _victims(
-        JobRow.state.in_((JobState.READY, JobState.UNKNOWN)),
-        JobRow.next_attempt_at <= _now(tx),
-        JobRow.lease_until.is_(None),
-        overdue(tx, JobRow.published_at, JobRow.publishes, wait_s),
-        sa.not_(sa.and_(pacing.is_paced(), JobRow.published_at.is_(None))),
-        JobRow.kind.in_(registry.current().jobs.keys() - but),
+    kinds = [kind for kind in registry.current().jobs if kind not in but]
+    rows = tx.run(
+        _REPUBLISH, after_s=after_s, patient_s=after_s * patience, long_queues=list(long_queues), kinds=kinds,
         limit=limit,
-    )
-    rows = tx.execute(
-        sa.update(JobRow)
-        .where(JobRow.id == victims.c.id)
-        .values(published_at=tx.sql_now, publishes=JobRow.publishes + 1)
-        .returning(JobRow.id, JobRow.kind, JobRow.priority)
-    )
+    )  # fmt: skip
     return rings(rows)
 
 
@@ -141,34 +180,12 @@ def prune_jobs(tx: Tx, *, days: int, limit: int) -> int:
     """
     victims = (
         sa.select(JobRow.id)
-        .where(JobRow.finished_at < _now(tx) - seconds(days * 86400), PRUNABLE)
+        .where(JobRow.finished_at < sa.select(tx.sql_now).scalar_subquery() - seconds(days * 86400), PRUNABLE)
         .order_by(JobRow.finished_at)
         .limit(limit)
         .subquery()
     )
     return tx.execute(sa.delete(JobRow).where(JobRow.id == victims.c.id)).rowcount
-
-
-_MOVED = (JobRow.id, JobRow.agent_id, JobRow.kind, JobRow.state, JobRow.dead_reason, JobRow.error)
-
-
-def _now(tx: Tx) -> sa.ScalarSelect[Any]:
-    """Return the time, read once and first: no index can be searched for a value that changes from row to row."""
-    return sa.select(tx.sql_now).scalar_subquery()
-
-
-def _victims(*where: sa.ColumnElement[bool], limit: int) -> sa.Subquery:
-    query = sa.select(JobRow.id).where(*where).order_by(JobRow.next_attempt_at).limit(limit)
-    return query.with_for_update(skip_locked=True).subquery()
-
-
-def _moved(tx: Tx, victims: sa.Subquery, **values: Any) -> list[RecoveredJob]:
-    """Update jobs, ending any lease on them."""
-    moved = sa.update(JobRow).where(JobRow.id == victims.c.id).values(lease_token=JobRow.lease_token + 1, **values)
-    rows = tx.execute(moved.returning(*_MOVED))
-    return [
-        RecoveredJob(row.id, row.agent_id, row.kind, JobState(row.state), row.dead_reason, row.error) for row in rows
-    ]
 
 
 def _close_attempts(tx: Tx, job_ids: list[uuid.UUID]) -> None:

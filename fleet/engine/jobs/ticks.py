@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from fleet.core.db import Tx
-from fleet.core.db.sql import array
+from fleet.core.db.sql import NOW, Statement, array
 from fleet.core.errors import NotFound
 from fleet.engine.jobs.models import TickRow
 from fleet.engine.sql import group_statement, statement
@@ -114,9 +114,14 @@ def record_parameters(claimed: ClaimedTick, *, inputs: Mapping[str, Any], outcom
     return {**_mine(claimed), "inputs": inputs, "outcome": outcome, "duration_ms": duration_ms}
 
 
-def skip_tick(tx: Tx, claimed: ClaimedTick, *, why: str, error: bool = False) -> bool:
-    """End a tick without a decision: the agent is paused, or its feed cannot be read now."""
-    return tx.run(_SKIP_TICK, **_mine(claimed), outcome={"skipped": why}, error=why if error else None).rowcount == 1
+def skip_tick(tx: Tx, claimed: ClaimedTick, *, why: str, error: bool = False,
+              failed_account: uuid.UUID | None = None) -> bool:  # fmt: skip
+    """End a tick without a decision: the agent is paused, or its feed cannot be read now.
+
+    `failed_account` is the account whose outside system failed it.
+    """
+    outcome = {"skipped": why} | ({"failed_account": str(failed_account)} if failed_account else {})
+    return tx.run(_SKIP_TICK, **_mine(claimed), outcome=outcome, error=why if error else None).rowcount == 1
 
 
 def _mine(claimed: ClaimedTick) -> dict[str, Any]:
@@ -141,21 +146,50 @@ def call_off(tx: Tx, agent_ids: Sequence[uuid.UUID], *, why: str, waits: bool = 
     ).rowcount
 
 
+def _is_of(keys: sa.Subquery) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
+    return TickRow.agent_id == keys.c.agent_id, TickRow.tick_no == keys.c.tick_no
+
+
+def overdue(published_at: Any, publishes: Any, after_s: float | sa.ColumnElement[float]) -> sa.ColumnElement[bool]:
+    """Say in SQL that a row's message must be sent: never sent, or sent long ago and not answered."""
+    doubled = seconds(after_s) * sa.func.power(2, sa.func.greatest(sa.func.least(publishes, 7) - 1, 0))
+    return sa.or_(published_at.is_(None), published_at < NOW - doubled)
+
+
+def _update_free(query: sa.Select[uuid.UUID, int], **values: Any) -> Statement:
+    """Return the statement that updates the ticks that a query selects, except locked ones, and returns their keys."""
+    free = query.limit(sa.bindparam("limit", type_=sa.Integer)).with_for_update(skip_locked=True).subquery()
+    return Statement(sa.update(TickRow).where(*_is_of(free)).values(**values).returning(*_KEY))
+
+
+_POISONED = TickRow.lease_token > MAX_TOKENS
+_RELEASE_EXPIRED = _update_free(
+    sa.select(*_KEY).where(_UNDECIDED, TickRow.state == "deciding", TickRow.lease_until < NOW),
+    state="due", lease_token=TickRow.lease_token + 1, lease_until=None, published_at=None,
+)  # fmt: skip
+_SKIP_HOPELESS = _update_free(
+    sa.select(*_KEY).where(
+        *_DUE, sa.or_(TickRow.due_at < NOW - seconds(sa.bindparam("too_old_s", type_=sa.Double)), _POISONED)
+    ),
+    state="skipped", decided_at=NOW,
+    error=sa.case((_POISONED, "given up: every worker that claimed it died"), else_="too late"),
+)  # fmt: skip
+_REPUBLISH_DUE = _update_free(
+    sa.select(*_KEY)
+    .where(*_DUE, overdue(TickRow.published_at, TickRow.publishes, sa.bindparam("after_s", type_=sa.Double)))
+    .order_by(TickRow.due_at),
+    published_at=NOW, publishes=TickRow.publishes + 1,
+)  # fmt: skip
+
+
 def release_expired(tx: Tx, *, limit: int = 1000) -> list[TickKey]:
     """Give ticks of dead workers back: due again, with a new token, unpublished."""
-    left = sa.select(*_KEY).where(_UNDECIDED, TickRow.state == "deciding", TickRow.lease_until < tx.sql_now)
-    left = left.limit(limit)
-    given_back = {"state": "due", "lease_token": TickRow.lease_token + 1, "lease_until": None, "published_at": None}
-    return _moved(tx, left, given_back)
+    return [TickKey(*row) for row in tx.run(_RELEASE_EXPIRED, limit=limit)]
 
 
 def skip_hopeless(tx: Tx, *, too_old_s: float, limit: int = 1000) -> list[TickKey]:
     """Skip due ticks that are too late to be useful, and those whose workers die while they decide."""
-    poisoned = TickRow.lease_token > MAX_TOKENS
-    hopeless = sa.or_(TickRow.due_at < tx.sql_now - seconds(too_old_s), poisoned)
-    why = sa.case((poisoned, "given up: every worker that claimed it died"), else_="too late")
-    query = sa.select(*_KEY).where(*_DUE, hopeless).limit(limit)
-    return _moved(tx, query, {"state": "skipped", "decided_at": tx.sql_now, "error": why})
+    return [TickKey(*row) for row in tx.run(_SKIP_HOPELESS, too_old_s=too_old_s, limit=limit)]
 
 
 def republish_due(tx: Tx, *, after_s: float, limit: int = 1000) -> list[TickKey]:
@@ -163,28 +197,7 @@ def republish_due(tx: Tx, *, after_s: float, limit: int = 1000) -> list[TickKey]
 
     The wait doubles each time, so that duplicates do not make a long queue longer.
     """
-    unheard = sa.select(*_KEY).where(*_DUE, overdue(tx, TickRow.published_at, TickRow.publishes, after_s))
-    query = unheard.order_by(TickRow.due_at).limit(limit)
-    return _moved(tx, query, {"published_at": tx.sql_now, "publishes": TickRow.publishes + 1})
-
-
-def _moved(tx: Tx, query: sa.Select[uuid.UUID, int], values: Mapping[str, Any]) -> list[TickKey]:
-    """Update the ticks that a query selects, except locked ones; return which."""
-    free = query.with_for_update(skip_locked=True).subquery()
-    moved = sa.update(TickRow).where(*_is_of(free)).values(**values)
-    return [TickKey(*row) for row in tx.execute(moved.returning(*_KEY))]
-
-
-def _is_of(keys: sa.Subquery) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
-    return TickRow.agent_id == keys.c.agent_id, TickRow.tick_no == keys.c.tick_no
-
-
-def overdue(
-    tx: Tx, published_at: Any, publishes: Any, after_s: float | sa.ColumnElement[float]
-) -> sa.ColumnElement[bool]:
-    """Say in SQL that a row's message must be sent: never sent, or sent long ago and not answered."""
-    doubled = seconds(after_s) * sa.func.power(2, sa.func.greatest(sa.func.least(publishes, 7) - 1, 0))
-    return sa.or_(published_at.is_(None), published_at < tx.sql_now - doubled)
+    return [TickKey(*row) for row in tx.run(_REPUBLISH_DUE, after_s=after_s, limit=limit)]
 
 
 def get_tick(tx: Tx, key: TickKey) -> TickRow:

@@ -25,7 +25,7 @@ from fleet.engine.events import event_text, positions
 from fleet.features.activity import queries
 from fleet.features.activity.agent_names import AgentNames
 
-_EVERY_S = 0.4
+_EVERY_S = 1.0
 _AWAY_S = 2.0
 _PAGE = 500
 _CAP_BYTES = 2_000_000

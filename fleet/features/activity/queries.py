@@ -35,5 +35,4 @@ def tail(deps: Deps) -> Position:
 
 def read_after(deps: Deps, position: Position, *, exclude: Sequence[str] = (), limit: int = 500) -> list[Event]:
     """Return events after a position, oldest first. No event is skipped or returned twice."""
-    with deps.db.transaction() as tx:
-        return events.read_after(tx, position, but=exclude, limit=limit)
+    return events.poll(deps.db, position, but=exclude, limit=limit)

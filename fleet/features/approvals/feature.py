@@ -10,7 +10,7 @@ FEATURE = Feature(
     name="approvals",
     help="Requests for approval, rules and decisions.",
     settings="fleet.features.approvals.settings:ApprovalsSettings",
-    api=("fleet.features.approvals.api:router",),
+    api=("fleet.features.approvals.api.questions:router", "fleet.features.approvals.api:router"),
     pages=(
         "fleet.features.approvals.pages.decisions:router",
         "fleet.features.approvals.pages:router",
@@ -58,7 +58,11 @@ FEATURE = Feature(
     tables=("fleet.features.approvals.models",),
     checks_before_serving=("fleet.features.approvals.rule_users:refuse_unknown",),
     checks_at_start=("fleet.features.approvals.service:check",),
-    extends={"approvals.effects": ("fleet.features.approvals.effects.retry:EFFECTS",)},
+    extends={
+        "approvals.effects": ("fleet.features.approvals.effects.retry:EFFECTS",),
+        "verbs.gate": ("fleet.features.approvals.asking:gate",),
+        "verbs.request": ("fleet.features.approvals.api:whole_request",),
+    },
     events=(
         EventType(
             subject="approval.requested", describe=_DESCRIBE, sign="🙋", tone="yellow", icon="hand", family="drafts"

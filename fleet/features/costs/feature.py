@@ -25,6 +25,15 @@ FEATURE = Feature(
         ),
     ),
     templates=__package__,
+    extends={
+        "frame.checklist": ("fleet.features.costs.checklist:STEP",),
+        "verbs": (
+            "fleet.features.costs.verbs:RAISE",
+            "fleet.features.costs.verbs:OVERRIDE",
+            "fleet.features.costs.verbs:DELETE",
+        ),
+        "overview.health": ("fleet.features.costs.health:look",),
+    },
     nav=(
         NavItem(
             path="/costs",

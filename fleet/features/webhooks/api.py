@@ -10,10 +10,12 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 
 from fleet.access import Permission, Principal
+from fleet.engine import verbs
 from fleet.engine.jobs.states import JobState
 from fleet.features.webhooks import commands as hooks
 from fleet.features.webhooks.outbound.subscriptions import Subscription, SubscriptionFields
 from fleet.web.auth import TheDeps, needs
+from fleet.web.openapi import ASKED
 from fleet.web.requests.cursors import Page, Paging
 from fleet.web.requests.fields import Body, MovedOut, taken
 
@@ -34,6 +36,7 @@ class Hook(BaseModel):
     url: str
     subjects: list[str]
     description: str
+    alarm: bool = Field(description="hears of control.*, budget.*, account.* and alert.* at once")
     active: bool
     disabled_reason: str | None
     failures: int
@@ -48,12 +51,13 @@ class NewHook(Body):
     """A webhook as it is to be."""
 
     url: str = Field(max_length=2000)
-    subjects: list[Annotated[str, Field(max_length=80)]] = Field(min_length=1, max_length=50)
+    subjects: list[Annotated[str, Field(max_length=80)]] = Field([], max_length=50, description="optional for an alarm")
     description: str = Field("", max_length=200)
+    alarm: bool = Field(False, strict=True, description="hear of control.*, budget.*, account.* and alert.* at once")
 
     def wanted(self) -> SubscriptionFields:
         """Return it as the verbs take it."""
-        return SubscriptionFields(self.url, self.subjects, self.description)
+        return SubscriptionFields(self.url, self.subjects, self.description, self.alarm)
 
 
 class Created(Hook):
@@ -140,14 +144,14 @@ def show(hook: HookId, deps: TheDeps, who: Looker) -> Hook:
 
 @router.put("/{hook}")
 def change(hook: HookId, body: NewHook, deps: TheDeps, who: Editor) -> Hook:
-    """Change address, subjects and description of a webhook."""
+    """Change address, subjects and description of a webhook, and whether it is an alarm."""
     return _hook(hooks.change(deps, hooks.find(deps, hook), body.wanted(), by=who.by), who)
 
 
-@router.delete("/{hook}", status_code=204)
+@router.delete("/{hook}", status_code=204, responses=ASKED)
 def remove(hook: HookId, deps: TheDeps, who: Editor) -> None:
     """Delete a webhook and its list of deliveries."""
-    hooks.remove(deps, hooks.find(deps, hook), by=who.by)
+    verbs.perform(deps, who, "webhook", "delete", hook=hooks.find(deps, hook))
 
 
 @router.put("/{hook}/active")

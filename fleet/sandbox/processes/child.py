@@ -15,9 +15,11 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Protocol
 
 from fleet.core import clock
 from fleet.core.errors import FleetError, InvalidInput, Unavailable
@@ -57,6 +59,18 @@ def launch_arguments(argv: Sequence[str], *, run_as: RunAs = OURSELVES, parent_d
     return [*start, *parent, *run_as.options(), "--", *argv]
 
 
+class Handle(Protocol):
+    """What `Child` uses of `subprocess.Popen`."""
+
+    returncode: Any
+
+    def wait(self) -> int:
+        """Wait until it has ended."""
+
+    def send_signal(self, signal_no: int, /) -> None:
+        """Send a signal."""
+
+
 @dataclass(slots=True)
 class Child:
     """A started process. Not thread-safe: use it from the thread that started it."""
@@ -65,7 +79,7 @@ class Child:
     ref: proc.ProcessRef
     log_path: Path
     stop_signal: signal.Signals
-    _process: subprocess.Popen[bytes] = field(repr=False)
+    _process: Handle = field(repr=False)
     _log_start: int = 0
 
     @property
@@ -77,7 +91,8 @@ class Child:
         if self._process.returncode is None and self._has_ended():
             proc.kill_session(self.pid)  # before `wait` frees the pid for another process
             self._process.wait()
-        return self._process.returncode
+        code: int | None = self._process.returncode
+        return code
 
     def stop(self, timeout_s: float) -> bool:
         """Ask it to end, wait, then kill its whole session. Returns whether force was needed.
@@ -137,6 +152,7 @@ def spawn(
     env: Mapping[str, str] | None = None,
     stop_signal: signal.Signals = signal.SIGTERM,
     run_as: RunAs = OURSELVES,
+    stdin: int = subprocess.DEVNULL,
 ) -> Child:
     """Start a process in its own session, its output appended to `log_path`.
 
@@ -148,22 +164,30 @@ def spawn(
     program = shutil.which(argv[0], path=(env or os.environ).get("PATH"))
     if program is None:
         raise InvalidInput(f"The program of {name} is missing: {argv[0]}.", fix="Run `make setup`.")
-    with disk.explained(log_path.parent):
-        log_path.parent.mkdir(parents=True, exist_ok=True)
-        rotate_log(log_path)
-        log = os.open(log_path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    try:
-        process = subprocess.Popen(
-            launch_arguments([program, *argv[1:]], run_as=run_as, parent_death=stop_signal),
-            stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=cwd, env=env, start_new_session=True,
-        )  # fmt: skip
+    with opened_log(log_path) as log:
+        try:
+            process = subprocess.Popen(
+                launch_arguments([program, *argv[1:]], run_as=run_as, parent_death=stop_signal),
+                stdin=stdin, stdout=log, stderr=log, cwd=cwd, env=env, start_new_session=True,
+            )  # fmt: skip
+        except OSError as error:
+            raise Unavailable(f"{name} cannot be started: {error.strerror}.", fix=_FORK_FIX) from error
         log_start = os.fstat(log).st_size
-    except OSError as error:
-        raise Unavailable(f"{name} cannot be started: {error.strerror}.", fix=_FORK_FIX) from error
-    finally:
-        os.close(log)
     started = proc.ref(process.pid) or proc.ProcessRef(process.pid, 0)
     return Child(name, started, log_path, stop_signal, process, log_start)
+
+
+@contextmanager
+def opened_log(path: Path) -> Iterator[int]:
+    """Open a log for appending; rotate it first if it is too long. Raises FleetError as `disk.explained`."""
+    with disk.explained(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        rotate_log(path)
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def rotate_log(path: Path, cap_bytes: int = LOG_CAP_BYTES) -> None:

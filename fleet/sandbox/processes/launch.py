@@ -32,7 +32,7 @@ def main(arguments: list[str]) -> NoReturn:
             uid, _, gid = options["--setuid"].partition(":")
             _become(int(uid), int(gid))
         # Last: every change of identity clears the parent-death signal.
-        _die_with_parent(int(options["--parent"]), int(options["--parent-death"]))
+        die_with_parent(int(options["--parent"]), int(options["--parent-death"]))
     except OSError as error:
         _give_up(CANNOT_PREPARE, f"cannot prepare {command[0]}: {error}")
     try:
@@ -67,7 +67,8 @@ def _become(uid: int, gid: int) -> None:
     os.setuid(uid)
 
 
-def _die_with_parent(parent: int, signal_no: int) -> None:
+def die_with_parent(parent: int, signal_no: int) -> None:
+    """Have the kernel send us a signal when our parent ends. Ends this process if it has ended."""
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_PDEATHSIG, signal_no, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG) failed")

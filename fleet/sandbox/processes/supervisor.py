@@ -18,6 +18,7 @@ from fleet.core import clock, logs
 from fleet.core.errors import Conflict, FleetError, InvalidInput, NotFound, Unavailable
 from fleet.sandbox.processes import proc
 from fleet.sandbox.processes.child import Child, rotate_log, spawn
+from fleet.sandbox.processes.forks import ForkServer
 from fleet.sandbox.processes.orphans import Undertaker
 from fleet.sandbox.processes.restart import Record, RestartPolicy
 
@@ -117,12 +118,15 @@ class Supervisor:
             raise InvalidInput(f"{process.name!r} cannot name a log file.")
         self._slots[process.name] = _Slot(process)
 
-    def start(self, name: str) -> None:
-        """Start a process that was added; starting a running one does nothing. Raises FleetError."""
+    def start(self, name: str, *, forks: ForkServer | None = None) -> None:
+        """Start a process that was added; starting a running one does nothing. Raises FleetError.
+
+        `forks` forks it, this time; it is started by itself when it has died.
+        """
         slot = self._slot(name)
         if slot.child is None:
             slot.record = Record()
-            self._launch(slot)
+            self._launch(slot, spawn if forks is None else forks.spawn)
 
     def wait_ready(self, name: str, is_ready: Callable[[], bool], timeout_s: float) -> None:
         """Wait until `is_ready` returns true. Raises Unavailable when the process dies first or the time is up."""
@@ -203,9 +207,9 @@ class Supervisor:
             raise NotFound(f"There is no process named {name}.")
         return self._slots[name]
 
-    def _launch(self, slot: _Slot) -> None:
+    def _launch(self, slot: _Slot, start: Callable[..., Child] = spawn) -> None:
         process = slot.process
-        slot.child = spawn(
+        slot.child = start(
             process.name,
             process.argv,
             log_path=self.log_path(process.name),

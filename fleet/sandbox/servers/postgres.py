@@ -37,7 +37,10 @@ _SETTINGS = {
     "timezone": "UTC",
     "log_timezone": "UTC",
     "log_checkpoints": "off",
+    "wal_buffers": "2MB",  # by itself it takes 16 MB, all of it at the start
 }
+_SINCE_18 = {"io_method": "sync"}
+"""Saves three processes that read ahead: a ledger of this size is in memory."""
 _LEAST_CONNECTIONS = 200
 OWNER, APP, GALLERY = "fleet_owner", "fleet_app", "fleet_gallery"
 """The roles of a fleet. The cluster's superuser only administers the server."""
@@ -140,6 +143,7 @@ class EmbeddedPostgres(EmbeddedServer):
             **_SETTINGS,
             "max_connections": str(self.connections),
             "shared_buffers": f"{_buffers_mb()}MB",
+            **(_SINCE_18 if place.programs.version >= 18 else {}),
             **({} if self.durable else _NOT_DURABLE),
             "port": str(port),
         }

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     import redis
 
 _CONFIG_NAME = "server.conf"
-# All paths are relative to the working folder, so that no path of the user needs quoting.
+# All paths are relative to the working folder, so that no path of the user needs quoting. `hz` is how often an idle
+# server wakes for its housekeeping.
 _CONFIG = """\
 bind {host}
 port {port}
@@ -32,6 +33,7 @@ appendfsync {fsync}
 aof-load-truncated yes
 save ""
 maxmemory-policy noeviction
+hz 4
 """
 
 

@@ -5,6 +5,7 @@ Called by `up`, in the main thread. Servers below (database, broker) belong to `
 
 from __future__ import annotations
 
+import os
 import secrets
 import socket
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from fleet.cli.commands.up.answers import Known
 from fleet.core.errors import FleetError
 from fleet.sandbox import disk, ports
 from fleet.sandbox.processes.forked_calls import Call
+from fleet.sandbox.processes.forks import ForkServer
 from fleet.sandbox.processes.runfile import Recorded
 from fleet.sandbox.processes.supervisor import Event, GaveUp, Process, Restarted, Supervisor
 from fleet.sandbox.services import Services
@@ -62,6 +64,21 @@ class Board:
         self._supervisor = Supervisor(services.logs_dir, report=self._on_event)
         self._given_up: str | None = None
         self._metrics_url: str | None = None
+        self._forks: ForkServer | None = None
+
+    def preload(self, known: Known) -> None:
+        """Begin to load what several processes need; those that are started from now on share the memory of it."""
+        program: Program = self._call("fleet.cli.commands.up.preparation:program", known, "preload", {})
+        self._forks = ForkServer(
+            program.argv[0], log_path=self._services.logs_dir / "preload.log", cwd=self._services.home,
+            env={**os.environ, "PYTHONUNBUFFERED": "1", **program.env},
+        )  # fmt: skip
+
+    def end_preload(self) -> None:
+        """End what `preload` began: all have started."""
+        if self._forks is not None:
+            self._forks.close()
+            self._forks = None
 
     def start_gallery(self, known: Known, wanted: UpOptions, *, database_url: str) -> str:
         """Start the sandbox gallery and return its address once it answers. Raises FleetError."""
@@ -155,6 +172,7 @@ class Board:
 
         Raises KeyboardInterrupt when the person insists.
         """
+        self.end_preload()
         running = list(self._supervisor.running())
         workers = [name for name in running if name.startswith("worker")]
         for name in ("beat", *workers, "web", "feed", "flower", "metrics", "gallery"):
@@ -164,6 +182,7 @@ class Board:
 
     def kill(self) -> None:
         """End everything at once."""
+        self.end_preload()
         self._supervisor.kill_all()
 
     def _start(self, which: str, known: Known, **options: object) -> None:
@@ -175,7 +194,7 @@ class Board:
         self._supervisor.add(
             Process(name, program.argv, env=program.env, cwd=self._services.home, stop_timeout_s=stop_timeout_s)
         )
-        self._supervisor.start(name)
+        self._supervisor.start(name, forks=self._forks)
         self._note()
 
     def _takes_messages(self, broker_url: str, name: str) -> bool:

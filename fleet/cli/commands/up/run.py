@@ -112,10 +112,10 @@ class Run:
         urls = self._services.start()
         self._began = True
         self._screen.step("Bringing the tables up to date")
+        served = {"database_url": urls.database, "broker_url": urls.broker, "sandbox": not self.given.gallery_url}
+        self._board.preload(self._known | served)
         self._ask("bring_up_to_date", self._known, urls.owner, urls.database)
-        self._known |= {
-            "database_url": urls.database, "broker_url": urls.broker, "sandbox": not self.given.gallery_url,
-        }  # fmt: skip
+        self._known |= served
         by = self._door.by
         missing = self._ask("missing_agents", self._known, by, self._wanted.agents)
         if missing:
@@ -153,6 +153,7 @@ class Run:
             flower = self._board.start_flower(self._known, self._wanted)
         if has_metrics:
             metrics = self._board.start_metrics(self._known, self._wanted)
+        self._board.end_preload()
         self._screen.step("All is running")
         self._show_addresses(self._ask("summary", self._known, by, web), web, flower, metrics)
 
