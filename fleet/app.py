@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from importlib import metadata, resources
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -95,13 +95,14 @@ def _dotenv() -> Mapping[str, str | None]:
         return {}
 
 
-def _all() -> list[Feature]:
+@functools.cache
+def _all() -> Sequence[Feature]:
     """Return the built-in features, then those of installed packages by the name of their entry point."""
     installed = sorted(metadata.entry_points(group=ENTRY_POINTS), key=lambda point: point.name)
     return [registry.load(ref) for ref in BUILT_IN] + [point.load() for point in installed]
 
 
-def _chosen(features: list[Feature], wanted: Collection[str]) -> list[Feature]:
+def _chosen(features: Sequence[Feature], wanted: Collection[str]) -> list[Feature]:
     names = {one.name for one in features}
     optional = {one.name for one in features if one.is_optional}
     left_out = {name.removeprefix("-") for name in wanted if name.startswith("-")}

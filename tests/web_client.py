@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import re
 
+from anyio.from_thread import BlockingPortal, start_blocking_portal
 from starlette.testclient import TestClient
 
 from fleet.access import Permission, Principal, Role, tokens
@@ -19,6 +22,14 @@ def by_token(deps: Deps, token: str) -> Principal | None:
     """Return whose token it is; None if it opens nothing."""
     with deps.db.transaction() as tx:
         return tokens.find(tx, token)
+
+
+@functools.cache
+def event_loop() -> BlockingPortal:
+    """Return the loop in which all clients of a test process call the app: by itself, each request starts its own."""
+    loop = start_blocking_portal()
+    atexit.register(loop.__exit__, None, None, None)
+    return loop.__enter__()
 
 
 class Browser:
@@ -58,7 +69,9 @@ class Web:
 
     def anonymous(self) -> TestClient:
         """Nobody in particular."""
-        return TestClient(self.app, base_url="http://127.0.0.1", follow_redirects=False)
+        client = TestClient(self.app, base_url="http://127.0.0.1", follow_redirects=False)
+        client.portal = event_loop()
+        return client
 
     def user(self, role: Role | str, name: str | None = None) -> str:
         """Make a user with this role and return their name."""

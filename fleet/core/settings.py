@@ -7,6 +7,7 @@ settings shows none, and every secret of this process is masked in all its outpu
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import json
 import os
@@ -374,18 +375,20 @@ class Settings(BaseSettings):
         raise LookupError(f"These settings have no {model.__name__}: its feature is left out.")
 
 
-def composed(models: Mapping[str, type[BaseModel]]) -> type[Settings]:
+@functools.lru_cache(maxsize=4)  # only tests choose features more than once in a process
+def composed(*models: tuple[str, type[BaseModel]]) -> type[Settings]:
     """Return the settings of a fleet with these features, each with the model of its own settings.
 
     Raises InvalidInput for a setting that two of them have.
     """
     owners = dict.fromkeys(Settings.model_fields, "the fleet")
-    for feature, model in models.items():
+    for feature, model in models:
         for name in model.model_fields:
             if name in owners:
                 raise InvalidInput(f"The feature {feature} registers the setting {name}, which {owners[name]} has.")
             owners[name] = f"the feature {feature}"
-    bases: Any = (*reversed(tuple(models.values())), Settings)  # pydantic takes the fields of the last base first
+    # pydantic takes the fields of the last base first
+    bases: Any = (*(model for _, model in reversed(models)), Settings)
     return cast(type[Settings], create_model("FleetSettings", __base__=bases))
 
 

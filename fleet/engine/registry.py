@@ -390,7 +390,7 @@ class Registry:
         """The settings of this process: the fleet's own, then those of each feature, in order."""
         from fleet.core.settings import composed
 
-        return composed({one.name: load(one.settings) for one in self if one.settings is not None})
+        return composed(*((one.name, load(one.settings)) for one in self if one.settings is not None))
 
     @cached_property
     def settings_left_out(self) -> Mapping[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.routing import APIRoute
@@ -30,7 +30,7 @@ _NOT_OURS = (
     "This dashboard does not answer to that name.\n"
     "Its operator sets FLEET_WEB_URL to the address under which people reach it.\n"
 )
-_REGISTRIES = 4  # of one process; only tests have more than one
+_CHOICES = 4  # of features in one process; only tests have more than one
 
 
 def create_app(deps: Deps) -> FastAPI:
@@ -38,7 +38,7 @@ def create_app(deps: Deps) -> FastAPI:
     features = registry.current()
     app = openapi.DescribedApp(
         title="Fleet", version="1", docs_url=None, redoc_url=None, openapi_url="/api/v1/openapi.json",
-        generate_unique_id_function=openapi.operation_id, routes=list(_routes(features)),
+        generate_unique_id_function=openapi.operation_id, routes=list(_routes(*_refs(features))),
     )  # fmt: skip
     app.state.deps = deps
     app.state.seen, app.state.steps_done = {}, set()
@@ -61,35 +61,36 @@ def create_app(deps: Deps) -> FastAPI:
     return app
 
 
-@functools.lru_cache(maxsize=_REGISTRIES)
-def _routes(features: Registry) -> tuple[BaseRoute, ...]:
-    """Return the routes of every app with these features.
+def _refs(features: Registry) -> tuple[tuple[Ref, ...], tuple[Ref, ...], tuple[Ref, ...]]:
+    """Return the references to the features' routers: open routes, API, pages."""
+    open_routes = tuple(ref for one in features for ref in one.routes)
+    api = tuple(ref for one in features for ref in one.api)
+    return open_routes, api, tuple(ref for one in features for ref in one.pages)
+
+
+@functools.lru_cache(maxsize=_CHOICES)
+def _routes(open_routes: tuple[Ref, ...], api: tuple[Ref, ...], pages: tuple[Ref, ...]) -> tuple[BaseRoute, ...]:
+    """Return the routes of every app with these routers.
 
     FastAPI reads all signatures at the first request, once for all apps of a process: routes keep no connections, and
     find those of their app in its state.
     """
     root = APIRouter(generate_unique_id_function=openapi.operation_id)
-    for router in _routers(features, "routes"):
-        root.include_router(router)
-    for router in _routers(features, "api"):
-        root.include_router(router, prefix="/api/v1", dependencies=[Depends(fields.once_each)])
+    for ref in open_routes:
+        root.include_router(registry.load(ref))
+    for ref in api:
+        root.include_router(registry.load(ref), prefix="/api/v1", dependencies=[Depends(fields.once_each)])
     root.include_router(live.router, include_in_schema=False)
-    for router in _routers(features, "pages"):
-        root.include_router(router, include_in_schema=False)
+    for ref in pages:
+        root.include_router(registry.load(ref), include_in_schema=False)
     root.mount("/static", StaticFiles(directory=Path(__file__).with_name("static")), name="static")
     return tuple(root.routes)
 
 
-def _routers(features: Registry, which: Literal["routes", "api", "pages"]) -> Iterator[APIRouter]:
-    for one in features:
-        for ref in getattr(one, which):
-            yield registry.load(ref)
-
-
 def _for_programs(features: Registry) -> Iterator[str]:
     """Yield the path prefixes of open routes for programs: their errors are JSON."""
-    for router in _routers(features, "routes"):
-        for route in router.routes:
+    for ref in _refs(features)[0]:
+        for route in registry.load(ref).routes:
             if isinstance(route, APIRoute):
                 yield route.path.partition("{")[0]
 

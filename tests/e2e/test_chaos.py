@@ -17,18 +17,19 @@ from fleet.chaos.run import Chaos, RunScreen
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 FAULTS = "worker.kill-at-point,gallery.lost-reply,database.cut-commit,broker.flush,database.kill,web.kill"
-# Each once in a round, and one round: the seed's comes within eighteen seconds, and the run ends once it is over.
+# Each once in a round, and one round: it is over in half a minute, and on a busy machine when all of it has come.
 KINDS = [replace(kind, times=1) for kind in chosen(FAULTS)]
-WANTED = RunOptions(minutes=0.9, seed=5941, agents=25, faults=FAULTS)
+WANTED = RunOptions(minutes=10, seed=5941, agents=12, faults=FAULTS)
 
 
 def test_a_round_of_chaos_breaks_no_promise(tmp_path: Path) -> None:
     said: list[str] = []
     screen = RunScreen(said.append, lambda deed: said.append(f"{deed}"))
-    run = Chaos(WANTED, KINDS, screen, home=tmp_path / "a chaos", plain_workers=1, most_acts=len(KINDS))
+    run = Chaos(WANTED, KINDS, screen, home=tmp_path / "a chaos", plain_workers=0, most_acts=len(KINDS))
     report = run.live()
     story = "\n".join([*said, json.dumps(report.to_data(), indent=1)])
     assert report.clean, story
+    assert len(report.deeds) == len(KINDS), story
     assert sum(deed.hit for deed in report.deeds) >= 4, f"hardly anything was struck\n{story}"
     assert sum(report.numbers.effects.values()) > 20, f"the fleet did next to nothing\n{story}"
     assert report.verdict.answers > 0, f"a person was told of no decision\n{story}"

@@ -10,6 +10,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -284,14 +285,22 @@ class Containers:
             )  # fmt: skip
 
     def wait_healthy(self, name: str) -> None:
-        """Ask as the file says until the service is well."""
+        """Ask as the file says until the service is well, once it listens or has said something.
+
+        Each question is a process of its own, and takes from the service what it needs to start.
+        """
         how, *words = SERVICES[name]["healthcheck"]["test"]
         argv = words if how == "CMD" else ["sh", "-c", *words]
+        port = re.search(r"127\.0\.0\.1:(\d+)", self.localised(" ".join(words)))
+
+        def has_begun() -> bool:
+            assert self.running[name].poll() is None, self.said(name)
+            return _listens(int(port[1])) if port else bool(self.said(name))
 
         def is_well() -> bool:
-            assert self.running[name].poll() is None, self.said(name)
-            return self.run(name, argv).returncode == 0
+            return has_begun() and self.run(name, argv).returncode == 0
 
+        _wait_until(f"{name} begins", has_begun, said=lambda: self.said(name))
         _wait_until(f"{name} is healthy", is_well, said=lambda: self.said(name))
 
     def said(self, name: str) -> str:
@@ -432,6 +441,11 @@ class _Ended:
     def __exit__(self, *_: object) -> None:
         self._process.kill()
         self._process.wait(timeout=10)
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _quietly(call: Callable[[], object]) -> bool:
