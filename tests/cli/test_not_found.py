@@ -21,7 +21,7 @@ __all__ = ["cli"]  # the fixture
 MAKE_OR_SET = {
     "accounts add", "agents create", "hooks create", "hooks sources add", "tokens create", "users create",
     "secrets set", "budgets set", "budgets allow", "pause", "resume", "drafts bulk", "completion", "gallery",
-    "persona check",
+    "persona check", "approvals try", "search", "settings set",
 }  # fmt: skip
 """Commands whose arguments name nothing that has to be there."""
 CHANGES = {"agents edit": ["--vibe=calm"], "drafts edit": ["--text=fog"]}
@@ -87,7 +87,7 @@ def test_options_that_name_nobody_end_with_3_and_a_fix(cli: Cli, fleet: Fleet) -
         command = LEAVES[name]
         (param,) = [one for one in command.params if option in one.opts]
         values = ["1.00"] if name in ("budgets set", "budgets allow") else []
-        made = ["neon_1"] if name == "agents create" else []
+        made = {"agents create": ["neon_1"], "settings set": ["dry_run", "true"]}.get(name, [])
         rest = [one for one in _required(command, param) if not (values or made) or one == "--yes"]
         wrong[f"{name} {option}"] = _said(cli, [*name.split(), f"{option}=nobody_1", *rest, *values, *made])
     assert {name: said for name, said in wrong.items() if said} == {}

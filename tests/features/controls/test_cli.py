@@ -25,6 +25,7 @@ from tests.features.agents.test_cli import Cli
 STATUS_KEYS = {
     "agents", "agents_by_persona", "jobs", "dead", "holds", "kill_switch", "queues", "broker_problem", "oldest_tick_s",
     "most_overdue_agent_s", "in_flight", "unknown", "totals", "tempo", "dry_run", "gallery_url",
+    "rates", "health",
 }  # fmt: skip
 
 
