@@ -58,7 +58,10 @@ FEATURE = Feature(
     tables=("fleet.features.approvals.models",),
     checks_before_serving=("fleet.features.approvals.rule_users:refuse_unknown",),
     checks_at_start=("fleet.features.approvals.service:check",),
-    extends={"approvals.effects": ("fleet.features.approvals.effects.retry:EFFECTS",)},
+    extends={
+        "approvals.effects": ("fleet.features.approvals.effects.retry:EFFECTS",),
+        "agents.owner_changed": ("fleet.features.approvals.agent_owners:changed",),
+    },
     events=(
         EventType(
             subject="approval.requested", describe=_DESCRIBE, sign="🙋", tone="yellow", icon="hand", family="drafts"
