@@ -20,6 +20,7 @@ BUILT_IN = (
     "fleet.features.users.feature:FEATURE",
     "fleet.features.overview.feature:FEATURE",
     "fleet.features.activity.feature:FEATURE",
+    "fleet.features.search.feature:FEATURE",
     "fleet.features.agents.feature:FEATURE",
     "fleet.features.personas.feature:FEATURE",
     "fleet.features.jobs.feature:FEATURE",

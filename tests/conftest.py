@@ -7,6 +7,7 @@ on the first and empty the second.
 
 from __future__ import annotations
 
+import functools
 import gc
 import itertools
 import os
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
 _TEMPLATE = "fleet_template"
 _USUAL_LIMIT_S = 300.0  # as in pyproject.toml
 SHIPPED_HASHER = secret._hasher
+_ESTIMATED = functools.cache(secret._estimated)
 _QUICK_HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 hypothesis.settings.register_profile(
@@ -208,6 +210,7 @@ def _unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
 def _quick_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hash passwords the same way with less work: each one made or tried takes a sixth of a second of a processor."""
     monkeypatch.setattr(secret, "_hasher", _QUICK_HASHER)
+    monkeypatch.setattr(secret, "_estimated", _ESTIMATED)
 
 
 @pytest.fixture(autouse=True)

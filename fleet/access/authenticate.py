@@ -1,11 +1,17 @@
-"""Find the user of a request by the key of a session, and notice keys that were copied. Called by `fleet.web.auth`."""
+"""Find the user of a request by the key of a session, and notice keys that were copied; find a user again later.
+
+Called by `fleet.web.auth`, and by approvals, which run verbs in the name of those who asked.
+"""
 
 from __future__ import annotations
 
+import uuid
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
-from fleet.access import audit, sessions
-from fleet.access.principal import Via
+from fleet.access import audit, sessions, tokens, users
+from fleet.access.principal import Principal, Via, local_administrator
 from fleet.access.sessions import Copied, Found
 from fleet.core import logs
 from fleet.core.db import Tx
@@ -27,3 +33,21 @@ def by_session(tx: Tx, key: str, *, address: str | None = None, may_rotate: bool
         audit.note(tx, "session.copied", f"user:{who.name}", before={"address": found.address})
     tx.afterwards(lambda: log.warning("session_key_copied", user=who.name, address=address, opened_from=found.address))
     return None
+
+
+def stored(who: Principal) -> dict[str, Any]:
+    """Return a principal as data, for an action that runs later in their name. It holds no key."""
+    return {"user_id": str(who.user_id), "name": who.name, "via": str(who.via), "key_id": str(who.key_id)}
+
+
+def again(tx: Tx, found: Mapping[str, Any]) -> Principal | None:
+    """Return the principal that `stored` wrote down, with the role and scopes of now.
+
+    None for a user who was removed, and for a token that opens nothing any more. A session may have ended.
+    """
+    via = Via(found["via"])
+    if via is Via.TERMINAL:
+        return local_administrator(found["name"])
+    if via is Via.TOKEN:
+        return tokens.get(tx, uuid.UUID(found["key_id"]))
+    return users.principal(tx, uuid.UUID(found["user_id"]), key_id=uuid.UUID(found["key_id"]))

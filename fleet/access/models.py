@@ -58,8 +58,15 @@ class SessionRow(Base):
     expires_at: Mapped[datetime] = mapped_column(_TIME)
     address: Mapped[str | None] = mapped_column(sa.String(60))
     browser: Mapped[str] = mapped_column(sa.String(200), server_default="")
+    ended: Mapped[str | None] = mapped_column(sa.String(10))  # why, if it was ended before its time
 
-    __table_args__ = (sa.Index("ix_sessions_user", "user_id"), sa.Index("ix_sessions_expires", "expires_at"))
+    __table_args__ = (
+        sa.CheckConstraint(
+            "ended IN ('logout', 'elsewhere', 'admin', 'role', 'password', 'removed', 'copied')", name="ended"
+        ),
+        sa.Index("ix_sessions_user", "user_id"),
+        sa.Index("ix_sessions_expires", "expires_at"),
+    )
 
 
 class TokenRow(Base):

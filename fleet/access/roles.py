@@ -7,7 +7,10 @@ Pure. A role has the permissions in the table and inherits none, so that one lin
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
+
+from fleet.core.errors import InvalidInput
 
 
 class Role(StrEnum):
@@ -35,6 +38,7 @@ class Permission(StrEnum):
     JOBS_CONTROL = "jobs.control"  # retry, cancel; replay and discard dead letters
     DRAFTS_VIEW = "drafts.view"
     DRAFTS_DECIDE = "drafts.decide"  # approve, reject, edit, revise, withdraw; rules narrow it further
+    DRAFTS_ASK = "drafts.ask"  # open requests for approval; a verb takes its own permission, too
     COSTS_VIEW = "costs.view"
     BUDGETS_EDIT = "budgets.edit"
     CONTROLS_VIEW = "controls.view"
@@ -64,6 +68,7 @@ TABLE: Mapping[Permission, frozenset[Role]] = {
     Permission.JOBS_CONTROL: _CREW,
     Permission.DRAFTS_VIEW: _ALL,
     Permission.DRAFTS_DECIDE: _REVIEWERS,
+    Permission.DRAFTS_ASK: _REVIEWERS,
     Permission.COSTS_VIEW: _ALL,
     Permission.BUDGETS_EDIT: _LEADERS,
     Permission.CONTROLS_VIEW: _ALL,
@@ -78,6 +83,39 @@ TABLE: Mapping[Permission, frozenset[Role]] = {
     Permission.USERS_EDIT: _LEADERS,
     Permission.OWN_ACCOUNT: _ALL,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """Usual scopes of a token: what it is called, what such a token does, and its permissions."""
+
+    name: str
+    words: str
+    scopes: tuple[Permission, ...]
+
+
+def _preset_of(role: Role) -> tuple[Permission, ...]:
+    """Return what a role allows but the own account: a program changes no password."""
+    return tuple(one for one in Permission if role in TABLE[one] and one is not Permission.OWN_ACCOUNT)
+
+
+PRESETS = (
+    Preset("read-only", "looks at everything", tuple(one for one in Permission if one.endswith(".view"))),
+    Preset("reviewer", "decides about drafts", _preset_of(Role.REVIEWER)),
+    Preset("operator", "runs agents and jobs, pauses, stops", _preset_of(Role.OPERATOR)),
+    Preset("emergency-stop", "pauses, and turns on the kill switch", (
+        Permission.FLEET_VIEW, Permission.CONTROLS_VIEW, Permission.CONTROLS_PAUSE, Permission.CONTROLS_KILL,
+    )),
+)  # fmt: skip
+
+
+def preset(name: str) -> Preset:
+    """Return a preset by its name. Raises InvalidInput."""
+    found = next((one for one in PRESETS if one.name == name), None)
+    if found is None:
+        names = ", ".join(one.name for one in PRESETS)
+        raise InvalidInput(f"There is no preset {name!r}.", fix=f"Presets: {names}.")
+    return found
 
 
 def allows(role: Role, permission: Permission) -> bool:

@@ -1,10 +1,17 @@
-"""Secrets that are shown once and stored as a hash: keys of sessions, tokens and invitations, and passwords."""
+"""Secrets that are shown once and stored as a hash: keys of sessions, tokens and invitations, and passwords.
+
+zxcvbn estimates how many guesses a password takes: it knows common passwords, words and names, keyboard rows, repeats
+and dates. It is loaded where a password is chosen: no other process pays for its word lists.
+"""
 
 from __future__ import annotations
 
 import functools
 import hashlib
 import secrets
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -15,8 +22,20 @@ from fleet.core.errors import InvalidInput
 TOKEN_PREFIX = "flt_"  # noqa: S105
 INVITATION_PREFIX = "fli_"
 SESSION_PREFIX = "fls_"
-LEAST_CHARS = 12
-_MOST_CHARS = 256
+MOST_PASSWORD_CHARS = 256
+LEAST_PASSWORD_CHARS = 12
+_LEAST_SCORE = 3  # of 0 to 4: more than 10^8 guesses
+_ESTIMATED_CHARS = 72  # the estimate takes the square of the length
+_FIX = "Four random words do."
+_WHY = {
+    "repeat": "it repeats the same characters or the same word",
+    "sequence": "it is a run of neighbours such as abc or 123",
+    "spatial": "it follows the keys of a keyboard",
+    "date": "it is a date",
+    "regex": "it is a year",
+    "bruteforce": "it has too few different characters",
+}
+_lock = threading.Lock()
 _hasher = PasswordHasher()
 
 
@@ -52,14 +71,40 @@ def csrf_of(session_key: str) -> str:
     return hashlib.sha256(b"csrf:" + family_of(session_key).encode("utf-8", "surrogatepass")).hexdigest()[:40]
 
 
-def hash_password(password: str, name: str) -> str:
-    """Return the argon2id hash of a password. Raises InvalidInput for a weak one: short, or equal to the name."""
+def refuse_weak(password: str, name: str) -> None:
+    """Raise InvalidInput for a password that is short, too long, or easy to guess; `name` is its user's."""
     if password and not password.casefold().replace(name.casefold(), ""):
-        raise InvalidInput("A password is not the name itself.", fix="Four random words do.")
-    if len(password) < LEAST_CHARS:
-        raise InvalidInput(f"A password has {LEAST_CHARS} characters at least.", fix="Four random words do.")
-    if len(password) > _MOST_CHARS:
-        raise InvalidInput(f"A password has {_MOST_CHARS} characters at most.")
+        raise InvalidInput("A password is not the name itself.", fix=_FIX)
+    if len(password) < LEAST_PASSWORD_CHARS:
+        raise InvalidInput(f"A password has {LEAST_PASSWORD_CHARS} characters at least.", fix=_FIX)
+    if len(password) > MOST_PASSWORD_CHARS:
+        raise InvalidInput(f"A password has {MOST_PASSWORD_CHARS} characters at most.")
+    found = _estimated(password[:_ESTIMATED_CHARS], name)
+    if found["score"] < _LEAST_SCORE:
+        raise InvalidInput(f"This password is easy to guess: {_why(found['sequence'])}.", fix=_FIX)
+
+
+def _estimated(password: str, name: str) -> Mapping[str, Any]:
+    from zxcvbn import zxcvbn  # its word lists take a twentieth of a second to load
+
+    with _lock:  # it keeps the words that are given to it in a dictionary of the process
+        return zxcvbn(password, user_inputs=[name, "fleet"])
+
+
+def _why(sequence: Sequence[Mapping[str, Any]]) -> str:
+    longest = max(sequence, key=lambda match: len(match["token"]))
+    if longest["pattern"] != "dictionary":
+        return _WHY[longest["pattern"]]
+    match longest["dictionary_name"]:
+        case "user_inputs":
+            return "it contains the user's name or the fleet's"
+        case "passwords":
+            return "it is like a very common password"
+    return "it is a common word or name with little added"
+
+
+def hash_password(password: str) -> str:
+    """Return the argon2id hash of a password. `refuse_weak` comes before, where one is chosen."""
     try:
         return _hasher.hash(password)
     except UnicodeEncodeError:
@@ -69,7 +114,7 @@ def hash_password(password: str, name: str) -> str:
 def is_password(kept: str | None, password: str) -> bool:
     """Return whether a password matches. Takes as long without a hash, so that timing reveals no user names."""
     try:
-        return _hasher.verify(kept or _nobodys(), password[: _MOST_CHARS + 1]) and kept is not None
+        return _hasher.verify(kept or _nobodys(), password[: MOST_PASSWORD_CHARS + 1]) and kept is not None
     except (VerificationError, InvalidHashError, UnicodeEncodeError):
         return False
 

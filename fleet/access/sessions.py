@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
 import sqlalchemy as sa
@@ -29,7 +30,7 @@ GRACE = timedelta(minutes=1)
 _NOTED_EVERY = timedelta(minutes=1)
 _CLOCK = sa.func.clock_timestamp()
 _ROW = SessionRow
-STANDS = (_ROW.expires_at > _CLOCK, _ROW.seen_at > _CLOCK - IDLE)
+STANDS = (_ROW.expires_at > _CLOCK, _ROW.seen_at > _CLOCK - IDLE, _ROW.ended.is_(None))
 """What is true of a session that opens something, if its user was not removed."""
 
 
@@ -39,6 +40,19 @@ class Visit:
 
     address: str | None = None
     browser: str = ""
+
+
+class EndReason(StrEnum):
+    """Why a session opens nothing any more."""
+
+    EXPIRED = "expired"
+    LOGOUT = "logout"
+    ELSEWHERE = "elsewhere"  # its user ended it in another browser
+    ADMIN = "admin"
+    ROLE = "role"
+    PASSWORD = "password"  # noqa: S105
+    REMOVED = "removed"
+    COPIED = "copied"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +107,7 @@ def find(tx: Tx, key: str, *, may_rotate: bool = False) -> Found | Copied | None
     who = Principal(row.user_id, row.name, Role(row.role), Via.SESSION, row.id)
     given = secret.digest(key)
     if given != row.key_hash and (given != row.previous_hash or row.is_over):
-        end(tx, row.id)
+        end(tx, row.id, EndReason.COPIED)
         return Copied(who, row.address)
     if row.is_stale:
         tx.execute(sa.update(_ROW).where(_ROW.id == row.id).values(seen_at=_CLOCK))
@@ -135,18 +149,39 @@ def listed(tx: Tx, user_id: uuid.UUID) -> Sequence[Session]:
     return [Session(*row) for row in tx.execute(query)]
 
 
-def end(tx: Tx, session_id: uuid.UUID, *, user_id: uuid.UUID | None = None) -> bool:
-    """End a session, only a user's own if one is named; False if there is none."""
+def end(tx: Tx, session_id: uuid.UUID, why: EndReason, *, user_id: uuid.UUID | None = None) -> bool:
+    """End a session, only a user's own if one is named; False if there is none.
+
+    Its row stays until it is pruned, and opens nothing: the login page tells its browser why it ended.
+    """
     where = [_ROW.id == session_id] if user_id is None else [_ROW.id == session_id, _ROW.user_id == user_id]
-    return tx.execute(sa.delete(_ROW).where(*where)).rowcount > 0
+    return _end(tx, why, *where) > 0
 
 
-def end_all(tx: Tx, user_id: uuid.UUID) -> int:
+def end_all(tx: Tx, user_id: uuid.UUID, why: EndReason) -> int:
     """End every session of a user; return how many."""
-    return tx.execute(sa.delete(_ROW).where(_ROW.user_id == user_id)).rowcount
+    return _end(tx, why, _ROW.user_id == user_id)
+
+
+def _end(tx: Tx, why: EndReason, *where: sa.ColumnElement[bool]) -> int:
+    return tx.execute(sa.update(_ROW).where(*where, *STANDS).values(ended=why, expires_at=_CLOCK)).rowcount
+
+
+def end_reason(tx: Tx, key: str) -> EndReason | None:
+    """Return why the session of a key opens nothing any more; None while it does."""
+    family = secret.digest(secret.family_of(key))
+    row = tx.execute(sa.select(_ROW.ended, sa.and_(*STANDS)).where(_ROW.family_hash == family)).one_or_none()
+    if row is None:  # pruned, long after it ended
+        return EndReason.EXPIRED
+    ended, stands = row
+    return None if stands else EndReason(ended or EndReason.EXPIRED)
 
 
 def prune(tx: Tx, *, limit: int) -> int:
-    """Delete some of the sessions that open nothing any more, and return how many."""
-    gone = sa.select(_ROW.id).where(sa.or_(_ROW.expires_at <= _CLOCK, _ROW.seen_at <= _CLOCK - IDLE)).limit(limit)
+    """Delete some of the sessions whose time is over, and return how many; those that were ended wait for it too."""
+    gone = (
+        sa.select(_ROW.id)
+        .where(sa.or_(sa.and_(_ROW.expires_at <= _CLOCK, _ROW.ended.is_(None)), _ROW.seen_at <= _CLOCK - IDLE))
+        .limit(limit)
+    )
     return tx.execute(sa.delete(_ROW).where(_ROW.id.in_(gone))).rowcount

@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -83,20 +84,31 @@ def outlives(tx: Tx, token_id: uuid.UUID, for_: timedelta | None) -> bool:
 
 def find(tx: Tx, key: str) -> Principal | None:
     """Return the user of a token and record its use; None for one that is not valid (any more)."""
-    query = (
-        sa.select(TokenRow.id, UserRow.id, UserRow.name, UserRow.role, TokenRow.scopes,
-                  sa.func.coalesce(TokenRow.last_used_at < _CLOCK - _NOTED_EVERY, sa.true()))
-        .join(UserRow, UserRow.id == TokenRow.user_id)
-        .where(TokenRow.key_hash == secret.digest(key), UserRow.removed_at.is_(None), *STANDS)
-    )  # fmt: skip
-    row = tx.execute(query).one_or_none()
+    row = tx.execute(_PRINCIPAL.where(TokenRow.key_hash == secret.digest(key))).one_or_none()
     if row is None:
         return None
-    token_id, user_id, name, role, scopes, stale = row
-    if stale:
-        tx.execute(sa.update(TokenRow).where(TokenRow.id == token_id).values(last_used_at=_CLOCK))
-    known = frozenset(Permission(scope) for scope in scopes if scope in set(Permission))
-    return Principal(user_id, name, Role(role), Via.TOKEN, token_id, known)
+    if row.stale:
+        tx.execute(sa.update(TokenRow).where(TokenRow.id == row.token_id).values(last_used_at=_CLOCK))
+    return _principal(row)
+
+
+def get(tx: Tx, token_id: uuid.UUID) -> Principal | None:
+    """Return the user of a token by its id; None for one that is not valid (any more)."""
+    row = tx.execute(_PRINCIPAL.where(TokenRow.id == token_id)).one_or_none()
+    return None if row is None else _principal(row)
+
+
+_PRINCIPAL = (
+    sa.select(TokenRow.id.label("token_id"), TokenRow.user_id, UserRow.name, UserRow.role, TokenRow.scopes,
+              sa.func.coalesce(TokenRow.last_used_at < _CLOCK - _NOTED_EVERY, sa.true()).label("stale"))
+    .join(UserRow, UserRow.id == TokenRow.user_id)
+    .where(UserRow.removed_at.is_(None), *STANDS)
+)  # fmt: skip
+
+
+def _principal(row: sa.Row[Any]) -> Principal:
+    known = frozenset(Permission(scope) for scope in row.scopes if scope in set(Permission))
+    return Principal(row.user_id, row.name, Role(row.role), Via.TOKEN, row.token_id, known)
 
 
 def listed(tx: Tx, user_id: uuid.UUID | None = None) -> Sequence[Token]:

@@ -18,7 +18,9 @@ from sqlalchemy import exc
 
 from fleet.access import audit, secret, sessions, tokens
 from fleet.access.models import UserRow
+from fleet.access.principal import Principal, Via
 from fleet.access.roles import Permission, Role, allows
+from fleet.access.sessions import EndReason
 from fleet.core import ids
 from fleet.core.db import Tx
 from fleet.core.errors import Conflict, InvalidInput, NotFound
@@ -46,7 +48,8 @@ def create(tx: Tx, name: str, role: Role, password: str) -> User:
     """Make a user. Raises InvalidInput for a wrong name or a weak password, Conflict for a name that was ever taken."""
     if not _NAME.fullmatch(name):
         raise InvalidInput("A name is 2 to 60 of a-z, 0-9, dot, - and _, and begins with a letter or digit.")
-    kept = secret.hash_password(password, name)
+    secret.refuse_weak(password, name)
+    kept = secret.hash_password(password)
     values = {"id": ids.new(), "name": name, "role": role, "password_hash": kept}
     try:
         with tx.session.begin_nested():
@@ -65,6 +68,12 @@ def get(tx: Tx, name: str) -> User:
     if row is None:
         raise NotFound(f"There is no user {name!r}.", fix="`fleet users list` shows them.")
     return _user(row)
+
+
+def principal(tx: Tx, user_id: uuid.UUID, *, key_id: uuid.UUID) -> Principal | None:
+    """Return a user as a session of theirs has them; None for one who was removed."""
+    row = tx.execute(sa.select(*_COLUMNS).where(UserRow.id == user_id, _PRESENT)).one_or_none()
+    return None if row is None else Principal(row.id, row.name, Role(row.role), Via.SESSION, key_id)
 
 
 def listed(tx: Tx) -> Sequence[User]:
@@ -107,7 +116,7 @@ def change_role(tx: Tx, name: str, role: Role) -> bool:
         return False
     _keep_an_owner(tx, user)
     tx.execute(sa.update(UserRow).where(UserRow.id == user.id).values(role=role, updated_at=_CLOCK))
-    sessions.end_all(tx, user.id)
+    sessions.end_all(tx, user.id, EndReason.ROLE)
     audit.note(tx, "user.role_changed", f"user:{name}", before={"role": user.role}, after={"role": role})
     return True
 
@@ -118,9 +127,10 @@ def set_password(tx: Tx, name: str, password: str, *, revoke_tokens: bool = Fals
     Raises NotFound, InvalidInput.
     """
     user = locked(tx, name)
-    kept = secret.hash_password(password, name)
+    secret.refuse_weak(password, name)
+    kept = secret.hash_password(password)
     tx.execute(sa.update(UserRow).where(UserRow.id == user.id).values(password_hash=kept, updated_at=_CLOCK))
-    sessions.end_all(tx, user.id)
+    sessions.end_all(tx, user.id, EndReason.PASSWORD)
     revoked = tokens.revoke_all(tx, user.id) if revoke_tokens else 0
     audit.note(
         tx, "user.password_changed", f"user:{name}", after={"tokens_revoked": revoked} if revoke_tokens else None
@@ -133,7 +143,7 @@ def remove(tx: Tx, name: str) -> None:
     user = locked(tx, name)
     _keep_an_owner(tx, user)
     tx.execute(sa.update(UserRow).where(UserRow.id == user.id).values(removed_at=_CLOCK, password_hash=""))
-    sessions.end_all(tx, user.id)
+    sessions.end_all(tx, user.id, EndReason.REMOVED)
     tokens.revoke_all(tx, user.id)
     audit.note(tx, "user.removed", f"user:{name}", before={"role": user.role})
 

@@ -12,14 +12,17 @@ from fleet.core.masking import mask
 class FleetError(Exception):
     """Base of all errors raised on purpose; `fix` is the next step for a person, if there is one.
 
+    `plain` is the message as a page shows it, where the message quotes a library or another server.
+
     Servers often repeat the key that they refuse, so secrets are removed from every message here; so are NUL and lone
     surrogates, with which the error could not be stored.
     """
 
     exit_code = 1
 
-    def __init__(self, message: str, *, fix: str | None = None) -> None:
+    def __init__(self, message: str, *, fix: str | None = None, plain: str = "") -> None:
         self.message = _kept(message)
+        self.plain = plain or self.message
         self.fix = fix if fix is None else _kept(fix)
         super().__init__(self.message)
 

@@ -126,7 +126,7 @@ def lift_kill_switch(tx: Tx, *, by: str) -> bool:
 
 def pause(tx: Tx, scope: str, key: str, *, by: str, reason: str = "", until: datetime | None = None) -> bool:
     """Pause a scope; False if it was paused already. Raises InvalidInput for an unknown scope."""
-    _check(scope, key)
+    check(scope, key)
     paused = _set(tx, scope, key, "pause", reason=reason, until=until, by=by)
     if paused:
         ends = until.isoformat() if until else None
@@ -138,7 +138,7 @@ def pause(tx: Tx, scope: str, key: str, *, by: str, reason: str = "", until: dat
 
 def resume(tx: Tx, scope: str, key: str, *, by: str) -> bool:
     """Resume a scope; False if it was not paused."""
-    _check(scope, key)
+    check(scope, key)
     resumed = _remove(tx, scope, key, "pause")
     if resumed:
         events.emit(tx, "control.resumed", **_whose(tx, scope, key), scope=scope, key=key, by=by)
@@ -185,7 +185,8 @@ def _id(key: str) -> uuid.UUID | None:
         return None
 
 
-def _check(scope: str, key: str) -> None:
+def check(scope: str, key: str) -> None:
+    """Raise InvalidInput for an unknown scope, and for a key where the scope takes none or one that is missing."""
     if scope not in SCOPES:
         raise InvalidInput(f"There is no scope {scope!r}.", fix=f"Scopes: {', '.join(SCOPES)}.")
     if (key == ALL) != (scope == "fleet"):

@@ -20,7 +20,7 @@ from fleet.web import openapi, problems
 from fleet.web.cached_stats import CachedStats
 from fleet.web.live import stream as live
 from fleet.web.live.hub import Hub
-from fleet.web.middleware import etags, headers, idempotency
+from fleet.web.middleware import compression, etags, headers, idempotency
 from fleet.web.middleware import request_limits as middleware
 from fleet.web.rendering import frame
 from fleet.web.requests import fields
@@ -40,6 +40,7 @@ def create_app(deps: Deps) -> FastAPI:
         generate_unique_id_function=openapi.operation_id, routes=list(_routes(features)),
     )  # fmt: skip
     app.state.deps = deps
+    app.state.seen, app.state.steps_done = {}, set()
     app.state.feed = feed = _built(features.live_feed, deps)
     app.state.cards = cards = _built(features.live_cards, deps)
     app.state.stats = stats = CachedStats(deps, cards)
@@ -50,6 +51,7 @@ def create_app(deps: Deps) -> FastAPI:
     # The last one added is the first that a request meets.
     app.add_middleware(idempotency.Once)
     app.add_middleware(etags.Etags)
+    app.add_middleware(compression.Compression, is_secure=deps.settings.web_url.startswith("https://"))
     app.add_middleware(middleware.Intake, settings=deps.settings)
     app.add_middleware(Hosts, names=hosts_of(deps.settings.web_url), refusal=_NOT_OURS)
     app.add_middleware(headers.Headers, is_secure=deps.settings.web_url.startswith("https://"))

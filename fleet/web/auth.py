@@ -37,6 +37,7 @@ CSRF_HEADER = "x-csrf-token"
 USER_HEADER = "x-fleet-user"
 """Names the person at a terminal; read beside the token of the run file alone."""
 _LONGEST_NAME = 100
+_MOST_SEEN = 1000
 
 
 class NotLoggedIn(FleetError):
@@ -152,7 +153,22 @@ def _by_cookie(request: Request, deps: Deps) -> Principal | None:
         found = authenticate.by_session(tx, key, address=address_of(request), may_rotate=may_rotate)
     if found is not None and found.new_key is not None:
         request.state.session_cookie = session_cookie(request, found.new_key)  # `headers` puts it on every answer
+    if found is not None:
+        seen: dict[bytes, Principal] = request.app.state.seen
+        seen[secret.digest(secret.family_of(key))] = found.principal
+        while len(seen) > _MOST_SEEN:
+            seen.pop(next(iter(seen)), None)
     return None if found is None else found.principal
+
+
+def last_seen(request: Request) -> Principal | None:
+    """Return the user whom this process last saw with this session. For the navigation of an error page alone.
+
+    It authorizes nothing: the session may have ended since, and without a database nobody can ask.
+    """
+    key = request.cookies.get(cookie_name(request), "")
+    seen: dict[bytes, Principal] = request.app.state.seen
+    return seen.get(secret.digest(secret.family_of(key))) if key else None
 
 
 def deps_of(request: Request) -> Deps:

@@ -97,4 +97,4 @@ def _pulse(deps: Deps) -> Pulse:
         with deps.db.transaction() as tx:
             return pulse.read(tx)
     except FleetError as error:
-        return Pulse(problem=str(error))
+        return Pulse(problem=f"{error.plain} {error.fix or ''}".strip())

@@ -121,6 +121,15 @@ def _refusal(status: int) -> dict[str, Any]:
     return {"description": _REFUSALS[status], "content": content, **headers}
 
 
+ASKED: dict[int | str, dict[str, Any]] = {
+    202: {
+        "description": "nothing is done yet: it waits for an approval; the request, as GET /approvals/{request_id}",
+        "headers": {"Location": {"description": "its address", "schema": {"type": "string"}}},
+        "content": {"application/json": {"schema": {"type": "object"}}},
+    }
+}
+"""The answer of a route whose verb people may have to approve: `@router.delete(..., responses=ASKED)`."""
+
 _TAG = {"ETag": {"description": "its entity tag", "required": True, "schema": {"type": "string"}}}
 _KEY = {
     "name": "Idempotency-Key", "in": "header", "required": False,

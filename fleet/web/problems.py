@@ -10,7 +10,8 @@ from urllib.parse import quote
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse, Response
-from sqlalchemy.exc import DataError
+from sqlalchemy.exc import DataError, DBAPIError
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -19,9 +20,12 @@ from fleet.access.idempotency_keys import RequestUnderWay
 from fleet.access.invitations import NoInvitation
 from fleet.core import logs
 from fleet.core.errors import Conflict, FleetError, InvalidInput, NotFound, Unavailable
+from fleet.engine import registry
 from fleet.engine.agents.commands import Outdated
-from fleet.web.auth import Forbidden, NotLoggedIn
-from fleet.web.rendering import render
+from fleet.engine.verbs import Asked
+from fleet.web import field_words
+from fleet.web.auth import Forbidden, NotLoggedIn, deps_of, last_seen, principal_of
+from fleet.web.rendering import back, go, render
 
 log = logs.get(__name__)
 
@@ -37,8 +41,14 @@ _TITLES = {
     429: "Too many requests", 500: "Something broke", 503: "Not available now",
 }  # fmt: skip
 _MOST_WRONG, _LONGEST_PATH = 100, 200
-_NO_PAGE = {404: "There is no page at this address.", 405: "There is a page at this address, but nothing to send it."}
-"""Messages of pages, in place of the protocol's own, which are for programs."""
+_ON_PAGES = {
+    400: "The request could not be read.",
+    404: "There is no page at this address.",
+    405: "There is a page at this address, but nothing to send it.",
+    413: "What was sent is larger than a megabyte.",
+}
+"""Messages of pages, in place of the protocol's and the libraries' own, which are for programs."""
+_WORTH_A_RETRY = (429, 500, 503)
 
 
 class _Problem(JSONResponse):
@@ -79,6 +89,7 @@ def _when_again(error: FleetError) -> dict[str, str]:
 def install(app: FastAPI) -> None:
     """Have every error of this app answered here."""
     app.add_exception_handler(FleetError, _refused)
+    app.add_exception_handler(Asked, _asked)
     app.add_exception_handler(RequestValidationError, _malformed)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(DataError, _cannot_be_stored)
@@ -116,41 +127,64 @@ def _for_program(request: Request) -> bool:
     return request.url.path.startswith(for_programs)
 
 
-def _answer(request: Request, status: int, detail: str, fix: str | None = None, **more: Any) -> Response:
+async def _answer(request: Request, status: int, detail: str, fix: str | None = None, **more: Any) -> Response:
     if _for_program(request):
         return problem(status, detail, fix=fix, **more)
+    await _find_visitor(request, status)
     title = _TITLES.get(status, "That did not work")
-    return render(request, "error.html", code=status, title=title, detail=detail, fix=fix)
+    retry = status in _WORTH_A_RETRY
+    return render(request, "error.html", code=status, title=title, detail=detail, fix=fix, retry=retry)
+
+
+async def _find_visitor(request: Request, status: int) -> None:
+    """Let an error page keep the navigation of its visitor, also where no route asked who that is."""
+    try:
+        who = await principal_of(request)
+    except (FleetError, DBAPIError):  # the page is about another error, and must come
+        who = None
+    request.state.principal = who or (last_seen(request) if status == 503 else None)
 
 
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, FleetError)  # the type that it is registered for
     if isinstance(error, NotLoggedIn) and not _for_program(request):
         where = f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path
-        return RedirectResponse(f"/login?next={quote(where if request.method == 'GET' else '/')}", 303)
-    answer = _answer(request, status_of(error), error.message, error.fix)
+        return RedirectResponse(f"/login?next={quote(where if request.method == 'GET' else back(request, '/'))}", 303)
+    words = error.message if _for_program(request) else error.plain
+    answer = await _answer(request, status_of(error), words, error.fix)
     answer.headers.update(_when_again(error))
     return answer
+
+
+async def _asked(request: Request, error: Exception) -> Response:
+    """Answer for a verb that waits for people: with the request, or with its page."""
+    assert isinstance(error, Asked)  # the type that it is registered for
+    where = f"/approvals/{error.request_id}"
+    if not _for_program(request):
+        return go(request, where, error.words)
+    (view,) = registry.current().extensions("verbs.request")
+    body = await run_in_threadpool(view, deps_of(request), error.request_id)
+    return JSONResponse(body.model_dump(mode="json"), 202, {"location": f"/api/v1{where}"})
 
 
 async def _malformed(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # the type that it is registered for
     wrong = error.errors()[:_MOST_WRONG]  # a request of a megabyte can be wrong in a hundred thousand places
-    found = [{"path": ".".join(str(part) for part in item["loc"])[:_LONGEST_PATH], "message": str(item["msg"])}
+    found = [{"path": ".".join(str(part) for part in item["loc"])[:_LONGEST_PATH], "message": field_words.words(item)}
              for item in wrong]  # fmt: skip
     if _for_program(request):
         words = "; ".join(f"{item['path']}: {item['message']}" for item in found)
     else:  # on a page, the person filled in a field or changed the URL
         words = "; ".join(f"“{item['path'].rpartition('.')[2]}”: {item['message']}" for item in found)
-    return _answer(request, 422, words[:1000], None, errors=found)
+    return await _answer(request, 422, words[:1000], None, errors=found)
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # the type that it is registered for
     detail = str(error.detail)
-    if not _for_program(request) and detail == HTTPStatus(error.status_code).phrase:
-        detail = _NO_PAGE.get(error.status_code, detail)
-    answer = _answer(request, error.status_code, detail)
+    if not _for_program(request):
+        detail = _ON_PAGES.get(error.status_code, "The request cannot be answered.")
+    answer = await _answer(request, error.status_code, detail)
     answer.headers.update(error.headers or {})
     return answer
 
@@ -158,10 +192,10 @@ async def _http_error(request: Request, error: Exception) -> Response:
 async def _cannot_be_stored(request: Request, error: Exception) -> Response:
     """Answer for a value that a route accepts and the database refuses: NUL, a lone surrogate, a number too large."""
     log.info("web_value_refused", path=request.url.path, error=type(error).__name__)
-    return _answer(request, 422, "A value holds a character or a number that cannot be stored.")
+    return await _answer(request, 422, "A value holds a character or a number that cannot be stored.")
 
 
 async def _broken(request: Request, error: Exception) -> Response:
     log.error("web_request_failed", path=request.url.path, exc_info=error)
     said = f"Something broke in Fleet. Its log has more under the id {request.state.id}."
-    return _answer(request, 500, said)
+    return await _answer(request, 500, said)

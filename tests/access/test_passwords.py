@@ -6,6 +6,7 @@ import pytest
 from argon2 import Type
 
 from fleet.access import secret
+from fleet.core.errors import InvalidInput
 from tests.conftest import SHIPPED_HASHER
 
 
@@ -24,9 +25,32 @@ def test_a_guess_takes_the_memory_and_the_rounds_of_rfc_9106() -> None:
 
 
 def test_the_right_password_is_known_and_no_other() -> None:
-    kept = secret.hash_password("correct horse battery", "ana")
+    kept = secret.hash_password("correct horse battery")
     assert kept.startswith("$argon2id$v=19$m=65536,t=3,p=4$")
     assert secret.is_password(kept, "correct horse battery")
     assert not secret.is_password(kept, "correct horse batterz")
     assert not secret.is_password(None, "correct horse battery")
     assert not secret.is_outdated(kept)
+
+
+@pytest.mark.parametrize(
+    ("password", "words"),
+    [
+        ("aaaaaaaaaaaa", "repeats"), ("abcdefghijkl", "run of neighbours"), ("qwertyuiop12", "common password"),
+        ("password1234", "common password"), ("annelieseanneliese", "name itself"), ("Anneliese123", "user's name"),
+        ("zxcvbnm,./zxcvbnm,./", "repeats"), ("short", "12 characters at least"), ("x" * 257, "256 characters at most"),
+    ],
+)  # fmt: skip
+def test_a_password_that_is_easy_to_guess_is_refused_in_plain_words(password: str, words: str) -> None:
+    with pytest.raises(InvalidInput, match=words):
+        secret.refuse_weak(password, "anneliese")
+
+
+def test_random_words_and_long_passwords_do() -> None:
+    for password in (
+        "kettle brisk walnut",
+        "tr0ub4dor&3xyz",
+        "dolphin river stone lamp",
+        "correct horse battery " * 10,
+    ):
+        secret.refuse_weak(password, "anneliese")

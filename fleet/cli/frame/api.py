@@ -19,6 +19,7 @@ from urllib.parse import quote
 
 import httpx
 
+from fleet.cli.frame.failures import AskedFirst
 from fleet.core import clock
 from fleet.core.errors import Conflict, FleetError, InvalidInput, NotFound, Unavailable
 from fleet.core.workarounds import httpx as http_deadline
@@ -38,6 +39,7 @@ _MOST_BYTES = 16 * 1024 * 1024
 _LARGEST_PAGE = 200
 _FIELD = re.compile(r"(?:^|(?<=; ))(?:body|query|path)\.(?=[a-z])")
 """In which part of a request a wrong field stands; people at a terminal know it by its name alone."""
+_REQUESTS = "/api/v1/approvals/"
 _ERRORS: Mapping[int, type[FleetError]] = {
     404: NotFound, 409: Conflict, 412: Conflict, 413: InvalidInput, 422: InvalidInput, 429: Unavailable,
     503: Unavailable,
@@ -223,9 +225,11 @@ def _plain(value: Any) -> Any:
 
 
 def _read(answer: httpx.Response) -> Answer:
-    """Return what was answered, an object always. Raises the FleetError that stands in it."""
+    """Return what was answered, an object always. Raises the FleetError that stands in it, AskedFirst."""
     try:
         body = answer.json() if answer.content else {}
+        if answer.status_code == 202 and answer.headers.get("location", "").startswith(_REQUESTS):
+            raise AskedFirst(body)
         if answer.is_success and isinstance(body, dict):
             return body
         refused = problem({**body, "status": answer.status_code})

@@ -17,7 +17,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from fleet.cli.frame.context import Door
-from fleet.cli.frame.failures import INTERRUPTED, reader_may_leave, report
+from fleet.cli.frame.failures import INTERRUPTED, AskedFirst, reader_may_leave, report
 from fleet.cli.frame.options import PathType
 from fleet.engine import registry
 from fleet.engine.registry import Command
@@ -137,6 +137,16 @@ class FleetGroup(click.Group):
 FleetGroup.group_class = FleetGroup
 
 
+def _show_request(door: Door, asked: AskedFirst) -> None:
+    """Say that people have to approve it first; also with --quiet, since nothing was done."""
+    if asked.as_json:
+        door.json(asked.request)
+        return
+    from fleet.cli.frame import render
+
+    door.out.print(render.words(asked.words, "yellow"), soft_wrap=True)
+
+
 def _guess(name: str, known: Sequence[str]) -> str:
     close = get_close_matches(name, known, n=1)
     return f" Did you mean {close[0]!r}?" if close else ""
@@ -185,7 +195,11 @@ class Root(FleetGroup):
 
     def invoke(self, ctx: click.Context) -> Any:
         with reader_may_leave():
-            result = super().invoke(ctx)
+            try:
+                result = super().invoke(ctx)
+            except AskedFirst as asked:
+                result = None
+                _show_request(ctx.ensure_object(Door), asked)
             if sys.stdout is not None:  # it is None where the shell has closed it
                 sys.stdout.flush()
         return result

@@ -6,8 +6,9 @@ import errno
 import os
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import click
 from click.core import ParameterSource
@@ -17,6 +18,26 @@ from fleet.core.errors import FleetError
 INTERRUPTED = 130
 READER_LEFT = 141
 """Exit codes that a shell reports for a program that ended with SIGINT, and with SIGPIPE."""
+
+
+class AskedFirst(Exception):
+    """Nothing was done yet: people have to approve the request in the answer. The command ends with code 0."""
+
+    def __init__(self, request: Mapping[str, Any]) -> None:
+        self.request = request
+        context = click.get_current_context(silent=True)
+        self.as_json = context is not None and bool(context.params.get("as_json"))
+        super().__init__(str(request.get("summary", "")))
+
+    @property
+    def words(self) -> str:
+        """Return it as sentences, with what to do next."""
+        request = str(self.request["id"])[:8]
+        people = ", ".join(str(one).partition(":")[2] for one in self.request["approvers"])
+        return (
+            f"Nothing is done yet: this needs an approval ({people}). Request {request}: {self.request['summary']}."
+            f" `fleet approvals show {request}` shows it."
+        )
 
 
 @contextmanager

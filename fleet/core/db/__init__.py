@@ -12,6 +12,7 @@ import os
 import time
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -142,6 +143,17 @@ class Tx:
             self.session.flush()
             self.session.close()
 
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """Undo the block if it raises, with its calls for after the commit. For `Database.transaction` only."""
+        calls = len(self._afterwards)
+        try:
+            with self.session.begin_nested():
+                yield
+        except BaseException:
+            del self._afterwards[calls:]
+            raise
+
     def run_afterwards(self) -> None:
         """Make the registered calls, in order. For `Database.transaction` only."""
         for call in self._afterwards:
@@ -157,6 +169,7 @@ it belongs to has found its row, and before COMMIT. An exception undoes both.
 """
 
 _NOW = Statement(sa.select(NOW))
+_outer: ContextVar[tuple[Database, Tx] | None] = ContextVar("fleet_outer_transaction", default=None)
 
 
 class Database:
@@ -202,13 +215,29 @@ class Database:
 
         Raises Unavailable when the server cannot be reached or cuts the connection, InvalidInput when its tables are
         missing. After an Unavailable from COMMIT itself the writes may be in force: callers read again (every change is
-        guarded, so a repetition is harmless).
+        guarded, so a repetition is harmless). Within `joined` it is a savepoint of the transaction given there.
         """
+        outer = _outer.get()
+        if outer is not None and outer[0] is self:
+            with outer[1].savepoint():
+                yield outer[1]
+            return
         with explained(), self.engine.connect() as connection, connection.begin():
             tx = Tx(connection, self.clock)
             yield tx
             tx.end()
         tx.run_afterwards()
+
+    @contextmanager
+    def joined(self, tx: Tx) -> Iterator[None]:
+        """Have `transaction` yield `tx` within this block, in this context: an approved verb and its approval commit
+        together, and the verb has the same code as one that runs by itself. `run` and `together` do not join.
+        """
+        token = _outer.set((self, tx))
+        try:
+            yield
+        finally:
+            _outer.reset(token)
 
     def run(self, statement: Statement, also: Also | None = None, **values: Any) -> list[Any]:
         """Run one statement as a transaction of its own, in one round trip, and return its rows.

@@ -40,19 +40,23 @@ def _translated(error: exc.DBAPIError) -> Exception:
     code = getattr(error.orig, "sqlstate", None) or ""
     first_line = logs.mask(str(error.orig).strip().split("\n", maxsplit=1)[0])
     if code in ("42P01", "42703"):
-        return InvalidInput(f"The database lacks Fleet's tables or is older than this version ({first_line}).",
-                            fix=_MIGRATE_FIX)  # fmt: skip
+        plain = "The database lacks Fleet's tables or is older than this version."
+        return InvalidInput(f"{plain[:-1]} ({first_line}).", fix=_MIGRATE_FIX, plain=plain)
     if code == "42501":
-        return InvalidInput(f"The database role may not do this ({first_line}).", fix=_GRANT_FIX)
+        plain = "The database role may not do this."
+        return InvalidInput(f"{plain[:-1]} ({first_line}).", fix=_GRANT_FIX, plain=plain)
     if code in ("28P01", "28000", "3D000"):
-        return InvalidInput(f"The database refuses the connection: {first_line}.", fix="Check FLEET_DATABASE_URL.")
+        plain = "The database refuses the connection."
+        return InvalidInput(f"{plain[:-1]}: {first_line}.", fix="Check FLEET_DATABASE_URL.", plain=plain)
     if code.startswith(("53", "58")):
-        return Unavailable(f"The database is out of resources: {first_line}.", fix="Free disk space or connections.")
+        plain = "The database is out of resources."
+        return Unavailable(f"{plain[:-1]}: {first_line}.", fix="Free disk space or connections.", plain=plain)
     cut = code == "25P03"  # for a transaction that rested too long: to the driver no error of the operation
     if cut or isinstance(error, exc.OperationalError) or error.connection_invalidated:
         return Unavailable(
-            f"The database cannot be reached: {first_line}.", fix="Is the server up? `fleet check` shows it."
-        )
+            f"The database cannot be reached: {first_line}.", fix="Is the server up? `fleet check` shows it.",
+            plain="The database cannot be reached.",
+        )  # fmt: skip
     return error
 
 

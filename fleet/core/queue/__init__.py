@@ -191,7 +191,9 @@ def _reached() -> Iterator[None]:
         yield
     except (KombuError, OperationalError, RedisError, OSError) as error:
         raise Unavailable(
-            f"The broker cannot be reached ({logs.mask(str(error))}).", fix="Is it up? `fleet check` shows it."
+            f"The broker cannot be reached ({logs.mask(str(error))}).",
+            fix="Is it up? `fleet check` shows it.",
+            plain="The broker cannot be reached.",
         ) from error
 
 

@@ -25,7 +25,7 @@ _Value = Callable[[str], sa.ColumnElement[Any]]
 _TIME = sa.DateTime(timezone=True)
 _OPEN: dict[str, sa.types.TypeEngine[Any]] = {
     "agent_id": sa.Uuid(), "reason": sa.String(), "older_than": sa.Interval(), "newer_than": sa.Interval(),
-    "kinds": ARRAY(sa.String()), "ids": ARRAY(sa.Uuid()), "ended_from": _TIME, "ended_till": _TIME,
+    "kinds": ARRAY(sa.String()), "ids": ARRAY(sa.Uuid()), "ended_from": _TIME, "ended_till": _TIME, "text": sa.String(),
 }  # fmt: skip
 """The fields whose values do not change the text of the SQL; kinds do, except for dead letters."""
 
@@ -34,7 +34,8 @@ _OPEN: dict[str, sa.types.TypeEngine[Any]] = {
 class JobFilter:
     """Which jobs. Ages are counted from `finished_at` for finished ones, else from birth.
 
-    `ended_from` and `ended_till` are moments that both belong to the span; they name a set that cannot grow.
+    `ended_from` and `ended_till` are moments that both belong to the span; they name a set that cannot grow. `text` is
+    what a person looks for in what lists show of a job, upper or lower case; payloads are not searched.
     """
 
     states: tuple[JobState, ...] = ()
@@ -47,6 +48,7 @@ class JobFilter:
     priority: Priority | None = None
     ended_from: datetime | None = None
     ended_till: datetime | None = None
+    text: str = ""
 
     @property
     def is_of_the_dead(self) -> bool:
@@ -57,8 +59,8 @@ class JobFilter:
     def values(self) -> dict[str, Any]:
         """The values of its set fields, by name."""
         given = {name: getattr(self, name) for name in _OPEN if name != "kinds" or self.is_of_the_dead}
-        set_ = {name: value for name, value in given.items() if value not in (None, ())}
-        return {name: [*value] if isinstance(value, tuple) else value for name, value in set_.items()}
+        set_ = {name: value for name, value in given.items() if value not in (None, (), "")}
+        return {name: _as_sql(name, value) for name, value in set_.items()}
 
     @property
     def shape(self) -> JobFilter:
@@ -108,6 +110,14 @@ class JobFilter:
         ]
 
 
+def _as_sql(name: str, value: Any) -> Any:
+    if name == "text":
+        for sign in ("\\", "%", "_"):  # the escape character itself first
+            value = value.replace(sign, f"\\{sign}")
+        return f"%{value}%"
+    return [*value] if isinstance(value, tuple) else value
+
+
 def matching(which: JobFilter) -> list[sa.ColumnElement[bool]]:
     """Return a filter as SQL, with its values."""
     values = which.values
@@ -133,6 +143,21 @@ def _frequent_kinds() -> frozenset[str]:
     return registry.current().kinds(lambda job: job.is_frequent)
 
 
+def words_of(checkpoint: Any) -> sa.ColumnElement[Any]:
+    """Return the words that were prepared for a job: a comment's text, or a post's caption."""
+    words = checkpoint["words"]
+    return sa.func.coalesce(words["text"].astext, words["caption"].astext)
+
+
+def containing(value: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
+    """Restrict to jobs of which a list shows this text. No index serves it: search a limited number of jobs."""
+    shown = (
+        JobRow.result["text"].astext, words_of(JobRow.checkpoint), JobRow.error, JobRow.held, JobRow.target,
+        JobRow.remote_id, JobRow.requested_by,
+    )  # fmt: skip
+    return sa.or_(*(one.ilike(value) for one in shown))
+
+
 def _named(name: str) -> sa.ColumnElement[Any]:
     return sa.bindparam(name, type_=_OPEN[name])
 
@@ -150,6 +175,8 @@ def _conditions(which: JobFilter, value: _Value) -> list[sa.ColumnElement[bool]]
         found.append(JobRow.dead_reason == value("reason"))
     if which.ids:
         found.append(JobRow.id == sa.func.any(value("ids")))
+    if which.text:
+        found.append(containing(value("text")))
     return found + _ages(which, value)
 
 

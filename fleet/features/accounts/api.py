@@ -11,9 +11,11 @@ from pydantic import BaseModel, Field, SecretStr
 
 from fleet.access import Permission, Principal
 from fleet.accounts.service import NewAccount
+from fleet.engine import verbs
 from fleet.features.accounts import commands, queries
 from fleet.features.accounts.queries import AccountState, AccountView
 from fleet.web.auth import TheDeps, needs
+from fleet.web.openapi import ASKED
 from fleet.web.requests.fields import AgentName, Body, MovedOut, line, prose, taken, whole
 
 router = APIRouter(prefix="/accounts", tags=["accounts"])
@@ -140,10 +142,10 @@ def change_account(deps: TheDeps, name: Name, *, body: AccountChanges, who: Edit
     return show_account(deps, name)
 
 
-@router.delete("/{name}", status_code=204)
+@router.delete("/{name}", status_code=204, responses=ASKED)
 def remove_account(deps: TheDeps, name: Name, *, who: Editor) -> None:
     """Delete an account that no agent uses, and its credentials."""
-    commands.remove(deps, name, by=who.by)
+    verbs.perform(deps, who, "account", "delete", account=name)
 
 
 @router.put("/{name}/credentials")
@@ -159,10 +161,10 @@ def stop_account(deps: TheDeps, name: Name, *, body: StopIn, who: Stopper) -> Mo
     return MovedOut(changed=commands.stop(deps, name, by=who.by, reason=body.reason))
 
 
-@router.post("/{name}/resume")
+@router.post("/{name}/resume", responses=ASKED)
 def resume_account(deps: TheDeps, name: Name, *, who: Stopper) -> MovedOut:
     """Resume an account and its waiting jobs."""
-    return MovedOut(changed=commands.resume(deps, name, by=who.by))
+    return MovedOut(changed=verbs.perform(deps, who, "account", "resume", account=name))
 
 
 @router.put("/{name}/agents/{agent}")

@@ -10,6 +10,14 @@ FEATURE = Feature(
     required_because="Agents act through accounts, and people replace refused credentials here.",
     api=("fleet.features.accounts.api:router",),
     pages=("fleet.features.accounts.pages:router",),
+    extends={
+        "search.sources": ("fleet.features.accounts.search:SOURCE",),
+        "frame.checklist": ("fleet.features.accounts.checklist:STEP",),
+        "verbs": (
+            "fleet.features.accounts.verbs:DELETE",
+            "fleet.features.accounts.verbs:RESUME",
+        ),
+    },
     templates=__package__,
     nav=(
         NavItem(

@@ -12,6 +12,7 @@ from fleet.access import Permission
 from fleet.accounts.service import NewAccount
 from fleet.adapters import registry as adapters
 from fleet.core.errors import FleetError
+from fleet.engine import verbs
 from fleet.engine.deps import Deps
 from fleet.features.accounts import commands, queries
 from fleet.features.accounts.api import Editor, Name, Stopper
@@ -78,7 +79,7 @@ def stop(request: Request, deps: TheDeps, who: Stopper, name: Name) -> Response:
 @router.post("/accounts/{name}/resume")
 def resume(request: Request, deps: TheDeps, who: Stopper, name: Name) -> Response:
     """Let an account go on."""
-    commands.resume(deps, name, by=who.by)
+    verbs.perform(deps, who, "account", "resume", account=name)
     return go(request, f"/accounts/{name}", "It is resumed.")
 
 
@@ -106,7 +107,7 @@ def unassign(request: Request, deps: TheDeps, who: Editor, name: Name, agent: Ag
 def remove(request: Request, deps: TheDeps, who: Editor, name: Name) -> Response:
     """Forget an account and its credentials."""
     try:
-        commands.remove(deps, name, by=who.by)
+        verbs.perform(deps, who, "account", "delete", account=name)
     except FleetError as error:
         return go(request, f"/accounts/{name}", str(error), wrong=True)
     return go(request, "/accounts", f"The account {name} is removed.")

@@ -29,6 +29,14 @@ FEATURE = Feature(
             order=20,
         ),
     ),
+    extends={
+        "search.sources": (
+            "fleet.features.agents.search:SOURCE",
+            "fleet.features.agents.search:ACTIONS",
+        ),
+        "frame.checklist": ("fleet.features.agents.checklist:STEP",),
+        "verbs": ("fleet.features.agents.verbs:DELETE",),
+    },
     templates=__package__,
     nav=(
         NavItem(

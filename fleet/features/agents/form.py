@@ -55,6 +55,15 @@ class AgentForm:
         value = _number(self.get(name))
         return str(STEP_PERCENT) if value is None or value % STEP_PERCENT == 0 else "any"
 
+    def share(self, name: str) -> str:
+        """Return the share of its actions that a weight gives, as the page's script says it while one types."""
+        weights = {one: max(0.0, _number(self.get(one)) or 0.0) for one in self.actions}
+        total = sum(weights.values())
+        if not total:
+            return "no action"
+        part = 100 * weights.get(name, 0.0) / total
+        return f"{'under 1' if 0 < part < 1 else round(part)} % of its actions"
+
     @property
     def kind(self) -> str:
         """The kind of the agent."""

@@ -19,7 +19,7 @@ from fleet.core import clock, text
 from fleet.core.diff import lines
 from fleet.core.errors import Conflict, InvalidInput, NotFound
 from fleet.core.masking import mask
-from fleet.engine import registry
+from fleet.engine import registry, verbs
 from fleet.engine.agents import lookup
 from fleet.engine.agents.models import AgentRow
 from fleet.engine.deps import Deps
@@ -216,5 +216,5 @@ def delete(request: Request, deps: TheDeps, name: Name,
            who: Annotated[Principal, needs(Permission.AGENTS_EDIT)]) -> Response:  # fmt: skip
     """Delete an agent."""
     row = lookup.agent(deps.db, text.clean(name))
-    agent_commands.delete(deps, str(row.id), by=who.by)
+    verbs.perform(deps, who, "agent", "delete", agent=str(row.id))
     return go(request, "/agents", f"{row.name} is deleted. Its history stays.")

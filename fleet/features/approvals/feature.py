@@ -10,7 +10,7 @@ FEATURE = Feature(
     name="approvals",
     help="Requests for approval, rules and decisions.",
     settings="fleet.features.approvals.settings:ApprovalsSettings",
-    api=("fleet.features.approvals.api:router",),
+    api=("fleet.features.approvals.api.questions:router", "fleet.features.approvals.api:router"),
     pages=(
         "fleet.features.approvals.pages.decisions:router",
         "fleet.features.approvals.pages:router",
@@ -61,6 +61,8 @@ FEATURE = Feature(
     extends={
         "approvals.effects": ("fleet.features.approvals.effects.retry:EFFECTS",),
         "agents.owner_changed": ("fleet.features.approvals.agent_owners:changed",),
+        "verbs.gate": ("fleet.features.approvals.asking:gate",),
+        "verbs.request": ("fleet.features.approvals.api:whole_request",),
     },
     events=(
         EventType(

@@ -51,8 +51,13 @@ class RequestRow(Base):
     settled_at: Mapped[datetime | None] = mapped_column(_TIME)
     settled_by: Mapped[str | None] = mapped_column(sa.String(100))
     reason: Mapped[str | None] = mapped_column(sa.String(1000))
+    # The person who asked, if one did. Of a request to run a verb: its arguments, and the object if it has changed.
+    arguments: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    asker: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    current: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
 
     __table_args__ = (
+        sa.CheckConstraint("arguments IS NULL OR asker IS NOT NULL", name="asker"),
         sa.CheckConstraint(one_of("state", RequestState), name="state"),
         sa.CheckConstraint("(state = 'pending') = (settled_at IS NULL)", name="settled"),
         sa.CheckConstraint("(state = 'pending') = (next_step_at IS NOT NULL)", name="steps"),

@@ -22,7 +22,8 @@ class Proposal:
     """A proposed action. `before` is the current object, if any; `facts` are the values that rules compare.
 
     `expiration` is the agent's own setting; the rule's wins where it is shorter. `requested_by` is `agent:USERNAME` for
-    agents. `needs_person`: no rule may approve it automatically.
+    agents. `needs_person`: no rule may approve it automatically. A request to run a verb has its `arguments`;
+    `asker` is the person who asked by themselves (`fleet.access.authenticate.stored`), with whose permission it runs.
     """
 
     resource: str
@@ -36,11 +37,16 @@ class Proposal:
     facts: Mapping[str, Any] = field(default_factory=dict)
     expiration: timedelta | None = None
     needs_person: bool = False
+    arguments: Mapping[str, Any] | None = None
+    asker: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request. `voices` are the people who have approved this revision."""
+    """A request. `voices` are the people who have approved this revision.
+
+    `before` is the object when it was asked about; `current` the object of this revision, if it has changed since.
+    """
 
     id: uuid.UUID
     resource: str
@@ -67,12 +73,25 @@ class Request:
     settled_at: datetime | None
     settled_by: str | None
     reason: str | None
+    arguments: Mapping[str, Any] | None = None
+    asker: Mapping[str, Any] | None = None
+    current: Mapping[str, Any] | None = None
     voices: tuple[str, ...] = ()
 
     @property
     def is_settled(self) -> bool:
         """Whether nothing more can be decided about it."""
         return self.state in SETTLED
+
+    @property
+    def is_verb(self) -> bool:
+        """Whether approving it runs a verb."""
+        return self.arguments is not None
+
+    @property
+    def known(self) -> Mapping[str, Any] | None:
+        """The object as this revision has it."""
+        return self.before if self.current is None else self.current
 
     @property
     def times(self) -> Times:
@@ -115,7 +134,11 @@ class Expired(Conflict):
 
 
 class Changed(Conflict):
-    """The request has changed since the person read it."""
+    """The request has changed since the person read it, or the object that it is about."""
+
+
+class Ended(Conflict):
+    """The request can never be carried out: its object is gone, or its author may not do this any more."""
 
 
 _STORED = tuple(name for name in Request.__slots__ if name != "voices")

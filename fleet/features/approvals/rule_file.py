@@ -68,9 +68,13 @@ class _Rule(_Strict):
     when: tuple[_Condition, ...] = ()
     auto_approve: tuple[_Condition, ...] = ()
     escalate: _Escalation | None = None
+    requires_approval: bool = True
+    own: bool = Field(False, alias="self")
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
+        if self.own and self.min_approvals > 1:
+            raise ValueError("self = true lets one approver do it alone, so min_approvals must be 1")
         everybody = (*self.approvers, *(self.escalate.to if self.escalate else ()))
         if (
             all(one.startswith("user:") or one == OWNER for one in everybody)
@@ -88,6 +92,7 @@ class _Rule(_Strict):
             self.expiration_minutes * _MINUTES,
             tuple(one.condition() for one in self.when), tuple(one.condition() for one in self.auto_approve),
             None if after is None else after * _MINUTES, self.escalate.to if self.escalate else (),
+            self.requires_approval, self.own,
         )  # fmt: skip
 
 
@@ -123,6 +128,7 @@ def rule_data(rule: Rule) -> dict[str, Any]:
         "min_approvals": rule.min_approvals, "expiration_minutes": rule.expiration / _MINUTES,
         "when": [asdict(one) for one in rule.when], "auto_approve": [asdict(one) for one in rule.auto_approve],
         "escalate": None if after is None else {"after_minutes": after / _MINUTES, "to": list(rule.escalate_to)},
+        "requires_approval": rule.requires_approval, "self": rule.own,
     }  # fmt: skip
 
 

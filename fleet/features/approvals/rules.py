@@ -18,6 +18,8 @@ DEFAULT_EXPIRATION = timedelta(minutes=1440)
 REMINDERS = (timedelta(hours=24),)
 """Reminders are sent this long before the end of a request."""
 ANY = "*"
+SUBJECT = "subject"
+"""The fact that names the user whom a verb is about: they do not decide about it."""
 _DOORS = ("cli:", "web:", "api:")
 _USER = "user:"
 OWNER = "owner"
@@ -64,6 +66,9 @@ class Rule:
     auto_approve: tuple[Condition, ...] = ()
     escalate_after: timedelta | None = None
     escalate_to: tuple[str, ...] = ()
+    requires_approval: bool = True
+    own: bool = False
+    """Whether approvers run verbs without asking (`self` in the file)."""
 
 
 DEFAULT_RULE = Rule("default", ANY, ANY, ("role:owner",))
@@ -80,16 +85,49 @@ class Person:
 
 def rule_for(rules: Sequence[Rule], resource: str, action: str, facts: Mapping[str, Any]) -> Rule:
     """Return the first rule that covers a request; DEFAULT_RULE if none does."""
+    return covering(rules, resource, action, facts) or DEFAULT_RULE
+
+
+def covering(rules: Sequence[Rule], resource: str, action: str, facts: Mapping[str, Any]) -> Rule | None:
+    """Return the first rule that covers a resource, an action and facts; None if none does."""
     for rule in rules:
         covered = rule.resource in (ANY, resource) and rule.action in (ANY, action)
         if covered and all(holds(condition, facts) for condition in rule.when):
             return rule
-    return DEFAULT_RULE
+    return None
+
+
+class Verdict(StrEnum):
+    """Whether a verb waits for people, and why not."""
+
+    ASKS = "asks"
+    NO_RULE = "no_rule"  # no rule covers it
+    NOT_REQUIRED = "not_required"  # its rule says so
+    BY_ITSELF = "by_itself"  # its rule approves it automatically
+    OWN = "own"  # the asker is an approver, and the rule lets approvers do it
+    ALONE = "alone"  # the asker is the only approver
+
+
+def verdict(rule: Rule | None, facts: Mapping[str, Any], *, is_approver: bool, may_own: bool, others: int) -> Verdict:
+    """Say whether a verb waits. `others` may decide besides the asker; `may_own` that the asker could approve others'
+    requests with the same credentials.
+    """
+    if rule is None:
+        return Verdict.NO_RULE
+    if not rule.requires_approval:
+        return Verdict.NOT_REQUIRED
+    if approves_by_itself(rule, facts):
+        return Verdict.BY_ITSELF
+    if is_approver and rule.own and may_own:
+        return Verdict.OWN
+    return Verdict.ALONE if is_approver and others == 0 else Verdict.ASKS
 
 
 def approves_by_itself(rule: Rule, facts: Mapping[str, Any]) -> bool:
-    """Return whether a rule approves this request automatically; never one without criteria."""
-    return bool(rule.auto_approve) and all(holds(condition, facts) for condition in rule.auto_approve)
+    """Return whether a rule approves this request automatically; never one with neither criteria nor a no."""
+    return not rule.requires_approval or (
+        bool(rule.auto_approve) and all(holds(condition, facts) for condition in rule.auto_approve)
+    )
 
 
 def holds(condition: Condition, facts: Mapping[str, Any]) -> bool:

@@ -10,20 +10,23 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from fleet.access import audit
 from fleet.core.db import Tx
 from fleet.core.errors import Conflict, FleetError, InvalidInput, NotFound
-from fleet.engine import registry
+from fleet.engine import registry, verbs
 from fleet.engine.deps import Deps
 from fleet.features.approvals import queries, rule_file, rules
 from fleet.features.approvals.effects import registered as effects
+from fleet.features.approvals.effects import verb
 from fleet.features.approvals.effects.effect import Effect
 from fleet.features.approvals.queries import ApprovalDecision, RequestFilter
-from fleet.features.approvals.request import Decided, Proposal, Request
-from fleet.features.approvals.requests import moves
+from fleet.features.approvals.request import Changed, Decided, Ended, Proposal, Request
+from fleet.features.approvals.requests import moves, people
+from fleet.features.approvals.requests.permissions import RequestPermissions, standing
 from fleet.features.approvals.rules import Person, Rule
 from fleet.features.approvals.settings import ApprovalsSettings
 from fleet.features.approvals.states import RequestState
@@ -31,6 +34,7 @@ from fleet.features.approvals.states import RequestState
 Revisions = int | Mapping[uuid.UUID, int] | None
 """The revision that a person read: of the one request, or of each; a request that was amended since is refused."""
 
+_LOOK = "Look at it again: it shows what was and what is."
 _MOST_TAKEN_BACK = 10_000
 _NOTHING = Effect(settled=lambda *_: None, amended=lambda *_: None)
 
@@ -58,6 +62,8 @@ def time_to_decide(deps: Deps, resource: str, action: str, facts: Mapping[str, A
 
 
 def _effect_of(request: Request) -> Effect:
+    if request.is_verb:
+        return verb.EFFECT
     return effects.known().get((request.resource, request.action), _NOTHING)
 
 
@@ -72,7 +78,9 @@ def approve(deps: Deps, request_ids: Sequence[uuid.UUID], by: Person, reason: st
     return _each(
         deps,
         request_ids,
-        lambda tx, one: moves.decide(tx, one, "approve", by, reason, revision=_seen(revision, one)),
+        lambda tx, one: moves.decide(
+            tx, one, "approve", by, reason, revision=_seen(revision, one), is_alone=partial(_is_alone, deps, tx)
+        ),
         _Word("approval.approved", by, reason),
     )
 
@@ -85,9 +93,23 @@ def reject(deps: Deps, request_ids: Sequence[uuid.UUID], by: Person, reason: str
     return _each(
         deps,
         request_ids,
-        lambda tx, one: moves.decide(tx, one, "reject", by, reason, revision=_seen(revision, one)),
+        lambda tx, one: moves.decide(
+            tx, one, "reject", by, reason, revision=_seen(revision, one), is_alone=partial(_is_alone, deps, tx)
+        ),
         _Word("approval.rejected", by, reason),
     )
+
+
+def _is_alone(deps: Deps, tx: Tx, request: Request) -> bool:
+    return people.is_alone(tx, deps.settings, request)
+
+
+def permissions(deps: Deps, request: Request, by: Person, now: datetime) -> RequestPermissions:
+    """Return what a person may do with a request at a moment."""
+    if request.is_settled or not rules.is_own(by, request.requested_by):
+        return standing(request, by, now)
+    with deps.db.transaction() as tx:
+        return standing(request, by, now, is_alone=_is_alone(deps, tx, request))
 
 
 def _seen(revision: Revisions, request_id: uuid.UUID) -> int | None:
@@ -123,15 +145,46 @@ def _each(deps: Deps, request_ids: Sequence[uuid.UUID], decide: Callable[[Tx, uu
 
 def _one(deps: Deps, request_id: uuid.UUID, decide: Callable[[Tx, uuid.UUID], Decided], word: _Word) -> DecisionResult:
     try:
+        if word.action == "approval.approved" and look_again(deps, request_id):
+            raise Changed(f"What request {request_id} is about has changed since the question.", fix=_LOOK)
         with deps.db.transaction() as tx:
             decided = decide(tx, request_id)
             if decided.is_news:
                 word.note(tx, decided.request)
             if decided.settled:
                 follow(deps, tx, decided.request)
+    except Ended as error:
+        _end(deps, request_id, error)
+        return DecisionResult(request_id, error=error)
     except FleetError as error:
         return DecisionResult(request_id, error=error)
     return DecisionResult(request_id, decided=decided)
+
+
+def look_again(deps: Deps, request_id: uuid.UUID) -> bool:
+    """Look at the object of an open request to run a verb; return whether it has changed since the last look.
+
+    Then the request has a new revision. One whose object is gone is withdrawn.
+    """
+    with deps.db.transaction() as tx:
+        request = queries.get(tx, request_id)
+        if request.is_settled or not request.is_verb:
+            return False
+    try:
+        with deps.db.transaction() as tx:
+            request = queries.lock(tx, request_id)
+            if request.is_settled:
+                return False
+            return verb.renewed(deps, tx, request, rules_of(deps)).revision > request.revision
+    except Ended as error:
+        _end(deps, request_id, error)
+        return False
+
+
+def _end(deps: Deps, request_id: uuid.UUID, error: Ended) -> None:
+    """Withdraw a request that can never be carried out."""
+    with deps.db.transaction() as tx:
+        take_back(deps, tx, request_id, error.message)
 
 
 def take_back(deps: Deps, tx: Tx, request_id: uuid.UUID, why: str) -> None:
@@ -214,15 +267,21 @@ def page(deps: Deps, which: RequestFilter, *, limit: int = 20, before: str | Non
 
 
 def _refuse_unknown(deps: Deps, tx: Tx, resource: str) -> None:
-    known = {rule.resource for rule in rules_of(deps) if rule.resource != "*"} | {named for named, _ in effects.known()}
+    ruled = {rule.resource for rule in rules_of(deps) if rule.resource != "*"}
+    known = ruled | {named for named, _ in effects.known()} | {named for named, _ in verbs.known()}
     if resource not in known and not queries.page(tx, RequestFilter(resource=resource), limit=1):
         raise NotFound(f"There is no resource {resource!r}.", fix=f"Known: {', '.join(sorted(known))}.")
 
 
 def show(deps: Deps, prefix: str) -> tuple[Request, list[ApprovalDecision]]:
-    """Return a request by its id or a prefix of it, with the record of its decisions. Raises NotFound."""
+    """Return a request by its id or a prefix of it, with the record of its decisions. Raises NotFound.
+
+    One to run a verb is compared with its object first (`look_again`).
+    """
     with deps.db.transaction() as tx:
         request_id = queries.resolve_prefix(tx, prefix)
+    look_again(deps, request_id)
+    with deps.db.transaction() as tx:
         return queries.get(tx, request_id), queries.decisions_of(tx, request_id)
 
 

@@ -11,11 +11,15 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from fleet.access import Permission, Principal
+from fleet.engine import verbs
 from fleet.engine.controls import Hold
 from fleet.engine.deps import Deps
 from fleet.engine.scopes import ALL
 from fleet.features.controls import commands as control_commands
+from fleet.features.controls import verbs as control_verbs
 from fleet.web.auth import TheDeps, needs
+from fleet.web.openapi import ASKED
+from fleet.web.requests import scopes
 from fleet.web.requests.fields import Body, MovedOut, line, prose, taken, whole
 
 router = APIRouter(prefix="/controls", tags=["controls"])
@@ -51,10 +55,13 @@ class Holds(BaseModel):
     items: list[HoldOut]
 
 
-class ScopeAndKey(Body):
-    """Whom it covers."""
+TheScope = Literal["fleet", "surface", "account", "persona", "agent", "kind"]
 
-    scope: Literal["fleet", "surface", "account", "persona", "agent", "kind"]
+
+class ScopeAndKey(Body):
+    """Whom it covers. There is no default: a pause names its scope."""
+
+    scope: TheScope
     key: Annotated[
         str, line(100, least=1), Field(description="a surface, account, persona, agent or kind; * for the fleet")
     ] = ALL
@@ -65,6 +72,15 @@ class PauseIn(ScopeAndKey):
 
     reason: Annotated[str, prose(300)] = ""
     for_s: Annotated[int, whole(1, _TEN_YEARS_S)] | None = None
+
+
+class AffectedOut(BaseModel):
+    """Whom a pause would concern, counted now."""
+
+    agents: int = Field(description="0 for a kind of action: agents go on with the others")
+    running: int = Field(description="those of the agents that run")
+    waiting: int = Field(description="jobs that wait, and would wait on")
+    at_work: int = Field(description="jobs at work, which end first")
 
 
 class Throw(Body):
@@ -94,18 +110,24 @@ def list_holds(deps: TheDeps) -> Holds:
     return Holds(kill_switch=any(one.hold == "kill" for one in holds), items=holds)
 
 
+@router.get("/affected", dependencies=[needs(Permission.CONTROLS_VIEW)])
+def affected(deps: TheDeps, *, scope: TheScope, key: Annotated[str, line(100)] = "") -> AffectedOut:
+    """Count the agents and jobs that a pause of a scope would concern; changes nothing."""
+    return taken(AffectedOut, control_commands.affected(deps, scope, scopes.key_of(scope, key)))
+
+
 @router.post("/pause")
 def pause(deps: TheDeps, *, body: PauseIn, who: Pauser) -> MovedOut:
-    """Pause a scope; false if it is paused as long already."""
+    """Pause a scope; false if it is paused as long already. `GET /controls/affected` counts whom it concerns."""
     span = None if body.for_s is None else timedelta(seconds=body.for_s)
     done = control_commands.pause(deps, body.scope, body.key, by=who.by, reason=body.reason, for_=span)
     return MovedOut(changed=done)
 
 
-@router.post("/resume")
+@router.post("/resume", responses=ASKED)
 def resume(deps: TheDeps, *, body: ScopeAndKey, who: Pauser) -> MovedOut:
     """Resume a scope and its waiting jobs."""
-    return MovedOut(changed=control_commands.resume(deps, body.scope, body.key, by=who.by))
+    return MovedOut(changed=control_verbs.resume(deps, who, body.scope, body.key))
 
 
 @router.post("/kill")
@@ -115,7 +137,7 @@ def kill(deps: TheDeps, *, body: Throw, who: Annotated[Principal, needs(Permissi
     return Thrown(changed=changed, in_flight=in_flight)
 
 
-@router.post("/lift")
+@router.post("/lift", responses=ASKED)
 def lift(deps: TheDeps, *, who: Annotated[Principal, needs(Permission.CONTROLS_LIFT)]) -> MovedOut:
     """Turn off the kill switch and resume waiting jobs."""
-    return MovedOut(changed=control_commands.lift_kill_switch(deps, by=who.by))
+    return MovedOut(changed=verbs.perform(deps, who, "kill_switch", "lift"))

@@ -26,14 +26,19 @@ _NO_REASON = "no reason given"
 @_KEY
 @click.option("--for", "for_", type=SPAN, help="Duration, e.g. 30m, 2h; by default until resumed.")
 @click.option("--reason", type=REASON, default="", help="Reason; shown with the pause.")
+@yes_option
 @pass_door
-def pause(door: Door, /, *, scope: str, key: str | None, for_: timedelta | None, reason: str) -> None:
+def pause(door: Door, /, *, scope: str, key: str | None, for_: timedelta | None, reason: str, yes: bool) -> None:
     """Pause SCOPE: the fleet, or the surface, account, persona, agent or kind of action named by KEY.
 
-    Running jobs end; no new job starts. Waiting jobs lose no attempt.
+    Counts the agents and waiting jobs that it concerns, and asks. Running jobs end; no new job starts. Waiting jobs
+    lose no attempt.
     """
     body = {"scope": scope, "key": key_of(scope, key), "reason": reason}
     for_s = None if for_ is None else int(for_.total_seconds())
+    if not yes:
+        found = door.api.get("/controls/affected", scope=scope, key=body["key"])
+        door.confirm(f"Pause {_object(scope, key)}? {_counted(scope, found)}", yes=False)
     paused = door.api.post("/controls/pause", {**body, "for_s": for_s})["changed"]
     door.say(f"{_what(scope, key)} is paused{f' for {render.span(for_s)}' if for_s else ''}."
              if paused else f"{_what(scope, key)} was paused already, for as long or longer.")  # fmt: skip
@@ -58,6 +63,18 @@ def key_of(scope: str, key: str | None) -> str:
     if key is None:
         raise InvalidInput(f"Which {scope}?", fix=f"Name it: fleet pause {scope} NAME.")
     return key
+
+
+def _counted(scope: str, found: Answer) -> str:
+    """Return whom a pause concerns as a sentence."""
+    jobs = f"{render.counted(found['waiting'], 'waiting job')}"
+    if scope == "kind":
+        return f"It concerns {jobs} and every new one."
+    return f"It concerns {render.counted(found['agents'], 'agent')} ({found['running']:,} running) and {jobs}."
+
+
+def _object(scope: str, key: str | None) -> str:
+    return "the whole fleet" if scope == "fleet" else f"{scope} {key}"
 
 
 def _what(scope: str, key: str | None) -> str:

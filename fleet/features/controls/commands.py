@@ -17,6 +17,8 @@ from fleet.engine.deps import Deps
 from fleet.engine.jobs import ledger, snooze
 from fleet.engine.registry import MESSAGE
 from fleet.engine.scopes import ALL
+from fleet.features.controls import affected as affecting
+from fleet.features.controls.affected import Affected
 from fleet.features.notices import service as operator_notices
 from fleet.features.personas.service import personas_of
 
@@ -64,6 +66,14 @@ def pause(deps: Deps, scope: str, key: str = ALL, *, by: str, reason: str = "",
         return paused
 
 
+def affected(deps: Deps, scope: str, key: str) -> Affected:
+    """Count whom a pause of a scope would concern. Raises InvalidInput, NotFound, as the pause would."""
+    with deps.db.transaction() as tx:
+        stored = _key(deps, tx, scope, key)
+        controls.check(scope, stored)
+        return affecting.count(tx, scope, stored)
+
+
 def resume(deps: Deps, scope: str, key: str = ALL, *, by: str) -> bool:
     """Resume a scope and release the jobs that waited for it; False if it was not paused."""
     with deps.db.transaction() as tx:
@@ -72,6 +82,12 @@ def resume(deps: Deps, scope: str, key: str = ALL, *, by: str) -> bool:
         if scope == "surface":  # whatever holds it back: its accounts go on, too
             resumed |= controls.resume_accounts(tx, key, by=by)
         return audit.noted(tx, resumed, "hold.lifted", _target(tx, scope, key))
+
+
+def key_of(deps: Deps, scope: str, key: str) -> str:
+    """Return the key that a scope is stored under. Raises NotFound, InvalidInput."""
+    with deps.db.transaction() as tx:
+        return _key(deps, tx, scope, key)
 
 
 def _set_by(by: str, reason: str) -> str:

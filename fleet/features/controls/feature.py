@@ -21,6 +21,12 @@ FEATURE = Feature(
             icon="M12 3v8M6.3 6.3a8 8 0 1 0 11.4 0",
         ),
     ),
+    extends={
+        "verbs": (
+            "fleet.features.controls.verbs:LIFT",
+            "fleet.features.controls.verbs:RESUME",
+        )
+    },
     commands=(
         Command(
             name="pause",

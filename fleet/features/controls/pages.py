@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Form, Request
+from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import Response
+from pydantic import StringConstraints
 
 from fleet.access import Permission, Principal
 from fleet.core.errors import FleetError, InvalidInput
+from fleet.engine import verbs
 from fleet.engine.agents import lookup
+from fleet.engine.deps import Deps
 from fleet.engine.jobs import ledger as jobs
+from fleet.engine.scopes import SCOPES
 from fleet.features.controls import commands as control_commands
+from fleet.features.controls import verbs as control_verbs
 from fleet.features.personas.service import personas_of
 from fleet.features.settings import configuration
 from fleet.spending import ledger
 from fleet.spending.budgets import Period, Scope
 from fleet.web.auth import TheDeps, needs
 from fleet.web.filters import span
+from fleet.web.problems import status_of
 from fleet.web.rendering import go, render
 from fleet.web.requests import scopes
-from fleet.web.requests.form_types import Maybe, Name, Words
+from fleet.web.requests.form_types import Name, Words
 
 router = APIRouter()
 _HERE = "/controls"
+_PAUSE = "/controls/pause"
 _LONGEST = timedelta(days=3660)
 
 
@@ -49,8 +57,7 @@ def controls(request: Request, deps: TheDeps) -> Response:
         request, "controls/controls.html", kill=next((hold for hold in holds if hold.hold == "kill"), None),
         holds=[hold for hold in holds if hold.hold != "kill"], under_way=under_way,
         caps=configuration.caps(deps.settings), tempo=deps.settings.tempo, budgets=budgets,
-        names=names, scopes=Scope, periods=Period, units=Unit,
-        kinds=control_commands.pausable_kinds(), personas=personas_of(deps).ids,
+        names=names, scopes=Scope, periods=Period, wanted=Wanted(), **_choices(deps),
     )  # fmt: skip
 
 
@@ -68,27 +75,84 @@ def kill(request: Request, deps: TheDeps, who: Annotated[Principal, needs(Permis
 @router.post("/controls/lift")
 def lift(request: Request, deps: TheDeps, who: Annotated[Principal, needs(Permission.CONTROLS_LIFT)]) -> Response:
     """Allow outside writes again."""
-    lifted = control_commands.lift_kill_switch(deps, by=who.by)
+    lifted = verbs.perform(deps, who, "kill_switch", "lift")
     said = "The kill switch is off; waiting jobs are resumed." if lifted else "The kill switch was not on."
     return go(request, _HERE, said)
 
 
-@router.post("/controls/hold")
-def hold(request: Request, deps: TheDeps, *, who: Annotated[Principal, needs(Permission.CONTROLS_PAUSE)],
-         scope: Annotated[Literal["fleet", "surface", "account", "persona", "agent", "kind"], Form()],
-         key: Annotated[Name, Form()] = "", reason: Annotated[Words, Form()] = "",
-         number: Annotated[Maybe[str], Form(max_length=20)] = None,
-         unit: Annotated[Unit, Form()] = Unit.HOURS) -> Response:  # fmt: skip
-    """Hold back the fleet, or one surface, persona, agent or kind of action."""
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A pause as it was typed."""
+
+    scope: str = ""
+    key: str = ""
+    reason: str = ""
+    number: str = ""
+    unit: str = Unit.HOURS.value
+
+    def read(self) -> tuple[str, str, timedelta | None]:
+        """Return the scope, its key and the length. Raises InvalidInput: nothing is paused that was not chosen."""
+        if self.scope not in SCOPES:
+            raise InvalidInput("Choose what to pause.", fix="Nothing is chosen at first, not even the fleet.")
+        if self.unit not in set(Unit):
+            raise InvalidInput(f"{self.unit!r} is no unit of time.", fix=f"Choose one of {', '.join(Unit)}.")
+        return self.scope, scopes.key_of(self.scope, self.key), _length(self.number, Unit(self.unit))
+
+
+Short = Annotated[str, StringConstraints(max_length=20)]
+
+
+def _asked(scope: Short = "", key: Name = "", reason: Words = "", number: Short = "",
+           unit: Short = Unit.HOURS.value) -> Wanted:  # fmt: skip
+    return Wanted(scope, key, reason, number, unit)
+
+
+def _typed(scope: Annotated[Short, Form()] = "", key: Annotated[Name, Form()] = "",
+           reason: Annotated[Words, Form()] = "", number: Annotated[Short, Form()] = "",
+           unit: Annotated[Short, Form()] = Unit.HOURS.value) -> Wanted:  # fmt: skip
+    return Wanted(scope, key, reason, number, unit)
+
+
+@router.get(_PAUSE, dependencies=[needs(Permission.CONTROLS_PAUSE)])
+def ask_pause(request: Request, deps: TheDeps, wanted: Annotated[Wanted, Depends(_asked)]) -> Response:
+    """Count whom a pause would concern, and ask; changes nothing. Show the form where nothing was sent."""
+    if not request.query_params:
+        return _shown(request, deps, wanted, None)
     try:
-        for_ = _length(number, unit)
-        held = control_commands.pause(deps, scope, scopes.key_of(scope, key), by=who.by, reason=reason, for_=for_)
+        scope, key, for_ = wanted.read()
+        found = control_commands.affected(deps, scope, key)
+        what = scopes.in_words(deps, scope, key)
     except FleetError as error:
-        return go(request, _HERE, str(error), wrong=True)
+        return _shown(request, deps, wanted, error)
+    return render(
+        request, "controls/pause_confirm.html", wanted=wanted, found=found, what=what,
+        length=span(for_.total_seconds()) if for_ else "",
+    )  # fmt: skip
+
+
+@router.post(_PAUSE)
+def pause(request: Request, deps: TheDeps, *, who: Annotated[Principal, needs(Permission.CONTROLS_PAUSE)],
+          wanted: Annotated[Wanted, Depends(_typed)]) -> Response:  # fmt: skip
+    """Pause the fleet, or one surface, account, persona, agent or kind of action."""
+    try:
+        scope, key, for_ = wanted.read()
+        held = control_commands.pause(deps, scope, key, by=who.by, reason=wanted.reason, for_=for_)
+    except FleetError as error:
+        return _shown(request, deps, wanted, error)
     what = scopes.in_words(deps, scope, key)
     if not held:
         return go(request, _HERE, f"{what} is already paused, for as long or longer.")
     return go(request, _HERE, f"{what} is paused {f'for {span(for_.total_seconds())}' if for_ else 'until resumed'}.")
+
+
+def _shown(request: Request, deps: Deps, wanted: Wanted, problem: FleetError | None) -> Response:
+    """Show the form again as it was filled in, with what is wrong."""
+    code = status_of(problem) if problem else 200
+    return render(request, "controls/pause.html", code=code, problem=problem, wanted=wanted, **_choices(deps))
+
+
+def _choices(deps: Deps) -> dict[str, Any]:
+    return {"units": Unit, "kinds": control_commands.pausable_kinds(), "personas": personas_of(deps).ids}
 
 
 @router.post("/controls/resume")
@@ -97,7 +161,7 @@ def resume(request: Request, deps: TheDeps, who: Annotated[Principal, needs(Perm
            key: Annotated[Name, Form()] = "") -> Response:  # fmt: skip
     """Let a scope go on, and the jobs that waited for it."""
     try:
-        resumed = control_commands.resume(deps, scope, scopes.key_of(scope, key), by=who.by)
+        resumed = control_verbs.resume(deps, who, scope, scopes.key_of(scope, key))
     except FleetError as error:
         return go(request, _HERE, str(error), wrong=True)
     return go(
@@ -105,11 +169,11 @@ def resume(request: Request, deps: TheDeps, who: Annotated[Principal, needs(Perm
     )
 
 
-def _length(number: str | None, unit: Unit) -> timedelta | None:
-    """Return how long a pause lasts; None until somebody lifts it. Raises InvalidInput."""
-    if number is None or not number.strip():
+def _length(number: str, unit: Unit) -> timedelta | None:
+    """Return how long a pause lasts; None until somebody resumes it. Raises InvalidInput."""
+    if not number.strip():
         return None
-    fix = "Enter a number such as 2, or leave it empty to pause until somebody resumes it."
+    fix = "Enter a number such as 2 as the duration, or leave it empty to pause until somebody resumes it."
     written = number.strip()
     if not written.isascii() or not written.isdecimal() or len(written) > 9:
         raise InvalidInput(f"{written!r} is no length of time.", fix=fix)

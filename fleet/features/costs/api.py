@@ -10,13 +10,16 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field, model_validator
 
 from fleet.access import Permission, Principal
+from fleet.engine import verbs
 from fleet.engine.agents import lookup
 from fleet.engine.deps import Deps
 from fleet.features.costs import commands as cost_commands
+from fleet.features.costs import verbs as cost_verbs
 from fleet.spending import budgets as money
 from fleet.spending.budgets import ALL, Budget, Period, Scope
 from fleet.spending.groups import SpendingBy
 from fleet.web.auth import TheDeps, needs
+from fleet.web.openapi import ASKED
 from fleet.web.requests.cursors import MOST
 from fleet.web.requests.fields import Body, Moment, prose, taken, whole
 
@@ -161,24 +164,25 @@ def list_budgets(deps: TheDeps) -> Budgets:
     return Budgets(items=_budgets(deps, cost_commands.budgets(deps)))
 
 
-@budgets.put("/{scope}/{key}/{period}")
+@budgets.put("/{scope}/{key}/{period}", responses=ASKED)
 def set_limit(deps: TheDeps, *, scope: Scope, key: Key, period: Period, body: NewLimit, who: Editor) -> BudgetOut:
     """Limit what the fleet, a persona, an agent or a provider may spend in a day or a month (UTC)."""
-    cost_commands.set_budget(deps, scope, _name(scope, key), period, body.amount, by=who.by)
+    cost_verbs.set_limit(deps, who, scope, _name(scope, key), period=period, microusd=body.amount)
     return _budgets(deps, [cost_commands.budget(deps, scope, _name(scope, key), period)])[0]
 
 
-@budgets.delete("/{scope}/{key}/{period}", status_code=204)
+@budgets.delete("/{scope}/{key}/{period}", status_code=204, responses=ASKED)
 def remove_limit(deps: TheDeps, *, scope: Scope, key: Key, period: Period, who: Editor) -> None:
     """Remove a budget."""
-    cost_commands.remove_budget(deps, scope, _name(scope, key), period, by=who.by)
+    verbs.perform(deps, who, "budget", "delete", scope=scope, name=_name(scope, key), period=period)
 
 
-@budgets.post("/{scope}/{key}/{period}/allow")
+@budgets.post("/{scope}/{key}/{period}/allow", responses=ASKED)
 def allow(deps: TheDeps, *, scope: Scope, key: Key, period: Period, body: More, who: Editor) -> BudgetOut:
     """Raise a budget for its current period; the limit itself stays."""
     name = _name(scope, key)
-    raised = cost_commands.allow(deps, scope, name, period, body.amount, by=who.by, reason=body.reason)
+    more = {"microusd": body.amount, "reason": body.reason}
+    raised: Budget = verbs.perform(deps, who, "budget", "override", scope=scope, name=name, period=period, **more)
     return _budgets(deps, [raised])[0]
 
 

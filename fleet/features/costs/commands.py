@@ -96,12 +96,18 @@ def budgets(deps: Deps) -> list[Budget]:
 
 def budget(deps: Deps, scope: Scope, name: str | None, period: Period) -> Budget:
     """Return one budget and its use now. Raises NotFound."""
+    found = find(deps, scope, name, period)
+    if found is None:
+        with deps.db.transaction() as tx:
+            raise ledger.unknown(scope, _key(deps, tx, scope, name), period)
+    return found
+
+
+def find(deps: Deps, scope: Scope, name: str | None, period: Period) -> Budget | None:
+    """Return one budget and its use now, or None. Raises NotFound for an unknown agent, persona or provider."""
     with deps.db.transaction() as tx:
-        key = _key(deps, tx, scope, name)
-        found = [one for one in ledger.list_budgets(tx) if (one.scope, one.key, one.period) == (scope, key, period)]
-    if not found:
-        raise ledger.unknown(scope, key, period)
-    return found[0]
+        wanted = (scope, _key(deps, tx, scope, name), period)
+        return next((one for one in ledger.list_budgets(tx) if (one.scope, one.key, one.period) == wanted), None)
 
 
 def set_budget(deps: Deps, scope: Scope, name: str | None, period: Period, microusd: int, *, by: str) -> bool:
@@ -133,8 +139,7 @@ def allow(deps: Deps, scope: Scope, name: str | None, period: Period, microusd: 
 
     Raises Conflict if it had not been allowed `had_microusd` before.
     """
-    if microusd <= 0:
-        raise InvalidInput("An amount of $0.00 raises nothing.", fix="Write dollars, such as 2.50.")
+    refuse_nothing(microusd)
     with deps.db.transaction() as tx:
         key = _key(deps, tx, scope, name)
         _end_waits(tx)
@@ -143,6 +148,12 @@ def allow(deps: Deps, scope: Scope, name: str | None, period: Period, microusd: 
         audit.note(tx, "budget.allowed", _target(scope, name, period), after=after)
         _end_old_pauses(tx, scope, key, by=by)
         return budget
+
+
+def refuse_nothing(microusd: int) -> None:
+    """Raise InvalidInput for an amount that raises nothing."""
+    if microusd <= 0:
+        raise InvalidInput("An amount of $0.00 raises nothing.", fix="Write dollars, such as 2.50.")
 
 
 def _end_waits(tx: Tx) -> None:

@@ -25,6 +25,14 @@ FEATURE = Feature(
         ),
     ),
     templates=__package__,
+    extends={
+        "frame.checklist": ("fleet.features.costs.checklist:STEP",),
+        "verbs": (
+            "fleet.features.costs.verbs:RAISE",
+            "fleet.features.costs.verbs:OVERRIDE",
+            "fleet.features.costs.verbs:DELETE",
+        ),
+    },
     nav=(
         NavItem(
             path="/costs",

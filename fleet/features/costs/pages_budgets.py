@@ -9,8 +9,9 @@ from fastapi.responses import Response
 
 from fleet.access import Permission, Principal
 from fleet.core.errors import FleetError
-from fleet.features.costs import commands as cost_commands
-from fleet.spending.budgets import ALL, Period, Scope, dollars, microusd
+from fleet.engine import verbs
+from fleet.features.costs import verbs as cost_verbs
+from fleet.spending.budgets import ALL, Budget, Period, Scope, dollars, microusd
 from fleet.web.auth import TheDeps, needs
 from fleet.web.rendering import go
 from fleet.web.requests import scopes
@@ -27,7 +28,7 @@ def set_budget(request: Request, deps: TheDeps, *, who: Annotated[Principal, nee
     """Limit what the fleet, or one agent, persona or provider, may spend in a period."""
     try:
         limit, name = microusd(amount), _name(scope, key)
-        changed = cost_commands.set_budget(deps, scope, name, period, limit, by=who.by)
+        changed = cost_verbs.set_limit(deps, who, scope, name, period=period, microusd=limit)
     except FleetError as error:
         return go(request, _CONTROLS, str(error), wrong=True)
     also = "" if changed else " That is what it was."
@@ -40,7 +41,7 @@ def remove_budget(request: Request, deps: TheDeps, *, who: Annotated[Principal, 
                   key: Annotated[Name, Form()] = "") -> Response:  # fmt: skip
     """Lift a limit."""
     try:
-        cost_commands.remove_budget(deps, scope, _name(scope, key), period, by=who.by)
+        verbs.perform(deps, who, "budget", "delete", scope=scope, name=_name(scope, key), period=period)
     except FleetError as error:
         return go(request, _CONTROLS, str(error), wrong=True)
     return go(request, _CONTROLS, f"{scopes.in_words(deps, scope, key)} has no {period.each} limit any more.")
@@ -54,9 +55,10 @@ def raise_budget(request: Request, deps: TheDeps, *, who: Annotated[Principal, n
     """Add to a scope's limit for its current period; `had` is the amount added before, as the page showed it."""
     try:
         more = microusd(amount)
-        left = cost_commands.allow(
-            deps, scope, _name(scope, key), period, more, by=who.by, reason=reason, had_microusd=had
-        )
+        left: Budget = verbs.perform(
+            deps, who, "budget", "override", scope=scope, name=_name(scope, key), period=period, microusd=more,
+            reason=reason, had_microusd=had,
+        )  # fmt: skip
     except FleetError as error:
         return go(request, _CONTROLS, str(error), wrong=True)
     said = f"{scopes.in_words(deps, scope, key)} has {dollars(left.left_microusd)} left {period.now}."

@@ -71,6 +71,7 @@ class VariantResult(BaseModel):
     hours: tuple[int, int] | None = Field(description="local hours [start, end) in which an agent posts on that day")
     part: str | None = Field(description="the part of a post that the variant changes: image_prompt or caption")
     instruction: str | None = Field(description="what the model is told about that part")
+    share: float | None = Field(description="part of posts that its weight gives it; null: no longer in the file")
     assigned: int
     posts: int = Field(description="posts that were read at this age")
     got: dict[Whose, EngagementOut]

@@ -32,9 +32,13 @@ class ExperimentSummary:
 
 @dataclass(frozen=True, slots=True)
 class VariantFigures:
-    """One variant's results: posts assigned and read at this age, their average counts, and the comparison."""
+    """One variant's results: posts assigned and read at this age, their average counts, and the comparison.
+
+    `share` is the part of posts that its weight gives it; None for a variant that is no longer in the file.
+    """
 
     variant: str
+    share: float | None
     assigned: int
     posts: int
     got: Mapping[Whose, Engagement]
@@ -103,8 +107,10 @@ def _lines(standing: ExperimentSummary, sums: Mapping[str, Sums], whose: Whose) 
     samples = [Sample(one[whose].units, one[whose].mean, one[whose].variance) for one in got.values()]
     enough = experiment.enough if experiment else effect_size.LEAST_FOR_AN_INTERVAL
     compared = effect_size.compare(samples, enough=enough)
+    shares = {name: experiment.share(name) if experiment else None for name in names}
+    posts = {name: sums[name].posts if name in sums else 0 for name in names}
     return [
-        VariantFigures(name, assigned.get(name, 0), sums[name].posts if name in sums else 0, got[name], one)
+        VariantFigures(name, shares[name], assigned.get(name, 0), posts[name], got[name], one)
         for name, one in zip(names, compared, strict=True)
     ]
 

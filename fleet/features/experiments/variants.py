@@ -51,6 +51,11 @@ class Experiment:
         """Return a variant by its name; None for one that is no longer in the file."""
         return next((one for one in self.variants if one.name == name), None)
 
+    def share(self, name: str) -> float | None:
+        """Return the part of posts that a variant's weight gives it; None for one that is no longer in the file."""
+        found = self.variant(name)
+        return None if found is None else found.weight / sum(one.weight for one in self.variants)
+
 
 def unit_of_tick(tick_no: int) -> str:
     """Return the unit of a post that is assigned by itself."""

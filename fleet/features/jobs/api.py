@@ -14,12 +14,14 @@ from fleet.access import Permission, Principal
 from fleet.engine.agents import lookup
 from fleet.engine.deps import Deps
 from fleet.engine.jobs.allowed_actions import MEANING
-from fleet.engine.jobs.lists import ListedJob
+from fleet.engine.jobs.lists import MOST_SEARCHED, ListedJob
 from fleet.engine.jobs.models import JobRow
 from fleet.engine.jobs.queries import JobFilter
 from fleet.engine.jobs.states import DeadReason, JobState
 from fleet.engine.policy import Priority
 from fleet.features.jobs import commands as job_commands
+from fleet.features.jobs import queries as job_queries
+from fleet.features.jobs.queries import JobOrder
 from fleet.web.auth import TheDeps, carried_for, needs
 from fleet.web.requests import cursors
 from fleet.web.requests.cursors import Page, Paging
@@ -50,7 +52,7 @@ class Job(BaseModel):
     remote_id: str | None
     dead_reason: DeadReason | None
     error: Said | None
-    text: Said | None = Field(description="the words that came of it: what was posted, or what was found")
+    text: Said | None = Field(description="its words: what was posted or found, or what is prepared to be posted")
     requested_by: str | None
     created_at: datetime
     expires_at: datetime
@@ -91,17 +93,28 @@ class JobQuery(Paging):
     agent: AgentFilter | None = None
     since: Annotated[Moment, Field(description="finished or made since then")] | None = None
     until: Annotated[Moment, Field(description="made and finished before then")] | None = None
+    q: Annotated[
+        str,
+        Field(
+            max_length=100,
+            description="a text in what the list shows of a job, or a part of its id; "
+            f"the next {MOST_SEARCHED:,} jobs are searched for each page",
+        ),
+    ] = ""
+    order: JobOrder = JobOrder.NEWEST
 
 
 def views(deps: Deps, rows: list[ListedJob]) -> list[Job]:
     """Return jobs as programs see them."""
     names = lookup.names(deps.db, [row.agent_id for row in rows])
-    return [taken(Job, row, agent=lookup.username(names, row.agent_id), text=_text(row.result)) for row in rows]
+    return [
+        taken(Job, row, agent=lookup.username(names, row.agent_id), text=_text(row.result, row.words)) for row in rows
+    ]
 
 
-def _text(result: Mapping[str, Any] | None) -> str | None:
-    words = (result or {}).get("text")
-    return None if words is None else str(words)
+def _text(result: Mapping[str, Any] | None, words: str | None) -> str | None:
+    said = (result or {}).get("text")
+    return words if said is None else str(said)
 
 
 def _remedy(row: JobRow) -> str | None:
@@ -115,15 +128,15 @@ def age_of(deps: Deps, moment: datetime | None) -> timedelta | None:
 
 @router.get("", dependencies=[needs(Permission.JOBS_VIEW)])
 def list_jobs(deps: TheDeps, *, which: Annotated[JobQuery, Query()]) -> JobPage:
-    """Return a page of jobs, newest first."""
-    wanted = JobFilter(
+    """Return a page of jobs, newest first unless `order` says otherwise."""
+    wanted = job_queries.searching(deps, which.q, JobFilter(
         states=tuple(which.state), kinds=tuple(which.kind), priority=which.priority,
         agent_id=lookup.agent_id(deps.db, which.agent), newer_than=age_of(deps, which.since),
         older_than=age_of(deps, which.until),
-    )  # fmt: skip
+    ))  # fmt: skip
     with which.continued():
         found, _ = job_commands.list_jobs(deps, wanted, before=which.place(cursors.row_id), limit=which.one_more,
-                                    counted=False)  # fmt: skip
+                                          counted=False, oldest_first=which.order is JobOrder.OLDEST)  # fmt: skip
     rows, following = which.page(found, lambda row: row.id)
     return JobPage(items=views(deps, list(rows)), next=following)
 
@@ -135,7 +148,8 @@ def show(deps: TheDeps, *, job_id: IdPrefix, who: Annotated[Principal, needs(Per
     names = lookup.names(deps.db, [row.agent_id])
     return taken(
         WholeJob, row, agent=lookup.username(names, row.agent_id), payload=carried_for(who, row),
-        text=_text(row.result), remedy=_remedy(row), history=[taken(Attempt, one) for one in attempts],
+        text=_text(row.result, job_queries.words_of(row)), remedy=_remedy(row),
+        history=[taken(Attempt, one) for one in attempts],
     )  # fmt: skip
 
 

@@ -15,8 +15,10 @@ from fleet.engine.jobs.queries import JobFilter
 from fleet.engine.jobs.states import DeadReason, JobState
 from fleet.features.jobs import commands as job_commands
 from fleet.features.jobs import queries as job_queries
+from fleet.features.jobs import verbs as job_verbs
 from fleet.features.jobs.api import JobPage, age_of, views
 from fleet.web.auth import TheDeps, needs
+from fleet.web.openapi import ASKED
 from fleet.web.requests import cursors
 from fleet.web.requests.cursors import Paging
 from fleet.web.requests.fields import AgentFilter, Body, Count, Moment, line, whole
@@ -98,27 +100,27 @@ def list_dead_letters(deps: TheDeps, *, which: Annotated[DeadQuery, Query()]) ->
     return JobPage(items=views(deps, list(rows)), next=following)
 
 
-@router.post("/replay")
+@router.post("/replay", responses=ASKED)
 def replay(deps: TheDeps, *, body: SomeToReplay, who: Controller) -> DeadCount:
     """Replay dead letters, each with its own idempotency key; a write of unknown outcome is probed first."""
     which, stale, limit = _named(deps, body), body.allow_stale, body.limit
-    total = job_queries.tally(deps, which)
+    (total,) = job_queries.tallies(deps, [which])
     if body.dry_run:
         number = job_queries.would_replay(deps, which, allow_stale=stale, limit=limit)
     else:
-        number = job_commands.replay_dead(deps, which, by=who.by, allow_stale=stale, limit=limit)
+        number = job_verbs.replay(deps, who, which, allow_stale=stale, limit=limit)
     return DeadCount(count=number, total=total)
 
 
-@router.post("/discard")
+@router.post("/discard", responses=ASKED)
 def discard(deps: TheDeps, *, body: Some, who: Controller) -> DeadCount:
     """Discard dead letters; their rows stay as cancelled jobs."""
     which = _named(deps, body)
-    total = job_queries.tally(deps, which)
+    (total,) = job_queries.tallies(deps, [which])
     if body.dry_run:
         number = job_queries.would_discard(deps, which, limit=body.limit)
     else:
-        number = job_commands.discard_dead(deps, which, by=who.by, limit=body.limit)
+        number = job_verbs.discard(deps, who, which, limit=body.limit)
     return DeadCount(count=number, total=total)
 
 

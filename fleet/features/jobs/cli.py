@@ -53,6 +53,8 @@ def filters(command: F) -> F:
 @jobs.command("list")
 @click.option("--state", type=_STATES, multiple=True, help="Only in this state; may be repeated.")
 @click.option("--priority", type=click.Choice([str(one) for one in Priority]), help="Only with this priority.")
+@click.option("--search", "q", metavar="TEXT", help="Only jobs of which the list shows this text, or this id.")
+@click.option("--oldest", "order", flag_value="oldest", default=None, help="The oldest first.")
 @filters
 @list_options()
 @json_option

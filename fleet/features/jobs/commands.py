@@ -20,17 +20,17 @@ from fleet.engine.jobs.models import AttemptRow, JobRow
 from fleet.engine.jobs.queries import JobFilter
 
 
-def list_jobs(deps: Deps, which: JobFilter, *, before: str | None = None, limit: int = 50,
-              counted: bool = True) -> tuple[list[ListedJob], int | None]:  # fmt: skip
-    """Return a page of jobs, newest first, and their total: None for very many, or if not `counted`.
+def list_jobs(deps: Deps, which: JobFilter, *, before: str | None = None, limit: int = 50, counted: bool = True,
+              oldest_first: bool = False) -> tuple[list[ListedJob], int | None]:  # fmt: skip
+    """Return a page of jobs, newest first by default, and their total: None for very many, or if not `counted`.
 
     `before` is the id of the last job of the page above, or its beginning. Raises NotFound, InvalidInput.
     """
     with deps.db.transaction() as tx:
         above = queries.resolve_prefix(tx, before) if before else None
         if not counted:
-            return lists.find(tx, which, limit=limit, before=above), None
-        return lists.page(tx, which, limit=limit, before=above)
+            return lists.find(tx, which, limit=limit, before=above, oldest_first=oldest_first), None
+        return lists.page(tx, which, limit=limit, before=above, oldest_first=oldest_first)
 
 
 def show_job(deps: Deps, prefix: str) -> tuple[JobRow, list[AttemptRow]]:

@@ -28,6 +28,13 @@ FEATURE = Feature(
             order=30,
         ),
     ),
+    extends={
+        "search.sources": ("fleet.features.jobs.search:SOURCE",),
+        "verbs": (
+            "fleet.features.jobs.verbs:REPLAY",
+            "fleet.features.jobs.verbs:DISCARD",
+        ),
+    },
     templates=__package__,
     nav=(
         NavItem(

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
-from fastapi import APIRouter, Form, Request
+from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import Response
+from pydantic import BaseModel
 
 from fleet.access import Permission, Principal
-from fleet.core import text
 from fleet.core.errors import FleetError
 from fleet.engine import registry
 from fleet.engine.agents import lookup
 from fleet.engine.agents.models import AgentRow
 from fleet.engine.deps import Deps
-from fleet.engine.jobs.lists import ListedJob
+from fleet.engine.jobs.lists import MOST_SEARCHED, ListedJob
 from fleet.engine.jobs.queries import JobFilter
 from fleet.engine.jobs.states import JobState
 from fleet.engine.policy import Priority
 from fleet.features.jobs import commands as job_commands
 from fleet.features.jobs import queries as job_queries
 from fleet.features.jobs.commands import BulkResult
+from fleet.features.jobs.queries import JobOrder
 from fleet.web.auth import TheDeps, needs
 from fleet.web.problems import status_of
 from fleet.web.rendering import back, go, render
@@ -29,24 +32,82 @@ from fleet.web.requests.kinds import Kind
 
 router = APIRouter()
 _PAGE = 50
-_ON_POSTS = ("comment", "like", "react", "browse", "measure")
 Selected = Annotated[list[JobId], Form(max_length=_PAGE)]
 
 
+class JobListQuery(BaseModel):
+    """The jobs that a URL of the page selects."""
+
+    state: Maybe[JobState] = None
+    kind: Maybe[Kind] = None
+    priority: Maybe[Priority] = None
+    agent: Name = ""
+    since: Maybe[Since] = None
+    q: Name = ""
+    order: Maybe[JobOrder] = None
+    deliveries: bool = False
+    """Notices to operators, such as deliveries of webhooks, instead of the jobs of agents."""
+    before: JobId = ""
+
+    def filter(self, deps: Deps) -> JobFilter:
+        """Return it as a filter. Raises NotFound."""
+        which = JobFilter(
+            states=(self.state,) if self.state else (), kinds=(self.kind,) if self.kind else self.kinds,
+            priority=self.priority, agent_id=lookup.agent_id(deps.db, self.agent),
+            newer_than=self.since.span if self.since else None,
+        )  # fmt: skip
+        return job_queries.searching(deps, self.q, which)
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of job that the list shows if no kind is chosen."""
+        notices = registry.current().kinds(lambda job: job.is_notice)
+        return tuple(kind for kind in registry.current().jobs if (kind in notices) is self.deliveries)
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether it leaves out jobs beyond the tab's."""
+        return bool(self.kind or self.priority or self.agent or self.since or self.q)
+
+    def link(self, **changes: str | None) -> str:
+        """Return the address of the top of the list with some parameters changed."""
+        given = self.model_dump(mode="json", exclude={"before"}) | changes
+        given["deliveries"] = "true" if given["deliveries"] else None
+        query = urlencode({name: value for name, value in given.items() if value})
+        return f"/jobs?{query}" if query else "/jobs"
+
+
+@dataclass(frozen=True, slots=True)
+class JobTab:
+    """A tab of the page: jobs in one state, or deliveries. `number` None: very many."""
+
+    label: str
+    link: str
+    is_current: bool
+    number: int | None
+
+
+def _tabs(deps: Deps, asked: JobListQuery, which: JobFilter) -> list[JobTab]:
+    """Return a tab for each state, with the number of jobs that the other filters leave."""
+    states = (None, *JobState)
+    numbers = job_queries.tallies(deps, [replace(which, states=(state,) if state else ()) for state in states])
+    return [
+        JobTab(str(state or "all"), asked.link(state=state), state is asked.state, number)
+        for state, number in zip(states, numbers, strict=True)
+    ]
+
+
 @router.get("/jobs", dependencies=[needs(Permission.JOBS_VIEW)])
-def jobs(request: Request, deps: TheDeps, *, state: Maybe[JobState] = None, kind: Maybe[Kind] = None,
-         priority: Maybe[Priority] = None, agent: Name = "", since: Maybe[Since] = None,
-         before: JobId = "") -> Response:  # fmt: skip
+def jobs(request: Request, deps: TheDeps, *, asked: Annotated[JobListQuery, Query()]) -> Response:
     """Show a page of jobs, newest first."""
     problem: FleetError | None = None
     found: list[ListedJob] = []
-    total: int | None = 0
+    tabs: list[JobTab] = []
     try:
-        which = JobFilter(
-            states=(state,) if state else (), kinds=(kind,) if kind else (), priority=priority,
-            agent_id=lookup.agent_id(deps.db, agent), newer_than=since.span if since else None,
-        )  # fmt: skip
-        found, total = job_commands.list_jobs(deps, which, before=before or None, limit=_PAGE)
+        which = asked.filter(deps)
+        found, _ = job_commands.list_jobs(deps, which, before=asked.before or None, limit=_PAGE, counted=False,
+                                          oldest_first=asked.order is JobOrder.OLDEST)  # fmt: skip
+        tabs = _tabs(deps, asked, which)
     except FleetError as error:
         problem = error
     return render(
@@ -54,22 +115,19 @@ def jobs(request: Request, deps: TheDeps, *, state: Maybe[JobState] = None, kind
         "jobs/jobs.html",
         code=status_of(problem) if problem else 200,
         jobs=found,
-        total=total,
+        tabs=tabs,
+        asked=asked,
         problem=problem,
         names=lookup.names(deps.db, [row.agent_id for row in found]),
+        about=job_queries.about,
         choices=job_queries.choices_of(deps, found),
         timings=job_queries.job_timings(deps),
         older=str(found[-1].id) if len(found) == _PAGE else None,
-        state=state,
-        kind=kind,
-        priority=priority,
-        agent=agent,
-        since=since,
-        before=before,
-        states=JobState,
-        kinds=tuple(registry.current().jobs),
+        kinds=asked.kinds,
         priorities=Priority,
         sinces=Since,
+        orders=JobOrder,
+        most_searched=MOST_SEARCHED,
     )
 
 
@@ -99,10 +157,9 @@ def agent_tab(deps: Deps, agent: AgentRow, before: str) -> dict[str, Any]:
     """Show the tab "jobs" of an agent's page."""
     which = JobFilter(agent_id=agent.id)
     found, total = job_commands.list_jobs(deps, which, before=before or None, limit=_PAGE)
-    return {"jobs": found, "total": total, "about": _about, "more": found[-1].id if len(found) == _PAGE else None}
-
-
-def _about(job: ListedJob) -> str:
-    """Return the text of a job, or its target: the id of a post is cut."""
-    about = f"post {job.target[:8]}" if job.target and job.kind in _ON_POSTS else job.target or ""
-    return text.clean(str((job.result or {}).get("text") or about))
+    return {
+        "jobs": found,
+        "total": total,
+        "about": job_queries.about,
+        "more": found[-1].id if len(found) == _PAGE else None,
+    }

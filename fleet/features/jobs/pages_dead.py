@@ -25,6 +25,7 @@ from fleet.engine.jobs.queries import JobFilter
 from fleet.engine.jobs.states import DeadReason, JobState
 from fleet.features.jobs import commands as job_commands
 from fleet.features.jobs import queries as job_queries
+from fleet.features.jobs import verbs as job_verbs
 from fleet.web.auth import TheDeps, needs
 from fleet.web.problems import status_of
 from fleet.web.rendering import go, render
@@ -136,8 +137,9 @@ def replay(request: Request, deps: TheDeps, who: Annotated[Principal, needs(Perm
            chosen: Annotated[Chosen, Form()]) -> Response:  # fmt: skip
     """Bring dead letters back to life."""
     try:
-        number = job_commands.replay_dead(deps, chosen.filter(deps), by=who.by, allow_stale=chosen.stale,
-                                    limit=job_queries.MOST_AT_ONCE)  # fmt: skip
+        number = job_verbs.replay(
+            deps, who, chosen.filter(deps), allow_stale=chosen.stale, limit=job_queries.MOST_AT_ONCE
+        )
     except FleetError as error:
         return go(request, "/dead", str(error), wrong=True)
     return _told(request, number, "replayed: each keeps its id and gets a new count of attempts")
@@ -148,7 +150,7 @@ def discard(request: Request, deps: TheDeps, who: Annotated[Principal, needs(Per
             chosen: Annotated[Chosen, Form()]) -> Response:  # fmt: skip
     """Discard dead letters."""
     try:
-        number = job_commands.discard_dead(deps, chosen.filter(deps), by=who.by, limit=job_queries.MOST_AT_ONCE)
+        number = job_verbs.discard(deps, who, chosen.filter(deps), limit=job_queries.MOST_AT_ONCE)
     except FleetError as error:
         return go(request, "/dead", str(error), wrong=True)
     return _told(request, number, "discarded; their rows stay among the jobs")

@@ -15,6 +15,8 @@ from fleet.engine.jobs.queries import JobFilter
 from fleet.engine.jobs.states import DeadReason, JobState
 from fleet.features.jobs import commands as job_commands
 from fleet.features.jobs import queries as job_queries
+from fleet.features.jobs import timeline
+from fleet.features.jobs import verbs as job_verbs
 from fleet.web import redact
 from fleet.web.auth import TheDeps, carried_for, needs
 from fleet.web.rendering import back, go, render
@@ -30,8 +32,9 @@ def job(request: Request, deps: TheDeps, job: TheJob,
     story = job_queries.story(deps, job)
     row = story.row
     return render(
-        request, "jobs/job.html", job=row, attempts=story.attempts, events=story.events, agent=story.agent,
-        choices={choice.act: choice for choice in story.choices}, link=redact.link(row.remote_id),
+        request, "jobs/job.html", job=row, agent=story.agent, link=redact.link(row.remote_id),
+        steps=timeline.steps(row, story.attempts, story.events, story.tick), words=job_queries.words_of(row),
+        choices={choice.act: choice for choice in story.choices if choice.why_not is None},
         meaning=MEANING[DeadReason(row.dead_reason)] if row.dead_reason else None,
         carried={"payload": redact.fields(carried_for(who, row)), "checkpoint": redact.fields(row.checkpoint),
                  "result": redact.fields(row.result)}, fields=redact.fields,
@@ -82,7 +85,7 @@ def discard(request: Request, deps: TheDeps, job: TheJob,
     """Discard a dead letter."""
     where = back(request, f"/jobs/{job}")
     try:
-        number = job_commands.discard_dead(deps, _letter(job_commands.show_job(deps, job)[0].id), by=who.by, limit=1)
+        number = job_verbs.discard(deps, who, _letter(job_commands.show_job(deps, job)[0].id), limit=1)
     except FleetError as error:
         return go(request, where, str(error), wrong=True)
     said = f"Job {job[:8]} is discarded." if number else f"Job {job[:8]} is no dead letter."

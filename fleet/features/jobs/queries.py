@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
+from enum import StrEnum
 
-from fleet.core import events
+from fleet.core import events, prefixes, text
 from fleet.core.db import Tx
+from fleet.core.errors import InvalidInput, NotFound
 from fleet.core.events import Event
 from fleet.engine.agents import lookup
 from fleet.engine.agents.lookup import Named
@@ -16,7 +19,7 @@ from fleet.engine.deps import Deps
 from fleet.engine.jobs import ledger, lists, queries, stats
 from fleet.engine.jobs.allowed_actions import Choice, choices
 from fleet.engine.jobs.lists import ListedJob
-from fleet.engine.jobs.models import AttemptRow, JobRow
+from fleet.engine.jobs.models import AttemptRow, JobRow, TickRow
 from fleet.engine.jobs.queries import JobFilter
 from fleet.engine.jobs.states import LEASED, JobState
 from fleet.features.jobs import commands as job_commands
@@ -28,6 +31,18 @@ MOST_AT_ONCE = 1000
 """So many dead letters are replayed or discarded by one act at most."""
 
 
+class JobOrder(StrEnum):
+    """The order of a list of jobs, by when they were created; of dead letters, by when they died."""
+
+    NEWEST = "newest"
+    OLDEST = "oldest"
+
+    @property
+    def words(self) -> str:
+        """What it is called in a choice."""
+        return f"{self} first"
+
+
 @dataclass(frozen=True, slots=True)
 class Story:
     """A job with all that is known of it. `events` are its newest ones, newest first."""
@@ -37,6 +52,35 @@ class Story:
     events: Sequence[Event]
     agent: Named | None
     choices: Sequence[Choice]
+    tick: TickRow | None
+    """The decision that it comes from; None for none, and for one that was pruned."""
+
+
+def searching(deps: Deps, words: str, which: JobFilter) -> JobFilter:
+    """Return a filter that also looks for what a person typed: the beginning of a job's id, or a text.
+
+    Jobs that an agent of that name owns are found by the filter `agent`, and need no search.
+    """
+    words = text.clean(words).strip()
+    if not words:
+        return which
+    if prefixes.is_prefix(words):
+        with suppress(NotFound, InvalidInput), deps.db.transaction() as tx:
+            return replace(which, ids=(queries.resolve_prefix(tx, words),))
+    return replace(which, text=words)
+
+
+def words_of(row: JobRow) -> str | None:
+    """Return what was prepared to be said: a comment's text, a post's caption."""
+    words = row.checkpoint.get("words")
+    found = (words.get("text") or words.get("caption")) if isinstance(words, dict) else None
+    return None if found is None else str(found)
+
+
+def about(job: ListedJob) -> str:
+    """Return the text of a job, or its target: the id of a post is cut."""
+    words = (job.result or {}).get("text") or job.words
+    return text.clean(str(words or (f"on {job.target[:40]}" if job.target else "")))
 
 
 def tally_dead(tx: Tx) -> int | None:
@@ -49,9 +93,12 @@ def story(deps: Deps, prefix: str) -> Story:
     row, attempts = job_commands.show_job(deps, prefix)
     with deps.db.transaction() as tx:
         told = events.latest(tx, job_id=row.id, limit=_EVENTS_SHOWN)
+        tick = None
+        if row.agent_id is not None and row.tick_no is not None:
+            tick = tx.session.get(TickRow, (row.agent_id, row.tick_no))
         now = tx.now()
     agent = lookup.names(deps.db, [row.agent_id]).get(row.agent_id) if row.agent_id else None
-    return Story(row, attempts, told, agent, _choices(row, now))
+    return Story(row, attempts, told, agent, _choices(row, now), tick)
 
 
 def choices_of(deps: Deps, rows: Iterable[JobRow | ListedJob]) -> Mapping[uuid.UUID, Sequence[Choice]]:
@@ -83,10 +130,10 @@ def dead_by_reason(deps: Deps) -> Mapping[str, int]:
         return stats.dead_letters(tx)
 
 
-def tally(deps: Deps, which: JobFilter) -> int | None:
-    """Return how many jobs match; None for very many."""
+def tallies(deps: Deps, filters: Sequence[JobFilter]) -> list[int | None]:
+    """Return how many jobs match each filter; None for very many."""
     with deps.db.transaction() as tx:
-        return lists.count(tx, which)
+        return [lists.count(tx, which) for which in filters]
 
 
 def would_replay(deps: Deps, which: JobFilter, *, allow_stale: bool, limit: int) -> int:

@@ -32,6 +32,7 @@ from fleet.features.notices.rules import Choices, Topic, defaults
 from fleet.features.notices.settings import NoticesSettings
 from fleet.images import addresses as places
 from fleet.images.addresses import Endpoint, Rules
+from fleet.images.errors import ForbiddenAddress
 
 MOST = 10
 """The most addresses of one user."""
@@ -148,9 +149,12 @@ def opened(deps: Deps, row: UserAddressRow) -> tuple[SecretStr, bool]:
 
 
 def admit(deps: Deps, host: str, port: int, found: Sequence[str]) -> None:
-    """Raise ForbiddenAddress when a host that a user's address names leads into a closed network."""
+    """Raise InvalidInput when a host that a user's address names leads into a closed network."""
     allowed = _rules(deps).allowed
-    places.admit(Endpoint("https", host, port, "/", (host, port) in allowed), found)
+    try:
+        places.admit(Endpoint("https", host, port, "/", (host, port) in allowed), found)
+    except ForbiddenAddress as error:
+        raise InvalidInput(str(error), fix="Remove the address, and add one on the public internet.") from error
 
 
 def reseal(tx: Tx, keys: Keyring) -> Sequence[str]:
@@ -171,7 +175,7 @@ def has_mail(deps: Deps) -> bool:
 
 
 def _check(deps: Deps, typed: str) -> str:
-    """Return what people may see of an address. Raises InvalidInput, ForbiddenAddress."""
+    """Return what people may see of an address. Raises InvalidInput."""
     if not 0 < len(typed) <= LONGEST or not typed.isprintable():
         raise InvalidInput("The address is empty, too long or has control characters.")
     if _MAIL.fullmatch(typed):

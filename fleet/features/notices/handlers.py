@@ -44,7 +44,7 @@ def prepare(work: Work) -> Done | Skipped:
 def prepare_user(work: Work) -> Done | Skipped:
     """Send a message to one address of a user, unless it is gone or this is a dry run.
 
-    Raises Unavailable when it was not taken, ForbiddenAddress for one that leads into a closed network.
+    Raises Unavailable when it was not taken, InvalidInput for one that leads into a closed network.
     """
     deps, payload = work.deps, work.claim.payload
     with deps.db.transaction() as tx:

@@ -12,12 +12,14 @@ from fleet.features.activity.feed import Family, families
 from fleet.features.activity.pages import newest
 from fleet.features.overview import figures
 from fleet.features.overview.cards import OverviewCards
-from fleet.web.auth import TheDeps, needs, withheld
-from fleet.web.rendering import render
+from fleet.web.auth import TheDeps, is_secure, needs, withheld
+from fleet.web.points import checklist
+from fleet.web.rendering import go, render
 from fleet.web.requests.form_types import Maybe
 
 router = APIRouter()
 _LINES = 30
+_DISMISSED_S = 365 * 86_400
 
 
 @router.get("/")
@@ -28,6 +30,17 @@ def overview(request: Request, deps: TheDeps, who: Annotated[Principal, needs(Pe
     seen, family = cards.overview(), only or ""
     return render(
         request, "overview/overview.html", seen=seen, facts=figures.of(seen), only=family, families=families(),
-        most=_LINES,
+        most=_LINES, steps=checklist.steps(request, deps, who),
         feed=newest(deps, request.app.state.feed, family=family, but=withheld(who), limit=_LINES),
     )  # fmt: skip
+
+
+@router.post("/checklist/dismiss", dependencies=[needs(Permission.FLEET_VIEW)])
+def dismiss(request: Request) -> Response:
+    """Show the first steps no more in this browser."""
+    answer = go(request, "/", "The first steps are dismissed in this browser.")
+    answer.set_cookie(
+        checklist.DISMISSED, "dismissed", max_age=_DISMISSED_S, path="/", secure=is_secure(request), httponly=True,
+        samesite="lax",
+    )  # fmt: skip
+    return answer

@@ -11,6 +11,7 @@ FEATURE = Feature(
     settings="fleet.features.personas.settings:PersonasSettings",
     api=("fleet.features.personas.api:router",),
     pages=("fleet.features.personas.pages:router",),
+    extends={"search.sources": ("fleet.features.personas.search:SOURCE",)},
     templates=__package__,
     nav=(
         NavItem(

@@ -20,6 +20,7 @@ class SettingOut(BaseModel):
     name: str = Field(examples=["recent_texts"])
     variable: str = Field(examples=["FLEET_RECENT_TEXTS"])
     value: str | int | float | bool | list[str] | None = Field(description="*** stands for a secret that is set")
+    group: str = Field(description="the heading that it stands under", examples=["Publishing"])
     source: SettingSource
     description: str
     is_secret: bool

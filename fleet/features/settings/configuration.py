@@ -19,6 +19,7 @@ from fleet.core.masking import mask
 from fleet.core.settings import REPLACED, Settings, mapping_as_json, secrets_of
 from fleet.engine import registry
 from fleet.engine.deps import Deps, caps_of
+from fleet.features.settings.groups import group_of
 
 HIDDEN = "***"
 """Stands for a secret that is set."""
@@ -45,6 +46,11 @@ class Setting:
     source: SettingSource
     description: str
     is_secret: bool = False
+
+    @property
+    def group(self) -> str:
+        """The heading that it stands under."""
+        return group_of(self.name.partition(".")[0])
 
     @property
     def variable(self) -> str:

@@ -23,16 +23,20 @@ router = APIRouter()
 
 
 @router.get("/settings", dependencies=[needs(Permission.SETTINGS_VIEW)])
-def settings(request: Request, deps: TheDeps, *, source: Maybe[SettingSource] = None, q: Name = "") -> Response:
+def settings(request: Request, deps: TheDeps, *, source: Maybe[SettingSource] = None, q: Name = "",
+             group: Name = "") -> Response:  # fmt: skip
     """Show every setting as it counts now."""
     every = configuration.look(deps)
     word = q.lower()
     found = [
         one
         for one in every
-        if source in (None, one.source) and (word in one.variable.lower() or word in one.description.lower())
+        if source in (None, one.source)
+        and group in ("", one.group)
+        and (word in one.variable.lower() or word in one.description.lower())
     ]
-    return render(request, "settings/settings.html", settings=found, every=every, versions=_versions(deps),
+    return render(request, "settings/settings.html", settings=found, group=group,
+                  groups=list(dict.fromkeys(one.group for one in every)), every=every, versions=_versions(deps),
                   source=source, q=q,
                   sources=SettingSource)  # fmt: skip
 

@@ -10,9 +10,11 @@ from fastapi import APIRouter, Path, Request
 from pydantic import BaseModel, Field
 
 from fleet.access import Permission, Principal, Role
+from fleet.engine import verbs
 from fleet.features.users import invite as inviting
 from fleet.features.users import service as accounts
 from fleet.web.auth import TheDeps, address_of_ours, needs
+from fleet.web.openapi import ASKED
 from fleet.web.requests.fields import Body, Count, MovedOut, taken
 
 router = APIRouter(tags=["access"])
@@ -103,10 +105,10 @@ def user(deps: TheDeps, name: Name) -> OneUser:
     return taken(OneUser, accounts.get_user(deps, name))
 
 
-@router.patch("/users/{name}")
+@router.patch("/users/{name}", responses=ASKED)
 def change_role(deps: TheDeps, who: Editor, name: Name, body: NewRole) -> MovedOut:
     """Change a user's role; the user must log in again."""
-    return MovedOut(changed=accounts.change_role(deps, name, body.role, by=who))
+    return MovedOut(changed=verbs.perform(deps, who, "user", "role", user=name, role=body.role))
 
 
 @router.post("/users/{name}/logout")
@@ -116,10 +118,10 @@ def log_out(deps: TheDeps, who: Editor, name: Name, body: LogOut = _SESSIONS_ONL
     return LoggedOut(count=ended, tokens_revoked=revoked)
 
 
-@router.delete("/users/{name}", status_code=204)
+@router.delete("/users/{name}", status_code=204, responses=ASKED)
 def remove(deps: TheDeps, who: Editor, name: Name) -> None:
     """Delete a user. The name cannot be used again."""
-    accounts.remove_user(deps, name, by=who)
+    verbs.perform(deps, who, "user", "delete", user=name)
 
 
 @router.get("/invitations", dependencies=[_MAY_LOOK])

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 
 from fleet.access import Permission, Principal, Via
+from fleet.access.roles import PRESETS, preset
 from fleet.access.tokens import LONGEST, Token
 from fleet.core.errors import InvalidInput
 from fleet.features.users import service as accounts
@@ -58,6 +59,9 @@ class NewToken(Body):
     scopes: list[Annotated[str, line(60)]] | None = Field(
         None, min_length=1, max_length=len(Permission), description="permissions; left out: all that the caller has"
     )
+    preset: Annotated[str, line(20)] | None = Field(
+        None, description=f"instead of `scopes`, as far as the caller's go: {', '.join(one.name for one in PRESETS)}"
+    )
     expires_in_s: int | None = Field(None, ge=1, le=_LONGEST_S, strict=True, description="instead of `expires_in_days`")
     expires_in_days: int | None = Field(
         90, ge=1, le=3650, strict=True,
@@ -101,7 +105,10 @@ def tokens(deps: TheDeps, who: Own, *, which: Annotated[TokensQuery, Query()]) -
 def issue(deps: TheDeps, who: Own, body: NewToken) -> MadeToken:
     """Create a token whose permissions do not exceed the caller's."""
     user = _owner(who, body.user)
-    scopes = body.scopes or [one for one in Permission if who.may(one)]
+    if body.scopes and body.preset:
+        raise InvalidInput("A token has scopes or a preset, not both.", fix="Leave one of them out.")
+    offered = preset(body.preset).scopes if body.preset else tuple(Permission)
+    scopes = body.scopes or [one for one in offered if who.may(one)]
     token = accounts.issue_token(
         deps, user, body.name, scopes, body.lasts(), by=who, shorten=body.is_usual and who.via is Via.TOKEN
     )

@@ -16,6 +16,7 @@ from fleet.core import clock
 from fleet.features.users.cli import UserName
 
 _ALL = "all"
+_PRESETS = ("read-only", "reviewer", "operator", "emergency-stop")
 
 
 @click.group(cls=FleetGroup)
@@ -31,18 +32,21 @@ def tokens() -> None:
 @click.option("--user", type=UserName("user"), help="User whose role it has; with --server it is your own.")
 @click.option("--scope", "scopes", multiple=True,
               help=f"Permission, e.g. agents.view; may be repeated. {_ALL}, or none: all that you may.")  # fmt: skip
+@click.option("--preset", type=click.Choice(_PRESETS), help="Usual scopes instead, as far as yours go.")
 @click.option("--expires", type=SPAN, help="How long it is valid; 90d, or as long as the token that asks.")
 @click.option("--no-expiry", is_flag=True, help="Valid until it is revoked.")
 @json_option
 @pass_door
-def create(door: Door, /, *, name: str, user: str | None, scopes: tuple[str, ...], expires: timedelta | None,
-           no_expiry: bool, as_json: bool) -> None:  # fmt: skip
+def create(door: Door, /, *, name: str, user: str | None, scopes: tuple[str, ...], preset: str | None,
+           expires: timedelta | None, no_expiry: bool, as_json: bool) -> None:  # fmt: skip
     """Create and print a token. It is shown only once."""
     body: dict[str, Any] = {"name": name}
     if user is not None:
         body["user"] = user
     if scopes and _ALL not in scopes:
         body["scopes"] = list(dict.fromkeys(scopes))
+    if preset is not None:
+        body["preset"] = preset
     if no_expiry:
         body["expires_in_days"] = None
     elif expires is not None:

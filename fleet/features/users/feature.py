@@ -22,6 +22,13 @@ FEATURE = Feature(
         "fleet.features.users.pages_audit:router",
     ),
     templates=__package__,
+    extends={
+        "frame.checklist": ("fleet.features.users.checklist:STEP",),
+        "verbs": (
+            "fleet.features.users.verbs:ROLE",
+            "fleet.features.users.verbs:DELETE",
+        ),
+    },
     nav=(
         NavItem(
             path="/users",

@@ -12,6 +12,7 @@ from fastapi.responses import Response
 from fleet.access import Permission, Principal, Role
 from fleet.access.roles import may_appoint
 from fleet.core.errors import FleetError
+from fleet.engine import verbs
 from fleet.engine.deps import Deps
 from fleet.features.users import invite as inviting
 from fleet.features.users import service as accounts
@@ -38,7 +39,7 @@ def invite(request: Request, deps: TheDeps, who: Editor, *, role: Annotated[Role
     try:
         key, invitation = inviting.invite(deps, role, by=who, for_=timedelta(hours=hours))
     except FleetError as error:
-        return _shown(request, deps, who, code=status_of(error), problem=str(error))
+        return _shown(request, deps, who, code=status_of(error), problem=str(error), wanted=(role, hours))
     return _shown(request, deps, who, link=inviting.link(address_of_ours(request), key), invited=invitation.role)
 
 
@@ -56,7 +57,7 @@ def withdraw(request: Request, deps: TheDeps, who: Editor, invitation_id: uuid.U
 def change_role(request: Request, deps: TheDeps, who: Editor, name: Name, role: Annotated[Role, Form()]) -> Response:
     """Change a user's role; they have to log in again."""
     try:
-        changed = accounts.change_role(deps, name, role, by=who)
+        changed = verbs.perform(deps, who, "user", "role", user=name, role=role)
     except FleetError as error:
         return go(request, _HERE, str(error), wrong=True)
     return go(request, _HERE, f"{name} is {role} now." if changed else f"{name} was {role} already.")
@@ -78,16 +79,17 @@ def log_out(request: Request, deps: TheDeps, who: Editor, name: Name, *,
 def remove(request: Request, deps: TheDeps, who: Editor, name: Name) -> Response:
     """Let a user in no more."""
     try:
-        accounts.remove_user(deps, name, by=who)
+        verbs.perform(deps, who, "user", "delete", user=name)
     except FleetError as error:
         return go(request, _HERE, str(error), wrong=True)
     return go(request, _HERE, f"{name} may not come in any more; their sessions and tokens have ended.")
 
 
 def _shown(request: Request, deps: Deps, who: Principal, *, code: int = 200, link: str | None = None,
-           invited: Role | None = None, problem: str | None = None) -> Response:  # fmt: skip
+           invited: Role | None = None, problem: str | None = None,
+           wanted: tuple[Role, int] = (Role.VIEWER, 24)) -> Response:  # fmt: skip
     return render(
-        request, "users/users.html", code=code, link=link, invited=invited, problem=problem,
+        request, "users/users.html", code=code, link=link, invited=invited, problem=problem, wanted=wanted,
         users=accounts.list_users(deps), invitations=inviting.list_invitations(deps),
         roles=[role for role in Role if may_appoint(who.role, role)],
     )  # fmt: skip

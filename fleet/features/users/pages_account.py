@@ -11,7 +11,7 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import Response
 
-from fleet.access import Permission, Principal
+from fleet.access import Permission, Principal, roles
 from fleet.access.errors import LoginRefused
 from fleet.core.errors import FleetError
 from fleet.engine import registry
@@ -36,6 +36,7 @@ class _Wanted:
     name: str = ""
     scopes: Sequence[str] = ()
     days: int = 90
+    preset: str = ""
 
 
 @router.get(_HERE)
@@ -51,10 +52,10 @@ def change_password(request: Request, deps: TheDeps, who: Own, *, old: Password,
     try:
         accounts.refuse_different(new, again)
         key, revoked = accounts.change_password(deps, who, old, new, visit_of(request), revoke_tokens=revoke_tokens)
-    except LoginRefused:
-        return go(request, _HERE, "The old password is another one.", wrong=True)
     except FleetError as error:
-        return go(request, _HERE, str(error), wrong=True)
+        told = "The old password is another one." if isinstance(error, LoginRefused) else str(error)
+        code = 422 if isinstance(error, LoginRefused) else status_of(error)  # nobody is logged out by it
+        return _shown(request, deps, who, code=code, password_problem=told, revoke_tokens=revoke_tokens)
     tokens = f" Tokens revoked: {revoked}." if revoke_tokens else " Your tokens stay valid."
     said = f"Your password is changed. Every other session of yours has ended.{tokens}"
     return with_session(request, go(request, _HERE, said), key)
@@ -73,12 +74,17 @@ def end_session(request: Request, deps: TheDeps, who: Own, session_id: uuid.UUID
 @router.post("/account/tokens")
 def issue_token(request: Request, deps: TheDeps, who: Own, *, name: Annotated[str, Form(max_length=200)],
                 scopes: Annotated[list[str] | None, Form(max_length=50)] = None,
-                days: Annotated[int, Form(ge=0, le=3650)] = 90) -> Response:  # fmt: skip
-    """Issue a token and show it: in the response itself, since a secret must not be put into a cookie."""
-    wanted = _Wanted(name, scopes or (), days)
+                days: Annotated[int, Form(ge=0, le=3650)] = 90,
+                preset: Annotated[str, Form(max_length=20)] = "") -> Response:  # fmt: skip
+    """Issue a token and show it: in the response itself, since a secret must not be put into a cookie.
+
+    Ticked scopes go before those of a preset, which ticked them where the browser runs scripts.
+    """
+    wanted = _Wanted(name, scopes or (), days, preset)
     try:
+        usual = [one for one in roles.preset(preset).scopes if who.may(one)] if preset and not scopes else ()
         token = accounts.issue_token(
-            deps, who.name, name, wanted.scopes, timedelta(days=days) if days else None, by=who
+            deps, who.name, name, wanted.scopes or usual, timedelta(days=days) if days else None, by=who
         )  # fmt: skip
     except FleetError as error:
         return _shown(request, deps, who, code=status_of(error), problem=str(error), wanted=wanted)
@@ -96,9 +102,11 @@ def revoke_token(request: Request, deps: TheDeps, who: Own, token_id: uuid.UUID)
 
 
 def _shown(request: Request, deps: Deps, who: Principal, *, code: int = 200, token: str | None = None,
-           problem: str | None = None, wanted: _Wanted | None = None) -> Response:  # fmt: skip
+           problem: str | None = None, wanted: _Wanted | None = None, password_problem: str | None = None,
+           revoke_tokens: bool = False) -> Response:  # fmt: skip
     return render(
         request, "users/account.html", code=code, token=token, problem=problem, wanted=wanted or _Wanted(),
+        password_problem=password_problem, revoke_tokens=revoke_tokens, presets=roles.PRESETS,
         lifetimes=_LIFETIMES, sessions=accounts.list_sessions(deps, who),
         tokens=accounts.list_tokens(deps, who.name), scopes=[one for one in Permission if who.may(one)],
         links=registry.current().extensions("users.account_links"),

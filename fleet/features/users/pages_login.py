@@ -8,15 +8,28 @@ from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import Response
 
 from fleet.access import Permission, Principal, Via
-from fleet.access.sessions import Visit
+from fleet.access.sessions import IDLE, LIFETIME, EndReason, Visit
 from fleet.core.errors import FleetError
+from fleet.engine.deps import Deps
 from fleet.features.users import service as accounts
 from fleet.web import auth
 from fleet.web.auth import Open, TheDeps, TheVisitor, needs
+from fleet.web.filters import span
 from fleet.web.problems import status_of
 from fleet.web.rendering import go, render
 
 router = APIRouter()
+_ENDED = {
+    EndReason.EXPIRED: f"Your session has expired: one ends after {span(IDLE.total_seconds())} without a visit, and "
+    f"after {LIFETIME.days} days in any case.",
+    EndReason.ELSEWHERE: "You ended this session in another browser.",
+    EndReason.ADMIN: "An admin of the fleet ended your sessions.",
+    EndReason.ROLE: "Your role was changed, which ends all sessions. Log in again to work with the new one.",
+    EndReason.PASSWORD: "Your password was changed, which ends all sessions. Log in with the new one.",
+    EndReason.REMOVED: "Your user was removed. An owner or admin of the fleet can invite you again.",
+    EndReason.COPIED: "This session was used in two places, so it was ended. If the other one was not you, change "
+    "your password.",
+}
 
 
 @router.get("/login", dependencies=[Open])
@@ -27,8 +40,9 @@ def form(
     if who is not None:
         return go(request, _ours(next))
     return render(
-        request, "users/login.html", next=_ours(next), nobody=not accounts.anybody(deps), problem=None, name=""
-    )
+        request, "users/login.html", next=_ours(next), nobody=not accounts.anybody(deps), problem=None, name="",
+        ended=_why_ended(request, deps),
+    )  # fmt: skip
 
 
 @router.post("/login", dependencies=[Open])
@@ -40,7 +54,8 @@ def log_in(request: Request, deps: TheDeps, former: TheVisitor, *, name: Annotat
         key, _ = accounts.log_in(deps, name, password, visit_of(request))
     except FleetError as error:
         return render(
-            request, "users/login.html", code=status_of(error), next=_ours(next), nobody=False, problem=error, name=name
+            request, "users/login.html", code=status_of(error), next=_ours(next), nobody=False, problem=error,
+            name=name, ended="",
         )  # fmt: skip
     if former is not None and former.via is Via.SESSION:
         accounts.log_out(deps, former)
@@ -55,6 +70,13 @@ def log_out(request: Request, deps: TheDeps, who: Annotated[Principal, needs(Per
     answer = go(request, "/login", "You are logged out." if not everywhere else "You are logged out everywhere.")
     answer.delete_cookie(auth.cookie_name(request), path="/", secure=auth.is_secure(request), httponly=True)
     return answer
+
+
+def _why_ended(request: Request, deps: Deps) -> str:
+    """Say why the session of this browser has ended; empty for a browser without one."""
+    key = request.cookies.get(auth.cookie_name(request))
+    why = accounts.end_reason(deps, key) if key else None
+    return _ENDED.get(why, "") if why else ""
 
 
 def visit_of(request: Request) -> Visit:

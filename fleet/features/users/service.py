@@ -21,7 +21,7 @@ from fleet.access.errors import LoginRefused, NotPermitted, TooManyTries
 from fleet.access.models import UserRow
 from fleet.access.principal import Principal, Via
 from fleet.access.roles import Permission, Role, allows, may_appoint
-from fleet.access.sessions import Found, Session, Visit
+from fleet.access.sessions import EndReason, Found, Session, Visit
 from fleet.access.tokens import Token
 from fleet.access.users import User
 from fleet.core.db import Tx
@@ -51,7 +51,7 @@ def _recognised(deps: Deps, name: str, password: str, visit: Visit) -> uuid.UUID
     is_right = secret.is_password(row.password_hash if row else None, password)
     if row is None or not is_right:
         _refuse(deps, name, visit)
-    fresh = secret.hash_password(password, name) if secret.is_outdated(row.password_hash) else None
+    fresh = secret.hash_password(password) if secret.is_outdated(row.password_hash) else None
     with deps.db.transaction() as tx:
         throttle.succeeded(tx, name, visit.address)
         if fresh is not None:
@@ -88,11 +88,17 @@ def log_out(deps: Deps, principal: Principal, *, everywhere: bool = False) -> No
     """End this session, or all of this user's."""
     with deps.db.transaction() as tx:
         if everywhere:
-            sessions.end_all(tx, principal.user_id)
+            sessions.end_all(tx, principal.user_id, EndReason.ELSEWHERE)
         else:
-            sessions.end(tx, principal.key_id)
+            sessions.end(tx, principal.key_id, EndReason.LOGOUT)
         with audit.acting(_actor(principal.name, principal.role, audit.actor().address)):
             audit.note(tx, "session.closed", f"user:{principal.name}", after={"everywhere": everywhere})
+
+
+def end_reason(deps: Deps, key: str) -> EndReason | None:
+    """Return why the session of a browser's key has ended; None while it has not."""
+    with deps.db.transaction() as tx:
+        return sessions.end_reason(tx, key)
 
 
 def list_sessions(deps: Deps, principal: Principal) -> Sequence[Session]:
@@ -104,7 +110,7 @@ def list_sessions(deps: Deps, principal: Principal) -> Sequence[Session]:
 def end_session(deps: Deps, principal: Principal, session_id: uuid.UUID) -> None:
     """End one of one's own sessions. Raises NotFound."""
     with deps.db.transaction() as tx:
-        if not sessions.end(tx, session_id, user_id=principal.user_id):
+        if not sessions.end(tx, session_id, EndReason.ELSEWHERE, user_id=principal.user_id):
             raise NotFound("You have no such session.", fix="It may have ended already.")
         audit.note(tx, "session.closed", f"user:{principal.name}", after={"everywhere": False})
 
@@ -240,7 +246,7 @@ def log_out_user(deps: Deps, name: str, *, by: Principal | None = None, revoke_t
     with deps.db.transaction() as tx:
         user = users.locked(tx, name)
         refuse_beyond(by, user.role)
-        ended, revoked = sessions.end_all(tx, user.id), 0
+        ended, revoked = sessions.end_all(tx, user.id, EndReason.ADMIN), 0
         if revoke_tokens:
             revoked = access_tokens.revoke_all(tx, user.id)
             invitations.void_of(tx, name)

@@ -10,10 +10,12 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 
 from fleet.access import Permission, Principal
+from fleet.engine import verbs
 from fleet.engine.jobs.states import JobState
 from fleet.features.webhooks import commands as hooks
 from fleet.features.webhooks.outbound.subscriptions import Subscription, SubscriptionFields
 from fleet.web.auth import TheDeps, needs
+from fleet.web.openapi import ASKED
 from fleet.web.requests.cursors import Page, Paging
 from fleet.web.requests.fields import Body, MovedOut, taken
 
@@ -144,10 +146,10 @@ def change(hook: HookId, body: NewHook, deps: TheDeps, who: Editor) -> Hook:
     return _hook(hooks.change(deps, hooks.find(deps, hook), body.wanted(), by=who.by), who)
 
 
-@router.delete("/{hook}", status_code=204)
+@router.delete("/{hook}", status_code=204, responses=ASKED)
 def remove(hook: HookId, deps: TheDeps, who: Editor) -> None:
     """Delete a webhook and its list of deliveries."""
-    hooks.remove(deps, hooks.find(deps, hook), by=who.by)
+    verbs.perform(deps, who, "webhook", "delete", hook=hooks.find(deps, hook))
 
 
 @router.put("/{hook}/active")

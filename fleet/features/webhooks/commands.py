@@ -23,7 +23,7 @@ from fleet.engine.jobs.queries import JobFilter
 from fleet.features.jobs import commands as job_commands
 from fleet.features.webhooks import secrets as hook_secrets
 from fleet.features.webhooks.outbound import deliveries, delivery, sending, subscriptions
-from fleet.features.webhooks.outbound.deliveries import Delivery
+from fleet.features.webhooks.outbound.deliveries import Delivery, LastFailure
 from fleet.features.webhooks.outbound.subscriptions import Subscription, SubscriptionFields
 from fleet.features.webhooks.settings import WebhooksSettings
 from fleet.images.errors import ForbiddenAddress
@@ -136,6 +136,12 @@ def history(deps: Deps, subscription_id: uuid.UUID, *, state: str | None = None,
     with deps.db.transaction() as tx:
         subscriptions.get(tx, subscription_id)
         return deliveries.page(tx, subscription_id, state=state, before=before, limit=limit)
+
+
+def trouble(deps: Deps, subscription_id: uuid.UUID) -> LastFailure | None:
+    """Return the last failure of a webhook and when it is tried next; None where nothing fails."""
+    with deps.db.transaction() as tx:
+        return deliveries.trouble(tx, subscription_id)
 
 
 def counts(deps: Deps, subscription_id: uuid.UUID) -> dict[str, int]:

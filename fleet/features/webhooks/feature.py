@@ -19,6 +19,13 @@ FEATURE = Feature(
     routes=("fleet.features.webhooks.inbound.route:router",),
     pages=("fleet.features.webhooks.pages:router",),
     templates=__package__,
+    extends={
+        "frame.checklist": ("fleet.features.webhooks.outbound.checklist:STEP",),
+        "verbs": (
+            "fleet.features.webhooks.verbs.hooks:HOOK",
+            "fleet.features.webhooks.verbs.sources:SOURCE",
+        ),
+    },
     nav=(
         NavItem(
             path="/hooks",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Path, Request
 from fastapi.responses import Response
@@ -15,6 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from fleet.access import Permission, Principal
 from fleet.core.errors import FleetError
+from fleet.core.subjects import matches
+from fleet.engine import registry, verbs
 from fleet.engine.jobs.states import JobState
 from fleet.features.webhooks import commands as hooks
 from fleet.features.webhooks.api import Editor
@@ -37,14 +39,29 @@ class Filled(BaseModel):
     """The typed values in the form of a webhook."""
 
     url: str = Field("", max_length=2000)
-    subjects: str = Field("", max_length=5000)
+    subjects: list[Annotated[str, Field(max_length=100)]] = Field([], max_length=500)
+    other: str = Field("", max_length=5000)
     description: str = Field("", max_length=200)
 
+    @property
+    def chosen(self) -> tuple[str, ...]:
+        """The subjects that are ticked or typed, without those that a wider one covers."""
+        every = dict.fromkeys(one for one in re.split(r"[\s,]+", " ".join([*self.subjects, self.other])) if one)
+        return tuple(one for one in every if not any(other != one and matches(one, other) for other in every))
+
     def wanted(self) -> SubscriptionFields:
-        """Return them as the commands take them; subjects are separated by lines, commas or blanks."""
-        return SubscriptionFields(
-            self.url, tuple(one for one in re.split(r"[\s,]+", self.subjects) if one), self.description
-        )
+        """Return them as the commands take them."""
+        return SubscriptionFields(self.url, self.chosen, self.description)
+
+
+def _form(request: Request, filled: Filled, *, code: int = 200, **facts: Any) -> Response:
+    """Show the form of a webhook, with all subjects of events by their first word."""
+    nouns: dict[str, list[str]] = {}
+    for subject in sorted(registry.current().subjects):
+        nouns.setdefault(subject.partition(".")[0], []).append(subject)
+    listed = {"*", *(f"{noun}.*" for noun in nouns), *(one for every in nouns.values() for one in every)}
+    other = "\n".join(one for one in filled.chosen if one not in listed)
+    return render(request, "webhooks/hook_form.html", code=code, filled=filled, nouns=nouns, other=other, **facts)
 
 
 class FilledSource(NewSource):
@@ -73,7 +90,7 @@ def overview(request: Request, deps: TheDeps) -> Response:
 @router.get("/hooks/new", dependencies=[needs(Permission.HOOKS_EDIT)])
 def new(request: Request) -> Response:
     """Show the form of a new webhook."""
-    return render(request, "webhooks/hook_form.html", hook=None, filled=Filled(subjects="job.*"), problem=None)
+    return _form(request, Filled(subjects=["job.*"]), hook=None, problem=None)
 
 
 @router.post("/hooks")
@@ -82,9 +99,7 @@ def create(request: Request, deps: TheDeps, who: Editor, filled: TheForm) -> Res
     try:
         made = hooks.create(deps, filled.wanted(), by=who.by)
     except FleetError as error:
-        return render(
-            request, "webhooks/hook_form.html", code=status_of(error), hook=None, filled=filled, problem=error
-        )
+        return _form(request, filled, code=status_of(error), hook=None, problem=error)
     return _shown_once(request, made.secret, f"/hooks/{made.subscription.id}", made.subscription.name, is_ours=True)
 
 
@@ -140,7 +155,7 @@ def switch_source(request: Request, deps: TheDeps, who: Editor, name: Source,
 @router.post("/hooks/sources/{name}/remove")
 def remove_source(request: Request, deps: TheDeps, who: Editor, name: Source) -> Response:
     """Forget a source."""
-    receiving.remove(deps, name, by=who.by)
+    verbs.perform(deps, who, "webhook_source", "delete", source=name)
     return go(request, "/hooks", f"The source {name} is deleted, with its received events.")
 
 
@@ -151,7 +166,7 @@ def show(request: Request, deps: TheDeps, hook: Hook, *, state: Maybe[JobState] 
     found = hooks.get(deps, str(hook))
     told = hooks.history(deps, hook, state=state, before=before, limit=_PAGE)
     return render(request, "webhooks/hook.html", hook=found, deliveries=told, counts=hooks.counts(deps, hook),
-                  state=state,
+                  state=state, trouble=hooks.trouble(deps, hook),
                   before=told[-1].job_id if len(told) == _PAGE else None)  # fmt: skip
 
 
@@ -159,8 +174,8 @@ def show(request: Request, deps: TheDeps, hook: Hook, *, state: Maybe[JobState] 
 def edit(request: Request, deps: TheDeps, hook: Hook) -> Response:
     """Show the form of a webhook."""
     found = hooks.get(deps, str(hook))
-    filled = Filled(url=found.url, subjects="\n".join(found.subjects), description=found.description)
-    return render(request, "webhooks/hook_form.html", hook=found, filled=filled, problem=None)
+    filled = Filled(url=found.url, subjects=list(found.subjects), description=found.description)
+    return _form(request, filled, hook=found, problem=None)
 
 
 @router.post("/hooks/{hook}")
@@ -170,9 +185,7 @@ def change(request: Request, deps: TheDeps, who: Editor, hook: Hook, filled: The
     try:
         hooks.change(deps, hook, filled.wanted(), by=who.by)
     except FleetError as error:
-        return render(
-            request, "webhooks/hook_form.html", code=status_of(error), hook=found, filled=filled, problem=error
-        )
+        return _form(request, filled, code=status_of(error), hook=found, problem=error)
     return go(request, f"/hooks/{hook}", "The webhook is changed.")
 
 
@@ -215,7 +228,7 @@ def replay(request: Request, deps: TheDeps, hook: Hook, who: Annotated[Principal
 def remove(request: Request, deps: TheDeps, who: Editor, hook: Hook) -> Response:
     """Forget a webhook."""
     found = hooks.get(deps, str(hook))
-    hooks.remove(deps, hook, by=who.by)
+    verbs.perform(deps, who, "webhook", "delete", hook=hook)
     return go(request, "/hooks", f"{found.name} is removed.")
 
 

@@ -233,9 +233,51 @@ document.addEventListener("change", (event) => {
 
 function ready(within) {
   tally(within);
+  share(within);
   tellTimes(within);
   for (const table of $$(".scroll", within)) if (table.scrollWidth > table.clientWidth && !table.hasAttribute("tabindex")) table.tabIndex = 0;
 }
+
+/* ---- copying, also where a page without https may not touch the clipboard ---- */
+
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("button[data-copy]");
+  const source = button?.previousElementSibling;
+  if (!source) return;
+  let done = false;
+  try {
+    await navigator.clipboard.writeText(source.textContent.trim());
+    done = true;
+  } catch { // no https, or not allowed: select the text, so that a keystroke copies it where this does not
+    getSelection().selectAllChildren(source);
+    done = document.execCommand("copy");
+  }
+  button.textContent = done ? "Copied" : "Press Ctrl+C";
+  setTimeout(() => { button.textContent = "Copy"; }, 2000);
+});
+
+/* ---- presets of choices, and the share that each weight has ---- */
+
+document.addEventListener("change", (event) => {
+  const preset = event.target.closest?.("select[data-preset]");
+  if (!preset?.value) return;
+  const wanted = preset.selectedOptions[0].dataset.values.split(" ");
+  for (const box of boxes(preset.dataset.preset, preset.form)) box.checked = wanted.includes(box.value);
+  tally($("#main"));
+});
+
+function share(within) {
+  for (const group of $$("[data-shares]", within)) {
+    const fields = $$("input[type=number]", group);
+    const total = fields.reduce((sum, field) => sum + Math.max(0, Number(field.value) || 0), 0);
+    for (const field of fields) {
+      const told = group.querySelector(`[data-share="${CSS.escape(field.name)}"]`);
+      const part = total ? 100 * Math.max(0, Number(field.value) || 0) / total : 0;
+      if (told) told.textContent = total ? `${part > 0 && part < 1 ? "under 1" : Math.round(part)} % of its actions` : "no action";
+    }
+  }
+}
+document.addEventListener("input", (event) => { if (event.target.closest?.("[data-shares]")) share($("#main")); });
 
 /* ---- how long ago ---- */
 
@@ -378,5 +420,8 @@ document.addEventListener("visibilitychange", () => {
   } else live.hiddenAt = setTimeout(() => { live.source?.close(); }, 120000);
 });
 
+document.documentElement.classList.add("scripted");
 ready(document);
 live.look();
+// With the query of this file's own address, so that no old edition is kept beside it.
+if ($("[data-palette]")) import(`./palette.js${new URL(import.meta.url).search}`);

@@ -202,7 +202,7 @@ def test_a_pause_is_told_as_people_say_it(cli: Cli, fleet: Fleet) -> None:
         (["neon_1", "--post", "nan"], 2, ""),
         (["neon_1", "--min-interval", "60", "--max-interval", "5"], 2, "interval"),
         (["neon_1", "--name", "x" * 101], 2, "100 is the most"),
-        (["neon_1", "--name", ""], 2, "name: String should have at least 1 character"),
+        (["neon_1", "--name", ""], 2, "name: is empty"),
         (["neon_1", "--config", "draft_days=many"], 2, "1 to 90 days"),
     ],
 )

@@ -318,7 +318,7 @@ def test_an_agent_that_is_held_back_is_called_by_its_name(web: Web) -> None:
     agent(web, "ada_1", name="Ada", running=True)
     its_id = str(lookup.agent(web.deps.db, "ada_1").id)
     ana = web.browser("owner")
-    ana.post("/controls/hold", scope="agent", key="ada_1", reason="", number="1", unit="hours")
+    ana.post("/controls/pause", scope="agent", key="ada_1", reason="", number="1", unit="hours")
     for path in ("/", "/agents", "/activity"):
         assert f"agent {its_id}" not in ana.get(path).text
     assert "the agent is paused: by web:owner-1" in ana.get("/agents").text

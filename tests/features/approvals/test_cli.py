@@ -23,7 +23,7 @@ from tests.features.drafts.test_scan import COMMENT
 REQUEST_KEYS = {
     "id", "resource", "resource_id", "action", "revision", "summary", "agent_id", "agent", "requested_by", "state",
     "rule", "approvers", "min_approvals", "voices", "escalate_to", "created_at", "expires_at", "escalate_at",
-    "escalated_at", "settled_at", "settled_by", "reason",
+    "escalated_at", "settled_at", "settled_by", "reason", "is_verb",
 }  # fmt: skip
 TWO = "[[rule]]\nname='two'\nresource='page'\naction='publish'\napprovers=['role:owner']\nmin_approvals=2\n"
 
@@ -144,7 +144,9 @@ def test_keys_are_stable_and_hostile_words_are_only_words(cli: Cli, fleet: Fleet
     request = propose(fleet, summary=HOSTILE, payload={HOSTILE: HOSTILE}, before={HOSTILE: "x\x1b[2J"})
     assert set(cli.json("approvals", "list")["items"][0]) == REQUEST_KEYS
     whole = cli.json("approvals", "show", short(request))
-    assert set(whole) == REQUEST_KEYS | {"payload", "before", "facts", "diff", "record"}
+    assert set(whole) == REQUEST_KEYS | {
+        "payload", "before", "current", "changed", "arguments", "facts", "diff", "record"
+    }  # fmt: skip
     for output in (cli("approvals", "list").stdout, cli("approvals", "show", short(request)).stdout):
         assert not {"\x1b", "\x07", "\u202e"} & set(output)
         assert "[red]" in output

@@ -66,8 +66,8 @@ def test_the_kill_switch_goes_on_without_asking_and_off_only_when_asked(cli: Cli
 def test_every_scope_is_paused_for_a_while_and_resumed(cli: Cli, fleet: Fleet, scope: str, key: str | None) -> None:
     fleet.agent(username="ann_1")
     words = [scope, *([key] if key else [])]
-    assert "is paused for 2 h" in cli("pause", *words, "--for", "2h", "--reason", "lunch").stdout
-    assert "was paused already" in cli("pause", *words, "--for", "1h").stdout
+    assert "is paused for 2 h" in cli("pause", "-y", *words, "--for", "2h", "--reason", "lunch").stdout
+    assert "was paused already" in cli("pause", "-y", *words, "--for", "1h").stdout
     (hold,) = cli.json("status")["holds"]
     assert (hold["scope"], hold["reason"]) == (scope, "lunch")
     assert hold["until"] is not None
@@ -76,12 +76,19 @@ def test_every_scope_is_paused_for_a_while_and_resumed(cli: Cli, fleet: Fleet, s
     assert key is None or key in shown
     assert "resumed" in cli("resume", *words).stdout
     assert "was not paused" in cli("resume", *words).stdout
-    cli("pause", *words)
+    cli("pause", "-y", *words)
     assert cli("kill-switch", "status", columns=160).stdout.count("by cli:") == 1
 
 
+def test_a_pause_counts_and_asks_first(cli: Cli, fleet: Fleet) -> None:
+    fleet.agent(username="ann_1", running=False)
+    refused = cli("pause", "fleet", code=2).stderr
+    assert "Pause the whole fleet? It concerns 1 agent (0 running) and 0 waiting jobs." in refused
+    assert "--yes" in refused and cli.json("status")["holds"] == []
+
+
 def test_a_surface_is_stopped_without_its_address_and_token(cli: Cli) -> None:
-    cli("pause", "surface", "floimg", FLEET_GALLERY_URL="")
+    cli("pause", "-y", "surface", "floimg", FLEET_GALLERY_URL="")
     assert [hold["key"] for hold in cli.json("status")["holds"]] == ["floimg"]
 
 
@@ -97,7 +104,7 @@ def test_a_surface_is_stopped_without_its_address_and_token(cli: Cli) -> None:
     ],
 )
 def test_a_pause_that_would_pause_nobody_is_refused(cli: Cli, words: list[str], code: int) -> None:
-    cli("pause", *words, code=code)
+    cli("pause", "-y", *words, code=code)
     assert cli.json("status")["holds"] == []
 
 

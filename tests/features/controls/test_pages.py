@@ -66,7 +66,7 @@ def test_who_only_looks_changes_nothing_and_sees_no_button(web: Web, role: str) 
     person = web.browser(role)
     money.set_budget(web.deps, Scope.FLEET, None, Period.DAY, DOLLAR, by="t")
     for path, fields in {
-        "/controls/kill": {"reason": "x"}, "/controls/lift": {}, "/controls/hold": {"scope": "fleet"},
+        "/controls/kill": {"reason": "x"}, "/controls/lift": {}, "/controls/pause": {"scope": "fleet"},
         "/controls/resume": {"scope": "fleet"},
         "/controls/budgets": {"scope": "fleet", "amount": "1", "period": "day"},
         "/controls/budgets/remove": {"scope": "fleet", "period": "day"},
@@ -94,7 +94,7 @@ def test_holds_are_set_told_and_lifted_once(web: Web) -> None:
     scopes = {"fleet": "", "kind": "like", "agent": "ana_1", "persona": persona, "surface": "floimg"}
     for scope, key in scopes.items():
         for _ in range(2):
-            oda.post("/controls/hold", scope=scope, key=key, reason="a look at it", number="2", unit="hours")
+            oda.post("/controls/pause", scope=scope, key=key, reason="a look at it", number="2", unit="hours")
     held = fleetwide.holds(web.deps)
     assert {hold.scope for hold in held} == set(scopes)
     assert all(timedelta(hours=1.9) < hold.until - web.deps.now() <= timedelta(hours=2) for hold in held if hold.until)
@@ -111,20 +111,20 @@ def test_holds_are_set_told_and_lifted_once(web: Web) -> None:
 @pytest.mark.usefixtures("slow_fingers")
 def test_a_second_click_is_told_as_such(web: Web) -> None:
     oda = web.browser("operator")
-    oda.post("/controls/hold", scope="fleet", number="1", unit="minutes")
+    oda.post("/controls/pause", scope="fleet", number="1", unit="minutes")
     assert said(oda) == "The fleet is paused for 1 min."
-    oda.post("/controls/hold", scope="fleet", number="1", unit="minutes")
+    oda.post("/controls/pause", scope="fleet", number="1", unit="minutes")
     assert said(oda) == "The fleet is already paused, for as long or longer."
-    oda.post("/controls/hold", scope="fleet", number="1", unit="hours")
+    oda.post("/controls/pause", scope="fleet", number="1", unit="hours")
     assert said(oda) == "The fleet is paused for 1 h."
-    oda.post("/controls/hold", scope="fleet")
+    oda.post("/controls/pause", scope="fleet")
     assert said(oda) == "The fleet is paused until resumed."
 
 
 def test_what_is_gone_can_still_be_let_go(web: Web) -> None:
     agent = web.fleet.agent(username="ana_1")
     oda, ada = web.browser("operator", "oda"), web.browser("admin", "ada")
-    oda.post("/controls/hold", scope="agent", key="ana_1")
+    oda.post("/controls/pause", scope="agent", key="ana_1")
     ada.post("/controls/budgets", scope="agent", key="ana_1", amount="1", period="day")
     web.fleet.sql("UPDATE agents SET status = 'idle', deleted_at = clock_timestamp()")
     web.fleet.sql("INSERT INTO controls (scope, key, hold, set_by) VALUES ('persona', 'forgotten', 'pause', 't')")
@@ -151,9 +151,10 @@ def test_what_is_gone_can_still_be_let_go(web: Web) -> None:
 )  # fmt: skip
 def test_wrong_holds_are_refused_with_words(web: Web, fields: dict[str, str]) -> None:
     oda = web.browser("operator")
-    assert oda.post("/controls/hold", **fields).status_code == 303
-    page = oda.get("/controls").text
-    assert 'class="said wrong"' in page and "<script>alert" not in page
+    for answer in (oda.post("/controls/pause", **fields, reason="typed"), oda.get("/controls/pause", params=fields)):
+        assert answer.status_code in (404, 422)
+        assert 'class="said wrong"' in answer.text and "<script>alert" not in answer.text
+        assert f'value="{fields["scope"]}" selected' in answer.text  # what was typed stays
     assert fleetwide.holds(web.deps) == []
 
 
@@ -163,8 +164,28 @@ def test_wrong_holds_are_refused_with_words(web: Web, fields: dict[str, str]) ->
      {"scope": "\x00"}, {"scope": "agent", "key": "x" * 101}],
 )  # fmt: skip
 def test_forged_holds_get_a_page_with_words(web: Web, fields: dict[str, str]) -> None:
-    answer = web.browser("operator").post("/controls/hold", **fields)
+    answer = web.browser("operator").post("/controls/pause", **fields)
     assert answer.status_code == 422 and "<h1" in answer.text
+
+
+def test_a_pause_counts_whom_it_concerns_before_anything_happens(web: Web) -> None:
+    """Symptom: the untouched form stopped the whole fleet, without a question."""
+    oda = web.browser("operator", "oda")
+    ana = web.fleet.agent(username="ana_1", persona_id="ai_artist")
+    web.fleet.agent(username="bo_1", persona_id="ai_artist", running=False)
+    web.fleet.agent(username="cy_1")
+    add_job(web, agent=ana)
+    assert '<option value="fleet" selected' not in oda.get("/controls").text
+    untouched = oda.get("/controls/pause", params={"scope": "", "key": "", "reason": "", "number": "", "unit": "hours"})
+    assert untouched.status_code == 422 and "Choose what to pause" in untouched.text
+    assert oda.post("/controls/pause").status_code == 422
+    asked = oda.get(
+        "/controls/pause", params={"scope": "persona", "key": "ai_artist", "reason": "a look", "number": "2"}
+    )
+    assert "2, of which 1 runs" in asked.text and "<dd>2 h</dd>" in asked.text and "a look" in asked.text
+    whole = oda.get("/controls/pause", params={"scope": "fleet"}).text
+    assert "3, of which 2 run" in whole and "1: they wait on" in whole
+    assert fleetwide.holds(web.deps) == []
 
 
 def test_budgets_are_set_raised_once_and_removed(web: Web) -> None:
@@ -223,7 +244,7 @@ def test_budgets_of_nobody_are_refused(web: Web, scope: str, key: str) -> None:
 def test_hostile_reasons_and_names_are_inert(web: Web) -> None:
     ada = web.browser("admin")
     ada.post("/controls/kill", reason=HOSTILE)
-    ada.post("/controls/hold", scope="kind", key="like", reason=HOSTILE)
+    ada.post("/controls/pause", scope="kind", key="like", reason=HOSTILE)
     ada.post("/controls/budgets", scope="provider", key=HOSTILE[:90], amount="1", period="day")
     spend(web, provider="<b>bold", model=HOSTILE[:90])
     for path in ("/controls", "/costs?by=model", "/costs?by=provider"):

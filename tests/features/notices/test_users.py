@@ -124,7 +124,7 @@ def test_an_address_is_sealed_and_masked_and_reaches_no_closed_network(crew: Fle
     perform(crew.deps, job_id)
     row = crew.job(job_id)
     assert row.state == "dead"
-    assert "only public addresses" in row.last_error
+    assert "only public addresses" in str(row.error)
     assert len(hook.bodies) == 1
 
 

@@ -14,10 +14,12 @@ from fleet.engine.jobs import ledger
 from fleet.engine.jobs.ledger import NewJob
 from fleet.engine.system_agents import SURFACE
 from fleet.features.controls import commands as fleetwide
+from fleet.features.costs import commands as money
 from fleet.features.overview import cards, figures, health, hours
 from fleet.features.overview.health import BrokerAnswers
 from fleet.features.overview.queries import Hour, Watch
 from fleet.features.publishing.kinds import LIKE, POST
+from fleet.spending.budgets import Period, Scope
 from fleet.web import cached_stats
 from tests.factories import WITHIN_S, Fleet
 from tests.web_client import Web
@@ -286,3 +288,19 @@ def test_the_percentile_is_one_of_the_values() -> None:
     assert figures.percentile([], 0.95) is None
     assert figures.percentile([7.0], 0.95) == 7.0
     assert figures.percentile([float(value) for value in range(100)], 0.95) == 95.0
+
+
+def test_the_first_steps_go_when_they_are_done_or_dismissed(web: Web) -> None:
+    ada, vic = web.browser("owner", "ada"), web.browser("viewer", "vic")
+    page = ada.get("/").text
+    assert "First steps" in page and "First steps" not in vic.get("/").text
+    for path in ("/agents/new", "/users", "/controls#budgets", "/hooks/new"):
+        assert f'<a href="{path}">' in page, path
+    web.fleet.agent()
+    web.user("admin")
+    page = ada.get("/").text
+    assert page.count('class="done"') >= 2 and '<a href="/agents/new">' not in page
+    money.set_budget(web.deps, Scope.FLEET, None, Period.DAY, 1_000_000, by="t")
+    assert "First steps" in ada.get("/").text
+    ada.post("/checklist/dismiss")
+    assert "First steps" not in ada.get("/").text

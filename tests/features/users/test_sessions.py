@@ -379,8 +379,8 @@ def test_a_password_is_changed_with_the_old_one_only(web: Web) -> None:
     elsewhere.post("/login", data={"name": "ana", "password": PASSWORD})
 
     def change(old: str, new: str, again: str | None = None) -> str:
-        ana.post("/account/password", old=old, new=new, again=again or new)
-        return html.unescape(ana.get("/account").text)
+        answer = ana.post("/account/password", old=old, new=new, again=again or new)
+        return html.unescape(ana.get("/account").text if answer.status_code == 303 else answer.text)
 
     assert "The old password is another one." in change("wrong horse battery", OTHER)
     assert "not the same" in change(PASSWORD, OTHER, "something else entirely")
@@ -401,9 +401,47 @@ def test_guessing_the_old_password_in_a_session_is_throttled_as_logins_are(web: 
     ana = web.browser("viewer", "ana")
     for _ in range(5):
         ana.post("/account/password", old="wrong horse battery", new=OTHER, again=OTHER)
-    ana.post("/account/password", old=PASSWORD, new=OTHER, again=OTHER)
-    assert "Too many failed logins" in ana.get("/account").text
+    refused = ana.post("/account/password", old=PASSWORD, new=OTHER, again=OTHER)
+    assert refused.status_code == 429 and "Too many failed logins" in refused.text
     assert web.deps.db and web.anonymous().post("/login", data={"name": "ana", "password": OTHER}).status_code == 429
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ("role", "Your role was changed"), ("admin", "An admin of the fleet ended"), ("removed", "user was removed"),
+        ("password", "Your password was changed"), ("elsewhere", "in another browser"),
+        ("expired", "12 h without a visit, and after 14 days"), ("pruned", "12 h without a visit"),
+    ],
+)  # fmt: skip
+def test_a_session_that_ends_says_why_on_the_login_page(web: Web, how: str, words: str) -> None:
+    ana, ada = web.browser("viewer", "ana"), web.browser("owner", "ada")
+    assert "said note" not in web.anonymous().get("/login").text
+    match how:
+        case "role":
+            ada.post("/users/ana/role", role="reviewer")
+        case "admin":
+            ada.post("/users/ana/logout")
+        case "removed":
+            ada.post("/users/ana/remove")
+        case "password":
+            accounts.set_password(web.deps, "ana", OTHER)
+        case "elsewhere":
+            _, who = accounts.log_in(web.deps, "ana", PASSWORD, Visit())
+            accounts.log_out(web.deps, who, everywhere=True)
+        case _:
+            web.fleet.sql("UPDATE sessions SET seen_at = seen_at - interval '13 h'")
+    if how == "pruned":
+        prune(web.deps)
+    sent = ana.client.post("/account/sessions/x/end", headers={"referer": "http://127.0.0.1/account?a=b"})
+    assert sent.headers["location"] == "/login?next=/account%3Fa%3Db"
+    answer = ana.get("/agents?persona=x")
+    assert answer.headers["location"] == "/login?next=/agents%3Fpersona%3Dx"
+    page = ana.get(answer.headers["location"]).text
+    assert words in page and 'value="/agents?persona=x"' in page
+    if how not in ("removed", "password"):
+        ana.client.post("/login", data={"name": "ana", "password": PASSWORD})
+        assert ana.get("/account").status_code == 200
 
 
 def test_what_is_over_is_pruned_and_what_stands_stays(web: Web) -> None:

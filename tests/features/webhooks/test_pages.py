@@ -55,11 +55,19 @@ def carry_out(web: Web) -> None:
 def test_a_webhook_from_its_making_to_its_end(web: Web, receiver: Receiver) -> None:
     ana = web.browser("owner", "ana")
     assert "Nobody is told" in ana.get("/hooks").text
-    made = ana.post("/hooks", url=f"{receiver.url}/token", subjects="job.*\n agent.created, *", description="Ledger")
+    made = ana.post("/hooks", url=f"{receiver.url}/token", subjects=["job.*", "job.done", "agent.created"],
+                    other="agent.draft.*, hook.disabled agent.draft.expired", description="Ledger")  # fmt: skip
     (secret,) = SECRET.findall(made.text)
     (hook,) = hooks.listed(web.deps)
     where = f"/hooks/{hook.id}"
-    assert (list(hook.subjects), hook.created_by) == (["job.*", "agent.created", "*"], "web:ana")
+    assert list(hook.subjects) == ["job.*", "agent.created", "agent.draft.*", "hook.disabled"], (
+        "wider ones cover others"
+    )
+    assert hook.created_by == "web:ana"
+    form = ana.get(f"{where}/edit").text
+    assert (
+        'value="job.*" checked' in form and 'value="job.done">' in form and 'name="other" value="agent.draft.*"' in form
+    )
     for path in ("/hooks", where, f"{where}/edit"):
         page = ana.get(path)
         assert page.status_code == 200

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Header, Query, Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from fleet.access import Permission, Principal
-from fleet.engine import registry
+from fleet.engine import registry, verbs
 from fleet.engine.agents import commands, config, lookup
 from fleet.engine.agents.models import AgentRow
 from fleet.engine.agents.queries import AgentFilter
@@ -44,6 +44,7 @@ from fleet.features.agents.schema import (
 from fleet.features.personas.api import CharacterOut, RealIntervalOut, TickIntervalOut, WeightsOut, real_interval
 from fleet.web.auth import TheDeps, needs, require
 from fleet.web.middleware import etags
+from fleet.web.openapi import ASKED
 from fleet.web.requests import cursors
 from fleet.web.requests.cursors import Page, Paging
 from fleet.web.requests.fields import AgentName, Body, Json, Said, line, taken, whole
@@ -246,7 +247,7 @@ def change(deps: TheDeps, response: Response, *, name: AgentName, body: AgentCha
     return _whole(deps, lookup.agent(deps.db, name), who, response)
 
 
-@router.delete("/{name}", status_code=204)
+@router.delete("/{name}", status_code=204, responses=ASKED)
 def delete(deps: TheDeps, *, name: AgentName, who: Editor) -> None:
     """Delete an agent and its account on the surface. Its history stays."""
-    agent_commands.delete(deps, name, by=who.by)
+    verbs.perform(deps, who, "agent", "delete", agent=name)

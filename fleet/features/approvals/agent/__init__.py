@@ -17,6 +17,7 @@ from fleet.engine import publish
 from fleet.engine.agent_type import Acts, ClaimedAgent
 from fleet.engine.deps import Deps
 from fleet.engine.jobs.ledger import NewJob
+from fleet.features.approvals import queries
 from fleet.features.approvals import service as approving
 from fleet.features.approvals.agent import deciders, digest
 from fleet.features.approvals.agent.digest import (
@@ -28,7 +29,7 @@ from fleet.features.approvals.agent.digest import (
     from_data,
     to_data,
 )
-from fleet.features.approvals.effects import retry
+from fleet.features.approvals.effects import retry, verb
 from fleet.features.approvals.queries import newest_about
 from fleet.features.approvals.request import Request
 from fleet.features.approvals.requests import maintenance
@@ -45,7 +46,9 @@ def gather(deps: Deps, claimed: ClaimedAgent) -> ApprovalObservation:
     """Read which requests have a step due, which dead letters to ask about, and which requests are obsolete."""
     with deps.db.transaction() as tx:
         waiting = tuple(OpenRequest(request.id, request.times) for request in maintenance.due(tx, claimed.now))
-        return ApprovalObservation(claimed.now, waiting, tuple(retry.unasked(deps, tx)), tuple(retry.moot(tx)))
+        return ApprovalObservation(
+            claimed.now, waiting, tuple(retry.unasked(deps, tx)), (*retry.moot(tx), *verb.gone(deps, tx))
+        )
 
 
 def act(deps: Deps, claimed: ClaimedAgent, decision: ApprovalSteps) -> Acts:
@@ -56,7 +59,9 @@ def act(deps: Deps, claimed: ClaimedAgent, decision: ApprovalSteps) -> Acts:
 def _steps(deps: Deps, claimed: ClaimedAgent, decision: ApprovalSteps, tx: Tx) -> None:
     """Take the steps, and add the notices about them. A request that is decided by now is left alone."""
     for request_id in decision.moot:
-        approving.take_back(deps, tx, request_id, "there is nothing to try again any more")
+        is_verb = queries.get(tx, request_id).is_verb
+        why = "what it is about is gone" if is_verb else "there is nothing to try again any more"
+        approving.take_back(deps, tx, request_id, why)
     for job_id in decision.asks:
         _ask(deps, tx, job_id)
     taken = [(request, step) for one, step in decision.steps if (request := _take(deps, tx, one, step, claimed.now))]

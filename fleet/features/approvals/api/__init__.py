@@ -69,6 +69,7 @@ class Approval(BaseModel):
     settled_at: datetime | None
     settled_by: str | None
     reason: str | None
+    is_verb: bool = Field(description="whether approving it runs a verb of Fleet (`GET /approvals/verbs`)")
 
 
 class FieldChange(BaseModel):
@@ -98,7 +99,10 @@ class WholeRequest(Approval):
     """A request with its changes and the record of its decisions."""
 
     payload: Told
-    before: Told | None
+    before: Told | None = Field(description="the object when it was asked about")
+    current: Told | None = Field(description="the object of this revision, if it has changed since the question")
+    changed: list[FieldChange] = Field(description="how the object has changed since the question")
+    arguments: Told | None = Field(description="of the verb that it runs")
     facts: Told
     diff: list[FieldChange]
     record: list[Entry]
@@ -143,6 +147,8 @@ class RuleOut(BaseModel):
     when: list[dict[str, Any]]
     auto_approve: list[dict[str, Any]]
     escalate: dict[str, Any] | None
+    requires_approval: bool
+    own: bool = Field(alias="self", description="whether approvers run verbs without asking")
 
 
 class RulesOut(BaseModel):
@@ -161,8 +167,10 @@ def _whole(deps: Deps, request: Request, record: list[ApprovalDecision]) -> Whol
     names = lookup.names(deps.db, [request.agent_id])
     return taken(
         WholeRequest, request, agent=lookup.username(names, request.agent_id),
-        diff=[_field_change(one) for one in diff(request.before, request.payload)],
-        before=None if request.before is None else dict(request.before),
+        diff=[_field_change(one) for one in diff(request.known, request.payload)],
+        changed=[_field_change(one) for one in diff(request.before, request.current or request.before or {})],
+        **{name: None if getattr(request, name) is None else dict(getattr(request, name))
+           for name in ("before", "current", "arguments")},
         record=[taken(Entry, one) for one in record],
     )  # fmt: skip
 

@@ -15,7 +15,7 @@ from fleet.cli.frame.command import FleetGroup
 from fleet.cli.frame.context import Door, pass_door
 from fleet.cli.frame.options import AGENT, TextType, json_option, list_options, yes_option
 from fleet.features.approvals.cli import views
-from fleet.features.approvals.cli.decisions import as_option, decide, given, reason_option, revision_option, seen
+from fleet.features.approvals.cli.decisions import SHORT, as_option, decide, given, reason_option, revision_option, seen
 from fleet.features.approvals.states import RequestState
 
 if TYPE_CHECKING:
@@ -155,6 +155,66 @@ def revise(door: Door, /, *, request: str, **body: Any) -> None:
     """Return a request to its author, with INSTRUCTIONS."""
     found = door.api.post(at("approvals", request, "revise"), given(**body))
     door.say(f"Sent back: {found['summary']}")
+
+
+@approvals.command()
+@click.argument("resource")
+@click.argument("action")
+@click.option(
+    "--set",
+    "written",
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="An argument of the verb; may be repeated. VALUE is JSON, or text.",
+)
+@json_option
+@pass_door
+def ask(door: Door, /, *, resource: str, action: str, written: Sequence[str], as_json: bool) -> None:
+    """Ask for approval to run a verb, also where no rule asks.
+
+    `fleet approvals verbs` lists the verbs. When the request is approved, the verb runs.
+    """
+    arguments = dict(_change(one, {}) for one in written)
+    found = door.api.post("/approvals", {"resource": resource, "action": action, "arguments": arguments})
+    if as_json:
+        door.json(found)
+    else:
+        door.say(f"Request {found['id'][:SHORT]} is {found['state']}: {found['summary']}.")
+
+
+@approvals.command()
+@json_option
+@pass_door
+def verbs(door: Door, /, *, as_json: bool) -> None:
+    """List the verbs that rules can have people approve, with examples."""
+    found = door.api.get("/approvals/verbs")
+    if as_json:
+        door.json(found)
+    else:
+        door.show(views.verbs_table(found["items"]))
+
+
+@approvals.command("try")
+@click.argument("resource")
+@click.argument("action")
+@click.option("--asker", type=TextType(100), help="Name of a user who asks; you by default.")
+@click.option(
+    "--fact",
+    "facts",
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="A fact for conditions; may be repeated. VALUE is JSON, or text.",
+)
+@json_option
+@pass_door
+def try_(door: Door, /, *, resource: str, action: str, asker: str | None, facts: Sequence[str], as_json: bool) -> None:
+    """Show what would happen to a question: its rule, or why it runs at once."""
+    known = json.dumps(dict(_change(one, {}) for one in facts))
+    found = door.api.get("/approvals/try", resource=resource, action=action, asker=asker, facts=known)
+    if as_json:
+        door.json(found)
+    else:
+        door.show(*views.ruling(found))
 
 
 @approvals.command()

@@ -43,6 +43,11 @@ def _is_open(request: Answer) -> bool:
 def page(request: Answer) -> Iterator[RenderableType]:
     """Return a request as a page: facts, what would change, the record."""
     yield render.facts(_facts(request))
+    if request["changed"]:
+        yield Text("")
+        yield render.words("Since the question, what it is about has changed:", "yellow")
+        for change in request["changed"]:
+            yield from _change(change)
     yield Text("")
     if not request["diff"]:
         yield render.words("Nothing would change.", "dim")
@@ -119,12 +124,38 @@ def rules_table(rules: Sequence[Answer]) -> Table:
     return made
 
 
+def verbs_table(verbs: Sequence[Answer]) -> Table:
+    """Return verbs as lines, each with an example."""
+    words = {"no_wrap": False, "overflow": "fold"}
+    made = render.table("Resource", "Action", ("What it does", words), ("Example of its arguments", words))
+    for one in verbs:
+        render.row(made, one["resource"], one["action"], one["help"], json.dumps(one["example"], ensure_ascii=False))
+    return made
+
+
+def ruling(found: Answer) -> Iterator[RenderableType]:
+    """Return what would happen to a question."""
+    rule = found["rule"]
+    yield render.words(found["words"], "yellow" if found["asks"] else "green")
+    yield render.facts([
+        ("Asked by", found["asker"]),
+        ("Rule", rule["name"] if rule else None),
+        ("May decide", ", ".join(rule["approvers"]) if rule else None),
+        ("Needed", f"{rule['min_approvals']}, and {found['others']} besides the asker may decide" if rule else None),
+        ("Expires", _minutes(rule["expiration_minutes"]) if rule else None),
+    ])  # fmt: skip
+
+
 def _rows(rule: Answer) -> Iterator[tuple[object, ...]]:
     needs = f"{rule['min_approvals']} of " if rule["min_approvals"] > 1 else ""
     later = rule["escalate"]
     otherwise = f"after {_minutes(later['after_minutes'])} {_named(later['to'])} too" if later else ""
     yield (rule["name"], f"{rule['action']} {rule['resource']}", f"{needs}{_named(rule['approvers'])}",
            _within(rule), otherwise)  # fmt: skip
+    if not rule["requires_approval"]:
+        yield "", "", render.words("nobody: no approval", "dim"), "", ""
+    if rule["self"]:
+        yield "", "", "", "", render.words("approvers run verbs without asking", "dim")
     for word, conditions in (("when", rule["when"]), ("by itself when", rule["auto_approve"])):
         if conditions:
             asked = " and ".join(f"{one['field']} {one['op']} {_value(one['value'])}" for one in conditions)

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import Response
+from pydantic import ValidationError
 
 from fleet.access import Permission, Principal
 from fleet.core.errors import FleetError, InvalidInput
 from fleet.engine.agents import lookup
 from fleet.engine.deps import Deps
 from fleet.features.approvals import service as approving
+from fleet.features.approvals.api import questions
 from fleet.features.approvals.approver import person_of
 from fleet.features.approvals.pages import decisions as pages_decisions
 from fleet.features.approvals.pages.decisions import Above, Back, Decider, Name, Reason, Revision
 from fleet.features.approvals.queries import RequestFilter
 from fleet.features.approvals.request import Changed
-from fleet.features.approvals.requests.permissions import standing
 from fleet.features.approvals.service import rules_of
 from fleet.features.approvals.states import RequestState
 from fleet.web.auth import TheDeps, needs
@@ -39,7 +41,7 @@ def approvals(request: Request, deps: TheDeps, who: Annotated[Principal, needs(P
     chosen = state or RequestState.PENDING
     asked = {"state": chosen, "resource": resource, "agent": agent}
     waiting = approving.pending(deps)
-    facts = {"asked": asked, "waiting": waiting, "resources": _resources(deps, waiting, resource), **_looks(who)}
+    facts = {"asked": asked, "waiting": waiting, "resources": _resources(deps, waiting, resource), **_looks(deps, who)}
     try:
         which = RequestFilter((chosen,), resource or None, lookup.agent_id(deps.db, agent))
         found = approving.page(deps, which, limit=_PAGE + 1, before=before)
@@ -65,11 +67,11 @@ def _resources(deps: Deps, waiting: Any, chosen: str) -> list[str]:
     return sorted(named | {resource for resource, _ in waiting} | ({chosen} if chosen else set()))
 
 
-def _looks(who: Principal) -> dict[str, Any]:
+def _looks(deps: Deps, who: Principal) -> dict[str, Any]:
     """Return the functions that the templates call for single requests."""
     return {
         "person": person_of(who),
-        "standing": standing,
+        "standing": partial(approving.permissions, deps),
         "nearness": pages_decisions.nearness,
         "approvers": pages_decisions.approvers,
         "changes_of": pages_decisions.changes,
@@ -78,6 +80,29 @@ def _looks(who: Principal) -> dict[str, Any]:
         "may_be_edited": approving.may_be_edited,
         "may_be_revised": approving.may_be_revised,
     }
+
+
+@router.get("/approvals/rules")
+def rules(request: Request, deps: TheDeps, who: Annotated[Principal, needs(Permission.DRAFTS_VIEW)], *,
+          resource: Annotated[str, Query(max_length=30)] = "", action: Annotated[str, Query(max_length=30)] = "",
+          asker: Annotated[str, Query(max_length=100)] = "",
+          facts: Annotated[str, Query(max_length=4000)] = "") -> Response:  # fmt: skip
+    """Show the rules, what would happen to a question, and the verbs that can be asked about."""
+    found: questions.RulingOut | None = None
+    problem: FleetError | None = None
+    if resource or action:
+        try:
+            asked = questions.TryQuery(resource=resource, action=action, asker=asker.strip(), facts=facts)
+            found = questions.ruling(deps, who, asked)
+        except ValidationError:
+            problem = InvalidInput("Name a resource and an action.", fix="The table of verbs below has them.")
+        except FleetError as error:
+            problem = error
+    return render(
+        request, "approvals/rules.html", code=200 if problem is None else status_of(problem), problem=problem,
+        found=found, rules=rules_of(deps), verbs=questions.list_of_verbs(), as_data=pages_decisions.as_data,
+        asked={"resource": resource, "action": action, "asker": asker, "facts": facts},
+    )  # fmt: skip
 
 
 @router.get("/approvals/{name}")
@@ -136,5 +161,5 @@ def _page(request: Request, deps: Deps, name: str, who: Principal, *, code: int 
     one, record = approving.show(deps, name)
     return render(
         request, "approvals/approval.html", code=code, one=one, record=record, problem=problem, kept=kept or {},
-        is_changed=isinstance(problem, Changed), names=lookup.names(deps.db, [one.agent_id]), **_looks(who),
+        is_changed=isinstance(problem, Changed), names=lookup.names(deps.db, [one.agent_id]), **_looks(deps, who),
     )  # fmt: skip

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Literal
@@ -31,6 +31,7 @@ from fleet.features.approvals.states import DecisionKind, RequestState
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,29}")
 _CLOCK = sa.func.clock_timestamp()
 _OPEN = RequestRow.state == RequestState.PENDING
+_SINCE = "it has changed since the question"
 _LEADS_TO = {DecisionKind.APPROVE: RequestState.APPROVED, DecisionKind.REJECT: RequestState.REJECTED}
 
 
@@ -72,6 +73,8 @@ def _inserted(proposal: Proposal, rule: Rule, now: datetime) -> sa.Executable:
         "payload": dict(proposal.payload), "before": None if proposal.before is None else dict(proposal.before),
         "facts": dict(proposal.facts), "summary": _in_short(proposal.summary),
         "agent_id": proposal.agent_id, "requested_by": proposal.requested_by[:100], **_of_rule(rule),
+        "arguments": None if proposal.arguments is None else dict(proposal.arguments),
+        "asker": None if proposal.asker is None else dict(proposal.asker),
         "created_at": now, "expires_at": expires_at, "escalate_at": escalate_at,
         "next_step_at": ruling.next_step_at(Times(now, expires_at, escalate_at)),
     }  # fmt: skip
@@ -94,7 +97,12 @@ def _already_open(tx: Tx, proposal: Proposal) -> Request | None:
     request = None if found is None else lock(tx, found)
     if request is None or request.is_settled:
         return None
-    if not _is_same(tx, request, proposal.payload):
+    is_same = (
+        _is_same(tx, request, proposal.payload)
+        if proposal.arguments is None
+        else request.arguments == proposal.arguments  # what would change may differ by now
+    )
+    if not is_same:
         raise Conflict(
             f"To {request.action} this {request.resource} is being decided about already, with another payload.",
             fix=f"Amend or withdraw request {request.id}.",
@@ -109,15 +117,16 @@ def _is_same(tx: Tx, request: Request, payload: Mapping[str, Any]) -> bool:
 
 
 def decide(tx: Tx, request_id: uuid.UUID, decision: Literal["approve", "reject"], by: Person,
-           reason: str | None = None, *, revision: int | None = None) -> Decided:  # fmt: skip
+           reason: str | None = None, *, revision: int | None = None,
+           is_alone: Callable[[Request], bool] = lambda _: False) -> Decided:  # fmt: skip
     """Record a person's decision; it settles the request if it is a rejection, or the last approval that was missing.
 
-    Repeating a decision changes nothing. `revision` is the one that the person read. Raises NotFound, NotYours,
-    OwnRequest, AlreadySettled, Expired, Changed.
+    Repeating a decision changes nothing. `revision` is the one that the person read; `is_alone` says whether the author
+    may decide (`permissions.why_not_theirs`). Raises NotFound, NotYours, OwnRequest, AlreadySettled, Expired, Changed.
     """
     verdict = DecisionKind(decision)
     request = lock(tx, request_id)
-    _refuse_strangers(request, by)
+    _refuse_strangers(request, by, is_alone=ruling.is_own(by, request.requested_by) and is_alone(request))
     if request.state is _LEADS_TO[verdict]:
         return Decided(request, settled=False, is_news=False)
     _refuse_closed(tx, request)
@@ -131,8 +140,8 @@ def decide(tx: Tx, request_id: uuid.UUID, decision: Literal["approve", "reject"]
     return Decided(settle(tx, request, _LEADS_TO[verdict], by, reason), settled=True)
 
 
-def _refuse_strangers(request: Request, by: Person) -> None:
-    refusal = why_not_theirs(request, by)
+def _refuse_strangers(request: Request, by: Person, *, is_alone: bool = False) -> None:
+    refusal = why_not_theirs(request, by, is_alone=is_alone)
     if refusal is not None:
         raise refusal
 
@@ -177,6 +186,23 @@ def amend(tx: Tx, request_id: uuid.UUID, payload: Mapping[str, Any], by: Person,
     record(tx, amended, DecisionKind.AMEND, by, reason)
     tell(tx, amended, "amended", by=by.name, reason=reason)
     return amended
+
+
+def renew(tx: Tx, request: Request, rules: Sequence[Rule], *, current: Mapping[str, Any], payload: Mapping[str, Any],
+          facts: Mapping[str, Any]) -> Request:  # fmt: skip
+    """Record that the object of a request has changed: a new revision, which people approve again.
+
+    The caller holds the lock of its row. The rule is chosen again; it approves nothing automatically.
+    """
+    rule = ruling.rule_for(rules, request.resource, request.action, facts)
+    values = {"current": dict(current), "payload": dict(payload), "facts": dict(facts),
+              "revision": request.revision + 1, **_chosen_anew(request, rule)}  # fmt: skip
+    if request.voices:
+        values |= {"announced_at": None, "next_step_at": tx.now()}
+    renewed, by = _guarded(tx, request, **values), Person("fleet")
+    record(tx, renewed, DecisionKind.AMEND, by, _SINCE)
+    tell(tx, renewed, "amended", by=by.name, reason=_SINCE)
+    return renewed
 
 
 def _chosen_anew(request: Request, rule: Rule) -> dict[str, Any]:

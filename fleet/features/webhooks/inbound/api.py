@@ -12,11 +12,13 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 
 from fleet.access import Permission
+from fleet.engine import verbs
 from fleet.features.webhooks.api import Editor, SecretOut, Switched
 from fleet.features.webhooks.inbound import service as receiving
 from fleet.features.webhooks.signatures import Scheme
 from fleet.features.webhooks.sources import InboundSource as Teller
 from fleet.web.auth import TheDeps, needs
+from fleet.web.openapi import ASKED
 from fleet.web.requests.cursors import Page, Paging
 from fleet.web.requests.fields import Body, MovedOut, taken
 
@@ -124,10 +126,10 @@ def show_source(name: Name, deps: TheDeps) -> SourceOut:
     return _source(receiving.get(deps, name))
 
 
-@router.delete("/{name}", status_code=204)
+@router.delete("/{name}", status_code=204, responses=ASKED)
 def remove_source(name: Name, deps: TheDeps, who: Editor) -> None:
     """Delete a source and all its received events."""
-    receiving.remove(deps, name, by=who.by)
+    verbs.perform(deps, who, "webhook_source", "delete", source=name)
 
 
 @router.put("/{name}/active")

@@ -117,6 +117,43 @@ def refused_for_now(tx: Tx, job_ids: Sequence[uuid.UUID]) -> set[uuid.UUID]:
     return set(tx.session.scalars(busy))
 
 
+@dataclass(frozen=True, slots=True)
+class LastFailure:
+    """The last failure of a webhook, and when the next of its failed deliveries is tried again, if one is."""
+
+    at: datetime
+    subject: str
+    status: int | None
+    words: str
+    next_at: datetime | None
+
+
+def trouble(tx: Tx, subscription_id: uuid.UUID) -> LastFailure | None:
+    """Return the last failure among a subscription's newest thousand deliveries that are not done; None without one."""
+    newest = (
+        sa.select(DeliveryRow.job_id)
+        .where(DeliveryRow.subscription_id == subscription_id)
+        .order_by(DeliveryRow.created_at.desc(), DeliveryRow.job_id.desc())
+        .limit(1000)
+        .subquery()
+    )
+    waits = sa.and_(_JOBS.c.state == "ready", _JOBS.c.attempts > 0)
+    words = sa.func.coalesce(sa.func.nullif(DeliveryRow.answer, ""), _JOBS.c.error, "")
+    query = (
+        sa.select(
+            DeliveryRow.tried_at, DeliveryRow.subject, DeliveryRow.status, words,
+            sa.func.min(_JOBS.c.next_attempt_at).filter(waits).over(),
+        )
+        .join(newest, newest.c.job_id == DeliveryRow.job_id)
+        .join(_JOBS, _JOBS.c.id == DeliveryRow.job_id)
+        .where(DeliveryRow.tried_at.is_not(None), sa.or_(waits, _JOBS.c.state == "dead"))
+        .order_by(DeliveryRow.tried_at.desc())
+        .limit(1)
+    )  # fmt: skip
+    row = tx.execute(query).one_or_none()
+    return None if row is None else LastFailure(*row)
+
+
 def counts(tx: Tx, subscription_id: uuid.UUID) -> dict[str, int]:
     """Return how many of a subscription's newest thousand deliveries are in each state."""
     newest = (

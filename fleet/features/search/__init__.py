@@ -1,0 +1,1 @@
+"""Search over agents, jobs, accounts, pages and actions."""

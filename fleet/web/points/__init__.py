@@ -1,0 +1,1 @@
+"""Extension points of the dashboard: what features register for its pages."""

@@ -1,0 +1,62 @@
+"""The palette and the keys, in a real browser, and the list of jobs at the widths that people use."""
+
+from __future__ import annotations
+
+import pytest
+
+from fleet.engine.jobs.states import JobState
+from tests.browser import axe
+from tests.browser.conftest import Dashboard
+from tests.browser.person import expect
+from tests.factories import Fleet
+from tests.features.jobs.test_pages import add_job
+from tests.web_client import Web
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+
+
+def test_ctrl_k_finds_things_and_enter_opens_the_chosen_one(dashboard: Dashboard, fleet: Fleet) -> None:
+    fleet.agent(name="Ada Bright", username="ada_1")
+    fleet.agent(name="Ada Bold", username="ada_2")
+    ana = dashboard.person(reduced_motion="reduce").go("/jobs")
+    keys = ana.page.keyboard
+    expect(ana.page.locator("html[data-keys]")).to_be_attached()
+    keys.press("/")
+    expect(ana.page.get_by_label("Search", exact=True)).to_be_focused()
+    keys.press("Control+k")
+    palette = ana.page.get_by_role("dialog", name="Search")
+    keys.type("ada")
+    options = palette.get_by_role("option")
+    expect(options).to_have_count(2)
+    expect(options.nth(0)).to_have_attribute("aria-selected", "true")
+    assert axe.grave_findings(ana.page) == []
+    keys.press("ArrowDown")
+    expect(options.nth(1)).to_have_attribute("aria-selected", "true")
+    keys.press("Enter")
+    expect(palette).to_have_count(0)
+    expect(ana.page.get_by_role("heading", level=1)).to_contain_text("Ada")
+    assert ana.path == "/agents/ada_2"
+    keys.press("?")
+    listed = ana.page.get_by_role("dialog", name="Keys")
+    expect(listed).to_contain_text("Search everything")
+    assert axe.grave_findings(ana.page) == []
+    keys.press("Escape")
+    expect(listed).to_have_count(0)
+    assert ana.script_errors == ana.policy_errors == []
+
+
+@pytest.mark.parametrize("width", [390, 1280, 1440, 1920])
+def test_the_actions_of_jobs_are_never_cut_off(dashboard: Dashboard, fleet: Fleet, width: int) -> None:
+    """Symptom: `Cancel` lay outside of the table as soon as jobs waited with long reasons."""
+    web = Web(fleet)
+    agent = fleet.agent(name="Ada", username="ada_of_the_very_long_name_1")
+    for state in (JobState.READY, JobState.UNKNOWN, JobState.DEAD):
+        held = "a cap of its persona " * 9 if state == JobState.READY else None
+        add_job(web, state, agent=agent, held=held, error="the surface answered " * 19,
+                checkpoint={"words": {"text": "word " * 99}})  # fmt: skip
+    ana = dashboard.person(viewport={"width": width, "height": 900}, reduced_motion="reduce").go("/jobs")
+    table = ana.page.locator("#job-list .scroll")
+    assert ana.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    if width > 1000:
+        assert table.evaluate("box => box.scrollWidth - box.clientWidth") <= 0
+        expect(ana.page.get_by_role("button", name="Cancel", exact=True)).to_be_in_viewport(ratio=1)
