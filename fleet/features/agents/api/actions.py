@@ -79,7 +79,7 @@ def stop_all(deps: TheDeps, *, body: All, who: Controller) -> Count:
     return Count(count=bulk.act_on_all(deps, BulkAction.STOP, persona_id=body.persona, by=who.by))
 
 
-class Assignment(Body):
+class OwnerIn(Body):
     """Who is to own which agents; without a filter, none is changed."""
 
     owner: Annotated[str, line(60), Field(description="a user; empty for none")]
@@ -91,7 +91,7 @@ class Assignment(Body):
 
 
 @router.post("/assign", dependencies=[needs(Permission.AGENTS_EDIT)])
-def assign(deps: TheDeps, *, body: Assignment) -> Count:
+def assign(deps: TheDeps, *, body: OwnerIn) -> Count:
     """Give agents another owner; return how many had another one."""
     if body.agents is None and body.persona is None and body.previous_owner is None:
         raise InvalidInput("Which agents?", fix="Name agents, a persona or the previous owner.")
