@@ -73,7 +73,7 @@ def live_days(deps: Deps, connection: psycopg.Connection, number: int, *, told: 
     """Prune and refill day after day."""
     found = Days(sizes(connection))
     for day in range(number):
-        kept = replace(deps, settings=deps.settings.model_copy(update={"retention_days": DAYS - 1 - day}))
+        kept = replace(deps, given=deps.settings.model_copy(update={"retention_days": DAYS - 1 - day}))
         pruned, batches_s = _prune(kept)
         _vacuum_where_due(connection)
         _refill(connection, pruned, day)

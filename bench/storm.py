@@ -71,7 +71,7 @@ def _wait() -> None:
 def sweeper(place: Stand) -> Callable[[], None]:
     """Return what plays the fleet's beat: call it again and again, and it sweeps every second."""
     config = place.deps.settings.model_copy(update={"lease_s": 5.0, "settle_s": 1.0, "republish_s": 5.0})
-    deps = dataclasses.replace(place.deps, settings=config)
+    deps = dataclasses.replace(place.deps, given=config)
     swept_at = 0.0
 
     def tend() -> None:

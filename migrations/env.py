@@ -9,6 +9,7 @@ import fleet.core.events
 import fleet.engine.agents.models
 import fleet.engine.events.positions
 import fleet.engine.jobs.models
+import fleet.engine.settings.models
 import fleet.spending.models  # noqa: F401 - the imports fill the metadata
 from fleet import app
 from fleet.core.db import Base

@@ -50,13 +50,15 @@ from fleet.core.clock import SYSTEM, Clock
 from fleet.core.db import Database, Tx
 from fleet.core.group_commit import GroupCommit
 from fleet.core.queue import Message
-from fleet.core.settings import Settings
+from fleet.core.settings import Settings, SettingScope
 from fleet.engine import registry
 from fleet.engine.agents import commands
 from fleet.engine.agents.commands import NewAgent
 from fleet.engine.agents.models import AgentRow
-from fleet.engine.deps import Deps, Outside
+from fleet.engine.deps import Deps, Instead, Outside
 from fleet.engine.jobs.models import JobRow
+from fleet.engine.settings import store
+from fleet.engine.settings.store import FLEET, ScopeKey
 from fleet.features.personas.library import Library, load
 from fleet.images.placeholder import render_jpeg
 from fleet.llm.base import CommentRequest, CommentWords, PostRequest, PostWords, SeenPost, Speaker, Usage
@@ -421,6 +423,14 @@ class Fleet:
         with self.deps.db.transaction() as tx:
             return tx.execute(sa.text(statement), parameters)
 
+    def set_setting(self, name: str, value: Any, *, agent: uuid.UUID | None = None) -> None:
+        """Set a setting at run time, unchecked, and let this process read it."""
+        key = FLEET if agent is None else ScopeKey(SettingScope.AGENT, str(agent))
+        with self.deps.db.transaction() as tx:
+            store.put(tx, key, name, value, by="tests", reason="")
+        self.deps.live.expire()
+        self.deps.live.refresh()
+
     def lease_runs_out(self) -> None:
         """Let every lease in the ledger have ended."""
         self.sql("UPDATE jobs SET lease_until = clock_timestamp() - interval '1 s' WHERE lease_until IS NOT NULL")
@@ -447,8 +457,8 @@ def make_fleet(
     caps = {"post": {"gap_s": 0}, "comment": {"gap_s": 0}} | settings.pop("caps", {})
     config = registry.load_settings(**{**values, **settings, "caps": caps})
     deps = Deps(
-        settings=config, db=Database(database_url, pool_size=5, clock=clock), publisher=bell,  # type: ignore[arg-type]
-        parts={"personas": shipped_personas()}, writer=words, worker="test:1", dice=random.Random(1),
+        given=config, db=Database(database_url, pool_size=5, clock=clock), publisher=bell,  # type: ignore[arg-type]
+        parts={"personas": shipped_personas()}, instead=Instead(writer=words), worker="test:1", dice=random.Random(1),
         outside=InMemory({"gallery": surface, **(systems or {})}),
     )  # fmt: skip
     return Fleet(deps, surface, words, bell)

@@ -52,6 +52,13 @@ def deps() -> Deps:
         return _deps
 
 
+def refreshed() -> Deps:
+    """Return this process's connections with the settings in force now; attempts and ticks refresh them themselves."""
+    found = deps()
+    found.live.refresh()
+    return found
+
+
 @signals.setup_logging.connect
 def _configure_logs(**_: Any) -> None:
     config = features.settings()

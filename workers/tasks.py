@@ -15,7 +15,7 @@ from fleet.engine import registry, sweep, tick
 from fleet.engine.attempts import perform
 from fleet.engine.jobs.ticks import TickKey
 from fleet.engine.registry import MESSAGE
-from workers.app import app, deps, keep
+from workers.app import app, deps, keep, refreshed
 
 log = logs.get(__name__)
 _NO_ID = "the message carries no id"
@@ -24,19 +24,19 @@ _NO_ID = "the message carries no id"
 @app.task(name="fleet.dispatch")
 def dispatch() -> None:
     """Wake the agents that are due."""
-    dispatching.dispatch(deps())
+    dispatching.dispatch(refreshed())
 
 
 @app.task(name="fleet.sweep")
 def sweep_up() -> None:
     """Publish lost ticks and jobs again."""
-    sweep.sweep(deps())
+    sweep.sweep(refreshed())
 
 
 @app.task(name="fleet.prune")
 def prune() -> None:
     """Delete rows that are past their retention."""
-    sweep.prune(deps())
+    sweep.prune(refreshed())
 
 
 @app.task(name="fleet.tick")

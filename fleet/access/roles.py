@@ -46,6 +46,7 @@ class Permission(StrEnum):
     CONTROLS_KILL = "controls.kill"
     CONTROLS_LIFT = "controls.lift"  # lifting the kill switch
     SETTINGS_VIEW = "settings.view"
+    SETTINGS_EDIT = "settings.edit"  # set and unset settings at run time
     AUDIT_VIEW = "audit.view"
     HOOKS_VIEW = "hooks.view"
     HOOKS_EDIT = "hooks.edit"
@@ -76,6 +77,7 @@ TABLE: Mapping[Permission, frozenset[Role]] = {
     Permission.CONTROLS_KILL: _CREW,
     Permission.CONTROLS_LIFT: _LEADERS,
     Permission.SETTINGS_VIEW: _CREW,
+    Permission.SETTINGS_EDIT: _LEADERS,
     Permission.AUDIT_VIEW: _LEADERS,
     Permission.HOOKS_VIEW: _CREW,
     Permission.HOOKS_EDIT: _LEADERS,

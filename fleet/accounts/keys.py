@@ -52,6 +52,14 @@ class Keys:
         with self._lock:
             return self._filled or self._look()
 
+    def fill(self, settings: Settings) -> Settings:
+        """Return these settings with the store's keys. Raises as `settings`."""
+        filled = self.settings
+        if settings is self._given:
+            return filled
+        with self._lock:
+            return settings.model_copy(update={name: SecretStr(value) for name, (_, value) in self._opened.items()})
+
     def refresh(self) -> bool:
         """Read the store if the last read is 30 s old; return whether a secret has changed. Not for transactions."""
         with self._lock:

@@ -167,6 +167,10 @@ class Gateway(_Guard):
         super().__init__(adapter, policy, stopped)
         self.adapter = adapter
 
+    def under(self, policy: Policy) -> Gateway:
+        """Return this gateway with other rules."""
+        return self if policy == self.policy else Gateway(self.adapter, policy, self._stopped)
+
     def permit(self, one: ActionType[Payload]) -> None:
         """Raise NotAllowed if the rules forbid such a write whatever its payload is."""
         self._permit_system()
@@ -201,6 +205,10 @@ class PictureGateway(_Guard):
         super().__init__(maker, policy, stopped)
         self._maker = maker
         self._fetch = fetch
+
+    def under(self, policy: Policy) -> PictureGateway:
+        """Return this gateway with other rules."""
+        return self if policy == self.policy else PictureGateway(self._maker, policy, self._stopped, fetch=self._fetch)
 
     def make(self, order: PictureOrder, lease: Lease) -> str:
         """Have a picture made. Returns its address. Raises as `Gateway.write`."""

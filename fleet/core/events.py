@@ -93,26 +93,28 @@ def emit_many(tx: Tx, rows: list[dict[str, Any]]) -> None:
         tx.execute(sa.insert(EventRow).values(occurred_at=tx.sql_now), mask_all(rows))
 
 
-def read_after(tx: Tx, position: Position, *, but: Sequence[str] = (), limit: int = 500) -> list[Event]:
+def read_after(tx: Tx, position: Position, *, only: Sequence[str] = (), but: Sequence[str] = (),
+               limit: int = 500) -> list[Event]:  # fmt: skip
     """Return the settled events after `position`, oldest first. No event is missed or returned twice.
 
-    `but` are subjects to leave out; each may end in `*`.
+    `only` are the subjects to read, `but` those to leave out; each may end in `*`.
     """
-    rows = tx.run(_following(tuple(but)), txid=position.txid, id=position.id, limit=limit)
+    rows = tx.run(_following(tuple(only), tuple(but)), txid=position.txid, id=position.id, limit=limit)
     return [_event(row) for row in rows]
 
 
 def poll(db: Database, position: Position, *, but: Sequence[str] = (), limit: int = 500) -> list[Event]:
     """Return what `read_after` does, in one round trip: for readers that ask again and again. Raises Unavailable."""
-    rows = db.run(_following(tuple(but)), txid=position.txid, id=position.id, limit=limit)
+    rows = db.run(_following((), tuple(but)), txid=position.txid, id=position.id, limit=limit)
     return [_event(row) for row in rows]
 
 
 @functools.lru_cache(16)
-def _following(but: tuple[str, ...]) -> Statement:
+def _following(only: tuple[str, ...], but: tuple[str, ...]) -> Statement:
     txid, id_, limit = (sa.bindparam(name, type_=sa.BigInteger()) for name in ("txid", "id", "limit"))
     later = sa.tuple_(EventRow.txid, EventRow.id) > sa.tuple_(txid, id_)
-    query = sa.select(*_TOLD).where(later, EventRow.txid < _SETTLED_BELOW, *_all_but(but))
+    wanted = [sa.or_(*(~one for one in _all_but(only)))] if only else []
+    query = sa.select(*_TOLD).where(later, EventRow.txid < _SETTLED_BELOW, *wanted, *_all_but(but))
     return Statement(query.order_by(EventRow.txid, EventRow.id).limit(limit), prepared=False)
 
 

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import ipaddress
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar, cast
 
@@ -19,6 +22,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PrivateAttr,
     SecretStr,
     StringConstraints,
     ValidationError,
@@ -44,7 +48,35 @@ def _split(value: object) -> object:
 
 _AtCommas = BeforeValidator(_split)
 CommaSeparated = Annotated[tuple[str, ...], NoDecode, _AtCommas]
+Hours = Annotated[str, StringConstraints(pattern=r"^(?:1?[0-9]|2[0-4])-(?:1?[0-9]|2[0-4])$")]
+CommaSeparatedHours = Annotated[tuple[Hours, ...], NoDecode, _AtCommas]
 CommaSeparatedHosts = Annotated[tuple[HostAndPort, ...], NoDecode, _AtCommas]
+
+
+class SettingScope(StrEnum):
+    """For whom a setting is set at run time, weakest first. Nothing sets one of an organisation yet."""
+
+    FLEET = "fleet"
+    ORGANISATION = "organisation"
+    ACCOUNT = "account"
+    AGENT = "agent"
+
+
+@dataclass(frozen=True, slots=True)
+class AtRunTime:
+    """Metadata of a setting that people may change while the fleet runs: `Annotated[int, AtRunTime()] = Field(...)`.
+
+    Never of a secret that the key store holds, nor of the address of a server.
+    """
+
+    scopes: tuple[SettingScope, ...] = (SettingScope.FLEET,)
+    is_sealed: bool = False
+    """Whether the value holds secrets: it is sealed with the keys of the key store, and shown as ***."""
+
+
+FLEET_ONLY = AtRunTime()
+FLEET_OR_AGENT = AtRunTime((SettingScope.FLEET, SettingScope.AGENT))
+ANY_SCOPE = AtRunTime((SettingScope.FLEET, SettingScope.ACCOUNT, SettingScope.AGENT))
 
 
 class CapSetting(BaseModel):
@@ -91,6 +123,10 @@ class Settings(BaseSettings):
     )
     home: Path = Field(Path(".fleet"), description="folder of the embedded servers, logs and the run file")
 
+    pinned: CommaSeparated = Field(
+        (), description="settings that nobody may change at run time, separated by commas, e.g. dry_run,caps.post"
+    )
+
     gallery_url: str = Field("", description="address of the FloImg surface, e.g. https://api.example.org")
     sandbox: bool = Field(False, description="whether the surface is the sandbox gallery; `fleet up` sets it")
     service_token: SecretStr = Field(SecretStr(""), description="service token of the surface (fst_...)")
@@ -100,7 +136,7 @@ class Settings(BaseSettings):
     allowed_hosts: CommaSeparated = Field(
         LOOPBACK_HOSTS, description="hosts that agents may write to, optionally with a port, separated by commas"
     )
-    dry_run: bool = Field(False, description="prepare everything, send nothing")
+    dry_run: Annotated[bool, ANY_SCOPE] = Field(False, description="prepare everything, send nothing")
     operator: str = Field(
         "the operator of this fleet", description="person or company responsible for the agents (bio line)"
     )
@@ -110,42 +146,55 @@ class Settings(BaseSettings):
         "", validate_default=True, description="why labels are off; only for your own surfaces"
     )
 
-    llm_order: CommaSeparated = Field(
+    llm_order: Annotated[CommaSeparated, FLEET_OR_AGENT] = Field(
         ("anthropic", "openai"),
         description="models to use, in this order, each if it has a key or an address of its own",
     )
     anthropic_api_key: SecretStr = _vendors("anthropic_api_key", SecretStr(""), "key of Anthropic's API")
-    anthropic_model: str = Field("claude-haiku-5-5", min_length=1, description="its model")
+    anthropic_model: Annotated[str, FLEET_OR_AGENT] = Field("claude-haiku-5-5", min_length=1, description="its model")
     anthropic_base_url: str = _vendors("anthropic_base_url", "", "address of a compatible gateway")
     openai_api_key: SecretStr = _vendors(
         "openai_api_key", SecretStr(""), "key of OpenAI's API, or of a compatible server"
     )
-    openai_model: str = Field("gpt-6-luna", min_length=1, description="its model")
+    openai_model: Annotated[str, FLEET_OR_AGENT] = Field("gpt-6-luna", min_length=1, description="its model")
     openai_base_url: str = _vendors(
         "openai_base_url", "", "address of a compatible server, e.g. http://127.0.0.1:11434/v1 for Ollama"
     )
-    llm_effort: str = Field(
+    llm_effort: Annotated[str, FLEET_OR_AGENT] = Field(
         "low",
         pattern="^(none|low|medium|high|xhigh|max|)$",
         examples=["none, low, medium, high, xhigh, max"],
         description="thinking effort of models; empty: their default",
     )
-    llm_timeout_s: float = Field(45.0, ge=1, le=600, description="time limit of one text over all tries and models")
-    llm_prices: CommaSeparated = Field(
+    llm_timeout_s: Annotated[float, FLEET_ONLY] = Field(
+        45.0, ge=1, le=600, description="time limit of one text over all tries and models"
+    )
+    llm_prices: Annotated[CommaSeparated, FLEET_ONLY] = Field(
         (), description="own prices, MODEL=INPUT/OUTPUT in dollars for a million tokens, separated by commas"
     )
-    llm_when_spent: Literal["grammar", "wait"] = Field(
+    llm_when_spent: Annotated[Literal["grammar", "wait"], FLEET_ONLY] = Field(
         "grammar",
         description="when a budget is spent, use the personas' own grammar, or wait",
     )
-    llm_batch: bool = Field(False, description="write posts by the batch API: half the price, minutes to a day later")
-    llm_stream: bool = Field(
+    llm_batch: Annotated[bool, FLEET_OR_AGENT] = Field(
+        False, description="write posts by the batch API: half the price, minutes to a day later"
+    )
+    llm_stream: Annotated[bool, FLEET_ONLY] = Field(
         False, description="stream responses; one that is cut short costs its actual tokens, not the maximum"
     )
     llm_record: Path | None = Field(None, description="file to which every text and its cost are appended")
     llm_replay: Path | None = Field(None, description="such a file, used instead of any model")
 
     tempo: float = Field(1.0, gt=0, le=1000, description="how many times faster than real time the fleet lives")
+
+    agent_timezone: Annotated[str, FLEET_OR_AGENT] = Field(
+        "", max_length=60, description="time zone of agents' hours, e.g. Europe/Berlin; by default their persona's"
+    )
+    agent_hours: Annotated[CommaSeparatedHours, FLEET_OR_AGENT] = Field(
+        (),
+        examples=["9-17 or 22-2"],
+        description="local hours in which agents are awake, as 9-17, separated by commas; by default their persona's",
+    )
 
     http_timeout_s: float = Field(30.0, gt=0, le=300, description="deadline of one call to a surface")
     lease_s: float = Field(120.0, ge=1, le=3600, description="how long a worker may hold a tick or a job")
@@ -157,7 +206,7 @@ class Settings(BaseSettings):
         120.0, ge=0, le=86_400, description="time after which a worker without progress exits; 0: never"
     )
     dispatch_batch: int = Field(500, ge=1, le=10_000, description="agents woken by one dispatch transaction")
-    retention_days: int = Field(
+    retention_days: Annotated[int, FLEET_ONLY] = Field(
         30,
         ge=1,
         le=36_500,
@@ -165,7 +214,7 @@ class Settings(BaseSettings):
     )
     prune_batch: int = Field(5000, ge=100, le=50_000, description="rows that prune deletes in one transaction")
 
-    caps: Annotated[dict[str, CapSetting], NoDecode, BeforeValidator(_from_json)] = Field(
+    caps: Annotated[dict[str, CapSetting], NoDecode, BeforeValidator(_from_json), ANY_SCOPE] = Field(
         {}, description="caps of one agent's actions, as JSON; an action that is not named keeps its own"
     )
     post_gap_s: float | None = Field(None, ge=0, le=31_536_000, description="now in FLEET_CAPS: post.gap_s")
@@ -176,17 +225,17 @@ class Settings(BaseSettings):
         None, ge=0, le=1_000_000, description="now in FLEET_CAPS: like.per_day and react.per_day"
     )
     connects_per_day: int | None = Field(None, ge=0, le=1_000_000, description="now in FLEET_CAPS: connect.per_day")
-    ai_comment_lead: int = Field(
+    ai_comment_lead: Annotated[int, ANY_SCOPE] = Field(
         3, ge=0, le=1_000_000, description="AI comments on a post beyond the human ones, at most"
     )
-    surface_writes_per_minute: int = Field(
+    surface_writes_per_minute: Annotated[int, FLEET_ONLY] = Field(
         100, ge=0, le=1_000_000, description="writes of the whole fleet to one surface; 0: no limit"
     )
 
-    moderation: Literal["local", "openai", "model"] = Field(
+    moderation: Annotated[Literal["local", "openai", "model"], FLEET_ONLY] = Field(
         "local", description="moderator after the local rules: none, OpenAI's moderation, or the model that writes"
     )
-    moderation_model: str = Field(
+    moderation_model: Annotated[str, FLEET_ONLY] = Field(
         "omni-moderation-latest", min_length=1, description="model of OpenAI's moderation; `model` does not use it"
     )
     moderation_api_key: SecretStr = Field(
@@ -212,13 +261,15 @@ class Settings(BaseSettings):
     web_proxies: CommaSeparated = Field(
         (), description="addresses or networks of trusted proxies (X-Forwarded headers), separated by commas"
     )
-    web_reads_per_minute: int = Field(
+    web_reads_per_minute: Annotated[int, FLEET_ONLY] = Field(
         600,
         ge=0,
         le=1_000_000,
         description="API reads of a user's programs, and of their browsers, in each process; 0: no limit",
     )
-    web_writes_per_minute: int = Field(120, ge=0, le=1_000_000, description="API writes of the same; 0: no limit")
+    web_writes_per_minute: Annotated[int, FLEET_ONLY] = Field(
+        120, ge=0, le=1_000_000, description="API writes of the same; 0: no limit"
+    )
 
     pool_size: int = Field(10, ge=1, le=200, description="database connections of one process")
     failpoints_dir: Path | None = Field(
@@ -228,6 +279,8 @@ class Settings(BaseSettings):
         "INFO", pattern="(?i)^(debug|info|warning|error)$", examples=["debug, info, warning or error"]
     )
     log_json: bool | None = Field(None, description="JSON logs; by default only when not on a terminal")
+
+    _from_file: frozenset[str] = PrivateAttr(frozenset())
 
     @field_validator("*", mode="before")
     @classmethod
@@ -279,6 +332,19 @@ class Settings(BaseSettings):
         if not info.data.get("label_agents", True) and not value.strip():
             raise ValueError("say why FLEET_LABEL_AGENTS is off")
         return value
+
+    @field_validator("pinned")
+    @classmethod
+    def _names_of_settings(cls, entries: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(entry.lower().removeprefix("fleet_") for entry in entries)
+
+    def is_pinned(self, name: str) -> bool:
+        """Return whether `pinned` names a setting, or the whole of which it is a part (`caps.post`, `caps`)."""
+        return any(name == one or name.startswith(f"{one}.") for one in self.pinned)
+
+    def is_from_file(self, name: str) -> bool:
+        """Return whether a setting was read from `.env`."""
+        return name in self._from_file
 
     def caps_given(self) -> dict[str, CapSetting]:
         """Return the caps that are set, by action: `caps`, completed by the older settings that it replaced."""
@@ -347,11 +413,49 @@ def mapping_as_json(values: Mapping[str, object]) -> str:
 def load(model: type[Settings] = Settings, /, **overrides: object) -> Settings:
     """Read the settings; `overrides` win over the environment. Raises InvalidInput naming each variable."""
     try:
-        return model(**overrides)  # type: ignore[arg-type]
+        made = model(**overrides)  # type: ignore[arg-type]
     except ValidationError as error:
-        found = error.errors(include_url=False, include_input=False)
-        problems = "; ".join(f"{_variable(item['loc'])}: {_in_words(model, item)}" for item in found)
+        problems = "; ".join(f"{_variable(item['loc'])}: {why}" for item, why in _problems(model, error))
         raise InvalidInput(f"Settings are wrong: {problems}.", fix="See docs/settings.md.") from None
+    environment = {name.upper() for name in os.environ}
+    read = made.model_fields_set - overrides.keys()
+    made._from_file = frozenset(name for name in read if not environment.intersection(_variables(model, name)))
+    return made
+
+
+def changed(settings: Settings, values: Mapping[str, object]) -> Settings:
+    """Return settings with other values for some, all checked together. Reads no environment.
+
+    Raises InvalidInput that says what is wrong, without a value.
+    """
+    model = type(settings)
+    given = {name: values[name] if name in values else getattr(settings, name) for name in model.model_fields}
+    made = model.__new__(model)
+    try:
+        BaseModel.__init__(made, **given)  # `BaseSettings.__init__` would read the environment
+    except ValidationError as error:
+        raise InvalidInput(
+            "; ".join(f"{_name_of(item['loc'])}: {why}" for item, why in _problems(model, error))
+        ) from None
+    return settings.model_copy(update={name: getattr(made, name) for name in values})
+
+
+def at_run_time(model: type[BaseModel], name: str) -> AtRunTime | None:
+    """Return where a setting may be set at run time; None for one that is read at the start alone."""
+    found = (one for one in model.model_fields[name].metadata if isinstance(one, AtRunTime))
+    return next(found, None)
+
+
+def _variables(model: type[Settings], name: str) -> tuple[str, ...]:
+    """Return the variables that set a setting."""
+    alias = model.model_fields[name].validation_alias
+    choices = alias.choices if isinstance(alias, AliasChoices) else [f"FLEET_{name}"]
+    return tuple(str(one).upper() for one in choices)
+
+
+def _problems(model: type[Settings], error: ValidationError) -> Iterator[tuple[ErrorDetails, str]]:
+    found = error.errors(include_url=False, include_input=False)
+    return ((item, _in_words(model, item)) for item in found)
 
 
 def _in_words(model: type[Settings], item: ErrorDetails) -> str:
@@ -363,6 +467,11 @@ def _in_words(model: type[Settings], item: ErrorDetails) -> str:
         examples = field.examples if field is not None else None
         return f"write it as {' or '.join(map(str, examples or ['true or false']))}"
     return item["msg"]
+
+
+def _name_of(loc: tuple[int | str, ...]) -> str:
+    """Return the name of a wrong setting, and of the part within a mapping."""
+    return ".".join(part for part in loc if isinstance(part, str)) or "settings"
 
 
 def _variable(loc: tuple[int | str, ...]) -> str:

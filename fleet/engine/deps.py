@@ -8,7 +8,7 @@ import random
 import socket
 import threading
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -29,6 +29,9 @@ from fleet.core.errors import InvalidInput, Unavailable
 from fleet.core.settings import Settings
 from fleet.engine import controls, registry, surface_pictures
 from fleet.engine.agents.loop import ActingAgent
+from fleet.engine.schedule import ALWAYS, with_hours
+from fleet.engine.settings import layers
+from fleet.engine.settings.live import LiveSettings
 from fleet.images import signing
 from fleet.images.credentials import Credentials, NotSigned
 from fleet.llm import registry as models
@@ -66,27 +69,35 @@ class Outside:
         return surface_pictures.fetcher(maker, settings)
 
 
+@dataclass
+class Instead:
+    """Models that are used whatever the settings name. For tests and simulations."""
+
+    writer: Words | None = None
+    moderator: RemoteModerator | None = None
+    batches: BatchWriter | None = None
+
+
 @dataclass(frozen=True)
 class Deps:
     """The process's connections and rules. Build it after fork."""
 
-    settings: Settings
+    given: Settings
+    """The settings of the environment. Code reads `settings`, which has those above them that people set."""
     db: Database
     publisher: queue.Publisher
     worker: str
     dice: random.Random = field(default_factory=random.SystemRandom)
-    writer: Words | None = None
-    """The language model, if not the one that the settings name."""
+    instead: Instead = field(default_factory=Instead)
+    """What is used in place of the models that the settings name."""
     parts: dict[str, Any] = field(default_factory=dict)
     """Values of this process that features keep, by name: see `part`."""
     outside: Outside = field(default_factory=Outside)
     """How accounts are connected to."""
-    _gateways: dict[uuid.UUID, Gateway] = field(default_factory=dict)
-    _makers: dict[uuid.UUID, PictureGateway] = field(default_factory=dict)
-    _writers: list[Words] = field(default_factory=list)
-    _moderators: list[RemoteModerator | None] = field(default_factory=list)
+    _gateways: dict[uuid.UUID, tuple[Gateway, Mapping[str, Any]]] = field(default_factory=dict)
+    _makers: dict[uuid.UUID, tuple[PictureGateway, Mapping[str, Any]]] = field(default_factory=dict)
+    _connected: dict[tuple[str, Hashable], Any] = field(default_factory=dict)
     _signers: list[Credentials | None] = field(default_factory=list)
-    _batches: list[BatchWriter | None] = field(default_factory=list, init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _parts_lock: threading.RLock = field(default_factory=threading.RLock)  # one value may need another
 
@@ -95,34 +106,45 @@ class Deps:
         """The time of this process and of its statements."""
         return self.db.clock
 
-    def gateway(self, account_id: uuid.UUID | None = None) -> Gateway:
-        """Return the gateway of an account, by default that of the settings.
+    @property
+    def settings(self) -> Settings:
+        """The settings of the whole fleet that are in force: the same object until one changes."""
+        return self.live.fleet
+
+    def settings_of(self, agent_id: uuid.UUID | None, account_id: uuid.UUID | None = None) -> Settings:
+        """Return the settings of an agent as it acts through an account; None is the account of the settings."""
+        return self.live.of(agent_id, account_id)
+
+    def gateway(self, account_id: uuid.UUID | None = None, agent_id: uuid.UUID | None = None) -> Gateway:
+        """Return the gateway of an account, by default that of the settings, with the rules for an agent.
 
         Raises NotFound for a removed account or an unknown adapter, TokenRefused for lost credentials, NotAllowed for
         a further account at a host that the settings do not allow (nothing is read there either), Unavailable.
         """
-        key = key_of(account_id)
+        key, rules = key_of(account_id), self.live.of(agent_id, account_id)
         with self._lock:
             if key not in self._gateways:
                 found = self._usable(account_id)
                 adapter = self.outside.connect(found)
-                made = Gateway(adapter, policy(self.settings, found.limits), self._kill_reason)
+                made = Gateway(adapter, policy(rules, found.limits), self._kill_reason)
                 if key != SETTINGS_ACCOUNT:  # else anybody who may edit agents could send our requests to any host
                     made.require_host()
-                self._gateways[key] = made
-            return self._gateways[key]
+                self._gateways[key] = made, found.limits
+            gateway, limits = self._gateways[key]
+        return gateway.under(policy(rules, limits))
 
-    def pictures(self, account_id: uuid.UUID | None = None) -> PictureGateway:
+    def pictures(self, account_id: uuid.UUID | None = None, agent_id: uuid.UUID | None = None) -> PictureGateway:
         """Return the gateway to the picture maker of an account's system. Raises as `gateway`, and InvalidInput."""
-        key = key_of(account_id)
+        key, settings = key_of(account_id), self.live.of(agent_id, account_id)
         with self._lock:
             if key not in self._makers:
                 found = self._usable(account_id)
                 maker = self.outside.connect_pictures(found)
-                fetch = self.outside.fetcher(maker, self.settings)
-                rules = policy(self.settings, found.limits)
-                self._makers[key] = PictureGateway(maker, rules, self._kill_reason, fetch=fetch)
-            return self._makers[key]
+                fetch = self.outside.fetcher(maker, self.given)
+                made = PictureGateway(maker, policy(settings, found.limits), self._kill_reason, fetch=fetch)
+                self._makers[key] = made, found.limits
+            gateway, limits = self._makers[key]
+        return gateway.under(policy(settings, limits))
 
     def picture_account(self, account_id: uuid.UUID | None) -> AccountKey | None:
         """Return the account whose system makes the pictures of an account's posts; None if there is none.
@@ -146,24 +168,30 @@ class Deps:
             raise TokenRefused(f"the token of {found.key.name} cannot be read: {found.lost}")
         return found
 
-    @property
-    def words(self) -> Words:
-        """The language model. Made on first use: vendors' libraries take half a second to load. Raises InvalidInput."""
-        with self._lock:
-            if not self._writers:
-                self._writers.append(self.writer or models.connect(self.keys.settings))
-            return self._writers[0]
+    def words(self, settings: Settings | None = None) -> Words:
+        """Return the language model of these settings, by default the fleet's.
 
-    @property
-    def moderator(self) -> RemoteModerator | None:
-        """The moderator that checks texts besides the local rules, if one is set.
+        Made on first use: vendors' libraries take half a second to load. Raises InvalidInput.
+        """
+        return self.instead.writer or self._connect("writer", settings, models.connect)
+
+    def moderator(self, settings: Settings | None = None) -> RemoteModerator | None:
+        """Return the moderator that checks texts besides the local rules, if one is set.
 
         Raises Unanswered when it cannot be reached.
         """
+        made = functools.partial(models.connect_moderator, dice=self.dice)
+        return self.instead.moderator or self._connect("moderator", settings, made)
+
+    def _connect(self, what: str, settings: Settings | None, connect: Callable[[Settings], T]) -> T:
+        """Return what these settings connect to, made once for each value of the settings that name it."""
+        complete = self.keys.fill(settings or self.settings)
+        key = what, models.key_of(complete)
         with self._lock:
-            if not self._moderators:
-                self._moderators.append(models.connect_moderator(self.keys.settings, self.dice))
-            return self._moderators[0]
+            if key not in self._connected:
+                self._connected[key] = connect(complete)
+            found: T = self._connected[key]
+            return found
 
     @property
     def signer(self) -> Credentials | None:
@@ -179,15 +207,24 @@ class Deps:
     @functools.cached_property
     def keys(self) -> Keys:
         """The settings with the keys of the key store in them."""
-        return Keys(self.db, self.settings)
+        return Keys(self.db, self.given)
+
+    @functools.cached_property
+    def live(self) -> LiveSettings:
+        """The settings in force: those of the environment, and those that people set above them."""
+        return LiveSettings(self.db, self.given)
 
     @functools.cached_property
     def accounts(self) -> Accounts:
         """The accounts at outside systems, with their credentials opened."""
-        return Accounts(self.db, self.settings, self.keys)
+        return Accounts(self.db, self.given, self.keys)
 
     def refresh(self) -> None:
-        """Take in changes of the key store and of accounts, at most twice a minute. Not for transactions."""
+        """Take in changes of settings within seconds, of the key store and of accounts within half a minute.
+
+        Not for transactions.
+        """
+        self.live.refresh()
         has_accounts, has_keys = self.accounts.refresh(), self.keys.refresh()  # both, in this order
         if has_accounts or has_keys:
             with self._lock:
@@ -195,19 +232,13 @@ class Deps:
                 self._makers.clear()
         if has_keys:
             with self._lock:
-                self._moderators.clear()
                 self._signers.clear()
-                self._batches.clear()
-                if self.settings.llm_replay is None:  # a replay would begin anew
-                    self._writers.clear()
+                if self.given.llm_replay is None:  # a replay would begin anew
+                    self._connected.clear()
 
-    @property
-    def batches(self) -> BatchWriter | None:
-        """The batch API of the language model, cheaper and slower; None unless the settings want it."""
-        with self._lock:
-            if not self._batches:
-                self._batches.append(models.connect_batches(self.keys.settings))
-            return self._batches[0]
+    def batches(self, settings: Settings | None = None) -> BatchWriter | None:
+        """Return the batch API of the language model, cheaper and slower; None unless the settings want it."""
+        return self.instead.batches or self._connect("batches", settings, models.connect_batches)
 
     def part(self, name: str, make: Callable[[Deps], T]) -> T:
         """Return a feature's value of this process, made on first use. Raises what making it raises.
@@ -302,8 +333,10 @@ def build(settings: Settings, *, clock: Clock = SYSTEM) -> Deps:
     models.check(settings)
     signing.check(settings)
     caps_of(settings)
+    layers.check_pinned(settings)
+    with_hours(ALWAYS, settings.agent_timezone, settings.agent_hours)
     deps = Deps(
-        settings=settings,
+        given=settings,
         db=Database(settings.database_url, pool_size=settings.pool_size, clock=clock),
         publisher=queue.Publisher(queue.make_app(settings.broker_url)),
         worker=f"{socket.gethostname()}:{os.getpid()}"[:100],

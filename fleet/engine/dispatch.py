@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
 from fleet.core import ids, logs
 from fleet.core.db import Tx
-from fleet.core.errors import InvalidInput, NotFound
+from fleet.core.errors import InvalidInput, NotFound, Unavailable
 from fleet.core.failpoints import Point, reach
 from fleet.engine import controls, publish, registry, system_agents
 from fleet.engine.agents import commands, loop
@@ -17,7 +19,7 @@ from fleet.engine.deps import Deps
 from fleet.engine.jobs import ticks
 from fleet.engine.jobs.ticks import TickKey
 from fleet.engine.registry import AUTONOMOUS
-from fleet.engine.schedule import ALWAYS, next_wake
+from fleet.engine.schedule import ALWAYS, Schedule, next_wake, with_hours
 
 Draw = Callable[[Deps, Due, int], datetime]
 """Draws when an agent wakes after the tick of a number."""
@@ -32,8 +34,13 @@ _LATEST = timedelta(minutes=30)
 
 
 def dispatch(deps: Deps) -> int:
-    """Open a tick for every due agent and ring; return how many. Stops early when its turn of a second is over."""
+    """Open a tick for every due agent and ring; return how many. Stops early when its turn of a second is over.
+
+    Features register what is to be done each second as "dispatch.every_second".
+    """
     until_s = deps.clock.monotonic_s() + _TURN_S
+    for run in registry.current().extensions("dispatch.every_second"):
+        _run(deps, run)
     if not loop.anybody_due(deps.db):
         return 0
     claimed, opened = _one_batch(deps)
@@ -41,6 +48,16 @@ def dispatch(deps: Deps) -> int:
         return opened
     with ThreadPoolExecutor(_LANES, thread_name_prefix="dispatch") as lanes:
         return opened + sum(lanes.map(lambda _: _batches(deps, until_s), range(_LANES)))
+
+
+def _run(deps: Deps, run: Callable[[Deps], object]) -> None:
+    """Call a part of a feature. Its failure keeps no agent from waking."""
+    try:
+        run(deps)
+    except Unavailable:
+        raise
+    except Exception:
+        log.exception("feature_failed", call=f"{run.__module__}.{run.__name__}")
 
 
 def _batches(deps: Deps, until_s: float) -> int:
@@ -108,6 +125,20 @@ def drawn(deps: Deps, agent: Due, tick_no: int) -> datetime:
     return _draw_of(agent.kind, agent.autonomy)(deps, agent, tick_no)
 
 
+def redraw(deps: Deps, agent_id: uuid.UUID) -> None:
+    """Draw again when an agent wakes, after its hours have changed; an agent that does not wait for a tick keeps it.
+
+    Raises InvalidInput, NotFound as `drawn`.
+    """
+    with deps.db.transaction() as tx:
+        row, now = loop.lock(tx, agent_id), tx.now()
+        if row is None or row.next_tick_at is None or row.next_tick_at <= now:
+            return
+        due = Due(row.id, row.kind, row.persona_id, row.tick_no, row.next_tick_at, row.min_interval_s,
+                  row.max_interval_s, row.autonomy, json.dumps(row.config), claimed_at=now)  # fmt: skip
+        row.next_tick_at = drawn(deps, due, row.tick_no)
+
+
 def _draw_of(kind: str, autonomy: str) -> Draw:
     """Return how the next time of agents of a kind and mode is drawn."""
     features = registry.current()
@@ -119,7 +150,14 @@ def _draw_of(kind: str, autonomy: str) -> Draw:
 
 
 def _at_all_hours(deps: Deps, agent: Due, tick_no: int) -> datetime:
-    return next_wake(ALWAYS, agent.claimed_at, gap_s(agent, tick_no), tempo=deps.settings.tempo)
+    rhythm = own_hours(deps, agent.agent_id, ALWAYS)
+    return next_wake(rhythm, agent.claimed_at, gap_s(agent, tick_no), tempo=deps.settings.tempo)
+
+
+def own_hours(deps: Deps, agent_id: uuid.UUID | None, rhythm: Schedule) -> Schedule:
+    """Return a schedule with the time zone and the hours that are set for an agent. Raises InvalidInput."""
+    own = deps.settings_of(agent_id)
+    return with_hours(rhythm, own.agent_timezone, own.agent_hours)
 
 
 def gap_s(agent: Due, tick_no: int) -> float:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from functools import lru_cache
@@ -68,6 +68,26 @@ class Schedule:
                 "sleep, peak_multiplier, off_peak_multiplier: together they leave no hour of the week to be awake in.",
                 fix="Leave at least one hour outside `sleep` at a multiplier above 0.",
             )
+
+
+@lru_cache(maxsize=1024)
+def with_hours(schedule: Schedule, timezone: str, hours: tuple[str, ...]) -> Schedule:
+    """Return a schedule in another zone, asleep outside of these hours, such as "9-17"; what is empty changes nothing.
+
+    Its peak and its days stay. Raises InvalidInput for an unknown zone, and for hours that are none.
+    """
+    changed = replace(schedule, timezone=timezone) if timezone else schedule
+    if not hours:
+        return changed
+    windows = [(int(start), int(end)) for start, end in (one.split("-") for one in hours)]
+    awake = {hour for start, end in windows for hour in range(24) if _is_within(hour, start, end)}
+    if not awake:
+        raise InvalidInput(f"{', '.join(hours)} are no hours.", fix="Write the first hour and the one after the last.")
+    return replace(changed, sleep=tuple((hour, hour + 1) for hour in range(24) if hour not in awake))
+
+
+def _is_within(hour: int, start: int, end: int) -> bool:
+    return start <= hour < end if start <= end else hour >= start or hour < end
 
 
 class ClockChange(NamedTuple):

@@ -166,7 +166,10 @@ def _give_up(deps: Deps, claimed_agent: ClaimedAgent, error: Exception) -> None:
     )  # fmt: skip
     why = str(error) if isinstance(error, FleetError) else error_policy.unexpected(error)
     with deps.db.transaction() as tx:
-        if not ticks.skip_tick(tx, claimed_agent.tick, why=why, error=not isinstance(verdict.outcome, Held)):
+        is_failure = not isinstance(verdict.outcome, Held)
+        if not ticks.skip_tick(
+            tx, claimed_agent.tick, why=why, error=is_failure, failed_account=verdict.failed_account
+        ):
             return
         loop.clear_action(tx, agent.id)
         events.emit(

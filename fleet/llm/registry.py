@@ -8,7 +8,7 @@ take half a second. The last provider in the chain always works without a model.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from urllib.parse import urlsplit
 
 from fleet.core import clock
@@ -22,6 +22,13 @@ from fleet.llm.prices import price_list
 from fleet.llm.provider import Words
 from fleet.llm.recording import Recorder, Replayer
 from fleet.llm.writer import BatchWriter, ModelWriter
+
+_READ = ("llm_", "anthropic_", "openai_", "moderation")
+
+
+def key_of(settings: Settings) -> Hashable:
+    """Return the values of all settings that name or shape models: with the same ones, connections can be shared."""
+    return tuple(getattr(settings, name) for name in type(settings).model_fields if name.startswith(_READ))
 
 
 def _anthropic(settings: Settings) -> BatchModel:

@@ -12,7 +12,6 @@ import sqlalchemy.orm
 from fleet.core.db import Tx
 from fleet.spending import days
 from fleet.spending.groups import SpendingBy
-from fleet.spending.models import CallRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +30,8 @@ class CallSum:
 
 
 _ANSWERS = ("answered", "repaired")
+_UNWELL = ("transient", "overloaded", "auth", "rejected")
+"""Outcomes that speak against the health of a provider (`ModelError.unwell`)."""
 _COLUMNS: dict[SpendingBy, str] = {
     SpendingBy.DAY: "day",
     SpendingBy.PROVIDER: "provider",
@@ -79,26 +80,47 @@ def spent_since(tx: Tx, since: datetime, until: datetime | None = None) -> int:
 
 @dataclass(frozen=True, slots=True)
 class RecentCalls:
-    """A provider's newest calls: how many, how many of them got no answer, how long they took on average, the last."""
+    """A provider's newest calls: how many, how many of them got no text, how long they took on average, the last.
+
+    The others are about failures of the provider itself; a text that is refused or malformed is an answer.
+    """
 
     provider: str
     calls: int
     failed: int
     latency_ms: int
     last_at: datetime
+    failed_lately: int
+    in_a_row: int
+    """Failures since the last answer."""
+    failing_since: datetime | None
+    failed_at: datetime | None
+    ok_at: datetime | None
+    last_failure: str | None
+    """The outcome of the newest failure."""
 
 
-def recent(tx: Tx, *, limit: int = 200) -> list[RecentCalls]:
-    """Return the results of the newest calls, by provider."""
-    newest = sa.select(CallRow).order_by(CallRow.called_at.desc()).limit(limit).subquery()
-    call = sa.orm.aliased(CallRow, newest)
-    failed = sa.func.count().filter(call.outcome.not_in(_ANSWERS))
-    query = (
-        sa.select(call.provider, sa.func.count(), failed, sa.func.avg(call.latency_ms), sa.func.max(call.called_at))
-        .group_by(call.provider)
-        .order_by(call.provider)
-    )
-    return [RecentCalls(name, int(n), int(bad), round(ms), last) for name, n, bad, ms, last in tx.execute(query)]
+_RECENT = sa.text("""
+WITH newest AS (
+    SELECT provider, outcome, called_at, latency_ms, outcome = ANY(:unwell) AS is_failure,
+           max(called_at) FILTER (WHERE outcome <> ALL(:unwell)) OVER (PARTITION BY provider) AS ok_at
+    FROM (SELECT * FROM llm_calls WHERE called_at > :since ORDER BY called_at DESC LIMIT :limit) AS calls),
+judged AS (SELECT *, is_failure AND (ok_at IS NULL OR called_at > ok_at) AS is_in_row FROM newest)
+SELECT provider, count(*) AS calls, count(*) FILTER (WHERE outcome <> ALL(:answers)) AS failed,
+       round(avg(latency_ms))::int AS latency_ms, max(called_at) AS last_at,
+       count(*) FILTER (WHERE is_failure AND called_at > :lately) AS failed_lately,
+       count(*) FILTER (WHERE is_in_row) AS in_a_row,
+       coalesce(min(called_at) FILTER (WHERE is_in_row), max(called_at) FILTER (WHERE is_failure)) AS failing_since,
+       max(called_at) FILTER (WHERE is_failure) AS failed_at, max(ok_at) AS ok_at,
+       (array_agg(outcome ORDER BY called_at DESC) FILTER (WHERE is_failure))[1] AS last_failure
+FROM judged GROUP BY provider ORDER BY provider
+""")
+
+
+def recent(tx: Tx, *, since: datetime, lately: datetime, limit: int = 20_000) -> list[RecentCalls]:
+    """Return the results of the newest calls since a moment, by provider."""
+    asked = {"since": since, "lately": lately, "limit": limit, "unwell": list(_UNWELL), "answers": list(_ANSWERS)}
+    return [RecentCalls(*row) for row in tx.execute(_RECENT, asked).tuples()]
 
 
 def _text(key: object) -> str | None:

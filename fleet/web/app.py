@@ -22,6 +22,7 @@ from fleet.web.live import stream as live
 from fleet.web.live.hub import Hub
 from fleet.web.middleware import compression, etags, headers, idempotency
 from fleet.web.middleware import request_limits as middleware
+from fleet.web.pulse import Pulse
 from fleet.web.rendering import frame
 from fleet.web.requests import fields
 
@@ -44,15 +45,17 @@ def create_app(deps: Deps) -> FastAPI:
     app.state.feed = feed = _built(features.live_feed, deps)
     app.state.cards = cards = _built(features.live_cards, deps)
     app.state.stats = stats = CachedStats(deps, cards)
-    app.state.hub = Hub(deps, feed=feed, frame=lambda: frame(stats.pulse()),
-                        cards=str if cards is None else cards.html)  # fmt: skip
+    app.state.hub = Hub(
+        deps, feed=feed, frame=lambda: frame(stats.pulse()), cards=str if cards is None else cards.html,
+        ages=dict if cards is None else cards.ages, away=lambda why: frame(Pulse(problem=why)),
+    )  # fmt: skip
     app.state.for_programs = ("/api/", "/live", *_for_programs(features))
     problems.install(app)
     # The last one added is the first that a request meets.
     app.add_middleware(idempotency.Once)
     app.add_middleware(etags.Etags)
     app.add_middleware(compression.Compression, is_secure=deps.settings.web_url.startswith("https://"))
-    app.add_middleware(middleware.Intake, settings=deps.settings)
+    app.add_middleware(middleware.Intake, settings=lambda: deps.settings)
     app.add_middleware(Hosts, names=hosts_of(deps.settings.web_url), refusal=_NOT_OURS)
     app.add_middleware(headers.Headers, is_secure=deps.settings.web_url.startswith("https://"))
     return app

@@ -65,6 +65,8 @@ class Needs:
         if who.via is Via.SESSION and request.method not in SAFE:
             await _from_our_pages(request)
         require(who, self.permission)
+        if deps_of(request).live.is_due:
+            await run_in_threadpool(deps_of(request).live.refresh)
         audit.act_as(Actor(who.name, who.role, who.via, address_of(request), request.state.id))
         return who
 

@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 
 from fleet.core import clock, logs
 from fleet.core.errors import FleetError
+from fleet.engine import registry
 from fleet.engine.deps import Deps
 from fleet.web import pulse
 from fleet.web.live.ports import Cards
@@ -30,6 +31,7 @@ class Cached(Generic[T]):
         self._lock = threading.Lock()
         self._value: T | None = None
         self._until_s = float("-inf")
+        self._read_s = clock.monotonic_s()
 
     def get(self) -> T:
         """Return the value, at most `for_s` old. Raises the errors of reading."""
@@ -37,6 +39,7 @@ class Cached(Generic[T]):
             if self._value is None or clock.monotonic_s() >= self._until_s:
                 began_s = clock.monotonic_s()
                 self._value = self._read()
+                self._read_s = began_s
                 self._until_s = began_s + self._for_s
             return self._value
 
@@ -44,6 +47,11 @@ class Cached(Generic[T]):
     def last(self) -> T | None:
         """What was read last, however old; never reads."""
         return self._value
+
+    @property
+    def age_s(self) -> float:
+        """How long ago that was read."""
+        return clock.monotonic_s() - self._read_s
 
     def forget(self) -> None:
         """Drop the value, after a change."""
@@ -57,16 +65,36 @@ class Background(Generic[T]):
         self._ask, self._every_s = ask, every_s
         self._lock = threading.Lock()
         self._due_s = float("-inf")
+        self._began_s = self._read_s = clock.monotonic_s()
         self.last: T | None = None
+
+    @property
+    def age_s(self) -> float:
+        """How old the value is."""
+        return clock.monotonic_s() - self._read_s
+
+    @property
+    def busy_s(self) -> float:
+        """How long the refresh under way takes already; 0 without one."""
+        return clock.monotonic_s() - self._began_s if self._lock.locked() else 0.0
+
+    def wait(self, within_s: float) -> bool:
+        """Wait until no refresh is under way; return whether that was so in time."""
+        if not self._lock.acquire(timeout=within_s):
+            return False
+        self._lock.release()
+        return True
 
     def refresh(self) -> None:
         """Start a refresh if one is due and none runs; returns at once."""
         if clock.monotonic_s() >= self._due_s and self._lock.acquire(blocking=False):
+            self._began_s = clock.monotonic_s()
             threading.Thread(target=self._run, name="ask", daemon=True).start()
 
     def _run(self) -> None:
         try:
             self.last = self._ask()
+            self._read_s = clock.monotonic_s()
         except Exception:  # requests go on with the old value
             log.exception("asking_failed")
         finally:
@@ -78,7 +106,7 @@ class CachedStats:
     """Statistics that one process reads once for all requests: the pulse, and the cards of the first page."""
 
     def __init__(self, deps: Deps, cards: Cards | None = None) -> None:
-        self._pulse = Cached(lambda: _pulse(deps))
+        self._pulse = shared_pulse(deps)
         self._cards = cards
 
     def pulse(self, *, fresh: bool = True) -> Pulse | None:
@@ -92,9 +120,15 @@ class CachedStats:
             self._cards.forget()
 
 
+def shared_pulse(deps: Deps) -> Cached[Pulse]:
+    """Return the one reading of this process behind the frame, the first page and the stream."""
+    return deps.part("frame.pulse", lambda own: Cached(lambda: _pulse(own)))
+
+
 def _pulse(deps: Deps) -> Pulse:
     try:
+        outages = [one for look in registry.current().extensions(pulse.BANNERS) for one in look(deps)]
         with deps.db.transaction() as tx:
-            return pulse.read(tx)
+            return pulse.read(tx, outages)
     except FleetError as error:
         return Pulse(problem=f"{error.plain} {error.fix or ''}".strip())

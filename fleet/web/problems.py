@@ -22,7 +22,7 @@ from fleet.core import logs
 from fleet.core.errors import Conflict, FleetError, InvalidInput, NotFound, Unavailable
 from fleet.engine import registry
 from fleet.engine.agents.commands import Outdated
-from fleet.engine.verbs import Asked
+from fleet.engine.points.verbs import Asked
 from fleet.web import field_words
 from fleet.web.auth import Forbidden, NotLoggedIn, deps_of, last_seen, principal_of
 from fleet.web.rendering import back, go, render

@@ -11,24 +11,46 @@ from dataclasses import dataclass, field
 from fleet.core.db import Tx
 from fleet.engine import controls, registry
 from fleet.engine.controls import Hold
+from fleet.engine.points.health import PartHealth
+
+BANNERS = "frame.banners"
+"""Features register `banners(deps)` here: the things that are down, for a banner on every page."""
+_NOTHING_RUNS = ("broker", "workers", "beat")
 
 
 @dataclass(frozen=True, slots=True)
 class Pulse:
-    """The state of the fleet. `tallies` are by path of the page, None for numbers too high to count."""
+    """The state of the fleet. `tallies` are by path of the page, None for numbers too high to count.
+
+    `outages` are the things that are down.
+    """
 
     holds: Sequence[Hold] = ()
+    outages: Sequence[PartHealth] = ()
     tallies: Mapping[str, int | None] = field(default_factory=dict)
     problem: str = ""
 
     @property
     def state(self) -> str:
-        """`running`, `paused` (the whole fleet), `killed`, or `unknown` while the database is away."""
+        """`running`, `impaired` (something is down), `down` (nothing runs), `paused` (the whole fleet), `killed`, or
+        `unknown` while the database is away.
+        """
         if self.problem:
             return "unknown"
+        if self.held == "killed":
+            return "killed"
+        if any(one.key in _NOTHING_RUNS for one in self.outages):
+            return "down"
+        if self.held:
+            return "paused"
+        return "impaired" if self.outages else "running"
+
+    @property
+    def held(self) -> str:
+        """`killed` or `paused`, the whole fleet; empty if neither."""
         if any(hold.hold == "kill" for hold in self.holds):
             return "killed"
-        return "paused" if self._fleetwide else "running"
+        return "paused" if self._fleetwide else ""
 
     @property
     def words(self) -> str:
@@ -39,6 +61,11 @@ class Pulse:
                 return "Kill switch on"
             case "unknown":
                 return "No database"
+            case "down":
+                return f"{next(one.name for one in self.outages if one.key in _NOTHING_RUNS)} down: nothing runs"
+            case "impaired":
+                down = self.outages[0].name if len(self.outages) == 1 else f"{len(self.outages)} things"
+                return f"Running, {down} down"
             case "running" if some:
                 return f"{some} pause{'s' if some > 1 else ''}"
         return self.state.capitalize()
@@ -56,7 +83,7 @@ class Pulse:
         return [hold for hold in self.holds if hold.scope == "fleet"]
 
 
-def read(tx: Tx) -> Pulse:
+def read(tx: Tx, outages: Sequence[PartHealth] = ()) -> Pulse:
     """Return the state of the fleet, and how much waits."""
     items = [item for item in registry.current().nav if item.tally is not None]
-    return Pulse(controls.in_force(tx), {item.path: registry.load(item.tally)(tx) for item in items})
+    return Pulse(controls.in_force(tx), outages, {item.path: registry.load(item.tally)(tx) for item in items})

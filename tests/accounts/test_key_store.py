@@ -199,7 +199,7 @@ def test_a_model_with_a_key_from_the_store_writes_and_one_with_a_lost_key_is_pas
     database.close()
 
     def writers(deps: runtime_deps.Deps) -> list[str]:
-        words = deps.words
+        words = deps.words()
         assert isinstance(words, Chain)
         return [link.provider.name for link in words._links]
 
@@ -208,7 +208,7 @@ def test_a_model_with_a_key_from_the_store_writes_and_one_with_a_lost_key_is_pas
     env = runtime_deps.build(settings(new_key(), openai_api_key=KEY, **more))
     assert writers(env) == ["openai"]
     none = runtime_deps.build(settings(new_key(), **more))
-    assert isinstance(none.words, OfflineProvider)
+    assert isinstance(none.words(), OfflineProvider)
     for deps in (both, env, none):
         deps.close()
 
@@ -217,11 +217,11 @@ def test_a_changed_key_reaches_the_writers_without_a_restart(database_url: str) 
     given = settings(new_key(), database_url=database_url, broker_url="memory://")
     deps, clock = runtime_deps.build(given), Clock()
     deps.keys._clock_s = clock
-    assert isinstance(deps.words, OfflineProvider)
+    assert isinstance(deps.words(), OfflineProvider)
     keys.put(deps.db, given, "anthropic_api_key", KEY, by="tests")
     clock.now_s += LOOK_EVERY_S
     deps.refresh()
-    assert isinstance(deps.words, Chain)
+    assert isinstance(deps.words(), Chain)
     deps.close()
 
 

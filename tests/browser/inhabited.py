@@ -38,6 +38,8 @@ from fleet.features.controls import commands as fleetwide
 from fleet.features.costs import commands as money
 from fleet.features.drafts import commands as drafting
 from fleet.features.experiments.service import experiments_of
+from fleet.features.settings import commands as settings
+from fleet.features.settings.queries import Target
 from fleet.features.users import service as accounts
 from fleet.features.webhooks import commands as hooks
 from fleet.features.webhooks.inbound import service as receiving
@@ -78,8 +80,11 @@ def lived(fleet: Fleet) -> Inhabited:
     agent_commands.pause(deps, "cleo_3", by="web:owner", reason="too eager")
     money.set_budget(deps, Scope.FLEET, None, Period.DAY, 5_000_000, by="ann")
     fleetwide.pause(deps, "kind", "browse", by="web:owner", reason="quiet evening")
-    with audit.acting(Actor("owner", "owner", Via.SESSION, "127.0.0.1", "r-1")), deps.db.transaction() as tx:
-        audit.note(tx, "agent.paused", "agent:cleo_3", before={"status": "running"}, after={"status": "paused"})
+    with audit.acting(Actor("owner", "owner", Via.SESSION, "127.0.0.1", "r-1")):
+        with deps.db.transaction() as tx:
+            audit.note(tx, "agent.paused", "agent:cleo_3", before={"status": "running"}, after={"status": "paused"})
+        settings.put(deps, "ai_comment_lead", 4, Target(), by="web:owner", reason="a quiet week")
+        settings.put(deps, "ai_comment_lead", 2, Target("ada_1"), by="web:owner", reason="she talks a lot")
     with deps.db.transaction() as tx:
         key = secret.new_key()
         tx.execute(sa.insert(InvitationRow).values(
@@ -87,7 +92,7 @@ def lived(fleet: Fleet) -> Inhabited:
             expires_at=sa.func.clock_timestamp() + sa.text("interval '1 h'"),
         ))  # fmt: skip
     names = {"agent": "ada_1", "job": str(done[0]), "dead": str(dead), "persona": "ai_artist", "user": "viewer",
-             "tick": "1", "invitation": key, "account": "gallery"}  # fmt: skip
+             "tick": "1", "invitation": key, "account": "gallery", "setting": "ai_comment_lead"}  # fmt: skip
     features = registry.current()
     if "experiments" in features:
         names["experiment"] = next((one.name for one in experiments_of(deps)), "none")
@@ -113,7 +118,7 @@ def _hooked(fleet: Fleet) -> dict[str, str]:
     """Have the fleet tell somebody of what happens, and hear from somebody."""
     staff(fleet.deps.db)
     sealing = {"secret_keys": SecretStr(new_key()), "hooks_allow": ("127.0.0.1:9",)}
-    deps = replace(fleet.deps, settings=fleet.deps.settings.model_copy(update=sealing))
+    deps = replace(fleet.deps, given=fleet.deps.settings.model_copy(update=sealing))
     hook = hooks.create(deps, SubscriptionFields("http://127.0.0.1:9/in", ("job.*",), "The ledger"), by="web:owner")
     hooks.test(deps, hook.subscription.id, by="web:owner")
     told = receiving.create(

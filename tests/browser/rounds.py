@@ -22,7 +22,7 @@ _BY_NAME: Mapping[str, str] = {
 _BY_PLACE: Mapping[str, str] = {
     "agents": "agent", "jobs": "job", "dead": "dead", "drafts": "draft", "approvals": "request", "hooks": "hook",
     "personas": "persona", "users": "user", "experiments": "experiment", "costs": "agent", "sources": "source",
-    "join": "invitation", "accounts": "account",
+    "join": "invitation", "accounts": "account", "settings": "setting",
 }  # fmt: skip
 _FIXED: Mapping[str, str] = {"act": "replay", "form": "edit", "place": "0", "subscriber": "ledger"}  # whatever there is
 _QUERY: Mapping[str, str] = {"/agents/bulk": "?do=pause&all=1"}  # what a page cannot do without

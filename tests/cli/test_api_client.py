@@ -49,7 +49,7 @@ def doors(fleet: Fleet, tmp_path: Path, broker_url: str, monkeypatch: pytest.Mon
 def dashboard(fleet: Fleet) -> Iterator[str]:
     """The address of the dashboard as `fleet up` starts it."""
     settings = fleet.deps.settings.model_copy(update={"local_token": SecretStr(TOKEN)})
-    with server.running(replace(fleet.deps, settings=settings)) as url:
+    with server.running(replace(fleet.deps, given=settings)) as url:
         yield url
 
 

@@ -201,7 +201,7 @@ def test_pages_of_activity_show_every_event_once_newest_first(fleet: Fleet, subj
 
 
 def kept(deps: Deps, **settings: Any) -> Deps:
-    return replace(deps, settings=deps.settings.model_copy(update=settings))
+    return replace(deps, given=deps.settings.model_copy(update=settings))
 
 
 def test_prune_never_takes_what_lives_what_nobody_knows_or_what_must_be_remembered(fleet: Fleet) -> None:

@@ -105,7 +105,7 @@ def test_dispatch_returns_after_its_turn_however_many_are_due(fleet: Fleet) -> N
 
 def in_batches_of(agents: int, fleet: Fleet) -> Deps:
     settings = fleet.deps.settings.model_copy(update={"dispatch_batch": agents})
-    return dataclasses.replace(fleet.deps, settings=settings)
+    return dataclasses.replace(fleet.deps, given=settings)
 
 
 def test_a_minute_without_dispatch_makes_every_agent_late_once(fleet: Fleet) -> None:

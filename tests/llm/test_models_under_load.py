@@ -69,13 +69,13 @@ def fleet(database_url: str, first: ModelServer, second: ModelServer, clock: Clo
         ModelWriter(OpenAIModel("sk-2", "gpt-6-luna", base_url=f"{second.url}/v1"), prices, timeout_s=120),
     ]
     chain = Chain(writers, OfflineProvider(), within_s=240, rule=RULE, sleep=lambda _: None, clock_s=clock)
-    made.deps._writers[:] = [chain]
+    made.deps.instead.writer = chain
     yield made
     made.deps.close()
 
 
 def chain_of(fleet: Fleet) -> Chain:
-    chain: Any = fleet.deps.words
+    chain: Any = fleet.deps.words()
     return chain
 
 

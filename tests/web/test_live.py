@@ -16,6 +16,7 @@ import pytest
 
 from fleet.access import Permission, Principal, Role, Via
 from fleet.core import events
+from fleet.core.errors import Unavailable
 from fleet.features.activity.feed import Scribe
 from fleet.features.controls import commands as fleetwide
 from fleet.features.users import service as accounts
@@ -418,6 +419,44 @@ async def _frames_of_one_that_comes_between(fleet: Fleet) -> int:
         heard.append(await second.next())
     streams.close()
     return b"".join(one or b"" for one in heard).count(b"event: frame")
+
+
+def test_a_page_hears_at_once_that_nothing_can_be_read_and_that_it_can_be_again(fleet: Fleet) -> None:
+    """Symptom: while Postgres was away, pages got keep-alives, and stayed green."""
+    heard = asyncio.run(_while_the_database_is_away(fleet))
+    frames = [one.partition("data: ")[2] for one in heard if one.startswith("event: frame")]
+    assert frames == ["<p>running</p>", "<p>It is away.</p>", "<p>running</p>"]
+    away = [json.loads(one.partition("data: ")[2])["away"] for one in heard if one.startswith("event: fresh")]
+    assert "It is away." in away and away[-1] == ""
+
+
+async def _while_the_database_is_away(fleet: Fleet) -> list[str]:
+    """Return the messages to a page: until the frame is there, while nothing can be read, and until it is back."""
+    who = Principal(uuid.uuid4(), "ana", Role.VIEWER, Via.SESSION, uuid.uuid4())
+    streams = hub.Hub(fleet.deps, frame=lambda: "<p>running</p>", cards=lambda: "", away=lambda why: f"<p>{why}</p>")
+    read, is_away = streams._read, threading.Event()
+
+    def reading() -> Round:
+        if is_away.is_set():
+            raise Unavailable("It is away.")
+        return read()
+
+    streams._read = reading  # type: ignore[method-assign]
+    listener, heard = await streams.join(who, None, Wants()), list[str]()
+
+    async def until(word: str) -> None:
+        begins = len(heard)
+        while not any(word in one for one in heard[begins:]):
+            chunk = (await asyncio.wait_for(listener.next(), WITHIN_S)) or b""
+            heard.extend(one for one in chunk.decode().split("\n\n") if one)
+
+    await until("<p>running</p>")
+    is_away.set()
+    await until('"away": "It is away."')
+    is_away.clear()
+    await until('"away": ""')
+    streams.close()
+    return heard
 
 
 def test_every_page_hears_that_the_kill_switch_is_on_and_only_changes_are_sent(

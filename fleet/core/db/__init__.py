@@ -275,7 +275,10 @@ class Database:
     def _committing_each(self) -> Iterator[psycopg.Connection[Any]]:
         """Yield a connection on which each statement is a transaction of its own."""
         with explained():
-            pooled = self.engine.raw_connection()
+            try:
+                pooled = self.engine.raw_connection()
+            except psycopg.Error as error:  # SQLAlchemy passes on a refused connection as it is
+                raise wrapped(error) from error
             driver: psycopg.Connection[Any] = pooled.driver_connection  # type: ignore[assignment]
             try:
                 driver.autocommit = True

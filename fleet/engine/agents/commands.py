@@ -82,7 +82,7 @@ def create(tx: Tx, new: NewAgent) -> uuid.UUID:
 
 
 class Outdated(Conflict):
-    """The agent's settings changed after the person read them."""
+    """What a person wants to change was changed after the person read it."""
 
 
 def version_of(agent: AgentRow) -> str:

@@ -42,6 +42,8 @@ class AttemptResult:
     also: Also | None = None
     still_held: Callable[[Tx], bool] | None = None
     """Returns whether the job must still wait; called in the transaction that snoozes the job."""
+    failed_account: uuid.UUID | None = None
+    """The account whose outside system did not answer, or broke; None if something else failed."""
 
 
 def budget_reset(reset_at: datetime | None, now: datetime) -> datetime:
@@ -81,9 +83,9 @@ def judge(
         case base.Vanished():
             return AttemptResult(Skipped(f"gone: {error}"))
         case base.Uncertain() if sent:
-            return AttemptResult(Unknown(str(error), settle))
+            return AttemptResult(Unknown(str(error), settle), failed_account=account_id)
         case base.Uncertain() | base.Unreachable():
-            return AttemptResult(Retry(str(error)))
+            return AttemptResult(Retry(str(error)), failed_account=account_id)
         case _:
             return AttemptResult(_of_rules(error, now, sent=sent, settle=settle))
 

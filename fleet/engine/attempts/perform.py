@@ -104,14 +104,16 @@ def _carry_out(work: Work) -> Outcome:
     if not isinstance(prepared, Action):
         return prepared
     reach(Point.JOB_PREPARED)
-    work.gateway.permit(prepared.type)
-    if not work.gateway.policy.dry_run:
+    work.deps.live.refresh()  # preparing may have taken a minute
+    gateway = work.gateway  # one for both: dry run that ends in between must not write what was not announced
+    gateway.permit(prepared.type)
+    if not gateway.policy.dry_run:
         obstacle = reserve.announce(work, prepared)
         if obstacle is not None:
             return obstacle
         work.sent = True
         reach(Point.JOB_ANNOUNCED)
-    receipt = work.gateway.write(prepared, work.lease)
+    receipt = gateway.write(prepared, work.lease)
     reach(Point.JOB_SENT)
     return Done(receipt.remote_id, _told(work, prepared) | dict(receipt.detail))
 
@@ -169,7 +171,7 @@ def _judge(work: Work, error: Exception) -> AttemptResult:
     # A refused probe says nothing about the write: sending again blindly may double it.
     if claim.state is JobState.UNKNOWN and isinstance(verdict.outcome, Dead | Skipped):
         why = f"the outcome could not be checked: {verdict.outcome.why}"
-        return AttemptResult(Dead(DeadReason.UNKNOWN_OUTCOME, why), verdict.also)
+        return AttemptResult(Dead(DeadReason.UNKNOWN_OUTCOME, why), verdict.also, failed_account=verdict.failed_account)
     return verdict
 
 
@@ -212,7 +214,7 @@ def _record_failure(work: Work, outcome: Failure, verdict: AttemptResult) -> Non
             snooze.let_nobody_free(tx)
             if not verdict.still_held(tx):
                 outcome = Held(outcome.why, tx.now())
-        state = ledger.finish(tx, claim, outcome, dice=work.deps.dice)
+        state = ledger.finish(tx, claim, outcome, dice=work.deps.dice, failed_account=verdict.failed_account)
         if state is None:
             _tell_fenced(tx, claim, outcome)
             return

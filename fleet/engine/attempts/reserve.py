@@ -92,8 +92,8 @@ def announce(work: Work, action: AnyAction) -> Held | Skipped | None:
 def _announce_all(asked: list[tuple[Work, AnyAction]], patience_ms: int) -> Sequence[Held | Skipped | Fenced | None]:
     deps = asked[0][0].deps
     claims = [work.claim for work, _ in asked]
-    policies = [work.gateway.policy for work, _ in asked]  # of one process: only the limits of their accounts differ
-    full, within = [policy.writes_per_minute for policy in policies], policies[0].caps.window
+    policies = [work.gateway.policy for work, _ in asked]
+    full = [policy.writes_per_minute for policy in policies]
     turns = {turn for work, action in asked for turn in _turns(work.claim, action)}
     # Or each process lets in as many as there is room for.
     turns |= {_account_turn(one) for one, most in zip(claims, full, strict=True) if most}
@@ -102,7 +102,8 @@ def _announce_all(asked: list[tuple[Work, AnyAction]], patience_ms: int) -> Sequ
         # Read only after the locks are held: an older snapshot would miss a pause that was set during the wait, and the
         # writes of those that held the locks.
         looks = [
-            usage.before_write_parameters(one, within=within, full=most) for one, most in zip(claims, full, strict=True)
+            usage.before_write_parameters(one, within=policy.caps.window, full=policy.writes_per_minute)
+            for one, policy in zip(claims, policies, strict=True)
         ]
         seen = tx.run_all(_COUNT_WRITES, looks, patience_ms=patience_ms)
         ends: list[Held | Skipped | Fenced | None] = [None] * len(asked)

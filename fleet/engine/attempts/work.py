@@ -15,6 +15,7 @@ from fleet.core import ids
 from fleet.core.db import Also
 from fleet.core.errors import FleetError, InvalidInput
 from fleet.core.failpoints import Point, reach
+from fleet.core.settings import Settings
 from fleet.engine import registry
 from fleet.engine.agents.loop import ActingAgent
 from fleet.engine.deps import Deps
@@ -43,6 +44,7 @@ class Work:
     through: AccountKey | None = None
     """The account that the attempt has called, with the version of its credentials; None before it calls any."""
     _gateway: Gateway | None = None
+    _rules_of: Settings | None = None
     _steps: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -55,14 +57,26 @@ class Work:
 
     @property
     def gateway(self) -> Gateway:
-        """The gateway of the job's account. Raises as `Deps.gateway`, and NotAllowed for an account elsewhere."""
+        """The gateway of the job's account, with the rules that are in force now for its agent.
+
+        Raises as `Deps.gateway`, and NotAllowed for an account elsewhere.
+        """
         if self._gateway is None:
             account, surface = self.deps.accounts.get(self.claim.account_id), self.claim.surface
             if account.adapter != surface:
                 raise NotAllowed(f"The job is for {surface}; its account {account.key.name} is at {account.adapter}.")
             self.through = account.key
-            self._gateway = self.deps.gateway(self.claim.account_id)
+            self._gateway = self.deps.gateway(self.claim.account_id, self.agent.id)
+            self._rules_of = self.settings
+        if self._rules_of is not self.settings:  # a cap or dry run was set during the attempt
+            rules = self.deps.gateway(self.claim.account_id, self.agent.id).policy
+            self._gateway, self._rules_of = self._gateway.under(rules), self.settings
         return self._gateway
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in force now for the job's agent and account."""
+        return self.deps.settings_of(self.agent.id, self.claim.account_id)
 
     @contextlib.contextmanager
     def calling(self, account: AccountKey) -> Iterator[None]:

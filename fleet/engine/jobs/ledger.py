@@ -160,18 +160,20 @@ def _mine(claimed: Claim) -> dict[str, Any]:
     return {"job_id": claimed.job_id, "token": claimed.token}
 
 
-def finish(tx: Tx, claimed: Claim, outcome: Failure, *, dice: random.Random) -> JobState | None:
+def finish(tx: Tx, claimed: Claim, outcome: Failure, *, dice: random.Random,
+           failed_account: uuid.UUID | None = None) -> JobState | None:  # fmt: skip
     """Record how an attempt failed; return the job's new state, or None if another worker has the lease.
 
-    The attempt's own row is closed in any case: it is history, not state.
+    The attempt's own row is closed in any case: it is history, not state. `failed_account` is the account whose outside
+    system failed it.
     """
     state, values = _consequence(claimed, outcome, dice, tx.sql_now)
     moved = guarded(tx, claimed, _FROM[type(outcome)], state=state, lease_until=None, **values)
-    why = getattr(outcome, "why", None)
+    ended = {"ended_at": tx.sql_now, "outcome": type(outcome).__name__.lower() if moved else "fenced"}
     tx.execute(
         sa.update(AttemptRow)
         .where(AttemptRow.job_id == claimed.job_id, AttemptRow.lease_token == claimed.token)
-        .values(ended_at=tx.sql_now, outcome=type(outcome).__name__.lower() if moved else "fenced", error=why)
+        .values(**ended, error=getattr(outcome, "why", None), failed_account=failed_account)
     )
     return state if moved else None
 

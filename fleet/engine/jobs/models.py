@@ -55,6 +55,7 @@ class TickRow(Base):
         sa.Index("uq_ticks_undecided", "agent_id", unique=True, postgresql_where=sa.text("decided_at IS NULL")),
         sa.Index("ix_ticks_undecided_due_at", "due_at", postgresql_where=sa.text("decided_at IS NULL")),
         sa.Index("ix_ticks_decided_at", "decided_at", postgresql_where=sa.text("decided_at IS NOT NULL")),
+        sa.Index("ix_ticks_failed", "decided_at", postgresql_where=sa.text("error IS NOT NULL")),
         {"postgresql_with": {"fillfactor": 80, "autovacuum_vacuum_scale_factor": 0.05}},
     )
 
@@ -185,5 +186,11 @@ class AttemptRow(Base):
     ended_at: Mapped[datetime | None] = mapped_column(_TIME)
     outcome: Mapped[str | None] = mapped_column(sa.String(20))
     error: Mapped[str | None] = mapped_column(sa.Text)
+    failed_account: Mapped[uuid.UUID | None]  # the account whose outside system failed it; NULL: something else
 
-    __table_args__ = ({"postgresql_with": {"autovacuum_vacuum_scale_factor": 0.05}},)
+    __table_args__ = (
+        # No index may name the end of every attempt: recording it is a HOT update.
+        sa.Index("ix_job_attempts_started_at", "started_at"),
+        sa.Index("ix_job_attempts_failed", "ended_at", postgresql_where=sa.text("failed_account IS NOT NULL")),
+        {"postgresql_with": {"autovacuum_vacuum_scale_factor": 0.05}},
+    )

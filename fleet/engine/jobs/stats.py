@@ -7,14 +7,15 @@ and never finished ones. Conditions are literals: a placeholder would hide the i
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
 
-from fleet.accounts.models import key_of
+from fleet.accounts.models import SETTINGS_ACCOUNT, key_of
 from fleet.core.db import Tx
 from fleet.engine import registry
+from fleet.engine.points.health import LATELY, WINDOW, CallEvidence, Rate, Rates
 
 _LIVE = """
 SELECT kind, state, count(*) FROM jobs WHERE state IN ('ready', 'unknown') GROUP BY kind, state
@@ -57,26 +58,43 @@ SELECT account_id, max(sending_at) FROM (
 GROUP BY account_id
 """
 
-_TROUBLE = """
-SELECT jobs.account_id, count(*) AS number, (array_agg(newest.why ORDER BY newest.id DESC))[1] AS why,
-       max(newest.occurred_at) AS last_at
-FROM unnest(ARRAY['job.retrying', 'job.unknown']) AS asked (subject)
-CROSS JOIN LATERAL (
-    SELECT events.id, events.job_id, events.occurred_at, events.payload->>'why' AS why FROM events
-    WHERE events.subject = asked.subject ORDER BY events.id DESC LIMIT :limit) AS newest
-JOIN jobs ON jobs.id = newest.job_id
-WHERE newest.occurred_at > :since AND jobs.kind != ALL(:off_surface)
-GROUP BY jobs.account_id
+_FAILED_CALLS = """
+WITH failed AS (
+    SELECT failed_account AS account_id, ended_at AS failed_at, error AS why FROM job_attempts
+    WHERE failed_account IS NOT NULL AND ended_at > :since
+    UNION ALL
+    SELECT (outcome->>'failed_account')::uuid, decided_at, error FROM ticks
+    WHERE error IS NOT NULL AND decided_at > :since AND outcome ? 'failed_account'),
+answered AS (
+    SELECT failing.account_id, newest.ended_at FROM (SELECT DISTINCT account_id FROM failed) AS failing
+    CROSS JOIN LATERAL (
+        SELECT job_attempts.ended_at FROM job_attempts JOIN jobs ON jobs.id = job_attempts.job_id
+        WHERE job_attempts.started_at > :since AND job_attempts.outcome = 'done' AND jobs.kind = ANY(:on_surface)
+        AND coalesce(jobs.account_id, :main) = failing.account_id
+        ORDER BY job_attempts.started_at DESC LIMIT 1) AS newest)
+SELECT failed.account_id, count(*) FILTER (WHERE failed_at > :lately) AS lately,
+       count(*) FILTER (WHERE answered.ended_at IS NULL OR failed_at > answered.ended_at) AS in_a_row,
+       coalesce(min(failed_at) FILTER (WHERE answered.ended_at IS NULL OR failed_at > answered.ended_at),
+                max(failed_at)) AS since,
+       max(failed_at) AS last_at, max(answered.ended_at) AS ok_at, (array_agg(why ORDER BY failed_at DESC))[1] AS why
+FROM failed LEFT JOIN answered ON answered.account_id = failed.account_id
+GROUP BY failed.account_id
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Trouble:
-    """Attempts through an account that failed: how many, why the newest did, and when."""
-
-    number: int
-    why: str
-    last_at: datetime
+_RATES = """
+SELECT 'attempts' AS what, count(*) FILTER (WHERE is_failed AND is_late), count(*) FILTER (WHERE is_late),
+       count(*) FILTER (WHERE is_failed), count(*)
+FROM (
+    SELECT outcome <> 'done' AS is_failed, started_at > clock_timestamp() - interval '5 minutes' AS is_late
+    FROM job_attempts WHERE started_at > clock_timestamp() - interval '1 hour'
+    AND outcome IN ('done', 'retry', 'unknown', 'dead', 'lost')) AS tried
+UNION ALL
+SELECT 'ticks', count(*) FILTER (WHERE is_failed AND is_late), count(*) FILTER (WHERE is_late),
+       count(*) FILTER (WHERE is_failed), count(*)
+FROM (
+    SELECT error IS NOT NULL AS is_failed, decided_at > clock_timestamp() - interval '5 minutes' AS is_late
+    FROM ticks WHERE decided_at > clock_timestamp() - interval '1 hour'
+    AND (state = 'decided' OR error IS NOT NULL)) AS decided
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,27 +160,37 @@ def lateness_s(tx: Tx, *, limit: int = 960) -> list[float]:
     return found[::-1]
 
 
-def trouble(tx: Tx, *, since: datetime, limit: int = 1000) -> dict[uuid.UUID, Trouble]:
-    """Return the attempts that failed since a moment, by the account that they called; of the newest `limit` of all.
+def failed_calls(tx: Tx) -> dict[uuid.UUID, CallEvidence]:
+    """Return the evidence on accounts at which attempts or ticks failed within an hour.
 
-    A webhook that is down, or a notice that is not taken, is no trouble with a surface.
+    Only failures of the outside system itself count: a model, a webhook or a rule that refuses is no trouble of an
+    account.
     """
+    now = tx.now()
     asked = {
-        "since": since,
-        "limit": limit,
-        "off_surface": sorted(registry.current().kinds(lambda job: not job.uses_surface)),
+        "since": now - WINDOW,
+        "lately": now - LATELY,
+        "main": SETTINGS_ACCOUNT,
+        "on_surface": sorted(registry.current().kinds(lambda job: job.uses_surface)),
     }
-    found: dict[uuid.UUID, Trouble] = {}
-    for row in tx.execute(sa.text(_TROUBLE), asked):
-        one = Trouble(row.number, row.why or "no answer", row.last_at)
-        before = found.get(key_of(row.account_id))  # the account of the settings is named, or not
-        found[key_of(row.account_id)] = one if before is None else _both(before, one)
-    return found
+    return {
+        row.account_id: CallEvidence(
+            row.lately, row.in_a_row, row.since, row.last_at, row.ok_at, row.why or "no answer"
+        )
+        for row in tx.execute(sa.text(_FAILED_CALLS), asked)
+    }  # fmt: skip
 
 
-def _both(one: Trouble, other: Trouble) -> Trouble:
-    newest = max(one, other, key=lambda trouble: trouble.last_at)
-    return replace(newest, number=one.number + other.number)
+def rates(tx: Tx) -> Rates:
+    """Return how many attempts and ticks of the last minutes and of the last hour failed.
+
+    What was put off, fenced off or found not worth doing is neither a failure nor a success.
+    """
+    found = {
+        what: (Rate(late_failed, late), Rate(failed, number))
+        for what, late_failed, late, failed, number in tx.execute(sa.text(_RATES))
+    }
+    return Rates(*found["attempts"], *found["ticks"])
 
 
 def last_sent_at(tx: Tx, surface: str, *, limit: int = 10_000) -> dict[uuid.UUID, datetime]:

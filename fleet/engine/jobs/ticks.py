@@ -114,9 +114,14 @@ def record_parameters(claimed: ClaimedTick, *, inputs: Mapping[str, Any], outcom
     return {**_mine(claimed), "inputs": inputs, "outcome": outcome, "duration_ms": duration_ms}
 
 
-def skip_tick(tx: Tx, claimed: ClaimedTick, *, why: str, error: bool = False) -> bool:
-    """End a tick without a decision: the agent is paused, or its feed cannot be read now."""
-    return tx.run(_SKIP_TICK, **_mine(claimed), outcome={"skipped": why}, error=why if error else None).rowcount == 1
+def skip_tick(tx: Tx, claimed: ClaimedTick, *, why: str, error: bool = False,
+              failed_account: uuid.UUID | None = None) -> bool:  # fmt: skip
+    """End a tick without a decision: the agent is paused, or its feed cannot be read now.
+
+    `failed_account` is the account whose outside system failed it.
+    """
+    outcome = {"skipped": why} | ({"failed_account": str(failed_account)} if failed_account else {})
+    return tx.run(_SKIP_TICK, **_mine(claimed), outcome=outcome, error=why if error else None).rowcount == 1
 
 
 def _mine(claimed: ClaimedTick) -> dict[str, Any]:

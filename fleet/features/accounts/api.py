@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field, SecretStr
 
 from fleet.access import Permission, Principal
 from fleet.accounts.service import NewAccount
-from fleet.engine import verbs
+from fleet.engine.points import verbs
 from fleet.features.accounts import commands, queries
 from fleet.features.accounts.queries import AccountState, AccountView
 from fleet.web.auth import TheDeps, needs

@@ -23,11 +23,14 @@ from fleet.adapters.manifest import AccountAccess
 from fleet.core import events
 from fleet.core.db import Tx
 from fleet.core.errors import Conflict, FleetError, InvalidInput
+from fleet.core.settings import SettingScope
 from fleet.engine import controls, registry
 from fleet.engine.agents import identities, loop, queries
 from fleet.engine.agents.models import NOWHERE, AgentRow
 from fleet.engine.deps import Deps
 from fleet.engine.jobs import ledger, snooze
+from fleet.engine.settings import store
+from fleet.engine.settings.store import ScopeKey
 
 _MOST_CHARS = 20_000
 
@@ -115,6 +118,7 @@ def remove(deps: Deps, name: str, *, by: str) -> None:
         service.remove(tx, row, by=by)
         tx.afterwards(deps.accounts.expire)
         controls.resume(tx, "account", str(row.id), by=by)
+        store.unset_scope(tx, ScopeKey(SettingScope.ACCOUNT, str(row.id)), by=by, reason="the account was removed")
         audit.note(tx, "account.removed", f"account:{row.name}")
 
 

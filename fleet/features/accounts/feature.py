@@ -11,6 +11,7 @@ FEATURE = Feature(
     api=("fleet.features.accounts.api:router",),
     pages=("fleet.features.accounts.pages:router",),
     extends={
+        "overview.health": ("fleet.features.accounts.health:look",),
         "search.sources": ("fleet.features.accounts.search:SOURCE",),
         "frame.checklist": ("fleet.features.accounts.checklist:STEP",),
         "verbs": (

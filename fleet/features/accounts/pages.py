@@ -12,8 +12,8 @@ from fleet.access import Permission
 from fleet.accounts.service import NewAccount
 from fleet.adapters import registry as adapters
 from fleet.core.errors import FleetError
-from fleet.engine import verbs
 from fleet.engine.deps import Deps
+from fleet.engine.points import verbs
 from fleet.features.accounts import commands, queries
 from fleet.features.accounts.api import Editor, Name, Stopper
 from fleet.web.auth import TheDeps, needs

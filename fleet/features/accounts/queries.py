@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 
 from fleet.accounts import service
@@ -18,7 +18,6 @@ from fleet.engine.agents import identities
 from fleet.engine.deps import Deps
 from fleet.engine.jobs import stats
 
-_LATELY = timedelta(minutes=10)
 _MOST_NAMES = 1000
 
 
@@ -48,7 +47,7 @@ class AccountView:
     until: datetime | None
     """When a stop ends by itself."""
     failures: int
-    """Attempts of the last ten minutes that failed."""
+    """Attempts and ticks of the last five minutes that failed at it."""
     last_error: str
     last_write_at: datetime | None
     created_at: datetime
@@ -75,26 +74,26 @@ def agents_of(deps: Deps, account_id: uuid.UUID) -> list[str]:
 
 def _views(deps: Deps, tx: Tx, rows: Sequence[AccountRow]) -> list[AccountView]:
     holds = {hold.key: hold for hold in controls.in_force(tx) if hold.scope == "account"}
-    troubles, counts = stats.trouble(tx, since=tx.now() - _LATELY), identities.counts(tx)
+    failed, counts = stats.failed_calls(tx), identities.counts(tx)
     sent_ats = {name: stats.last_sent_at(tx, name) for name in {row.adapter for row in rows}}
     views = []
     for row in rows:
-        address, has_credentials, lost = _access(deps, row)
-        hold, trouble = holds.get(str(row.id)), troubles.get(row.id)
+        address, has_credentials, lost = access_of(deps, row)
+        hold, trouble = holds.get(str(row.id)), failed.get(row.id)
         state = AccountState.STOPPED if hold else AccountState.LOST if lost else AccountState.ACTIVE
         reason = (hold.reason or f"by {hold.set_by}") if hold else lost
         views.append(
             AccountView(
                 row.id, row.name, row.adapter, address, row.id == SETTINGS_ACCOUNT, has_credentials, dict(row.limits),
                 counts.get(row.id, 0), state, mask(reason), hold.until if hold else None,
-                trouble.number if trouble else 0, mask(trouble.why) if trouble else "",
+                trouble.lately if trouble else 0, mask(trouble.why) if trouble and trouble.lately else "",
                 sent_ats[row.adapter].get(row.id), row.created_at, row.updated_at,
             )
         )  # fmt: skip
     return views
 
 
-def _access(deps: Deps, row: AccountRow) -> tuple[str, bool, str]:
+def access_of(deps: Deps, row: AccountRow) -> tuple[str, bool, str]:
     """Return an account's address, whether it has credentials, and why they cannot be opened."""
     if row.id == SETTINGS_ACCOUNT:
         settings, lost = deps.keys.settings, deps.keys.lost.get("service_token")

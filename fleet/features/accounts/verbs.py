@@ -10,7 +10,7 @@ from fleet.core.db import Tx
 from fleet.core.errors import NotFound
 from fleet.engine import controls
 from fleet.engine.deps import Deps
-from fleet.engine.verbs import Verb, VerbArguments, VerbPreview
+from fleet.engine.points.verbs import Verb, VerbArguments, VerbPreview
 from fleet.features.accounts import commands
 
 

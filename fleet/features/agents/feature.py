@@ -31,11 +31,11 @@ FEATURE = Feature(
     ),
     extends={
         "search.sources": (
-            "fleet.features.agents.search:SOURCE",
-            "fleet.features.agents.search:ACTIONS",
+            "fleet.features.agents.points.search:SOURCE",
+            "fleet.features.agents.points.search:ACTIONS",
         ),
-        "frame.checklist": ("fleet.features.agents.checklist:STEP",),
-        "verbs": ("fleet.features.agents.verbs:DELETE",),
+        "frame.checklist": ("fleet.features.agents.points.checklist:STEP",),
+        "verbs": ("fleet.features.agents.points.verbs:DELETE",),
     },
     templates=__package__,
     nav=(

@@ -19,10 +19,11 @@ from fleet.core import clock, text
 from fleet.core.diff import lines
 from fleet.core.errors import Conflict, InvalidInput, NotFound
 from fleet.core.masking import mask
-from fleet.engine import registry, verbs
+from fleet.engine import registry
 from fleet.engine.agents import lookup
 from fleet.engine.agents.models import AgentRow
 from fleet.engine.deps import Deps
+from fleet.engine.points import verbs
 from fleet.engine.registry import AgentTab
 from fleet.features.agents import commands as agent_commands
 from fleet.features.agents import decisions
@@ -94,9 +95,9 @@ def _known(deps: Deps, name: str) -> AgentRow:
 def about(deps: Deps, row: AgentRow, _: str) -> dict[str, Any]:
     """Show the tab "about"."""
     try:
-        now = clock.now()
+        now, rhythm = clock.now(), schedule_of(deps, row.persona_id, row.id)
         week, wakes, problem = (
-            heat.strip(schedule_of(deps, row.persona_id), now),
+            heat.strip(rhythm, now),
             agent_views.wakes(deps, row, now),
             None,
         )
@@ -104,7 +105,8 @@ def about(deps: Deps, row: AgentRow, _: str) -> dict[str, Any]:
         week, wakes, problem = None, [], error
     others = registry.load_all(one.agent_facts for one in registry.current())
     return {"shares": agent_views.shares(row), "done": agent_views.done(row), "week": week, "wakes": wakes,
-            "problem": problem, "is_labelled": deps.settings.label_agents,
+            "timezone": "" if week is None else rhythm.timezone, "problem": problem,
+            "is_labelled": deps.settings.label_agents,
             "pace": pace(deps, row.min_interval_s, row.max_interval_s),
             **{name: value for facts in others for name, value in facts(deps, row).items()}}  # fmt: skip
 

@@ -17,8 +17,9 @@ from typing import Any
 from fleet.access import audit
 from fleet.core.db import Tx
 from fleet.core.errors import Conflict, FleetError, InvalidInput, NotFound
-from fleet.engine import registry, verbs
+from fleet.engine import registry
 from fleet.engine.deps import Deps
+from fleet.engine.points import verbs
 from fleet.features.approvals import queries, rule_file, rules
 from fleet.features.approvals.effects import registered as effects
 from fleet.features.approvals.effects import verb

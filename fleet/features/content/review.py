@@ -28,7 +28,7 @@ from fleet.features.content.checks import form as rules
 from fleet.features.content.checks.findings import Finding, Severity
 from fleet.features.content.checks.lexicon import Lexicon, compiled
 from fleet.features.content.checks.moderation import LocalRules, Moderator
-from fleet.features.content.checks.similar import RecentTexts
+from fleet.features.content.checks.similar import LikenessLimits, RecentTexts
 from fleet.features.content.checks.tone import Voice
 from fleet.features.content.sanitise import READ_TIMES
 from fleet.features.content.surfaces import Kind, TextForm, surface
@@ -39,11 +39,12 @@ _COMPARED = (Kind.CAPTION, Kind.COMMENT)
 
 @dataclass(frozen=True, slots=True)
 class Standards:
-    """The rules of a fleet, the same for all its agents. Build it once a process: the lists are compiled here."""
+    """The rules for the texts of a fleet or an agent. Build it once for each: the lists are compiled here."""
 
     banned: Lexicon
     moderators: tuple[Moderator, ...] = field(default_factory=lambda: (LocalRules(),))
     link_hosts: tuple[str, ...] = ()
+    likeness: LikenessLimits = similar.DEFAULT_LIMITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +87,12 @@ class ReviewResult:
         return tuple(finding for finding in self.findings if finding.severity in severities)
 
 
-def standards(more_banned: Iterable[str] = (), link_hosts: Iterable[str] = ()) -> Standards:
-    """Return the shipped standards with an owner's own banned words, and the hosts of allowed links."""
-    return Standards(compiled((*moderation.banned_words(), *more_banned)), link_hosts=tuple(link_hosts))
+def standards(
+    more_banned: Iterable[str] = (), link_hosts: Iterable[str] = (), likeness: LikenessLimits = similar.DEFAULT_LIMITS
+) -> Standards:
+    """Return the shipped standards with an owner's own banned words, hosts of allowed links and limits."""
+    banned = compiled((*moderation.banned_words(), *more_banned))
+    return Standards(banned, link_hosts=tuple(link_hosts), likeness=likeness)
 
 
 def preload(_: Settings) -> None:
@@ -111,7 +115,7 @@ def review(words: str, kind: Kind, on: str, by: Standards, said: Said | None = N
     if not fitted:
         found.append(Finding("empty", "nothing is left to say"))
     elif said is not None and kind in _COMPARED:
-        found += similar.repeats(fitted, said.author, said.recent, but=said.key)
+        found += similar.repeats(fitted, said.author, said.recent, but=said.key, limits=by.likeness)
         found += tone.mismatch(fitted, said.voice)
     severities = {finding.severity for finding in found}
     refused = Severity.REFUSE in severities

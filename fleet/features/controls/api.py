@@ -11,9 +11,9 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from fleet.access import Permission, Principal
-from fleet.engine import verbs
 from fleet.engine.controls import Hold
 from fleet.engine.deps import Deps
+from fleet.engine.points import verbs
 from fleet.engine.scopes import ALL
 from fleet.features.controls import commands as control_commands
 from fleet.features.controls import verbs as control_verbs

@@ -13,15 +13,15 @@ from pydantic import StringConstraints
 
 from fleet.access import Permission, Principal
 from fleet.core.errors import FleetError, InvalidInput
-from fleet.engine import verbs
 from fleet.engine.agents import lookup
 from fleet.engine.deps import Deps
 from fleet.engine.jobs import ledger as jobs
+from fleet.engine.points import verbs
 from fleet.engine.scopes import SCOPES
 from fleet.features.controls import commands as control_commands
 from fleet.features.controls import verbs as control_verbs
 from fleet.features.personas.service import personas_of
-from fleet.features.settings import configuration
+from fleet.features.settings import queries as settings
 from fleet.spending import ledger
 from fleet.spending.budgets import Period, Scope
 from fleet.web.auth import TheDeps, needs
@@ -56,7 +56,7 @@ def controls(request: Request, deps: TheDeps) -> Response:
     return render(
         request, "controls/controls.html", kill=next((hold for hold in holds if hold.hold == "kill"), None),
         holds=[hold for hold in holds if hold.hold != "kill"], under_way=under_way,
-        caps=configuration.caps(deps.settings), tempo=deps.settings.tempo, budgets=budgets,
+        caps=settings.caps(deps), tempo=deps.settings.tempo, budgets=budgets,
         names=names, scopes=Scope, periods=Period, wanted=Wanted(), **_choices(deps),
     )  # fmt: skip
 

@@ -7,11 +7,12 @@ from pydantic import Field
 from fleet.access import Permission, Principal
 from fleet.core.db import Tx
 from fleet.core.errors import NotFound
-from fleet.engine import controls, verbs
+from fleet.engine import controls
 from fleet.engine.controls import Hold
 from fleet.engine.deps import Deps
+from fleet.engine.points import verbs
+from fleet.engine.points.verbs import Verb, VerbArguments, VerbPreview
 from fleet.engine.scopes import ALL
-from fleet.engine.verbs import Verb, VerbArguments, VerbPreview
 from fleet.features.controls import commands
 
 

@@ -10,9 +10,9 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field, model_validator
 
 from fleet.access import Permission, Principal
-from fleet.engine import verbs
 from fleet.engine.agents import lookup
 from fleet.engine.deps import Deps
+from fleet.engine.points import verbs
 from fleet.features.costs import commands as cost_commands
 from fleet.features.costs import verbs as cost_verbs
 from fleet.spending import budgets as money

@@ -111,7 +111,7 @@ class Purse:
 
 def words_of(work: Work) -> Words:
     """Return the language model for an agent, whose calls are charged to the agent's budgets."""
-    return work.deps.words.paid_by(purse_of(work))
+    return work.deps.words(work.settings).paid_by(purse_of(work))
 
 
 def purse_of(work: Work, *, for_what: str = "") -> Purse:

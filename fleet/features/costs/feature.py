@@ -32,6 +32,7 @@ FEATURE = Feature(
             "fleet.features.costs.verbs:OVERRIDE",
             "fleet.features.costs.verbs:DELETE",
         ),
+        "overview.health": ("fleet.features.costs.health:look",),
     },
     nav=(
         NavItem(

@@ -9,7 +9,7 @@ from fastapi.responses import Response
 
 from fleet.access import Permission, Principal
 from fleet.core.errors import FleetError
-from fleet.engine import verbs
+from fleet.engine.points import verbs
 from fleet.features.costs import verbs as cost_verbs
 from fleet.spending.budgets import ALL, Budget, Period, Scope, dollars, microusd
 from fleet.web.auth import TheDeps, needs

@@ -9,9 +9,9 @@ from pydantic import Field
 from fleet.access import Permission, Principal
 from fleet.core.db import Tx
 from fleet.core.errors import NotFound
-from fleet.engine import verbs
 from fleet.engine.deps import Deps
-from fleet.engine.verbs import Verb, VerbArguments, VerbPreview
+from fleet.engine.points import verbs
+from fleet.engine.points.verbs import Verb, VerbArguments, VerbPreview
 from fleet.features.costs import commands
 from fleet.spending.budgets import Budget, Period, Scope, dollars
 

@@ -29,7 +29,7 @@ from fleet.features.approvals.queries import ApprovalDecision
 from fleet.features.approvals.request import Request
 from fleet.features.approvals.rules import Person
 from fleet.features.approvals.service import DecisionResult
-from fleet.features.drafts import content, lessons, limits, queries
+from fleet.features.drafts import content, effect, lessons, limits, queries
 from fleet.features.drafts.kinds import REVISE_DRAFT, SCAN_FEED
 from fleet.features.drafts.models import DraftRow, LessonRow, RevisionRow
 from fleet.features.drafts.queries import DraftFilter
@@ -122,9 +122,10 @@ def _tries(tx: Tx, rows: Sequence[DraftRow]) -> Mapping[str, list[JobRow]]:
     return found
 
 
-def waiting(deps: Deps, *, most: int = 1_000) -> int:
-    """Return how many drafts wait for a decision, at most `most`: the menu of every page asks."""
-    return count(deps, DraftFilter(DraftStatus.PENDING), most=most)
+def waiting(deps: Deps) -> int:
+    """Return how many drafts wait for a decision: the number beside the page in the navigation."""
+    with deps.db.transaction() as tx:
+        return effect.tally(tx)
 
 
 def count(deps: Deps, which: DraftFilter, *, most: int = 10_000) -> int:

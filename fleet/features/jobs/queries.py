@@ -83,9 +83,9 @@ def about(job: ListedJob) -> str:
     return text.clean(str(words or (f"on {job.target[:40]}" if job.target else "")))
 
 
-def tally_dead(tx: Tx) -> int | None:
-    """Return how many dead letters there are; None for very many."""
-    return lists.count(tx, JobFilter(states=(JobState.DEAD,)))
+def tally_dead(tx: Tx) -> int:
+    """Return how many dead letters there are: the number of pages, API and commands too."""
+    return sum(stats.dead_letters(tx).values())
 
 
 def story(deps: Deps, prefix: str) -> Story:

@@ -13,12 +13,12 @@ from pydantic import Field
 from fleet.access import Permission, Principal
 from fleet.core.db import Tx
 from fleet.core.errors import NotFound
-from fleet.engine import verbs
 from fleet.engine.deps import Deps
 from fleet.engine.jobs.models import JobRow
 from fleet.engine.jobs.queries import JobFilter
 from fleet.engine.jobs.states import JobState
-from fleet.engine.verbs import Verb, VerbArguments, VerbPreview
+from fleet.engine.points import verbs
+from fleet.engine.points.verbs import Verb, VerbArguments, VerbPreview
 from fleet.features.jobs import commands
 
 _MOST = 1000

@@ -43,7 +43,10 @@ FEATURE = Feature(
             help="Add, test and remove addresses of users, and choose what they are told.",
         ),
     ),
-    extends={"users.account_links": ("fleet.features.notices.pages:ACCOUNT_LINK",)},
+    extends={
+        "settings.checks": ("fleet.features.notices.service:check_setting",),
+        "users.account_links": ("fleet.features.notices.pages:ACCOUNT_LINK",),
+    },
     events=(
         EventType(subject="job.done", kind="notify", words="told people{quote}", sign="🔔", icon="tick"),
         EventType(subject="job.done", kind="notify_user", words="told a user{quote}", sign="🔔", icon="tick"),

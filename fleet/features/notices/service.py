@@ -54,3 +54,9 @@ def check(deps: Deps) -> None:
             "FLEET_NOTIFY is set, but no feature of this fleet has an agent that sends notices.",
             fix="Have approvals or webhooks (FLEET_FEATURES), or leave FLEET_NOTIFY empty.",
         )
+
+
+def check_setting(name: str, settings: Settings) -> None:
+    """Raise InvalidInput for channels that cannot be used ("settings.checks"). Sends nothing."""
+    if name == "notify":
+        notify.check(settings.of(NoticesSettings).notify)

@@ -9,13 +9,13 @@ from pydantic import BaseModel, Field, SecretStr, field_validator, model_validat
 from pydantic_settings import NoDecode
 
 from fleet.core import masking
-from fleet.core.settings import CommaSeparatedHosts
+from fleet.core.settings import AtRunTime, CommaSeparatedHosts
 
 
 class NoticesSettings(BaseModel):
     """Settings of notices to operators."""
 
-    notify: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+    notify: Annotated[tuple[SecretStr, ...], NoDecode, AtRunTime(is_sealed=True)] = Field(
         (), description="addresses for notices, as apprise URLs, separated by blanks or commas"
     )
 

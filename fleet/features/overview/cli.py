@@ -18,6 +18,10 @@ from fleet.features.controls.cli import tell_holds
 _STATUSES = ("running", "paused", "idle", "error")
 _LATE_S = 10.0
 """Beat dispatches every second; an agent that waits longer than this is waiting for beat, not for its turn."""
+_LEVELS = {"ok": "ok", "warn": "trouble", "bad": "down", "unknown": "unknown"}
+_TONES = {"ok": "green", "warn": "yellow", "bad": "bold red", "unknown": "dim"}
+_MANY = 0.05
+"""From this share of failures on, something is wrong."""
 
 
 @click.command(cls=FleetCommand)
@@ -32,11 +36,44 @@ def status(door: Door, /, *, as_json: bool) -> None:
     if seen["holds"]:
         tell_holds(door, seen["holds"])
         door.show("")
+    down = [one for one in seen["health"] if one["level"] == "bad"]
+    for one in down:
+        door.out.print(_outage(one), soft_wrap=True)
+    if down:
+        door.show("")
     if seen["agents_by_persona"]:
         door.show(_agents(seen), "")
     else:
         door.show("No agents yet; `fleet seed` makes some.", "")
-    door.show(render.facts(_facts(seen)))
+    door.show(render.facts(_facts(seen)), "")
+    door.show(_components(seen["health"]))
+
+
+def _outage(one: Answer) -> Text:
+    since = f" since {render.when(one['since'])}" if one["since"] else ""
+    return render.words(f"{one['name']} down{since}: {one['cause']}. {one['effect']}", "bold red")
+
+
+def _components(health: list[Answer]) -> Table:
+    table = render.table("Component", "State", "")
+    for one in health:
+        render.row(
+            table, one["name"], Text(_LEVELS[one["level"]], _TONES[one["level"]]), render.clip(one["words"], 120)
+        )
+    return table
+
+
+def _failures(rates: Answer) -> Text:
+    """Return the shares of attempts and ticks that failed: within five minutes, and within an hour."""
+    told = [
+        f"{_rate(rates[what])} of {what}, {_rate(rates[f'{what}_hour'])} in an hour" for what in ("attempts", "ticks")
+    ]
+    shares = [one["failed"] / one["number"] for one in (rates["attempts"], rates["ticks"]) if one["number"]]
+    return render.words("; ".join(told), "bold red" if max(shares, default=0.0) > _MANY else "")
+
+
+def _rate(rate: Answer) -> str:
+    return f"{rate['failed']} of {rate['number']}" if rate["number"] else "none"
 
 
 def _agents(seen: Answer) -> Table:
@@ -60,6 +97,7 @@ def _facts(seen: Answer) -> list[tuple[str, object]]:
     return [
         ("Done", _numbers(seen["totals"]) or "nothing yet"),
         ("At work", f"{seen['in_flight']} being sent, {waiting} waiting"),
+        ("Failures, 5 min", _failures(seen["rates"])),
         ("Unknown", render.words(unknown, "magenta") if seen["unknown"] else None),
         ("Dead letters", render.words(f"{dead}: {_numbers(seen['dead'])}", "bold red") if dead else "none"),
         ("Queues", render.words(seen["broker_problem"], "red") if seen["queues"] is None

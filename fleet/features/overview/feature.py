@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fleet.engine.registry import Command, Feature, NavItem
+from fleet.engine.registry import Command, EventType, Feature, NavItem
 
 FEATURE = Feature(
     name="overview",
@@ -12,6 +12,28 @@ FEATURE = Feature(
     routes=("fleet.features.overview.api_health:router",),
     pages=("fleet.features.overview.pages:router",),
     live_cards="fleet.features.overview.cards:OverviewCards",
+    tables=("fleet.features.overview.models",),
+    sweeps=("fleet.features.overview.outages:sweep",),
+    extends={"frame.banners": ("fleet.features.overview.watch:banners",)},
+    events=(
+        EventType(
+            subject="alert.down",
+            words="{thing} is down",
+            reason=("why",),
+            sign="✖",
+            tone="bold red",
+            icon="stop",
+            family="trouble",
+        ),
+        EventType(
+            subject="alert.recovered",
+            words="{thing} works again, after {lasted}",
+            sign="✔",
+            tone="green",
+            icon="tick",
+            family="trouble",
+        ),
+    ),
     templates=__package__,
     nav=(
         NavItem(

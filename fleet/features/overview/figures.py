@@ -28,9 +28,7 @@ class Figures:
     actions_spark: Sequence[float | None]
     late_p95: float | None
     late_spark: Sequence[float]
-    failures: float
-    failures_before: float | None
-    failures_spark: Sequence[float | None]
+    given_up_spark: Sequence[float | None]
     given_up: int
     limit: int | None
     used: int
@@ -55,9 +53,7 @@ def of(seen: Overview) -> Figures:
         actions_spark=[hour.actions for hour in whole],
         late_p95=percentile(seen.lateness_s, 0.95),
         late_spark=_chunks(seen.lateness_s),
-        failures=_rate(seen.today) or 0.0,
-        failures_before=_rate(seen.before),
-        failures_spark=[_rate([hour]) for hour in whole],
+        given_up_spark=[_rate([hour]) for hour in whole],
         given_up=sum(hour.dead or 0 for hour in seen.today),
         limit=None if budget is None else budget.limit_microusd + budget.allowance_microusd,
         used=0 if budget is None else budget.spent_microusd + budget.reserved_microusd,

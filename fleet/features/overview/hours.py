@@ -31,12 +31,18 @@ class Sparing(Generic[T]):
     def __init__(self) -> None:
         self._value: T | None = None
         self._until_s = float("-inf")
+        self._read_s = clock.monotonic_s()
+
+    @property
+    def age_s(self) -> float:
+        """How long ago the value was read."""
+        return clock.monotonic_s() - self._read_s
 
     def get(self, read: Callable[[], T]) -> T:
         """Return the last value, or read it again. Raises the errors of reading."""
         began_s = clock.monotonic_s()
         if self._value is None or began_s >= self._until_s:
-            self._value = read()
+            self._value, self._read_s = read(), began_s
             took_s = clock.monotonic_s() - began_s
             self._until_s = began_s + 20 * took_s
         return self._value

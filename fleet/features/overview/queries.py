@@ -10,18 +10,19 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from fleet.core.db import Tx
+from fleet.core.errors import Unavailable
 from fleet.engine import registry
 from fleet.engine.agents import queries
 from fleet.engine.deps import Deps
 from fleet.engine.jobs import ledger as service
 from fleet.engine.jobs import stats
 from fleet.engine.jobs.states import JobState
-from fleet.features.overview.health import BrokerAnswers, Part, parts
 from fleet.features.overview.hours import HOUR, Hours, Sparing, floor
+from fleet.features.overview.watch import HealthReading
 from fleet.spending import ledger
 from fleet.spending import queries as spending
 from fleet.spending.budgets import ALL, Budget, Period, Scope, begins, forecast
-from fleet.web import pulse
+from fleet.web.cached_stats import shared_pulse
 from fleet.web.pulse import Pulse
 
 DAY_H = 24
@@ -68,7 +69,7 @@ class Overview:
     spent_today: int
     forecast: int
     budget: Budget | None
-    parts: Sequence[Part]
+    health: HealthReading
 
     @property
     def today(self) -> Sequence[Hour]:
@@ -90,8 +91,11 @@ class Watch:
         self._spent = Hours(spending.spent_since)
         self._agents: Sparing[Mapping[str, int]] = Sparing()
 
-    def look(self, asked: BrokerAnswers) -> Overview:
-        """Return the overview; `asked` are the last responses of broker and workers. Raises Unavailable."""
+    def look(self, health: HealthReading) -> Overview:
+        """Return the overview, with the health of everything as it was read last. Raises Unavailable."""
+        waiting = shared_pulse(self._deps).get()
+        if waiting.problem:
+            raise Unavailable(waiting.problem)
         with self._deps.db.transaction() as tx:
             now = tx.now()
             hours = self._hours(tx, now)
@@ -100,14 +104,14 @@ class Watch:
             late_s = max([each.oldest_s for each in stats.undecided_ticks(tx).values()], default=0.0)
             overdue_s = queries.overdue_s(tx) or 0.0
             agents = self._agents.get(lambda: queries.counts_by_status(tx))
-            waiting, standing = pulse.read(tx), stats.live_and_dead(tx)
+            standing = stats.live_and_dead(tx)
             return Overview(
                 now=now, pulse=waiting, agents=agents, hours=hours, late_s=max(late_s, overdue_s),
                 lateness_s=stats.lateness_s(tx), due=sum(each.number for each in stats.waiting(tx).values()),
                 in_flight=service.in_flight(tx), unknown=_in_state(standing, JobState.UNKNOWN),
                 dead=stats.dead_letters(tx), spent=spent, spent_today=spent_today,
                 forecast=forecast(spent_today, now), budget=_budget(ledger.list_budgets(tx)),
-                parts=parts(tx, now, asked, overdue_s=overdue_s, holds=waiting.holds, agents=agents),
+                health=health,
             )  # fmt: skip
 
     def _hours(self, tx: Tx, now: datetime) -> list[Hour]:

@@ -12,11 +12,18 @@ from fleet.engine.controls import Hold
 from fleet.engine.deps import Deps
 from fleet.engine.jobs import ledger, stats, ticks
 from fleet.engine.jobs.states import JobState
+from fleet.features.overview import watch
+from fleet.features.overview.watch import HealthReading
+
+_PATIENCE_S = 1.5
+"""How long a process that has just started waits for broker and workers."""
 
 
 @dataclass(frozen=True, slots=True)
 class FleetStatus:
     """The status of the fleet. Queue depths are None when the broker is down; ages are seconds.
+
+    `health` is that of the pages of this process.
 
     `jobs` has the unfinished and dead ones by (kind, state); `totals` all done ones by kind.
     """
@@ -31,6 +38,7 @@ class FleetStatus:
     most_overdue_agent_s: float | None
     in_flight: int
     unknown: int
+    health: HealthReading
     totals: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -40,6 +48,7 @@ def read(deps: Deps) -> FleetStatus:
         queues, problem = deps.publisher.depths(), None
     except FleetError as error:
         queues, problem = None, str(error)
+    health = watch.of(deps).asked(within_s=_PATIENCE_S)
     with deps.db.transaction() as tx:
         jobs = stats.live_and_dead(tx)
         census = queries.census(tx)
@@ -54,5 +63,6 @@ def read(deps: Deps) -> FleetStatus:
             most_overdue_agent_s=queries.overdue_s(tx),
             in_flight=ledger.in_flight(tx),
             unknown=sum(number for (_, state), number in jobs.items() if state == JobState.UNKNOWN),
+            health=health,
             totals=census.totals,
         )

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import functools
+import uuid
 
 from fleet.core import text
 from fleet.core.settings import Settings
+from fleet.engine import dispatch
 from fleet.engine.deps import Deps
 from fleet.engine.schedule import ALWAYS, Schedule, real_gap_s
 from fleet.features.personas.library import Library, load
@@ -19,9 +21,13 @@ def personas_of(deps: Deps) -> Library:
     return deps.part("personas", lambda deps: _load(deps.settings.of(PersonasSettings).personas_dir))
 
 
-def schedule_of(deps: Deps, persona_id: str | None) -> Schedule:
-    """Return a persona's schedule; without a persona all hours are equal. Raises NotFound."""
-    return ALWAYS if persona_id is None else personas_of(deps).get(persona_id).schedule
+def schedule_of(deps: Deps, persona_id: str | None, agent_id: uuid.UUID | None = None) -> Schedule:
+    """Return an agent's schedule: its persona's, in the time zone and the hours that are set for the agent.
+
+    Without a persona all hours are equal. Raises NotFound, InvalidInput.
+    """
+    rhythm = ALWAYS if persona_id is None else personas_of(deps).get(persona_id).schedule
+    return dispatch.own_hours(deps, agent_id, rhythm)
 
 
 def real_interval_s(deps: Deps, least_s: int, most_s: int) -> tuple[float, float]:

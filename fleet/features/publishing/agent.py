@@ -44,15 +44,16 @@ def next_tick(deps: Deps, due: Due, tick_no: int) -> datetime:
 
     Raises NotFound when its persona is gone, InvalidInput when its schedule never spends its interval.
     """
-    rhythm = schedule_of(deps, due.persona_id)
+    rhythm = schedule_of(deps, due.persona_id, due.agent_id)
     return next_wake(rhythm, due.claimed_at, dispatch.gap_s(due, tick_no), tempo=deps.settings.tempo)
 
 
 def gather(deps: Deps, claimed: ClaimedAgent) -> FeedObservation:
     """Read the feed from outside, then the facts in the ledger."""
     agent = claimed.agent
-    has_account = agent.remote_account is not None or deps.settings.dry_run
-    gateway = deps.gateway(agent.account_id)
+    settings = deps.settings_of(agent.id, agent.account_id)
+    has_account = agent.remote_account is not None or settings.dry_run
+    gateway = deps.gateway(agent.account_id, agent.id)
     feed = social(gateway.adapter).feed(deps.account(agent), limit=FEED_LENGTH) if has_account else []
     caps = gateway.policy.caps
     targets = sorted({getattr(item, name) for item in feed for name in TARGETS})
@@ -76,7 +77,7 @@ def gather(deps: Deps, claimed: ClaimedAgent) -> FeedObservation:
         ),
         usage=usage.usage_of(known.writes),
         caps=replace(caps, actions={name: caps.actions[name] for name in CAPPED}),
-        comment_lead=deps.settings.ai_comment_lead,
+        comment_lead=settings.ai_comment_lead,
         held_kinds=tuple(hold.key for hold in claimed.holds if hold.scope == "kind"),
         asked_for=claimed.tick.asked_for,
         waits=_waits(deps, agent, claimed.now),

@@ -37,6 +37,6 @@ def obstacle(tx: Tx, work: Work, action: AnyAction) -> Skipped | None:
     if isinstance(action.payload, CommentPayload):
         offer = comment_candidates.chosen(work.claim, action.payload.target)
         ours = surroundings.comments_on(tx, action.payload.target)
-        if comment_candidates.crowded(offer, ours, work.deps.settings.ai_comment_lead):
+        if comment_candidates.crowded(offer, ours, work.settings.ai_comment_lead):
             return Skipped("enough of us have commented on this post")
     return said_meanwhile(tx, work, action)

@@ -39,7 +39,7 @@ def still_open(work: Work) -> tuple[Offer, ...]:
     """Return the posts that may be answered now: without targets of this agent's other jobs and drafts, and crowded
     ones.
     """
-    claim, lead = work.claim, work.deps.settings.ai_comment_lead
+    claim, lead = work.claim, work.settings.ai_comment_lead
     offers = offered(claim)
     standing = comment_targets.look(work.deps.db, claim, [one.id for one in offers])
     with work.deps.db.transaction() as tx:

@@ -52,7 +52,7 @@ def _order(work: Work, prompt: str) -> dict[str, Any]:
     order = PictureOrder(work.account, prompt, f"{work.claim.job_id}:image", way, is_guest=is_guest)
     try:
         with work.calling(maker):
-            url = work.deps.pictures(maker.id).make(order, work.lease)
+            url = work.deps.pictures(maker.id, work.agent.id).make(order, work.lease)
         return {"url": url, "by": "workflow", "workflow": way, "account": str(maker.id)}
     except gateway.DryRun:
         return {"by": "placeholder"}
@@ -75,13 +75,13 @@ def _fit_to_post(work: Work, url: str, prompt: str) -> str | None:
     """Check the picture once, with the result saved: a new check never pays again. None if it is unfit."""
     is_sent = _maker_id(work) != key_of(work.claim.account_id)  # no other system shows a picture by its address
     signed = work.deps.signer is not None
-    if not work.deps.settings.of(PublishingSettings).check_images and not signed and not is_sent:
+    if not work.settings.of(PublishingSettings).check_images and not signed and not is_sent:
         return url
     fetched: list[PictureFile] = []
     looked = work.step("picture", lambda: _look_at(work, url, fetched), also=partial(_replaced, work, "picture"))
     if "why" in looked:
         return None
-    if not signed and not is_sent and (looked["marked"] or not work.deps.settings.label_agents):
+    if not signed and not is_sent and (looked["marked"] or not work.settings.label_agents):
         return url
     return _marked(work, url, prompt, fetched)
 
@@ -119,7 +119,7 @@ def _as_sent(work: Work, picture: bytes) -> str:
 def _fetch(work: Work, url: str) -> PictureFile | str:
     """Return the picture, or why it cannot be fetched; temporary errors are retried once first."""
     try:
-        return work.deps.pictures(_maker_id(work)).fetch(url, work.lease)
+        return work.deps.pictures(_maker_id(work), work.agent.id).fetch(url, work.lease)
     except (base.Refused, base.Vanished) as error:
         return str(error)
     except (base.Uncertain, base.Unreachable) as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fleet.engine.registry import Feature, NavItem
+from fleet.engine.registry import Command, EventType, Feature, NavItem
 
 FEATURE = Feature(
     name="settings",
@@ -11,6 +11,23 @@ FEATURE = Feature(
     api=("fleet.features.settings.api:router",),
     pages=("fleet.features.settings.pages:router",),
     templates=__package__,
+    events=(
+        EventType(subject="settings.changed", words="{setting} {change}, by {by}", reason=("reason",), family="people"),
+    ),
+    agent_facts="fleet.features.settings.agent:facts",
+    agent_summary="fleet.features.settings.agent:AgentSettingsOut",
+    agent_rows="fleet.features.settings.cli:agent_rows",
+    agent_deleted="fleet.features.settings.commands:forget_agent",
+    resealers=("fleet.features.settings.commands:reseal",),
+    commands=(
+        Command(
+            name="settings",
+            run="fleet.features.settings.cli:settings",
+            section="Run",
+            order=44,
+            help="Show settings, and change those that can change while the fleet runs.",
+        ),
+    ),
     nav=(
         NavItem(
             path="/settings",

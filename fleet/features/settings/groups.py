@@ -9,13 +9,14 @@ from fleet.engine import registry
 
 _OTHER = "Other"
 _BY_BEGINNING: Mapping[str, tuple[str, ...]] = {
-    "Servers and folders": ("database_", "broker_", "home", "secret_keys", "features", "pool_size", "failpoints_"),
+    "Servers and folders": ("database_", "broker_", "home", "secret_keys", "features", "pinned", "pool_size",
+                            "failpoints_"),
     "Dashboard and API": ("web_", "local_token"),
     "Surface and writes": ("gallery_", "sandbox", "service_token", "allowed_hosts", "dry_run", "http_", "pictures_"),
     "Operator and labels": ("operator", "contact", "label_"),
     "Language models": ("llm_", "anthropic_", "openai_"),
-    "Caps and pace": ("tempo", "caps", "ai_comment_lead", "surface_writes_", "post_", "comment", "posts_", "likes_",
-                      "connects_"),
+    "Caps and pace": ("tempo", "agent_", "caps", "ai_comment_lead", "surface_writes_", "post_", "comment", "posts_",
+                      "likes_", "connects_"),
     "Content and pictures": ("moderation", "image_", "c2pa_"),
     "Loop and retention": ("lease_", "settle_", "republish_", "liveness_", "dispatch_", "retention_", "prune_"),
     "Logs": ("log_",),

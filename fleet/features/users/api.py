@@ -10,7 +10,7 @@ from fastapi import APIRouter, Path, Request
 from pydantic import BaseModel, Field
 
 from fleet.access import Permission, Principal, Role
-from fleet.engine import verbs
+from fleet.engine.points import verbs
 from fleet.features.users import invite as inviting
 from fleet.features.users import service as accounts
 from fleet.web.auth import TheDeps, address_of_ours, needs

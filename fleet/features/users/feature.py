@@ -23,10 +23,10 @@ FEATURE = Feature(
     ),
     templates=__package__,
     extends={
-        "frame.checklist": ("fleet.features.users.checklist:STEP",),
+        "frame.checklist": ("fleet.features.users.points.checklist:STEP",),
         "verbs": (
-            "fleet.features.users.verbs:ROLE",
-            "fleet.features.users.verbs:DELETE",
+            "fleet.features.users.points.verbs:ROLE",
+            "fleet.features.users.points.verbs:DELETE",
         ),
     },
     nav=(

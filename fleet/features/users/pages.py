@@ -12,8 +12,8 @@ from fastapi.responses import Response
 from fleet.access import Permission, Principal, Role
 from fleet.access.roles import may_appoint
 from fleet.core.errors import FleetError
-from fleet.engine import verbs
 from fleet.engine.deps import Deps
+from fleet.engine.points import verbs
 from fleet.features.users import invite as inviting
 from fleet.features.users import service as accounts
 from fleet.web.auth import TheDeps, address_of_ours, needs

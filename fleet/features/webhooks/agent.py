@@ -139,8 +139,9 @@ def _written(deps: Deps, claimed: ClaimedAgent, decision: DeliveryDecision, tx: 
     for name, at, reached in decision.moves:
         positions.advance(tx, webhook_positions.of_code(name), Position(*at), Position(*reached))
     found = events.of_ids(tx, sorted({place[1] for _, place in decision.deliveries}))
+    alarms = {one.id for one in subscriptions.listed(tx) if one.alarm}
     jobs = [
-        delivery.job(claimed.agent.id, subscription_id, found[Position(*place)])
+        delivery.job(claimed.agent.id, subscription_id, found[Position(*place)], alarm=subscription_id in alarms)
         for subscription_id, place in decision.deliveries if Position(*place) in found
     ]  # fmt: skip
     delivery.add(deps, tx, jobs)

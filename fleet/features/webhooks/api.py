@@ -10,8 +10,8 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 
 from fleet.access import Permission, Principal
-from fleet.engine import verbs
 from fleet.engine.jobs.states import JobState
+from fleet.engine.points import verbs
 from fleet.features.webhooks import commands as hooks
 from fleet.features.webhooks.outbound.subscriptions import Subscription, SubscriptionFields
 from fleet.web.auth import TheDeps, needs
@@ -36,6 +36,7 @@ class Hook(BaseModel):
     url: str
     subjects: list[str]
     description: str
+    alarm: bool = Field(description="hears of control.*, budget.*, account.* and alert.* at once")
     active: bool
     disabled_reason: str | None
     failures: int
@@ -50,12 +51,13 @@ class NewHook(Body):
     """A webhook as it is to be."""
 
     url: str = Field(max_length=2000)
-    subjects: list[Annotated[str, Field(max_length=80)]] = Field(min_length=1, max_length=50)
+    subjects: list[Annotated[str, Field(max_length=80)]] = Field([], max_length=50, description="optional for an alarm")
     description: str = Field("", max_length=200)
+    alarm: bool = Field(False, strict=True, description="hear of control.*, budget.*, account.* and alert.* at once")
 
     def wanted(self) -> SubscriptionFields:
         """Return it as the verbs take it."""
-        return SubscriptionFields(self.url, self.subjects, self.description)
+        return SubscriptionFields(self.url, self.subjects, self.description, self.alarm)
 
 
 class Created(Hook):
@@ -142,7 +144,7 @@ def show(hook: HookId, deps: TheDeps, who: Looker) -> Hook:
 
 @router.put("/{hook}")
 def change(hook: HookId, body: NewHook, deps: TheDeps, who: Editor) -> Hook:
-    """Change address, subjects and description of a webhook."""
+    """Change address, subjects and description of a webhook, and whether it is an alarm."""
     return _hook(hooks.change(deps, hooks.find(deps, hook), body.wanted(), by=who.by), who)
 
 

@@ -40,22 +40,42 @@ def list_(door: Door, /, *, as_json: bool) -> None:
     if not found["items"]:
         door.show("There are no webhooks; `fleet hooks create URL job.*` creates one.")
         return
-    table = render.table("Webhook", "Where", "Subjects", "State")
+    table = render.table("Webhook", "Where", "Subjects", "Alarm", "State")
     for one in found["items"]:
-        render.row(table, one["id"][:8], one["name"], ", ".join(one["subjects"]), _state(one))
+        is_alarm = "yes" if one["alarm"] else ""
+        render.row(table, one["id"][:8], one["name"], ", ".join(one["subjects"]), is_alarm, _state(one))
     door.show(table)
 
 
 @hooks.command()
 @click.argument("url")
-@click.argument("subjects", nargs=-1, required=True)
+@click.argument("subjects", nargs=-1)
 @click.option("--description", type=TextType(200), default="", help="Description in lists.")
+@click.option("--alarm", is_flag=True, help="Hear of control.*, budget.*, account.* and alert.* at once.")
 @pass_door
-def create(door: Door, /, *, url: str, subjects: tuple[str, ...], description: str) -> None:
-    """Create a webhook: an https address and subjects, e.g. job.done 'agent.*'."""
-    made = door.api.post("/hooks", {"url": url, "subjects": subjects, "description": description})
+def create(door: Door, /, *, url: str, subjects: tuple[str, ...], description: str, alarm: bool) -> None:
+    """Create a webhook: an https address and subjects, e.g. job.done 'agent.*'.
+
+    An alarm needs no subjects.
+    """
+    made = door.api.post("/hooks", {"url": url, "subjects": subjects, "description": description, "alarm": alarm})
     door.note(f"Webhook {made['id'][:8]} is created. This is its secret. {_NOT_AGAIN}")
     click.echo(made["secret"])
+
+
+@hooks.command()
+@_hook
+@click.argument("state", type=click.Choice(["on", "off"]))
+@pass_door
+def alarm(door: Door, /, *, hook: str, state: str) -> None:
+    """Mark a webhook as an alarm, or no more: on or off.
+
+    An alarm hears of control.*, budget.*, account.* and alert.* at once.
+    """
+    found = door.api.get(at("hooks", hook))
+    wanted = {name: found[name] for name in ("url", "subjects", "description")}
+    door.api.put(at("hooks", found["id"]), {**wanted, "alarm": state == "on"})
+    door.say(f"{found['name']} {'is an alarm.' if state == 'on' else 'is no alarm any more.'}")
 
 
 @hooks.command()
@@ -71,6 +91,7 @@ def show(door: Door, /, *, hook: str, as_json: bool) -> None:
         return
     door.show(render.facts([
         ("Id", found["id"]), ("Where", found["host"]), ("Subjects", ", ".join(found["subjects"])),
+        ("Alarm", "yes: outages, pauses, budgets and accounts at once" if found["alarm"] else None),
         ("State", _state(found)), ("Created", f"{render.when(found['created_at'])}, by {found['created_by']}"),
     ]))  # fmt: skip
     table = render.table("Job", "Subject", "When", "State", "Answer")

@@ -22,7 +22,7 @@ from fleet.engine.deps import Deps
 from fleet.engine.jobs.queries import JobFilter
 from fleet.features.jobs import commands as job_commands
 from fleet.features.webhooks import secrets as hook_secrets
-from fleet.features.webhooks.outbound import deliveries, delivery, sending, subscriptions
+from fleet.features.webhooks.outbound import alarms, deliveries, delivery, sending, subscriptions
 from fleet.features.webhooks.outbound.deliveries import Delivery, LastFailure
 from fleet.features.webhooks.outbound.subscriptions import Subscription, SubscriptionFields
 from fleet.features.webhooks.settings import WebhooksSettings
@@ -49,6 +49,8 @@ def create(deps: Deps, wanted: SubscriptionFields, *, by: str) -> Made:
     most = deps.settings.of(WebhooksSettings).hooks_limit
     with deps.db.transaction() as tx:
         made = subscriptions.create(tx, subscription_id, wanted, sealed, by=by, most=most)
+        if wanted.alarm:
+            alarms.begin(tx, subscription_id)
         _tell(tx, "hook.created", made, by, after=_shown(made))
     return Made(made, secret)
 
@@ -77,6 +79,8 @@ def change(deps: Deps, subscription_id: uuid.UUID, wanted: SubscriptionFields, *
     with deps.db.transaction() as tx:
         before = subscriptions.get(tx, subscription_id, lock=True)
         subscriptions.change(tx, subscription_id, wanted)
+        if wanted.alarm and not before.alarm:
+            alarms.begin(tx, subscription_id)
         after = subscriptions.get(tx, subscription_id)
         _tell(tx, "hook.changed", after, by, before=_shown(before), after=_shown(after))
         return after
@@ -184,7 +188,8 @@ def _refuse_unheard_of(deps: Deps, names: Sequence[str]) -> None:
 
 
 def _shown(found: Subscription) -> dict[str, Any]:
-    return {"host": found.host, "subjects": list(found.subjects), "description": found.description}
+    shown = {"host": found.host, "subjects": list(found.subjects), "description": found.description}
+    return {**shown, "alarm": found.alarm}
 
 
 def _tell(tx: Tx, what: str, found: Subscription, by: str, *, before: Mapping[str, Any] | None = None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from fleet.engine.policy import RetryPolicy
+from fleet.engine.policy import Priority, RetryPolicy
 from fleet.engine.registry import AgentType, Command, EventType, Feature, JobHandler, NavItem, SystemAgent
 
 FEATURE = Feature(
@@ -25,6 +25,8 @@ FEATURE = Feature(
             "fleet.features.webhooks.verbs.hooks:HOOK",
             "fleet.features.webhooks.verbs.sources:SOURCE",
         ),
+        "overview.health": ("fleet.features.webhooks.outbound.health:look",),
+        "dispatch.every_second": ("fleet.features.webhooks.outbound.alarms:add",),
     },
     nav=(
         NavItem(
@@ -82,6 +84,20 @@ FEATURE = Feature(
             about="hook.delivery",
         ),
         JobHandler(
+            kind="alarm",
+            noun="an alarm to a webhook",
+            prepare="fleet.features.webhooks.handlers:prepare",
+            priority=Priority.CRITICAL,
+            expires_after=timedelta(days=7),
+            is_act=False,
+            is_notice=True,
+            ignores_pauses=True,
+            uses_surface=False,
+            # Soon and often: about half a day of tries, at most five minutes apart.
+            retry=RetryPolicy(base_s=2.0, cap_s=300.0, max_attempts=300),
+            about="hook.delivery",
+        ),
+        JobHandler(
             kind="handle",
             noun="events for a subscriber",
             prepare="fleet.features.webhooks.subscribers.in_code:prepare",
@@ -98,6 +114,7 @@ FEATURE = Feature(
     private={"hook.*": "hooks.view"},
     events=(
         EventType(subject="job.done", kind="deliver", words="delivered an event{quote}", sign="📡", icon="tick"),
+        EventType(subject="job.done", kind="alarm", words="delivered an alarm{quote}", sign="🔔", icon="tick"),
         EventType(subject="job.done", kind="handle", words="handed on events{quote}", sign="📬", icon="tick"),
         EventType(subject="hook.created"),
         EventType(subject="hook.changed"),

@@ -25,6 +25,7 @@ from fleet.engine.jobs.outcomes import Dead, Done, Held, Retry, Skipped
 from fleet.engine.jobs.states import DeadReason
 from fleet.features.webhooks import secrets as hook_secrets
 from fleet.features.webhooks import signatures
+from fleet.features.webhooks.kinds import ALARM
 from fleet.features.webhooks.outbound import answers, delivery, sending, subscriptions
 from fleet.features.webhooks.outbound.answers import Later, Meaning, Never, Taken
 from fleet.features.webhooks.outbound.deliveries import Tried
@@ -78,6 +79,8 @@ def _obstacle(work: Work, found: Subscription, now: datetime) -> Skipped | Held 
         return None
     if not found.active:
         return Skipped(f"the webhook is off: {found.disabled}")
+    if work.claim.kind == ALARM:  # an alarm does not wait until its receiver is tried again
+        return None
     until = answers.rests_until(found.failures, found.last_failure_at)
     if until is not None and now < until:
         return Held(

@@ -1,3 +1,3 @@
 """Kinds of job of this feature, as they are registered in feature.py."""
 
-DELIVER, HANDLE = "deliver", "handle"
+ALARM, DELIVER, HANDLE = "alarm", "deliver", "handle"

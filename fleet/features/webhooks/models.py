@@ -30,6 +30,7 @@ class SubscriptionRow(Base):
     description: Mapped[str] = mapped_column(sa.String(200), server_default="")
     active: Mapped[bool] = mapped_column(server_default=sa.true())
     active_since: Mapped[datetime] = mapped_column(_TIME, server_default=_NOW)  # earlier events are not delivered
+    alarm: Mapped[bool] = mapped_column(server_default=sa.false())  # gets the subjects of alarms, at once
     secret: Mapped[bytes]
     secret_key_id: Mapped[str] = mapped_column(sa.String(12))
     previous_secret: Mapped[bytes | None]

@@ -16,8 +16,9 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from fleet.access import Permission, Principal
 from fleet.core.errors import FleetError
 from fleet.core.subjects import matches
-from fleet.engine import registry, verbs
+from fleet.engine import registry
 from fleet.engine.jobs.states import JobState
+from fleet.engine.points import verbs
 from fleet.features.webhooks import commands as hooks
 from fleet.features.webhooks.api import Editor
 from fleet.features.webhooks.inbound import service as receiving
@@ -42,6 +43,7 @@ class Filled(BaseModel):
     subjects: list[Annotated[str, Field(max_length=100)]] = Field([], max_length=500)
     other: str = Field("", max_length=5000)
     description: str = Field("", max_length=200)
+    alarm: bool = False
 
     @property
     def chosen(self) -> tuple[str, ...]:
@@ -51,7 +53,7 @@ class Filled(BaseModel):
 
     def wanted(self) -> SubscriptionFields:
         """Return them as the commands take them."""
-        return SubscriptionFields(self.url, self.chosen, self.description)
+        return SubscriptionFields(self.url, self.chosen, self.description, self.alarm)
 
 
 def _form(request: Request, filled: Filled, *, code: int = 200, **facts: Any) -> Response:
@@ -174,7 +176,8 @@ def show(request: Request, deps: TheDeps, hook: Hook, *, state: Maybe[JobState] 
 def edit(request: Request, deps: TheDeps, hook: Hook) -> Response:
     """Show the form of a webhook."""
     found = hooks.get(deps, str(hook))
-    filled = Filled(url=found.url, subjects=list(found.subjects), description=found.description)
+    filled = Filled(url=found.url, subjects=list(found.subjects), description=found.description,
+                    alarm=found.alarm)  # fmt: skip
     return _form(request, filled, hook=found, problem=None)
 
 

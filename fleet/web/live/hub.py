@@ -7,6 +7,7 @@ cannot keep up is disconnected, and reconnects with its position.
 from __future__ import annotations
 
 import asyncio
+import json
 import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -32,12 +33,11 @@ BACKLOG = 500
 """A page that missed more events than this is told to reload."""
 ROUNDS = 64
 """How many rounds a page may lie behind: half a minute of them."""
-_HEARTBEAT_S = 15.0
 _MADE_EVERY_S = 2.0
 _PATIENCE_S = 5.0
-_AWAY_S = 2.0
+_AWAY_S = 1.0
+_SLOW_S = 4.0
 _READ = 500
-_STILL_HERE = b": still here\n\n"
 
 log = logs.get(__name__)
 
@@ -78,6 +78,10 @@ class _Changing:
         self._made_at_s = float("-inf")
         self.last = ""
 
+    def forget(self) -> None:
+        """Send it again, whether it has changed or not."""
+        self._made_at_s, self.last = float("-inf"), ""
+
     def fresh(self) -> str:
         """Return it if it has changed, else nothing."""
         now_s = clock.monotonic_s()
@@ -92,14 +96,19 @@ class Hub:
     """The streams of one process.
 
     `frame` renders the parts that every page shows, `cards` those of the first page; both run every two seconds at
-    most, while a page is open, and are sent when they have changed. `feed` turns events into lines.
+    most, while a page is open, and are sent when they have changed. `ages` returns how old the cards' parts are, which
+    is sent every two seconds. `away` renders the frame of a process that cannot read. `feed` turns events into lines.
     """
 
-    def __init__(self, deps: Deps, *, frame: Callable[[], str], cards: Callable[[], str],
-                 feed: Feed | None = None) -> None:  # fmt: skip
+    def __init__(
+        self, deps: Deps, *, frame: Callable[[], str], cards: Callable[[], str],
+        ages: Callable[[], Mapping[str, float]] = dict, away: Callable[[str], str] = str, feed: Feed | None = None,
+    ) -> None:  # fmt: skip
         self._deps = deps
         self._frame, self._cards = _Changing(frame), _Changing(cards)
+        self._ages, self._away = ages, away
         self._feed = feed
+        self._reading: asyncio.Future[Round] | None = None
         # The last versions sent of both. A version that is rendered but not sent does not count: a page that connects
         # between the two would get it twice.
         self._shown = ("", "")
@@ -109,7 +118,7 @@ class Hub:
         self._position: Position | None = None
         self._located = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self._sent_at_s = self._checked_at_s = 0.0
+        self._checked_at_s = self._fresh_at_s = 0.0
         self._closed = False
 
     @property
@@ -185,7 +194,6 @@ class Hub:
 
     async def _poll(self) -> None:
         """Read events as long as any page is open."""
-        self._sent_at_s = clock.monotonic_s()
         try:
             while self._listeners or self._joining:
                 await asyncio.sleep(await self._turn())
@@ -197,18 +205,43 @@ class Hub:
         """Read a round and hand it out; return how long to wait until the next."""
         try:
             await self._check_sessions()
-            found = await self._in_thread(self._read)
-        except FleetError as error:  # the database is away; pages wait
+            found = await self._round_in_time()
+        except FleetError as error:  # the database is away; pages say so
             log.warning("live_feed_waits", error=error.message)
-            self._send(lambda _: _STILL_HERE)
+            self._tell_away(error.message)
             return _AWAY_S
         self._position = found.end
         self._shown = (found.frame or self._shown[0], found.cards or self._shown[1])
         self._located.set()
         self._send(lambda listener: found.told(listener.wants, listener.floor))
-        if clock.monotonic_s() - self._sent_at_s > _HEARTBEAT_S:
-            self._send(lambda _: _STILL_HERE)
+        if clock.monotonic_s() - self._fresh_at_s >= _MADE_EVERY_S:
+            self._tell_fresh(self._ages())
         return 0.0 if len(found.events) == _READ else POLL_S
+
+    async def _round_in_time(self) -> Round:
+        """Return the next round. Raises Unavailable when reading takes long; the next turn goes on waiting for it."""
+        if self._reading is None:
+            self._reading = asyncio.ensure_future(self._in_thread(self._read))
+        await asyncio.wait({self._reading}, timeout=_SLOW_S)
+        if not self._reading.done():
+            raise Unavailable("The database does not answer.")
+        reading, self._reading = self._reading, None
+        return reading.result()
+
+    def _tell_fresh(self, ages: Mapping[str, float], away: str = "") -> None:
+        """Send how old the figures are, and why they cannot be read, if that is so."""
+        told = {"ages": {name: round(age_s, 1) for name, age_s in ages.items()}, "away": away}
+        message = said("fresh", json.dumps(told))
+        self._send(lambda _: message)
+        self._fresh_at_s = clock.monotonic_s()
+
+    def _tell_away(self, why: str) -> None:
+        frame = self._away(why)
+        self._frame.forget()
+        if frame != self._shown[0]:
+            self._shown = (frame, self._shown[1])
+            self._send(lambda listener: parts_of(listener.wants, frame, ""))
+        self._tell_fresh({}, why)
 
     def _read(self) -> Round:
         """Read the events since the last round."""
@@ -242,7 +275,6 @@ class Hub:
             chunk = chunk_for(listener)
             if not chunk:
                 continue
-            self._sent_at_s = clock.monotonic_s()
             try:
                 listener.rounds.put_nowait(chunk)
             except asyncio.QueueFull:
@@ -257,7 +289,10 @@ class Hub:
             return
         self._checked_at_s = now_s
         asked = {listener.key_id for listener in self._listeners}
-        stand = await self._in_thread(lambda: self._standing(asked))
+        try:
+            stand = await asyncio.wait_for(self._in_thread(lambda: self._standing(asked)), _SLOW_S)
+        except TimeoutError:
+            raise Unavailable("The database does not answer.") from None
         for listener in [one for one in self._listeners if one.key_id in asked]:
             if not _may_go_on(listener, stand.get(listener.key_id)):
                 self._end(listener)

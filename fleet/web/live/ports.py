@@ -6,7 +6,7 @@ The frame works without either.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from fleet.core.events import Event, Position
@@ -38,6 +38,9 @@ class Cards(Protocol):
 
     def html(self) -> str:
         """Return the cards. Raises Unavailable."""
+
+    def ages(self) -> Mapping[str, float]:
+        """Return how old its parts are, in seconds, by the name that elements have in `data-age`."""
 
     def forget(self) -> None:
         """Read again at the next request, after a change."""

@@ -6,6 +6,8 @@ so do their browsers; a fleet with several web processes allows as much in each.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from fastapi import HTTPException, Request
 from python_multipart.multipart import parse_options_header
 from starlette.responses import Response
@@ -27,10 +29,9 @@ _CHARSETS = frozenset({b"", b"utf-8", b"utf8", b"us-ascii"})
 class Intake:
     """Refuses requests that are too large, too frequent, or not text, before any other work."""
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
-        self._app = app
-        self._most = {"reads": settings.web_reads_per_minute, "writes": settings.web_writes_per_minute}
-        self._limits = {kind: RateLimit(most, 60.0) for kind, most in self._most.items()}
+    def __init__(self, app: ASGIApp, settings: Callable[[], Settings]) -> None:
+        self._app, self._settings = app, settings
+        self._limits: dict[str, tuple[int, RateLimit]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve the request, or refuse it."""
@@ -49,6 +50,13 @@ class Intake:
             return
         await self._app(scope, _bounded(receive), _with(headers, send) if headers else send)
 
+    def _limit(self, kind: str, most: int) -> RateLimit:
+        """Return the buckets of a kind of request; new ones after the limit was set to another value."""
+        known = self._limits.get(kind)
+        if known is None or known[0] != most:
+            known = self._limits[kind] = most, RateLimit(most, 60.0)
+        return known[1]
+
     async def _count(self, request: Request) -> tuple[Response | None, list[tuple[bytes, bytes]]]:
         """Take a token from the caller's rate limit; return the refusal if there is none, and the headers about the
         limit.
@@ -56,7 +64,7 @@ class Intake:
         Unknown callers may not write: their bodies are not even read.
         """
         kind = "reads" if request.method in SAFE else "writes"
-        most = self._most[kind]
+        most = getattr(self._settings(), f"web_{kind}_per_minute")
         if most == 0 and kind == "reads":
             return None, []
         try:
@@ -66,7 +74,7 @@ class Intake:
         if most == 0 or (who is not None and who.via is Via.TERMINAL):
             return self._unknown(who, kind), []
         caller = f"address {address_of(request)}" if who is None else f"{who.via} {who.user_id}"
-        allowed, bucket = self._limits[kind].use(caller)
+        allowed, bucket = self._limit(kind, most).use(caller)
         headers = [
             (b"ratelimit-policy", f'"{kind}";q={most};w=60'.encode()),
             (b"ratelimit", f'"{kind}";r={int(bucket.tokens)};t={bucket.full_s}'.encode()),

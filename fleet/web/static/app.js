@@ -233,6 +233,7 @@ document.addEventListener("change", (event) => {
 
 function ready(within) {
   tally(within);
+  freshness.show(within);
   share(within);
   tellTimes(within);
   for (const table of $$(".scroll", within)) if (table.scrollWidth > table.clientWidth && !table.hasAttribute("tabindex")) table.tabIndex = 0;
@@ -296,6 +297,49 @@ function tellTimes(within) {
 }
 setInterval(() => { if (!document.hidden) tellTimes(document); }, 5000);
 
+/* ---- how old the figures are ---- */
+
+// The server says every two seconds how old its figures are. Where it does not, they grow old: no old green stays.
+const OLD_S = 15;
+const SILENT_S = 8;
+const LOST_S = 2;
+const freshness = {
+  ages: {}, since: performance.now(), heardAt: performance.now(), lostAt: null, away: "", before: null,
+
+  told({ ages, away }) {
+    for (const [name, seconds] of Object.entries(ages)) this.ages[name] = performance.now() - seconds * 1000;
+    this.away = away;
+    this.show(document);
+  },
+
+  show(within) {
+    for (const label of $$("[data-age]", within)) {
+      const seconds = (performance.now() - (this.ages[label.dataset.age] ?? this.since)) / 1000;
+      label.textContent = `${span(seconds)} ago`;
+      label.closest("[data-ages]")?.classList.toggle("old", seconds > OLD_S || Boolean(this.away));
+    }
+  },
+
+  // A page that hears nothing, or of a server that cannot read, says so.
+  judge() {
+    if (document.hidden || !live.source) return;
+    const now = performance.now();
+    const silent = now - this.heardAt > SILENT_S * 1000 || (this.lostAt !== null && now - this.lostAt > LOST_S * 1000);
+    document.documentElement.classList.toggle("stale", silent || Boolean(this.away));
+    const state = $("#state .state");
+    if (silent && state && !this.before) {
+      this.before = state.cloneNode(true);
+      state.className = "state unknown";
+      state.textContent = "No connection";
+    } else if (!silent && this.before) { // the server sends the state again only when it has changed
+      if (state?.textContent === "No connection") state.replaceWith(this.before);
+      this.before = null;
+    }
+    this.show(document);
+  },
+};
+setInterval(() => freshness.judge(), 1000);
+
 /* ---- live ---- */
 
 const EVERY_MS = 3000;
@@ -329,14 +373,17 @@ const live = {
     const source = this.source = new EventSource(`/live?${query}`);
     const hear = (name, heard) => source.addEventListener(name, (event) => {
       if (event.lastEventId) this.last = event.lastEventId;
+      freshness.heardAt = performance.now();
       heard(event.data);
     });
-    source.onopen = () => { this.wait = 1000; this.tell("live"); };
+    source.onopen = () => { this.wait = 1000; freshness.lostAt = null; this.tell("live"); };
     source.onerror = () => {
       this.tell("lost");
+      freshness.lostAt ??= performance.now();
       if (source === this.source && source.readyState === EventSource.CLOSED) this.again();
     };
     hear("hello", () => {});
+    hear("fresh", (data) => freshness.told(JSON.parse(data)));
     hear("activity", (html) => this.line(html));
     hear("changed", (data) => this.changed(JSON.parse(data)));
     for (const name of ["frame", "cards"]) hear(name, put);
@@ -414,6 +461,8 @@ function matches(subject, wanted) {
 
 document.addEventListener("visibilitychange", () => {
   if (!document.hidden) {
+    freshness.heardAt = performance.now();
+    freshness.lostAt = null;
     if (!live.source || live.source.readyState === EventSource.CLOSED) live.open(live.last);
     if (live.dirty.size) live.timer ??= setTimeout(() => live.refresh(), 100);
     clearTimeout(live.hiddenAt);

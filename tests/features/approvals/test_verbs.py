@@ -20,10 +20,11 @@ from pydantic import SecretStr
 from fleet.access import Permission
 from fleet.core.db import Tx
 from fleet.core.errors import FleetError, NotFound
-from fleet.engine import registry, verbs
+from fleet.engine import registry
 from fleet.engine.agents.models import AgentRow
+from fleet.engine.points import verbs
+from fleet.engine.points.verbs import Asked, VerbArguments
 from fleet.engine.registry import load
-from fleet.engine.verbs import Asked, VerbArguments
 from fleet.features.approvals import rule_file
 from fleet.features.approvals import service as approving
 from fleet.features.approvals.effects.verb import gone as gone_ones

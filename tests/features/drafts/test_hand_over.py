@@ -35,7 +35,7 @@ ABOUT = "weather"
 def moderator(fleet: Fleet) -> Moderator:
     made = Moderator()
     made.odd = {"odd": ABOUT}
-    fleet.deps._moderators[:] = [made]
+    fleet.deps.instead.moderator = made
     return made
 
 

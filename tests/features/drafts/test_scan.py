@@ -292,8 +292,7 @@ def test_scans_beyond_the_limit_wait_and_lose_no_attempt(fleet: Fleet) -> None:
     dispatch(fleet.deps)
     for agent in agents:
         tick(fleet.deps, TickKey(agent, 1))
-    settings = fleet.deps.settings.model_copy(update={"scan_concurrency": 2})
-    object.__setattr__(fleet.deps, "settings", settings)
+    fleet.set_setting("scan_concurrency", 2)
     first, second, third = fleet.jobs(kind="scan_feed")
     for job in (first, second):
         fleet.sql("UPDATE jobs SET state = 'running', lease_token = 1, lease_until = clock_timestamp() + interval '1 h'"
@@ -314,7 +313,7 @@ def test_the_more_scans_wait_the_longer_each_does(fleet: Fleet) -> None:
     dispatch(fleet.deps)
     for (agent_id,) in fleet.sql("SELECT id FROM agents").all():
         tick(fleet.deps, TickKey(agent_id, 1))
-    object.__setattr__(fleet.deps, "settings", fleet.deps.settings.model_copy(update={"scan_concurrency": 1}))
+    fleet.set_setting("scan_concurrency", 1)
     jobs = {job.agent_id: job.id for job in fleet.jobs(kind="scan_feed")}
     fleet.sql("UPDATE jobs SET state = 'running', lease_token = 1, lease_until = clock_timestamp() + interval '1 h'"
               " WHERE id = :id", id=jobs[under_way])  # fmt: skip

@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import re
+import uuid
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from html import unescape
 
 import pytest
 
+from fleet.accounts.models import SETTINGS_ACCOUNT
+from fleet.adapters import base
 from fleet.core import events, ids
-from fleet.engine import registry
-from fleet.engine.jobs import ledger
+from fleet.engine.attempts.perform import perform
+from fleet.engine.jobs import ledger, stats
 from fleet.engine.jobs.ledger import NewJob
-from fleet.engine.system_agents import SURFACE
+from fleet.engine.points.health import Level, PartHealth
+from fleet.engine.sweep import sweep
 from fleet.features.controls import commands as fleetwide
 from fleet.features.costs import commands as money
-from fleet.features.overview import cards, figures, health, hours
-from fleet.features.overview.health import BrokerAnswers
-from fleet.features.overview.queries import Hour, Watch
+from fleet.features.overview import figures, health, hours, watch
+from fleet.features.overview.health import BrokerAnswers, Signs
+from fleet.features.overview.queries import Hour
+from fleet.features.overview.watch import HealthWatch
 from fleet.features.publishing.kinds import LIKE, POST
 from fleet.spending.budgets import Period, Scope
 from fleet.web import cached_stats
-from tests.factories import WITHIN_S, Fleet
+from tests.factories import WITHIN_S, Fleet, raises
 from tests.web_client import Web
 
 
@@ -61,7 +68,7 @@ def test_the_figures_are_those_of_the_ledger(web: Web, monkeypatch: pytest.Monke
     page = web.browser("viewer").get("/").text
     assert figure(page, "Agents running").startswith("3 of 4 1 idle")
     assert figure(page, "Actions, 24 hours").startswith("40 ▲ 100 %")
-    assert figure(page, "Failures, 24 hours").startswith("20 %")
+    assert "10 given up in 24 hours" in figure(page, "Failures, 5 minutes")
     assert figure(page, "Dead letters") == "10 10 permanent"
     assert figure(page, "Spent today").startswith("$2.50")
     assert "Posts <b>30</b>" in page
@@ -142,49 +149,136 @@ def test_who_does_something_sees_at_once_what_came_of_it(web: Web) -> None:
     assert "1 pause" in other.get("/").text
 
 
-@pytest.mark.parametrize(
-    ("asked", "level", "words"),
-    [
-        (BrokerAnswers(), "unknown", "asked"),
-        (BrokerAnswers({"normal": 3}, ["w1@host", "w2@host"]), "ok", "2: w1@host, w2@host"),
-        (BrokerAnswers({"normal": 0}, []), "bad", "none answers"),
-        (BrokerAnswers(problem="The broker cannot be reached."), "unknown", "cannot be asked"),
-    ],
-)
-def test_workers_are_as_they_said_last(fleet: Fleet, asked: BrokerAnswers, level: str, words: str) -> None:
-    part = next(one for one in Watch(fleet.deps).look(asked).parts if one.name == "Workers")
-    assert (part.level, words in part.words) == (level, True)
-
-
-def test_beat_and_surface_are_judged_by_what_happens(fleet: Fleet) -> None:
-    fleet.agent()
-    fleet.sql("UPDATE agents SET next_tick_at = clock_timestamp() - interval '5 min'")
-    fail(fleet, LIKE, "the gallery answered 503")
-    found = {part.name: part for part in Watch(fleet.deps).look(BrokerAnswers()).parts}
-    assert found["Beat"].level == health.Level.BAD
-    assert found["Surface floimg"].level == health.Level.BAD
-    assert "the gallery answered 503" in found["Surface floimg"].words
-
-
-def fail(fleet: Fleet, kind: str, why: str) -> None:
-    """Record three failed attempts at a job of an agent of the kind that has such jobs."""
-    surface = "floimg" if registry.current().job(kind).uses_surface else SURFACE
-    agent = fleet.agent(surface=surface)
-    job = NewJob(ids.new(), agent, kind, surface)
+def end_attempts(fleet: Fleet, agent: uuid.UUID, outcomes: Sequence[str], *, at: uuid.UUID | None = SETTINGS_ACCOUNT,
+                 ago_s: float = 30.0) -> None:  # fmt: skip
+    """Let attempts at one job of an agent have ended so, one each second; failed ones at an account."""
+    job = NewJob(ids.new(), agent, POST, "floimg")
     with fleet.deps.db.transaction() as tx:
         ledger.add(tx, [job])
-        for _ in range(3):
-            events.emit(tx, "job.retrying", agent_id=agent, job_id=job.id, kind=kind, why=why)
+    for place, outcome in enumerate(outcomes):
+        fleet.sql(
+            "INSERT INTO job_attempts (job_id, lease_token, worker, started_at, ended_at, outcome, error,"
+            " failed_account) SELECT :job, :place, 'w', moment, moment, :outcome, :error, :failed FROM"
+            " (SELECT clock_timestamp() - make_interval(secs => :ago_s) AS moment) AS one",
+            job=job.id, place=place, outcome=outcome, ago_s=ago_s - place,
+            error=None if outcome == "done" else "the gallery answered 503", failed=None if outcome == "done" else at,
+        )  # fmt: skip
 
 
-def test_a_surface_is_not_judged_by_what_never_called_it(fleet: Fleet) -> None:
-    for kind in sorted(registry.current().kinds(lambda job: not job.uses_surface)):
-        fail(fleet, kind, "the receiver answered 500")
-    found = {part.name: part for part in Watch(fleet.deps).look(BrokerAnswers()).parts}
-    assert (found["Surface floimg"].level, found["Surface floimg"].words) == ("unknown", "nothing was sent yet")
-    fail(fleet, POST, "the gallery answered 503")
-    found = {part.name: part for part in Watch(fleet.deps).look(BrokerAnswers()).parts}
-    assert found["Surface floimg"].words == "3 tries failed lately: the gallery answered 503"
+def seen(fleet: Fleet) -> dict[str, PartHealth]:
+    """Return what a new process sees, by name."""
+    return {one.name: one for one in HealthWatch(fleet.deps).get().conditions}
+
+
+def test_a_surface_that_fails_every_call_is_down_until_it_answers(fleet: Fleet) -> None:
+    agent = fleet.agent()
+    assert seen(fleet)["Surface floimg"].level == Level.UNKNOWN
+    end_attempts(fleet, agent, ["done", "retry", "retry", "unknown"])
+    found = seen(fleet)["Surface floimg"]
+    assert (found.level, found.cause) == (Level.BAD, "the gallery answered 503")
+    assert found.words == "3 tries failed lately: the gallery answered 503"
+    first = fleet.sql("SELECT min(ended_at) FROM job_attempts WHERE failed_account IS NOT NULL").scalar()
+    assert found.since == first
+    end_attempts(fleet, agent, ["done"], ago_s=2)
+    assert seen(fleet)["Surface floimg"].level == Level.WARN
+
+
+def test_a_surface_is_not_judged_by_what_failed_elsewhere(fleet: Fleet) -> None:
+    other = ids.new()
+    fleet.sql("INSERT INTO accounts (id, name, adapter, address) VALUES (:id, 'brand-two', 'floimg', '')", id=other)
+    agent = fleet.agent()
+    end_attempts(fleet, agent, ["retry"] * 5, at=None)  # a model, a receiver, a rule
+    assert seen(fleet)["Surface floimg"].level == Level.UNKNOWN
+    end_attempts(fleet, agent, ["retry"] * 4, at=other)
+    found = seen(fleet)
+    assert (found["Surface floimg"].level, found["Account brand-two"].level) == (Level.UNKNOWN, Level.BAD)
+
+
+def test_a_call_that_fails_is_noted_with_its_account(fleet: Fleet) -> None:
+    """Through the engine: an error of the surface names its account, in attempts and in ticks; others name none."""
+    agent = fleet.agent()
+    fleet.surface.faults.append(raises(base.Unreachable("the gallery answered 503")))
+    job = NewJob(ids.new(), agent, LIKE, "floimg", target="item_1")
+    with fleet.deps.db.transaction() as tx:
+        ledger.add(tx, [job])
+    perform(fleet.deps, job.id)
+    noted = fleet.sql("SELECT outcome, failed_account FROM job_attempts").one()
+    assert tuple(noted) == ("retry", SETTINGS_ACCOUNT)
+    with fleet.deps.db.transaction() as tx:
+        rates = stats.rates(tx)
+    assert (rates.attempts.failed, rates.attempts.number, rates.worst) == (1, 1, 1.0)
+
+
+def test_outages_are_told_once_and_so_is_their_end(fleet: Fleet) -> None:
+    agent = fleet.agent()
+    end_attempts(fleet, agent, ["retry"] * 4)
+    for _ in range(3):
+        sweep(fleet.deps)
+    end_attempts(fleet, agent, ["done"], ago_s=1)
+    for _ in range(2):
+        sweep(fleet.deps)
+    told = [(event.subject, event.payload["thing"]) for event in alerts(fleet)]
+    assert told == [("alert.down", "Surface floimg"), ("alert.recovered", "Surface floimg")]
+
+
+def alerts(fleet: Fleet) -> list[events.Event]:
+    with fleet.deps.db.transaction() as tx:
+        return events.latest(tx, subjects=("alert.*",))[::-1]
+
+
+def test_what_is_down_is_a_banner_on_every_page(web: Web) -> None:
+    agent = web.fleet.agent()
+    ana = web.browser("viewer", "ana")
+    assert '<a class="state running"' in ana.get("/jobs").text
+    end_attempts(web.fleet, agent, ["retry"] * 4)
+    web.app.state.stats.forget()
+    for path in ("/", "/jobs", "/agents"):
+        page = ana.get(path).text
+        assert "<b>Surface floimg down</b>" in page
+        assert "Running, Surface floimg down" in page
+    status = web.program("viewer").get("/api/v1/status").json()
+    (down,) = [one for one in status["health"] if one["level"] == "bad"]
+    assert (down["name"], down["cause"]) == ("Surface floimg", "the gallery answered 503")
+    assert status["rates"]["attempts"] == {"failed": 4, "number": 4}
+
+
+ASKED = BrokerAnswers({"normal": 3}, ["w1@host", "w2@host"])
+SWEPT = Signs(swept_s=3.0, overdue_s=0.0, is_paused=False)
+
+
+@pytest.mark.parametrize(
+    ("part", "asked", "signs", "level", "words"),
+    [
+        ("Workers", BrokerAnswers(), SWEPT, "unknown", "asked"),
+        ("Workers", ASKED, SWEPT, "ok", "2: w1@host, w2@host"),
+        ("Workers", BrokerAnswers({}, [], unanswered=1), SWEPT, "warn", "none answers"),
+        ("Workers", BrokerAnswers({}, [], unanswered=2), SWEPT, "bad", "none answers"),
+        ("Workers", BrokerAnswers(problem="The broker cannot be reached."), SWEPT, "unknown", "cannot be asked"),
+        ("Broker", BrokerAnswers(problem="The broker cannot be reached."), SWEPT, "bad", "cannot be reached"),
+        ("Broker", ASKED, SWEPT, "ok", "3 messages wait"),
+        ("Beat", ASKED, SWEPT, "ok", "on time"),
+        ("Beat", ASKED, replace(SWEPT, swept_s=None), "unknown", "not had the fleet swept yet"),
+        ("Beat", ASKED, replace(SWEPT, swept_s=20.0), "warn", "is silent"),
+        ("Beat", ASKED, replace(SWEPT, swept_s=31.0), "bad", "is silent"),
+        ("Beat", BrokerAnswers({}, [], unanswered=2), replace(SWEPT, swept_s=31.0), "unknown", "none answers"),
+        ("Beat", ASKED, replace(SWEPT, overdue_s=20.0), "warn", "due for 20 s"),
+        ("Beat", ASKED, replace(SWEPT, overdue_s=300.0), "bad", "due for 5 min"),
+        ("Beat", ASKED, replace(SWEPT, overdue_s=300.0, is_paused=True), "ok", "on time"),
+    ],
+)
+def test_parts_are_as_they_said_last(part: str, asked: BrokerAnswers, signs: Signs, level: str, words: str) -> None:
+    found = next(one for one in health.parts(asked, signs, 3.0) if one.name == part)
+    assert (found.level, words in found.words) == (level, True), found
+
+
+def test_sidebar_page_and_status_count_dead_letters_alike(web: Web) -> None:
+    end_jobs(web.fleet, 1_234, hours_ago=30, state="dead")
+    ana = web.browser("viewer", "ana")
+    page = ana.get("/").text
+    status = web.program("viewer").get("/api/v1/status").json()
+    assert figure(page, "Dead letters").startswith("1,234 ")
+    assert '<span class="tally bad">1,234</span>' in page
+    assert sum(status["dead"].values()) == 1_234
 
 
 def test_deliveries_and_notices_are_no_actions_of_agents() -> None:
@@ -194,40 +288,47 @@ def test_deliveries_and_notices_are_no_actions_of_agents() -> None:
 
 def test_providers_are_judged_by_their_newest_calls(fleet: Fleet) -> None:
     fleet.sql(
-        "INSERT INTO llm_calls (purpose, provider, model, outcome, latency_ms)"
-        " SELECT 'post', provider, 'm', outcome, 800"
-        " FROM (VALUES ('anthropic', 'answered', 20), ('openai', 'answered', 1), ('openai', 'unavailable', 3))"
-        " AS given (provider, outcome, number), generate_series(1, number)"
+        "INSERT INTO llm_calls (purpose, provider, model, outcome, latency_ms, called_at)"
+        " SELECT 'post', provider, 'm', outcome, 800, clock_timestamp() - make_interval(secs => ago_s)"
+        " FROM (VALUES ('anthropic', 'answered', 20, 10), ('openai', 'answered', 1, 90),"
+        " ('openai', 'transient', 3, 60), ('echo', 'transient', 3, 60), ('echo', 'refused', 1, 10))"
+        " AS given (provider, outcome, number, ago_s), generate_series(1, number)"
     )
-    found = {part.name: part.level for part in Watch(fleet.deps).look(BrokerAnswers()).parts}
-    assert (found["Provider anthropic"], found["Provider openai"]) == ("ok", "bad")
+    found = seen(fleet)
+    levels = [found[f"Provider {name}"].level for name in ("anthropic", "openai", "echo")]
+    assert levels == ["ok", "bad", "warn"]  # a text that the model refuses is an answer
+    assert "does not answer" in found["Provider openai"].cause
 
 
-def test_a_slow_broker_delays_no_page(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_broker_delays_no_page_and_is_down_in_the_end(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is asked in a thread of its own, once at a time, and what it said is there at a later look."""
     import threading
 
     release, begun, calls = threading.Event(), threading.Event(), []
 
-    def ask(_: object) -> BrokerAnswers:
+    def ask(*_: object, **__: object) -> BrokerAnswers:
         calls.append(1)
         begun.set()
         release.wait(WITHIN_S)
         return BrokerAnswers({}, ["w1@host"])
 
-    monkeypatch.setattr(cards.health, "ask", ask)
-    monkeypatch.setattr(cards, "_ASKED_S", 3600.0)
-    kept = cards.OverviewCards(fleet.deps)
-    first = kept.overview()
+    monkeypatch.setattr(HealthWatch, "_ask", ask)
+    monkeypatch.setattr(watch, "_ASKED_S", 3600.0)
+    kept = HealthWatch(fleet.deps)
+
+    def levels() -> list[str]:
+        found = {one.name: one.level for one in kept.get().conditions}
+        return [found["Broker"], found["Workers"]]
+
+    assert levels() == ["unknown", "unknown"]
     assert begun.wait(WITHIN_S)
-    kept.overview()
-    release.set()
-    kept._broker._lock.acquire(timeout=WITHIN_S)
-    kept._broker._lock.release()
+    monkeypatch.setattr(watch, "_SILENT_S", 1e-9)
     kept.forget()
-    after = kept.overview()
-    workers = [next(part for part in seen.parts if part.name == "Workers").level for seen in (first, after)]
-    assert (workers, len(calls)) == (["unknown", "ok"], 1)
+    assert levels() == ["bad", "unknown"]
+    release.set()
+    assert kept._broker.wait(WITHIN_S)
+    kept.forget()
+    assert (levels(), len(calls)) == (["ok", "ok"], 1)
 
 
 def test_the_feed_is_filtered_by_kind_agent_and_subject(web: Web) -> None:

@@ -69,7 +69,7 @@ class Chooser:
 
 def chooser(fleet: Fleet, *answers: str) -> Chooser:
     made = Chooser(*answers)
-    fleet.deps._writers[:] = [made]
+    fleet.deps.instead.writer = made
     return made
 
 

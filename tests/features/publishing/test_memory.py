@@ -56,7 +56,7 @@ def test_whom_an_agent_sees_again_comes_first_and_a_post_is_told_of_talk_alone(f
         def paid_by(self, _: object) -> Notes:
             return self
 
-    fleet.deps._writers[:] = [Notes()]  # type: ignore[list-item]
+    fleet.deps.instead.writer = Notes()  # type: ignore[assignment]
     perform(fleet.deps, add(fleet, agent, POST, tick_no=10))
     assert len(Notes.asked[0].memories) == 6
     assert not any("Posted" in one for one in Notes.asked[0].memories)

@@ -41,7 +41,7 @@ def _named(told: Mapping[str, str], text: str) -> frozenset[str]:
 @pytest.fixture
 def moderator(fleet: Fleet) -> Moderator:
     made = Moderator()
-    fleet.deps._moderators[:] = [made]
+    fleet.deps.instead.moderator = made
     return made
 
 

@@ -74,7 +74,7 @@ class Script:
 
 def says(fleet: Fleet, *texts: str, **more: str) -> Script:
     script = Script(*texts, **more)
-    fleet.deps._writers[:] = [script]
+    fleet.deps.instead.writer = script
     return script
 
 

@@ -49,6 +49,12 @@ def test_a_webhook_from_its_making_to_its_end(cli: Cli) -> None:
     assert "was off already" in cli("hooks", "off", hook).stdout
     assert "is on" in cli("hooks", "on", hook).stdout
     assert "Nothing has failed" in cli("hooks", "replay", hook).stdout
+    assert "is an alarm" in cli("hooks", "alarm", hook, "on").stdout
+    assert cli.json("hooks", "show", hook)["alarm"] is True
+    assert "no alarm any more" in cli("hooks", "alarm", hook, "off").stdout
+    (same,) = cli.json("hooks", "list")["items"]
+    kept = ("url", "subjects", "description")
+    assert ({name: same[name] for name in kept}, same["alarm"]) == ({name: listed[name] for name in kept}, False)
     assert "removed" in cli("hooks", "remove", hook, "-y").stdout
     assert cli("hooks", "show", hook, code=3).stderr
     assert cli.json("hooks", "list") == {"items": []}
@@ -120,7 +126,7 @@ def test_a_source_that_cannot_work_is_not_made(cli: Cli, words: tuple[str, ...])
 
 def say(fleet: Fleet, secret: str, body: bytes) -> None:
     """Let the shop say something, signed with a secret."""
-    deps = replace(fleet.deps, settings=Settings(database_url=fleet.deps.settings.database_url))
+    deps = replace(fleet.deps, given=Settings(database_url=fleet.deps.settings.database_url))
     signature = hmac.new(secret.encode(), body, "sha256").hexdigest()
     receiving.receive(deps, "shop", {"x-signature": signature}, body)
 

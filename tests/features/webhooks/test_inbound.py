@@ -110,7 +110,7 @@ def test_whoever_cannot_prove_it_learns_nothing(web: Web, shop: TestClient) -> N
 def test_without_any_key_every_name_is_answered_alike(web: Web, shop: TestClient, tmp_path: Path) -> None:
     headers = plain(source(web))
     keyless = web.deps.settings.model_copy(update={"secret_keys": SecretStr(""), "home": tmp_path})
-    web.app.state.deps = replace(web.deps, settings=keyless)
+    web.app.state.deps = replace(web.deps, given=keyless)
     answers = [shop.post(f"/hooks/in/{name}", content=BODY, headers=headers) for name in ("shop", "nobody")]
     assert [answer.status_code for answer in answers] == [503, 503]
 

@@ -525,7 +525,7 @@ def test_every_change_is_a_line_of_the_audit_log(fleet: Fleet, receiver: Receive
     ]  # fmt: skip
     assert lines[-2].before is not None
     assert (lines[-2].before["subjects"], lines[-2].after) == (
-        ["thing.*"], {"host": receiver.allow, "subjects": ["job.*"], "description": "Ledger"}
+        ["thing.*"], {"host": receiver.allow, "subjects": ["job.*"], "description": "Ledger", "alarm": False}
     )  # fmt: skip
 
 

@@ -12,12 +12,13 @@ from fastapi import APIRouter, Header, Query, Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from fleet.access import Permission, Principal
-from fleet.engine import registry, verbs
+from fleet.engine import registry
 from fleet.engine.agents import commands, config, lookup
 from fleet.engine.agents.models import AgentRow
 from fleet.engine.agents.queries import AgentFilter
 from fleet.engine.agents.status import AgentStatus
 from fleet.engine.deps import Deps
+from fleet.engine.points import verbs
 from fleet.engine.registry import AUTONOMOUS
 from fleet.features.agents import commands as agent_commands
 from fleet.features.agents import queries as agent_views

@@ -184,15 +184,30 @@ def _first(door: Door, body: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 @_command("edit")
 @_AGENT
 @_character
+@click.option(
+    "--hours", type=TextType(200), help="Local hours in which it is awake, e.g. 9-17,20-22; empty: its persona's."
+)
+@click.option("--timezone", type=TextType(60), help="Time zone of its hours, e.g. Europe/Berlin; empty: its persona's.")
 @pass_door
-def edit(door: Door, /, *, name: str, display_name: str | None, **given: Any) -> None:
+def edit(
+    door: Door, /, *, name: str, display_name: str | None, hours: str | None, timezone: str | None, **given: Any
+) -> None:
     """Change the named settings of an agent."""
     changes = _changes(display_name, given)
-    if not changes:
+    own = {"agent_hours": hours, "agent_timezone": timezone}
+    rhythm = {setting: value for setting, value in own.items() if value is not None}
+    if not changes and not rhythm:
         raise click.UsageError("Name at least one thing to change.")
-    door.api.patch(at("agents", name), changes)
-    parts = (changes[one] if one in ("weights", "interval_s", "config") else (one,) for one in changes)
-    door.say(f"{name}: changed {', '.join(sorted(part for one in parts for part in one))}.")
+    if changes:
+        door.api.patch(at("agents", name), changes)
+    for setting, value in rhythm.items():
+        if value:
+            door.api.put(at("settings", setting), {"value": value, "agent": name})
+        else:
+            door.api.delete(at("settings", setting), agent=name)
+    parts = [changes[one] if one in ("weights", "interval_s", "config") else (one,) for one in changes]
+    changed = [*(part for one in parts for part in one), *(one.removeprefix("agent_") for one in rhythm)]
+    door.say(f"{name}: changed {', '.join(sorted(changed))}.")
 
 
 @_command("assign")

@@ -13,8 +13,8 @@ from pydantic import BaseModel, Field, model_validator
 from fleet.access import Permission, Principal
 from fleet.access.principal import Via
 from fleet.core.errors import InvalidInput
-from fleet.engine import verbs
 from fleet.engine.deps import Deps
+from fleet.engine.points import verbs
 from fleet.engine.registry import load
 from fleet.features.approvals import asking, rule_file
 from fleet.features.approvals.api import RuleOut, WholeRequest, whole_request

@@ -13,10 +13,10 @@ from fleet.access.roles import Permission
 from fleet.core import ids
 from fleet.core.db import Tx
 from fleet.core.errors import Conflict, NotFound
-from fleet.engine import verbs
 from fleet.engine.deps import Deps
+from fleet.engine.points import verbs
+from fleet.engine.points.verbs import Asked, Verb, VerbArguments, VerbPreview
 from fleet.engine.registry import load
-from fleet.engine.verbs import Asked, Verb, VerbArguments, VerbPreview
 from fleet.features.approvals import queries, rules, service
 from fleet.features.approvals.effects import registered
 from fleet.features.approvals.effects.verb import plain

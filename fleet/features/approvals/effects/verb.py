@@ -17,10 +17,10 @@ from fleet.access import Actor, Permission, Principal, audit, authenticate
 from fleet.access.errors import NotPermitted
 from fleet.core.db import Tx
 from fleet.core.errors import FleetError, NotFound
-from fleet.engine import verbs
 from fleet.engine.deps import Deps
+from fleet.engine.points import verbs
+from fleet.engine.points.verbs import VerbPreview
 from fleet.engine.registry import load
-from fleet.engine.verbs import VerbPreview
 from fleet.features.approvals.effects.effect import Effect
 from fleet.features.approvals.models import RequestRow
 from fleet.features.approvals.request import COLUMNS, Changed, Ended, Request, as_request

@@ -19,10 +19,13 @@ from dataclasses import dataclass
 from fleet.core.text import look_alikes
 from fleet.features.content.checks.findings import Finding
 
+LEAST_LIKENESS = 0.7
+"""The least similarity that is found."""
 OWN_LIKENESS = 0.7
-"""The limit for the agent's own texts: of ten words, one may differ and the text is still too similar."""
+"""The default limit for the agent's own texts: of ten words, one may differ and the text is still too similar."""
 FLEET_LIKENESS = 0.85
-"""The limit for other agents' texts: a similar pattern is allowed, the same text with one word changed is not."""
+"""The default limit for other agents' texts: a similar pattern is allowed, the same text with one word changed is not.
+"""
 
 _WORD = re.compile(
     r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
@@ -105,12 +108,25 @@ class RecentTexts:
                 del self._found_under[piece]
 
 
-def repeats(words: str, author: str, recent: RecentTexts, *, but: str = "") -> list[Finding]:
+@dataclass(frozen=True, slots=True)
+class LikenessLimits:
+    """The similarities from which a text is refused, none below `LEAST_LIKENESS`."""
+
+    own: float = OWN_LIKENESS
+    fleet: float = FLEET_LIKENESS
+
+
+DEFAULT_LIMITS = LikenessLimits()
+
+
+def repeats(
+    words: str, author: str, recent: RecentTexts, *, but: str = "", limits: LikenessLimits = DEFAULT_LIMITS
+) -> list[Finding]:
     """Return a refusal when a text is too similar to one of the author's, or to any other. `but` is its own key."""
     own, others = recent.closest(words, author, but=but)
-    if own >= OWN_LIKENESS:
+    if own >= limits.own:
         return [Finding("similar.own", f"{own:.0%} like an earlier text of this agent")]
-    if others >= FLEET_LIKENESS:
+    if others >= limits.fleet:
         return [Finding("similar.fleet", f"{others:.0%} like a text of another agent")]
     return []
 
@@ -141,4 +157,4 @@ def _joined(plain: str) -> str:
 
 
 def _prefix(ordered: array[int]) -> array[int]:
-    return ordered[: len(ordered) - math.ceil(OWN_LIKENESS * len(ordered)) + 1]
+    return ordered[: len(ordered) - math.ceil(LEAST_LIKENESS * len(ordered)) + 1]

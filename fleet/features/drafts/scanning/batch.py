@@ -64,9 +64,7 @@ def look(work: Work) -> dict[str, Any]:
     with work.deps.db.transaction() as tx:
         how = habits(tx, work.agent.id)
     platform = social(work.gateway.adapter)
-    feed = platform.feed(
-        work.account, limit=work.deps.settings.of(DraftsSettings).scan_items, audience=how.config.audience
-    )
+    feed = platform.feed(work.account, limit=work.settings.of(DraftsSettings).scan_items, audience=how.config.audience)
     with work.deps.db.transaction() as tx:
         agents = _agents(tx, [item.author for item in feed])
         unseen = seen.unseen(tx, work.agent.id, [item.id for item in feed])

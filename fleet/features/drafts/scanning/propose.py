@@ -61,7 +61,7 @@ def worked_out(work: Work, batch: Batch, answer: Mapping[str, Any]) -> dict[str,
         scanning.shown(batch),
         scanning.offers(work),
         known,
-        work.deps.settings.ai_comment_lead,
+        work.settings.ai_comment_lead,
     )
     dropped = Counter(sifted.dropped)
     items = {item["post_id"]: item for item in batch["items"]}
@@ -120,7 +120,7 @@ class Reviewed:
 
 def reviewed(work: Work, said: Mapping[str, Any]) -> Reviewed | None:
     """Return a draft's content with its texts corrected, or None if they must not be published."""
-    made, standards = dict(said), quality_of(work.deps).standards
+    made, standards = dict(said), quality_of(work.deps).standards(work.settings)
     doubts: set[str] = set()
     for name, kind in _TEXTS[DraftKind(said["kind"])].items():
         if not said[name]:
@@ -176,7 +176,7 @@ def _has_room(work: Work, tx: Tx, new: NewDraft) -> bool:
     if new.kind is not DraftKind.COMMENT or target is None:
         return True
     ours = surroundings.comments_on(tx, target) + queries.open_comments(tx, new.surface, [target]).get(target, 0)
-    return not comment_would_crowd(int(new.about["humans"]) + ours, ours, work.deps.settings.ai_comment_lead)
+    return not comment_would_crowd(int(new.about["humans"]) + ours, ours, work.settings.ai_comment_lead)
 
 
 def _facts(work: Work, draft: Mapping[str, Any]) -> dict[str, Any]:

@@ -37,7 +37,7 @@ _SKEW = timedelta(minutes=2)
 
 def words(work: Work, request: PostRequest, turn: Turn) -> tuple[PostWords, Usage] | Held | None:
     """Return the text of the job's batch, or when to poll again; None to call a model directly."""
-    batches = work.deps.batches
+    batches = work.deps.batches(work.settings)
     if batches is None or turn.objections or "why" in (work.known(_CLOSED) or {}):
         return None
     now = work.deps.now()

@@ -7,6 +7,7 @@ processes; this process's own texts are added at once.
 from __future__ import annotations
 
 import threading
+from collections.abc import Hashable
 from datetime import datetime
 
 from fleet.core.db import Database
@@ -14,7 +15,7 @@ from fleet.core.settings import Settings
 from fleet.engine.deps import Deps
 from fleet.features.content import review
 from fleet.features.content.checks import tone
-from fleet.features.content.checks.similar import RecentTexts
+from fleet.features.content.checks.similar import LikenessLimits, RecentTexts
 from fleet.features.content.checks.tone import Voice
 from fleet.features.content.review import Standards
 from fleet.features.publishing.settings import PublishingSettings
@@ -25,21 +26,32 @@ from fleet.llm.base import Speaker
 class Quality:
     """One a process; safe to use from many threads."""
 
-    def __init__(self, db: Database, settings: Settings) -> None:
-        chosen = settings.of(PublishingSettings)
-        self.standards: Standards = review.standards(chosen.banned_words, chosen.link_hosts)
+    def __init__(self, db: Database) -> None:
         self._db = db
-        self._capacity = chosen.recent_texts
+        self._standards: dict[Hashable, Standards] = {}
         self._recent: dict[str, RecentTexts] = {}
         self._read_to: dict[str, datetime] = {}
         self._voices: dict[str, Voice | None] = {}
         self._lock = threading.Lock()
 
-    def recent(self, surface: str) -> RecentTexts:
-        """Return the newest texts of a surface, brought up to date from the ledger."""
+    def standards(self, settings: Settings) -> Standards:
+        """Return the rules of these settings; of equal ones the same, since lists take long to compile."""
+        chosen = settings.of(PublishingSettings)
+        key = chosen.banned_words, chosen.link_hosts, chosen.own_likeness, chosen.fleet_likeness
+        found = self._standards.get(key)
+        if found is None:
+            likeness = LikenessLimits(chosen.own_likeness, chosen.fleet_likeness)
+            found = self._standards[key] = review.standards(chosen.banned_words, chosen.link_hosts, likeness)
+        return found
+
+    def recent(self, surface: str, capacity: int) -> RecentTexts:
+        """Return the newest texts of a surface, at most `capacity`, brought up to date from the ledger."""
         with self._lock:
-            texts = self._recent.setdefault(surface, RecentTexts(self._capacity))
-            if self._capacity:
+            texts = self._recent.get(surface)
+            if texts is None or texts.capacity != capacity:
+                texts = self._recent[surface] = RecentTexts(capacity)
+                self._read_to.pop(surface, None)
+            if capacity:
                 self._catch_up(surface, texts)
             return texts
 
@@ -61,7 +73,7 @@ class Quality:
         read_to = self._read_to.get(surface)
         since = read_to - published_texts.SLOWEST_COMMIT if read_to else None
         with self._db.transaction() as tx:
-            sent = published_texts.texts_sent(tx, surface, since, limit=self._capacity)
+            sent = published_texts.texts_sent(tx, surface, since, limit=texts.capacity)
             under_way = published_texts.texts_under_way(tx, surface)
         for text in (*reversed(sent), *under_way):
             texts.add(str(text.job_id), str(text.agent_id), text.text)
@@ -72,4 +84,4 @@ class Quality:
 
 def quality_of(deps: Deps) -> Quality:
     """Return this process's data for reviews."""
-    return deps.part("quality", lambda deps: Quality(deps.db, deps.settings))
+    return deps.part("quality", lambda deps: Quality(deps.db))

@@ -120,7 +120,7 @@ def reviewed_once(work: Work, texts: Mapping[str, tuple[Kind, str]]) -> dict[str
 def said_meanwhile(tx: Tx, work: Work, action: AnyAction) -> Skipped | None:
     """Return Skipped if the same text was sent since the review: a job may wait with it for hours."""
     claim, payload = work.claim, action.payload
-    most = work.deps.settings.of(PublishingSettings).recent_texts
+    most = work.settings.of(PublishingSettings).recent_texts
     if not isinstance(payload, PostPayload | CommentPayload) or not most:
         return None
     if published_texts.was_sent(tx, claim.surface, payload.text, since=claim.created_at, but=claim.job_id, most=most):
@@ -135,10 +135,10 @@ def _looked_at(work: Work, draft: WrittenDraft, *, last: bool) -> dict[str, Any]
     voice = quality.voice(speaker_of(work.deps, work.agent))
     # What an approved draft says was written by another job, whose words it does not repeat.
     key = str(work.claim.payload.get("origin", work.claim.job_id))
-    said = Said(str(work.agent.id), quality.recent(surface), key, voice)
+    recent = quality.recent(surface, work.settings.of(PublishingSettings).recent_texts)
+    said, standards = Said(str(work.agent.id), recent, key, voice), quality.standards(work.settings)
     verdicts = {
-        name: review.review(words, kind, surface, quality.standards, said)
-        for name, (kind, words) in draft.texts.items()
+        name: review.review(words, kind, surface, standards, said) for name, (kind, words) in draft.texts.items()
     }
     found = [finding for verdict in verdicts.values() for finding in (verdict.refusals if last else verdict.objections)]
     doubts = [finding for finding in found if finding.severity is Severity.APPROVE]
@@ -178,7 +178,7 @@ def _moderated(work: Work, step: str, number: int, words: dict[str, Any]) -> dic
 
     Called after the texts were saved, since they are paid for; and not for a post that may be sent already.
     """
-    moderator = work.deps.moderator
+    moderator = work.deps.moderator(work.settings)
     if moderator is None or words.get("moderated") == moderator.name or work.claim.state is JobState.UNKNOWN:
         return words
     held = words.get("doubtful", words)

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 
 from fleet.access import Permission
-from fleet.engine import verbs
+from fleet.engine.points import verbs
 from fleet.features.webhooks.api import Editor, SecretOut, Switched
 from fleet.features.webhooks.inbound import service as receiving
 from fleet.features.webhooks.signatures import Scheme

@@ -24,13 +24,13 @@ from fleet.engine.jobs import pacing as paced
 from fleet.engine.jobs.ledger import NewJob
 from fleet.engine.system_agents import SURFACE
 from fleet.features.notices import service as operator_notices
-from fleet.features.webhooks.kinds import DELIVER, HANDLE
+from fleet.features.webhooks.kinds import ALARM, DELIVER, HANDLE
 from fleet.features.webhooks.outbound import deliveries, pacing, subscriptions
 from fleet.features.webhooks.outbound import positions as webhook_positions
 from fleet.features.webhooks.outbound.deliveries import Tried
 from fleet.features.webhooks.outbound.subscriptions import Subscription
 
-_TELLING = frozenset({DELIVER, HANDLE})
+_TELLING = frozenset({ALARM, DELIVER, HANDLE})
 
 
 _COMMANDS = ("control.*", "agent.paused", "agent.resumed", "agent.started", "agent.stopped")
@@ -68,11 +68,16 @@ def told(event: Event) -> dict[str, Any]:
     }
 
 
-def job(deliverer: uuid.UUID, subscription_id: uuid.UUID, event: Event) -> NewJob:
-    """Return the one job that brings an event to a receiver: its id follows from both."""
+def job(deliverer: uuid.UUID, subscription_id: uuid.UUID, event: Event, *, alarm: bool = False) -> NewJob:
+    """Return the one job that brings an event to a receiver: its id follows from both.
+
+    `alarm`: the webhook is marked as one. Alarms are not paced.
+    """
+    is_alarm = alarm and any(matches(event.subject, one) for one in subscriptions.ALARM_SUBJECTS)
     return NewJob(
-        ids.derived("delivery", subscription_id, event.position.txid, event.position.id), deliverer, DELIVER,
-        SURFACE, payload=_payload(subscription_id, told(event)), lane=str(subscription_id),
+        ids.derived("delivery", subscription_id, event.position.txid, event.position.id), deliverer,
+        ALARM if is_alarm else DELIVER, SURFACE, payload=_payload(subscription_id, told(event)),
+        lane=None if is_alarm else str(subscription_id),
     )  # fmt: skip
 
 
@@ -93,7 +98,7 @@ def _payload(subscription_id: uuid.UUID, said: Mapping[str, Any]) -> dict[str, A
 
 def add(deps: Deps, tx: Tx, jobs: list[NewJob]) -> None:
     """Add deliveries to the ledger, and publish them after COMMIT."""
-    publish.add_jobs(tx, deps.publisher, jobs)  # requests of people; `pacing` publishes the others
+    publish.add_jobs(tx, deps.publisher, jobs)  # alarms and requests of people; `pacing` publishes the others
     rows = [(one.id, uuid.UUID(one.payload["subscription"]), one.payload["event"]["subject"],
              one.payload["event"]["position"]) for one in jobs]  # fmt: skip
     deliveries.add(tx, rows)

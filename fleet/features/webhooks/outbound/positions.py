@@ -11,6 +11,7 @@ from fleet.core.events import Position
 from fleet.engine.events.positions import ReaderRow
 
 WEBHOOKS = "webhooks"
+ALARMS = "alarms"
 _OF_WEBHOOK = "webhook:"
 
 

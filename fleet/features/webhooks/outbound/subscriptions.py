@@ -23,6 +23,8 @@ from fleet.features.webhooks.outbound import answers
 BOTH_VALID_FOR = timedelta(days=1)
 """How long the older of two secrets still signs, so that receivers can change over."""
 MOST_SUBJECTS = 50
+ALARM_SUBJECTS = ("control.*", "budget.*", "account.*", "alert.*")
+"""What a webhook that is marked as an alarm hears of at once, besides its own subjects."""
 _CREATING = 0x686F6F6B73  # "hooks": any constant works, as long as all creations of subscriptions use the same
 _CLOCK = sa.func.clock_timestamp()
 _RESTING = {"failures": 0, "failing_since": None, "last_failure_at": None}
@@ -46,6 +48,7 @@ class Subscription:
     description: str
     active: bool
     active_since: datetime
+    alarm: bool
     secret: SealedSecret
     previous: SealedSecret | None
     previous_until: datetime | None
@@ -76,11 +79,16 @@ class SubscriptionFields:
     url: str
     subjects: Sequence[str]
     description: str = ""
+    alarm: bool = False
 
 
 def checked(wanted: SubscriptionFields) -> SubscriptionFields:
-    """Return it tidied: each pattern once, one line of description. Raises InvalidInput. The URL is not judged here."""
+    """Return it tidied: each pattern once, one line of description. Raises InvalidInput. The URL is not judged here.
+
+    An alarm without subjects of its own has those of alarms.
+    """
     chosen = tuple(dict.fromkeys(one.strip() for one in wanted.subjects if one.strip()))
+    chosen = chosen or (ALARM_SUBJECTS if wanted.alarm else ())
     wrong = [one for one in chosen if not patterns.is_pattern(one)]
     if wrong:
         raise InvalidInput(
@@ -90,7 +98,7 @@ def checked(wanted: SubscriptionFields) -> SubscriptionFields:
         raise InvalidInput(
             f"A subscription names 1 to {MOST_SUBJECTS} subjects.", fix="A star alone means all subjects."
         )
-    return SubscriptionFields(wanted.url.strip(), chosen, text.clean(wanted.description)[:200])
+    return SubscriptionFields(wanted.url.strip(), chosen, text.clean(wanted.description)[:200], wanted.alarm)
 
 
 def create(
@@ -106,7 +114,7 @@ def create(
         )
     row = SubscriptionRow(
         id=subscription_id, url=wanted.url, subjects=list(wanted.subjects), description=wanted.description,
-        secret=secret.ciphertext, secret_key_id=secret.key_id, created_by=by[:200],
+        secret=secret.ciphertext, secret_key_id=secret.key_id, created_by=by[:200], alarm=wanted.alarm,
     )  # fmt: skip
     tx.session.add(row)
     tx.session.flush()
@@ -136,7 +144,8 @@ def listed(tx: Tx) -> list[Subscription]:
 
 def change(tx: Tx, subscription_id: uuid.UUID, wanted: SubscriptionFields) -> None:
     """Change the fields that people may edit. Raises NotFound."""
-    _update(tx, subscription_id, url=wanted.url, subjects=list(wanted.subjects), description=wanted.description)
+    chosen = {"url": wanted.url, "subjects": list(wanted.subjects), "description": wanted.description}
+    _update(tx, subscription_id, **chosen, alarm=wanted.alarm)
 
 
 def switch_on(tx: Tx, subscription_id: uuid.UUID) -> bool:
@@ -223,6 +232,7 @@ def _subscription(row: SubscriptionRow) -> Subscription:
     older = None if row.previous_secret is None else SealedSecret(row.previous_secret, str(row.previous_key_id))
     return Subscription(
         row.id, row.url, tuple(row.subjects), row.description, row.active, row.active_since,
-        SealedSecret(row.secret, row.secret_key_id), older, row.previous_until, row.created_by, row.created_at,
-        row.updated_at, row.failures, row.failing_since, row.last_failure_at, row.disabled_at, row.disabled_reason,
+        row.alarm, SealedSecret(row.secret, row.secret_key_id), older, row.previous_until, row.created_by,
+        row.created_at, row.updated_at, row.failures, row.failing_since, row.last_failure_at, row.disabled_at,
+        row.disabled_reason,
     )  # fmt: skip

@@ -7,7 +7,7 @@ import uuid
 from fleet.access import Permission, Principal
 from fleet.core.db import Tx
 from fleet.engine.deps import Deps
-from fleet.engine.verbs import Verb, VerbArguments, VerbPreview
+from fleet.engine.points.verbs import Verb, VerbArguments, VerbPreview
 from fleet.features.webhooks import commands
 from fleet.features.webhooks.outbound import subscriptions
 

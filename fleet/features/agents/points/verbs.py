@@ -8,7 +8,7 @@ from fleet.access import Permission, Principal
 from fleet.core.db import Tx
 from fleet.engine.agents import queries
 from fleet.engine.deps import Deps
-from fleet.engine.verbs import Verb, VerbArguments, VerbPreview
+from fleet.engine.points.verbs import Verb, VerbArguments, VerbPreview
 from fleet.features.agents import commands
 
 

@@ -7,7 +7,7 @@ from pydantic import Field
 from fleet.access import Permission, Principal, Role, users
 from fleet.core.db import Tx
 from fleet.engine.deps import Deps
-from fleet.engine.verbs import Verb, VerbArguments, VerbPreview
+from fleet.engine.points.verbs import Verb, VerbArguments, VerbPreview
 from fleet.features.users import service
 
 

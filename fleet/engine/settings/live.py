@@ -1,0 +1,127 @@
+"""The settings in force in this process: read again within seconds of a change, without a query for each use.
+
+Held by `fleet.engine.deps`. A snapshot is immutable: whoever holds one sees no change. While the database is away, the
+last known settings hold.
+"""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+
+from fleet.accounts import keys
+from fleet.accounts.models import key_of
+from fleet.core import clock, logs
+from fleet.core.db import Database
+from fleet.core.db.sql import Statement
+from fleet.core.errors import FleetError, InvalidInput, Unavailable
+from fleet.core.settings import Settings, SettingScope
+from fleet.engine.settings import layers, sealing
+from fleet.engine.settings.layers import Values
+from fleet.engine.settings.models import SettingRow
+
+LOOK_EVERY_S = 2.0
+"""How often a process asks whether a setting has changed."""
+_MOST_REMEMBERED = 1_000
+_REVISION = Statement(sa.select(sa.func.coalesce(sa.func.max(SettingRow.revision), 0)))
+
+log = logs.get(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Snapshot:
+    """All rows at a revision. `scoped` remembers settings by the values that made them: agents share them."""
+
+    revision: int
+    rows: Mapping[tuple[str, str], Values]
+    fleet: Settings
+    scoped: dict[str, Settings] = field(default_factory=dict)
+
+
+class LiveSettings:
+    """The settings of a process's environment with the rows of the table above them."""
+
+    def __init__(self, db: Database, given: Settings, *, clock_s: Callable[[], float] = clock.monotonic_s) -> None:
+        self._db, self._given, self._clock_s = db, given, clock_s
+        self._known = _Snapshot(-1, {}, given)
+        self._next_s = 0.0
+        self._lock = threading.Lock()
+
+    @property
+    def fleet(self) -> Settings:
+        """The settings of the whole fleet: the same object until one changes. Asks no database."""
+        return self._known.fleet
+
+    def of(self, agent_id: uuid.UUID | None = None, account_id: uuid.UUID | None = None) -> Settings:
+        """Return the settings of an agent as it acts through an account; None is the account of the settings."""
+        known = self._known
+        account = known.rows.get((SettingScope.ACCOUNT, str(key_of(account_id))), {})
+        agent = known.rows.get((SettingScope.AGENT, str(agent_id)), {})
+        if not account and not agent:
+            return known.fleet
+        values = {**account, **agent}
+        key = repr(sorted(values.items()))
+        found = known.scoped.get(key)
+        if found is None:
+            found = layers.apply_valid(known.fleet, values)
+            if len(known.scoped) < _MOST_REMEMBERED:
+                found = known.scoped.setdefault(key, found)
+        return found
+
+    @property
+    def is_due(self) -> bool:
+        """Whether `refresh` would look."""
+        return self._clock_s() >= self._next_s
+
+    def refresh(self) -> bool:
+        """Read the rows if any has changed, at most every two seconds; return whether. Not for transactions."""
+        if not self.is_due or not self._lock.acquire(blocking=self._known.revision < 0):
+            return False  # another thread reads them just now
+        try:
+            return self.is_due and self._look()
+        finally:
+            self._lock.release()
+
+    def expire(self) -> None:
+        """Make the next `refresh` look, however recent the last look is."""
+        self._next_s = 0.0
+
+    def _look(self) -> bool:
+        self._next_s = self._clock_s() + LOOK_EVERY_S
+        try:
+            if self._db.run(_REVISION)[0][0] == self._known.revision:
+                return False
+            self._known = self._read()
+        except Unavailable:
+            return False
+        except InvalidInput as error:  # a new version over old tables, while it is rolled out
+            log.warning("settings_not_there", reason=str(error))
+            return False
+        return True
+
+    def _read(self) -> _Snapshot:
+        """Read the table in one statement: two could see a change by half."""
+        columns = (SettingRow.scope, SettingRow.scope_id, SettingRow.name, SettingRow.value, SettingRow.revision)
+        with self._db.transaction() as tx:
+            found = tx.execute(sa.select(*columns)).all()
+        rows: dict[tuple[str, str], dict[str, Any]] = {}
+        for scope, scope_id, name, value, _ in found:
+            if value is not None:
+                rows.setdefault((scope, scope_id), {})[name] = value
+        fleet = layers.apply_valid(self._given, self._opened(rows.pop((SettingScope.FLEET, ""), {})))
+        return _Snapshot(max((one.revision for one in found), default=0), rows, fleet)
+
+    def _opened(self, values: Values) -> Values:
+        """Return values with sealed ones opened; one that cannot be opened is left out."""
+        found = {}
+        for name, value in values.items():
+            try:
+                found[name] = sealing.opened(lambda: keys.ring(self._given), name, value)
+            except FleetError as error:
+                log.warning("setting_cannot_be_opened", setting=name, reason=str(error))
+        return found

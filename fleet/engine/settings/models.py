@@ -1,0 +1,39 @@
+"""The table of settings that people set while the fleet runs. Refers to no other table."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from fleet.core.db import Base, one_of
+from fleet.core.settings import SettingScope
+
+_NOW = sa.text("clock_timestamp()")
+
+
+class SettingRow(Base):
+    """The value of a setting in a scope; NULL after it was unset, so that revisions only rise.
+
+    `scope_id` is the id of an account or an agent, empty for the fleet. `revision` counts all changes of the table.
+    """
+
+    __tablename__ = "settings"
+
+    scope: Mapped[str] = mapped_column(sa.String(12), primary_key=True)
+    scope_id: Mapped[str] = mapped_column(sa.String(40), primary_key=True)
+    name: Mapped[str] = mapped_column(sa.String(100), primary_key=True)
+    value: Mapped[Any | None] = mapped_column(JSONB(none_as_null=True))
+    set_by: Mapped[str] = mapped_column(sa.String(100))
+    set_at: Mapped[datetime] = mapped_column(sa.DateTime(timezone=True), server_default=_NOW)
+    reason: Mapped[str] = mapped_column(sa.String(300), server_default="")
+    revision: Mapped[int] = mapped_column(sa.BigInteger)
+
+    __table_args__ = (
+        sa.CheckConstraint(one_of("scope", SettingScope), name="scope"),
+        sa.CheckConstraint("(scope = 'fleet') = (scope_id = '')", name="scope_id"),
+        sa.Index("uq_settings_revision", "revision", unique=True),
+    )

@@ -1,0 +1,232 @@
+"""Verbs about settings: set and unset, each in one transaction, checked with everything that it stands beside.
+
+Changes of one setting are checked against all scopes: a combination that is wrong anywhere is refused.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import unicodedata
+import uuid
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from pydantic import SecretStr
+
+from fleet.access import audit
+from fleet.accounts import keys
+from fleet.accounts.sealing import Keyring
+from fleet.core import events
+from fleet.core.db import Tx
+from fleet.core.errors import Conflict, FleetError, InvalidInput
+from fleet.core.settings import AtRunTime, Settings, SettingScope
+from fleet.engine import dispatch, registry
+from fleet.engine.agents.commands import Outdated
+from fleet.engine.deps import Deps, caps_of
+from fleet.engine.schedule import ALWAYS, with_hours
+from fleet.engine.settings import layers, sealing, store
+from fleet.engine.settings.layers import Values
+from fleet.engine.settings.store import FLEET, ScopeKey, StoredSetting
+from fleet.features.settings.configuration import HIDDEN
+from fleet.features.settings.queries import Target, keys_of, names_of
+from fleet.llm import registry as models
+
+_MOST_CHARS = 8_000
+_HOURS = ("agent_hours", "agent_timezone")
+_JOINERS = frozenset("\u200c\u200d")
+
+
+def put(
+    deps: Deps, name: str, value: Any, target: Target, *, by: str, reason: str = "",
+    seen: Collection[str] | None = None,
+) -> bool:  # fmt: skip
+    """Set a setting for a target; return whether that changed it. `value` is JSON, or text as in its variable.
+
+    `seen` are the versions that the person has read: raises Outdated if there is another one by now. Raises NotFound,
+    InvalidInput for a wrong value or combination, Conflict for a pinned setting.
+    """
+    name = layers.name_of(name)
+    declared = _may_change(deps, name, target)
+    _refuse_hostile(name, value)
+    if isinstance(value, bool) and not isinstance(layers.value_of(deps.given, name), bool):
+        raise InvalidInput(f"{name}: {json.dumps(value)} is no value of this setting.")
+    made = layers.apply(deps.given, {name: value})
+    return _change(deps, name, _as_json(layers.value_of(made, name)), declared, target, by=by, reason=reason, seen=seen)
+
+
+def unset(
+    deps: Deps, name: str, target: Target, *, by: str, reason: str = "", seen: Collection[str] | None = None
+) -> bool:
+    """Remove what is set for a target, so that the layer below counts; False if nothing was. Raises as `put`."""
+    name = layers.name_of(name)
+    declared = _may_change(deps, name, target)
+    return _change(deps, name, None, declared, target, by=by, reason=reason, seen=seen)
+
+
+def forget_agent(deps: Deps, tx: Tx, agent: Any, *, by: str) -> None:
+    """Unset what is set for an agent that this transaction has deleted."""
+    if store.unset_scope(tx, ScopeKey(SettingScope.AGENT, str(agent.id)), by=by, reason="the agent was deleted"):
+        tx.afterwards(deps.live.expire)
+
+
+def reseal(tx: Tx, ring: Keyring) -> list[str]:
+    """Seal with the first key what another key sealed; return the names. Raises LostKey."""
+    store.take_turn(tx)
+    done = []
+    for row in store.rows(tx):
+        if sealing.is_sealed(row.value) and sealing.key_id_of(row.value) != ring.key_ids[0]:
+            value = sealing.seal(ring, row.name, sealing.opened(lambda: ring, row.name, row.value))
+            store.put(tx, row.key, row.name, value, by=row.set_by, reason=row.reason)
+            done.append(f"setting {row.name}")
+    return done
+
+
+def _may_change(deps: Deps, name: str, target: Target) -> AtRunTime:
+    """Return where a setting may be set. Raises NotFound, InvalidInput, Conflict if it is not for this target."""
+    model, variable = type(deps.given), f"FLEET_{name.upper()}"
+    declared = layers.declared(model, name)
+    if declared is None:
+        raise InvalidInput(
+            f"{name} is read when a process starts.", fix=f"Set {variable} in the environment, and restart."
+        )
+    if target.agent and target.account:
+        raise InvalidInput("A setting is set for an agent or for an account.", fix="Name one of them.")
+    scope = SettingScope.AGENT if target.agent else SettingScope.ACCOUNT if target.account else SettingScope.FLEET
+    if scope not in declared.scopes:
+        raise InvalidInput(f"{name} cannot be set for one {scope}.", fix=f"Scopes: {', '.join(declared.scopes)}.")
+    if deps.given.is_pinned(name):
+        raise Conflict(
+            f"{name} is pinned by the environment: nobody changes it at run time.",
+            fix="Remove it from FLEET_PINNED and restart, or change it in the environment.",
+        )
+    return declared
+
+
+def _change(
+    deps: Deps, name: str, value: Any, declared: AtRunTime, target: Target, *, by: str, reason: str,
+    seen: Collection[str] | None,
+) -> bool:  # fmt: skip
+    ring = keys.ring(deps.given) if declared.is_sealed and value is not None else None
+    _ = deps.keys.settings  # read before the transaction: models are checked with their keys
+    with deps.db.transaction() as tx:
+        store.take_turn(tx)
+        key = keys_of(tx, target)[-1]
+        before = next(iter(store.rows(tx, name=name, key=key)), None)
+        if seen is not None and str(before.revision if before else 0) not in seen:
+            raise Outdated(f"{name} was changed meanwhile.", fix="Look at it again.")
+        old = None if before is None else _opened(deps, before)
+        if old == value:
+            return False
+        _check_all(deps, name, _with(deps, store.rows(tx), key, name, value))
+        stored = value if ring is None else sealing.seal(ring, name, value)
+        store.put(tx, key, name, stored, by=by, reason=reason)
+        _tell(tx, name, old, value, key, by=by, reason=reason, is_sealed=declared.is_sealed)
+        tx.afterwards(deps.live.expire)
+    deps.live.refresh()
+    if name in _HOURS and key.scope is SettingScope.AGENT:
+        dispatch.redraw(deps, uuid.UUID(key.id))  # else it would wake once more at an hour of its old ones
+    return True
+
+
+def _tell(
+    tx: Tx, name: str, old: Any, new: Any, key: ScopeKey, *, by: str, reason: str, is_sealed: bool
+) -> None:  # fmt: skip
+    """Note a change in the audit log and as an event, without secrets."""
+    whose = {str(one.scope): word for one, word in names_of(tx, [key]).items()}
+    if is_sealed:
+        old, new = (None if one is None else HIDDEN for one in (old, new))
+    action = "setting.unset" if new is None else "setting.set"
+    audit.note(tx, action, f"setting:{name}", before={"value": old}, after={"value": new, "reason": reason, **whose})
+    words = "unset" if new is None else f"set to {new if isinstance(new, str) else json.dumps(new)}"
+    account = f" for the account {whose['account']}" if "account" in whose else ""
+    is_agent = key.scope is SettingScope.AGENT
+    payload: dict[str, Any] = {"setting": name, "value": new, "change": f"{words}{account}", **whose}
+    events.emit(
+        tx, "settings.changed", agent_id=uuid.UUID(key.id) if is_agent else None, job_id=None, reason=reason, by=by,
+        **payload,
+    )  # fmt: skip
+
+
+def _with(
+    deps: Deps, rows: list[StoredSetting], key: ScopeKey, name: str, value: Any
+) -> Mapping[ScopeKey, Values]:  # fmt: skip
+    """Return the values of all scopes as they would be after a change."""
+    found: dict[ScopeKey, dict[str, Any]] = {FLEET: {}}
+    for row in rows:
+        if row.value is not None and layers.is_known(type(deps.given), row.name) and (row.key, row.name) != (key, name):
+            found.setdefault(row.key, {})[row.name] = _opened(deps, row)
+    if value is not None:
+        found.setdefault(key, {})[name] = value
+    return found
+
+
+def _opened(deps: Deps, row: StoredSetting) -> Any:
+    """Return a stored value; one whose key is lost as it is stored, so that it differs from any other."""
+    try:
+        return sealing.opened(lambda: keys.ring(deps.given), row.name, row.value)
+    except FleetError:
+        return None
+
+
+def _check_all(deps: Deps, name: str, values: Mapping[ScopeKey, Values]) -> None:
+    """Raise InvalidInput if the values are wrong together, for the fleet or any account or agent with its own."""
+    fleet = layers.apply(deps.given, values[FLEET])
+    _check(deps, name, fleet)
+    for combination in _combinations(values):
+        _check(deps, name, layers.apply(fleet, *combination))
+
+
+def _combinations(values: Mapping[ScopeKey, Values]) -> Iterator[tuple[Values, ...]]:
+    """Yield the values of accounts and agents, alone and together, equal ones once."""
+    accounts = _distinct(values, SettingScope.ACCOUNT)
+    for account in accounts:
+        yield (account,)
+    for agent in _distinct(values, SettingScope.AGENT):
+        yield (agent,)
+        for account in accounts:
+            yield account, agent
+
+
+def _distinct(values: Mapping[ScopeKey, Values], scope: SettingScope) -> list[Values]:
+    return list({repr(sorted(own.items())): own for key, own in values.items() if key.scope is scope}.values())
+
+
+def _check(deps: Deps, name: str, settings: Settings) -> None:
+    """Raise InvalidInput for settings that are each right and cannot work.
+
+    Features check at the point "settings.checks": `check(name, settings)`, with the name of the changed setting.
+    """
+    caps_of(settings)
+    models.check(deps.keys.fill(settings))
+    with_hours(ALWAYS, settings.agent_timezone, settings.agent_hours)
+    for check in registry.current().extensions("settings.checks"):
+        check(name, settings)
+
+
+def _as_json(value: Any) -> Any:
+    """Return a checked value as the table keeps it, with its secrets: sealed ones are sealed afterwards."""
+    match value:
+        case SecretStr():
+            return value.get_secret_value()
+        case tuple() | list():
+            return [_as_json(one) for one in value]
+        case None | bool() | int() | float() | str():
+            return value
+    return str(value)
+
+
+def _refuse_hostile(name: str, value: Any) -> None:
+    """Raise InvalidInput for values that no setting has: too long, not finite, with invisible or control characters."""
+    if value is None or isinstance(value, Mapping):
+        raise InvalidInput(f"{name}: give a value.", fix="To remove what is set, unset it.")
+    parts = value if isinstance(value, list) else [value]
+    if not all(isinstance(one, str | int | float | uuid.UUID) for one in parts):
+        raise InvalidInput(f"{name}: a list holds texts.")
+    if any(isinstance(one, float) and not math.isfinite(one) for one in parts):
+        raise InvalidInput(f"{name}: the number is not finite.")
+    written = "".join(map(str, parts))
+    if len(written) > _MOST_CHARS:
+        raise InvalidInput(f"{name}: the value has more than {_MOST_CHARS:,} characters.")
+    if any(unicodedata.category(one) in ("Cc", "Cf", "Cs", "Co") and one not in _JOINERS for one in written):
+        raise InvalidInput(f"{name}: the value has control characters or invisible ones.", fix="Write it without them.")

@@ -1,0 +1,1 @@
+"""What the feature registers at extension points of others."""

@@ -1,0 +1,140 @@
+"""Settings at run time for programs: set, read with their layers, refused, and in force in another process."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from pydantic import SecretStr
+
+from fleet.engine.settings import store
+from tests.factories import Fleet, Surface, make_fleet
+from tests.web_client import Web
+
+COMMENTS = "/api/v1/settings/caps.comment.per_day"
+LEAD = "/api/v1/settings/ai_comment_lead"
+
+
+@pytest.fixture
+def fleet(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fleet]:
+    """A fleet with a second account and a pinned setting."""
+    monkeypatch.setenv("FLEET_PINNED", "tempo,FLEET_RETENTION_DAYS,caps.like")
+    made = make_fleet(database_url, systems={"second": Surface()})
+    yield made
+    made.deps.close()
+
+
+def other_process(fleet: Fleet) -> Any:
+    """Return the connections of another process of the same fleet, which has read no row yet."""
+    return dataclasses.replace(fleet.deps)
+
+
+def rows(fleet: Fleet) -> list[Any]:
+    with fleet.deps.db.transaction() as tx:
+        return store.rows(tx)
+
+
+def changes(fleet: Fleet) -> list[str]:
+    query = "SELECT payload->>'change' FROM events WHERE subject = 'settings.changed' ORDER BY id"
+    with fleet.deps.db.transaction() as tx:
+        return [str(one[0]) for one in tx.execute(sa.text(query))]
+
+
+def test_a_cap_set_by_the_api_holds_in_another_process_and_the_audit_log_has_both_values(web: Web) -> None:
+    api, worker, agent = web.program("admin"), other_process(web.fleet), web.fleet.agent()
+    username = web.fleet.row(agent).username
+    worker.live.refresh()
+    was = worker.gateway(None, agent).policy.caps.actions["comment"].per_day
+    made = api.put(COMMENTS, json={"value": 7, "reason": "a quiet week"})
+    assert (made.status_code, made.json()["value"], made.json()["source"]) == (200, 7, "fleet"), made.text
+    assert api.put(COMMENTS, json={"value": "3", "agent": username}).json()["value"] == 3
+    worker.live.expire()  # two seconds later
+    assert worker.live.refresh()
+    assert worker.gateway().policy.caps.actions["comment"].per_day == 7
+    assert worker.gateway(None, agent).policy.caps.actions["comment"].per_day == 3
+    assert not worker.live.refresh(), "nothing has changed since"
+    shown = api.get(COMMENTS, params={"agent": username}).json()
+    assert [(one["source"], one["value"], one["is_in_force"]) for one in shown["layers"]] == [
+        ("default", was, False), ("fleet", 7, False), ("agent", 3, True),
+    ]  # fmt: skip
+    (set_first,) = [one for one in shown["changes"] if one["after"]["reason"]]
+    assert (set_first["before"], set_first["after"]) == ({"value": None}, {"value": 7, "reason": "a quiet week"})
+    assert api.delete(COMMENTS, params={"agent": username}).json()["value"] == 7
+    assert api.delete(COMMENTS).json()["source"] == "default"
+    lines = api.get("/api/v1/audit", params={"target": "setting:caps.comment.per_day"}).json()["items"]
+    assert [line["action"] for line in lines] == ["setting.unset"] * 2 + ["setting.set"] * 2
+    assert changes(web.fleet) == [
+        "set to 7", "set to 3", "unset", "unset",
+    ]  # fmt: skip
+
+
+WRONG: list[tuple[str, dict[str, Any], int]] = [
+    ("caps.comment.per_day", {"value": -1}, 422), ("caps.comment.per_day", {"value": True}, 422),
+    ("caps.comment.per_day", {"value": 1.5}, 422), ("caps.comment.per_day", {"value": None}, 422),
+    ("caps.comment.per_day", {"value": {"a": 1}}, 422), ("caps.comment.per_day", {"value": "9" * 5000}, 422),
+    ("caps.comment.per_year", {"value": 1}, 404), ("caps.pots.per_day", {"value": 1}, 404),
+    ("caps", {"value": {}}, 422), ("caps.comment.gap_s", {"value": "nan"}, 422),
+    ("nothing_like_it", {"value": 1}, 404), ("__class__", {"value": 1}, 404), ("database_url.x", {"value": 1}, 404),
+    ("database_url", {"value": "postgresql://evil/x"}, 422), ("openai_api_key", {"value": "sk-1"}, 422),
+    ("llm_effort", {"value": "immense"}, 422), ("llm_order", {"value": ["openai", "nobody"]}, 422),
+    ("llm_order", {"value": ["a\u202eb"]}, 422), ("openai_model", {"value": "x\x00y"}, 422),
+    ("openai_model", {"value": "m" * 9_000}, 422), ("dry_run", {"value": "perhaps"}, 422),
+    ("surface_writes_per_minute", {"value": 5, "agent": "AGENT"}, 422),
+    ("dry_run", {"value": True, "agent": "x_y_z"}, 404),
+    ("dry_run", {"value": True, "agent": "AGENT", "account": "second"}, 422), ("dry_run", {"worth": 1}, 422),
+    ("retention_days", {"value": 3}, 409), ("caps.like.per_day", {"value": 3}, 409), ("tempo", {"value": 3}, 422),
+]  # fmt: skip
+
+
+def test_what_is_wrong_is_refused_and_changes_nothing(web: Web) -> None:
+    username, api = web.fleet.row(web.fleet.agent()).username, web.program("admin")
+    for name, wrong, status in WRONG:
+        body = {key: username if value == "AGENT" else value for key, value in wrong.items()}
+        answer = api.put(f"/api/v1/settings/{name}", json=body)
+        assert (answer.status_code, "evil" in answer.text) == (status, False), f"{name} {body}: {answer.text}"
+    assert rows(web.fleet) == []
+
+
+def test_a_pinned_setting_says_so_and_a_row_from_before_does_not_count(web: Web) -> None:
+    api = web.program("admin")
+    web.fleet.sql("INSERT INTO settings VALUES ('fleet', '', 'retention_days', '3', 'ana', now(), '', 1)")
+    web.fleet.deps.live.expire()
+    shown = api.get("/api/v1/settings/retention_days").json()
+    assert (shown["value"], shown["is_pinned"], shown["source"]) == (30, True, "default")
+    assert web.fleet.deps.settings.retention_days == 30
+    assert "FLEET_PINNED" in api.delete("/api/v1/settings/retention_days").text
+
+
+def test_a_change_of_a_value_that_was_changed_since_it_was_read_is_refused(web: Web) -> None:
+    api = web.program("admin")
+    tag = api.get(LEAD).headers["etag"]
+    assert api.put(LEAD, json={"value": 1}, headers={"if-match": tag}).status_code == 200
+    assert api.put(LEAD, json={"value": 2}, headers={"if-match": tag}).status_code == 412
+    assert api.delete(LEAD, headers={"if-match": tag}).status_code == 412
+    assert api.get(LEAD).json()["value"] == 1
+
+
+def test_a_combination_that_is_wrong_for_one_agent_is_refused_for_the_fleet(web: Web) -> None:
+    """The keys of both models are there; batches are Anthropic's, and one agent's first model is not."""
+    keyed = web.fleet.deps.given.model_copy(
+        update={"openai_api_key": SecretStr("sk-o"), "anthropic_api_key": SecretStr("sk-a")}
+    )
+    web.app.state.deps = deps = dataclasses.replace(web.fleet.deps, given=keyed)
+    api, username = web.program("admin"), web.fleet.row(web.fleet.agent()).username
+    batch, order = "/api/v1/settings/llm_batch", "/api/v1/settings/llm_order"
+    assert api.put(order, json={"value": "openai", "agent": username}).json()["value"] == ["openai"]
+    refused = api.put(batch, json={"value": True})
+    assert (refused.status_code, "openai is the first model" in refused.text) == (422, True), refused.text
+    assert not deps.settings.llm_batch
+    assert api.delete(order, params={"agent": username}).status_code == 200
+    assert api.put(batch, json={"value": True}).status_code == 200
+
+
+@pytest.mark.parametrize(("role", "seen", "made"), [("viewer", 403, 403), ("operator", 200, 403), ("admin", 200, 200)])
+def test_who_may_see_and_set(web: Web, role: str, seen: int, made: int) -> None:
+    api = web.program(role)
+    assert api.get(LEAD).status_code == seen
+    assert api.put(LEAD, json={"value": 1}).status_code == made
