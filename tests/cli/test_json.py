@@ -59,6 +59,7 @@ def test_every_command_prints_json_in_which_nothing_is_masked(
         "agents activity": [agent], "agents decisions": [agent], "agents show": [agent], "replay": [agent, "1"],
         "accounts show": ["gallery"], "hooks show": [hook], "hooks sources show": ["shop"],
         "users invite": ["--role", "viewer"],
+        "notify list": ["--user", "ann"],
         "tokens create": ["ci", "--user", "ann", "--scope", "agents.view"],
         "persona check": ["personas"], "persona show": ["ai_artist"], "persona schedule": ["ai_artist"],
         "experiments show": ["none"], "jobs show": [str(uuid.uuid4())], "dead show": [str(uuid.uuid4())],

@@ -24,6 +24,7 @@ from fleet.core.db import Tx
 from fleet.core.errors import Conflict, InvalidInput
 from fleet.engine import registry
 from fleet.engine.agents import config as agent_config
+from fleet.engine.agents import owners
 from fleet.engine.agents.models import AgentRow
 from fleet.engine.agents.queries import get
 from fleet.engine.agents.status import AgentStatus
@@ -58,6 +59,7 @@ class NewAgent:
     account_id: uuid.UUID | None = None
     """Its main account; None is the account of the settings."""
     owner: str = ""
+    """The name of a user who may own agents; empty for none."""
     kind: str = field(kw_only=True)
     autonomy: str = registry.AUTONOMOUS
     config: Mapping[str, Any] = field(default_factory=dict)
@@ -70,7 +72,8 @@ def create(tx: Tx, new: NewAgent) -> uuid.UUID:
     values = {name: getattr(new, name) for name in NewAgent.__slots__ if name != "character"}
     values |= new.character.values()
     values |= {
-        "id": agent_id, "weights": agent_config.check_weights(new.kind, new.weights),
+        "id": agent_id, "owner": owners.check(tx, new.owner),
+        "weights": agent_config.check_weights(new.kind, new.weights),
         "config": agent_config.check(new.kind, new.autonomy, new.config),
     }  # fmt: skip
     _write(tx, sa.insert(AgentRow).values(**values), new.username)
@@ -104,10 +107,14 @@ def update(tx: Tx, agent_id: uuid.UUID, changes: Mapping[str, Any]) -> Mapping[s
         )
     if not changes:
         return {}
+    if "owner" in changes:
+        changes = {**changes, "owner": owners.check(tx, changes["owner"] or owners.NOBODY)}
     before = {name: before[name] for name in changes}
     values = _columns(agent, changes)
     _write(tx, sa.update(AgentRow).where(AgentRow.id == agent_id).values(**values, updated_at=_CLOCK), agent.username)
     events.emit(tx, "agent.updated", agent_id=agent_id, agent=agent.name, before=before, after=dict(changes))
+    if changes.get("owner", before.get("owner")) != before.get("owner"):
+        owners.tell(tx, [agent_id], changes["owner"])
     return before
 
 

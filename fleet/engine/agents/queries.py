@@ -25,6 +25,7 @@ class AgentFilter:
     text: str | None = None
     kind: str | None = None
     autonomy: str | None = None
+    owner: str | None = None
     include_deleted: bool = False
     only_deleted: bool = False
 
@@ -35,7 +36,7 @@ class AgentFilter:
         A persona's usernames lie together, and a rare text may match none: walking through the index of usernames until
         a page is full would read nearly every agent, in a random order.
         """
-        return self.persona_id is not None or bool(self.text)
+        return self.persona_id is not None or self.owner is not None or bool(self.text)
 
 
 def get(tx: Tx, agent_id: uuid.UUID, *, include_deleted: bool = False) -> AgentRow:
@@ -222,6 +223,8 @@ def _where(which: AgentFilter) -> list[sa.ColumnElement[bool]]:
         where.append(AgentRow.kind == which.kind)
     if which.autonomy is not None:
         where.append(AgentRow.autonomy == which.autonomy)
+    if which.owner is not None:
+        where.append(AgentRow.owner == which.owner)
     if which.text:
         # Not ILIKE, which folds case letter by letter: that took as long again as reading the rows.
         wanted = sa.func.lower(which.text)

@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from fleet.access import audit
 from fleet.core.db import Tx
-from fleet.engine.agents import commands, queries
+from fleet.engine.agents import commands, owners, queries
 from fleet.engine.agents.commands import first_tick_at
 from fleet.engine.agents.queries import AgentFilter
 from fleet.engine.agents.status import AgentStatus
@@ -106,6 +106,26 @@ def act_on_all(deps: Deps, action: BulkAction, *, persona_id: str | None = None,
     return act(deps, Selection(AgentFilter(persona_id=persona_id, status=status)), action, by=by, reason=reason)
 
 
+def assign(deps: Deps, selection: Selection, owner: str) -> int:
+    """Give each agent of a selection an owner, empty for none; return how many had another one.
+
+    Raises InvalidInput for a user who cannot own agents.
+    """
+    done, last = 0, None
+    while True:
+        with deps.db.transaction() as tx:
+            name = owners.check(tx, owner)
+            batch = queries.next_ids(
+                tx, selection.which, tuple(AgentStatus), usernames=selection.usernames, after=last, limit=_BATCH
+            )
+            moved = owners.assign(tx, batch, name)
+            audit.noted(tx, moved, "agents.assigned", "agents", new_owner=name, **_told(selection))
+        done += moved
+        if len(batch) < _BATCH:
+            return done
+        last = batch[-1]
+
+
 def _move(tx: Tx, agent_ids: Sequence[uuid.UUID], action: BulkAction, reason: str) -> int:
     match action:
         case BulkAction.START:
@@ -124,5 +144,5 @@ def _told(selection: Selection) -> dict[str, object]:
     """Return the selection as the audit log records it."""
     if selection.usernames is not None:
         return {"usernames": selection.usernames}
-    names = ("status", "persona_id", "text", "kind", "autonomy")
+    names = ("status", "persona_id", "text", "kind", "autonomy", "owner")
     return {name: value for name in names if (value := getattr(selection.which, name)) is not None}

@@ -21,7 +21,7 @@ from fleet.core import events
 from fleet.core.db import Tx
 from fleet.core.errors import Conflict, InvalidInput
 from fleet.engine import controls, publish, registry, system_agents
-from fleet.engine.agents import commands, loop, queries
+from fleet.engine.agents import commands, loop, owners, queries
 from fleet.engine.agents.commands import NewAgent, Outdated, first_tick_at
 from fleet.engine.agents.models import AgentRow
 from fleet.engine.agents.queries import AgentFilter
@@ -46,14 +46,27 @@ def draft(deps: Deps, *, username: str, name: str, persona_id: str | None, by: s
     if kind not in kinds:
         raise InvalidInput(f"No agent of the kind {kind!r} can be created.", fix=f"Kinds: {', '.join(kinds)}.")
     config = first_config(deps, kind)
+    owner = owner_of_creator(deps, by)
     if persona_id is None:
-        return NewAgent(kind=kind, name=name, username=username, config=config, owner=by)
+        return NewAgent(kind=kind, name=name, username=username, config=config, owner=owner)
     persona = personas_of(deps).get(persona_id)
     return NewAgent(
         kind=kind, name=name, username=username, weights=_weights(kind, persona.weights), config=config,
         min_interval_s=persona.interval.min_s, max_interval_s=persona.interval.max_s, persona_id=persona.id,
-        character=persona.character, owner=by,
+        character=persona.character, owner=owner,
     )  # fmt: skip
+
+
+def owner_of_creator(deps: Deps, by: str) -> str:
+    """Return the owner of an agent that a user creates; empty if they cannot own agents."""
+    with deps.db.transaction() as tx:
+        return owners.of_creator(tx, by)
+
+
+def possible_owners(deps: Deps) -> list[str]:
+    """Return the names of the users who may own agents."""
+    with deps.db.transaction() as tx:
+        return owners.eligible(tx)
 
 
 def first_config(deps: Deps, kind: str) -> dict[str, Any]:
@@ -114,7 +127,7 @@ def seed(deps: Deps, *, count: int, seed_no: int = 0, persona_id: str | None = N
     config = first_config(deps, GALLERY)
     with deps.db.transaction() as tx:
         tx.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext("fleet.seed"))))
-        taken = queries.usernames(tx)
+        taken, owner = queries.usernames(tx), owners.of_creator(tx, by)
         there = queries.count(tx, AgentFilter(kind=GALLERY, include_deleted=True))
         blueprints = generate(
             personas_of(deps), personas_of(deps).names, seed=seed_no, start=there + 1, count=count,
@@ -126,7 +139,7 @@ def seed(deps: Deps, *, count: int, seed_no: int = 0, persona_id: str | None = N
                 NewAgent(
                     kind=GALLERY, name=print_.name, username=print_.username, persona_id=print_.persona_id,
                     character=print_.character, weights=_weights(GALLERY, print_.weights), config=config,
-                    min_interval_s=print_.min_interval_s, max_interval_s=print_.max_interval_s, owner=by,
+                    min_interval_s=print_.min_interval_s, max_interval_s=print_.max_interval_s, owner=owner,
                 ),
             )  # fmt: skip
             if start:

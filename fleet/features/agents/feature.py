@@ -77,6 +77,7 @@ FEATURE = Feature(
     events=(
         EventType(subject="agent.created", words="is new", sign="✦", tone="blue", icon="person", family="people"),
         EventType(subject="agent.updated", words="was changed", sign="✎", icon="person", family="people"),
+        EventType(subject="agent.owned", words="has another owner: {owner}", sign="✎", icon="person", is_quiet=True),
         EventType(subject="agent.deleted", words="is deleted", sign="✖", tone="blue", icon="cross", family="people"),
         EventType(subject="agent.started", words="lives", sign="▶", tone="blue", icon="play", family="people"),
         EventType(

@@ -106,7 +106,7 @@ def _typed(form: AgentForm, settings: Mapping[str, Any]) -> Values:
 
 def of(agent: AgentRow) -> AgentForm:
     """Return the form of an agent as it is."""
-    same = ("name", "username", "min_interval_s", "max_interval_s", "autonomy")
+    same = ("name", "username", "min_interval_s", "max_interval_s", "autonomy", "owner")
     form = AgentForm({name: str(getattr(agent, name)) for name in same}, was=agent)
     form.values |= {n: _percent(weight) for n, weight in registry.current().weights(agent.kind, agent.weights).items()}
     form.values |= _typed(form, config.values(agent.kind, agent.config))
@@ -143,7 +143,8 @@ def read(form: AgentForm, personas: Library) -> dict[str, Any] | None:
         "name": _name, "persona_id": lambda one: _persona(one, personas), **{one.name: _trait(one) for one in TRAITS},
         **{f"{name}_weight": _weight(name) for name in form.actions},
         "min_interval_s": _interval("min_interval_s"), "max_interval_s": _interval("max_interval_s"),
-        "autonomy": _choice("autonomy", form.modes), **{one.name: _setting(one) for one in form.settings},
+        "autonomy": _choice("autonomy", form.modes), "owner": lambda one: one.get("owner").strip(),
+        **{one.name: _setting(one) for one in form.settings},
     }  # fmt: skip
     if form.was is None:
         checks["username"] = _username
@@ -157,7 +158,7 @@ def read(form: AgentForm, personas: Library) -> dict[str, Any] | None:
     return None if form.problems else made
 
 
-def new_agent(made: Mapping[str, Any], *, owner: str) -> NewAgent:
+def new_agent(made: Mapping[str, Any]) -> NewAgent:
     """Return the agent that a form describes."""
     known, features = config.fields(GALLERY), registry.current()
     weights = {name: made[f"{name}_weight"] for name in features.weights(GALLERY, {})}
@@ -165,7 +166,7 @@ def new_agent(made: Mapping[str, Any], *, owner: str) -> NewAgent:
     character = BLANK.changed(made)
     others = {*known, *character.values(), *(f"{name}_weight" for name in weights)}
     plain = {name: value for name, value in made.items() if name not in others}
-    return NewAgent(kind=GALLERY, **plain, character=character, weights=weights, config=settings, owner=owner)
+    return NewAgent(kind=GALLERY, **plain, character=character, weights=weights, config=settings)
 
 
 def changes(agent: AgentRow, made: Mapping[str, Any]) -> dict[str, Any]:

@@ -66,6 +66,7 @@ class AgentListQuery:
     autonomy: Autonomy | None
     kind: str | None
     q: str
+    owner: str | None = None
 
     @property
     def which(self) -> AgentFilter:
@@ -73,20 +74,22 @@ class AgentListQuery:
         deleted = self.status is ListedStatus.DELETED
         return AgentFilter(
             status=None if deleted or self.status is None else AgentStatus(self.status), persona_id=self.persona,
-            text=self.q or None, kind=self.kind, autonomy=self.autonomy, only_deleted=deleted,
+            text=self.q or None, kind=self.kind, autonomy=self.autonomy,
+            owner=self.owner, only_deleted=deleted,
         )  # fmt: skip
 
     def query(self) -> dict[str, str]:
         """Return it as fields of an address."""
         given = {"status": self.status, "persona": self.persona, "autonomy": self.autonomy, "kind": self.kind,
-                 "q": self.q}  # fmt: skip
+                 "owner": self.owner, "q": self.q}  # fmt: skip
         return {name: str(value) for name, value in given.items() if value}
 
 
 def _asked(*, status: Maybe[ListedStatus] = None, persona: Annotated[str, Query(max_length=60)] = "",
            autonomy: Maybe[Autonomy] = None, kind: Maybe[Kind] = None,
-           q: Annotated[str, Query(max_length=100)] = "") -> AgentListQuery:  # fmt: skip
-    return AgentListQuery(status, text.clean(persona) or None, autonomy, kind, text.clean(q))
+           q: Annotated[str, Query(max_length=100)] = "",
+           owner: Annotated[str, Query(max_length=60)] = "") -> AgentListQuery:  # fmt: skip
+    return AgentListQuery(status, text.clean(persona) or None, autonomy, kind, text.clean(q), text.clean(owner) or None)
 
 
 TheAsked = Annotated[AgentListQuery, Depends(_asked)]

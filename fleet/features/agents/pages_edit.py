@@ -42,16 +42,16 @@ async def _typed(request: Request) -> Values:
 Typed = Annotated[Values, Depends(_typed)]
 
 
-@router.get("/agents/new", dependencies=[needs(Permission.AGENTS_EDIT)])
-def new(request: Request, deps: TheDeps, persona: Annotated[str, Query(max_length=60)] = "") -> Response:
+@router.get("/agents/new")
+def new(request: Request, deps: TheDeps, who: Editor, persona: Annotated[str, Query(max_length=60)] = "") -> Response:
     """Show the form of a new agent, with a persona's character if one is named."""
     form = agent_form.blank(agent_commands.first_config(deps, GALLERY))
-    form.values["persona"] = text.clean(persona)
+    form.values |= {"persona": text.clean(persona), "owner": agent_commands.owner_of_creator(deps, who.by)}
     return _show(request, deps, agent_form.with_character(form, personas_of(deps)) if persona else form)
 
 
-@router.post("/agents/new")
-def create(request: Request, deps: TheDeps, typed: Typed, who: Editor) -> Response:
+@router.post("/agents/new", dependencies=[needs(Permission.AGENTS_EDIT)])
+def create(request: Request, deps: TheDeps, typed: Typed) -> Response:
     """Make an agent, idle unless it is to start at once."""
     form = agent_form.AgentForm(typed)
     if "fill" in typed:
@@ -61,7 +61,7 @@ def create(request: Request, deps: TheDeps, typed: Typed, who: Editor) -> Respon
         return _show(request, deps, form, code=422)
     starts = bool(typed.get("start"))
     try:
-        agent_id = agent_commands.create(deps, agent_form.new_agent(made, owner=who.by), start=starts)
+        agent_id = agent_commands.create(deps, agent_form.new_agent(made), start=starts)
     except (Conflict, InvalidInput) as error:
         agent_form.refused(form, str(error), "username" if isinstance(error, Conflict) else "form")
         return _show(request, deps, form, code=422)
@@ -101,6 +101,6 @@ def _show(request: Request, deps: Deps, form: agent_form.AgentForm, *, code: int
     return render(
         request, "agents/agent_edit.html", code=code, form=form, agent=was, personas=personas_of(deps).personas,
         where=f"{agent_address(was)}/edit" if was else "/agents/new", cancel=agent_address(was) if was else "/agents",
-        traits=TRAITS, longest_name=LONGEST_NAME,
+        owners=agent_commands.possible_owners(deps), traits=TRAITS, longest_name=LONGEST_NAME,
         least_s=LEAST_INTERVAL_S, tempo=deps.settings.tempo, most_s=MOST_INTERVAL_S,
     )  # fmt: skip

@@ -65,6 +65,7 @@ FEATURE = Feature(
     checks_at_start=("fleet.features.approvals.service:check",),
     extends={
         "approvals.effects": ("fleet.features.approvals.effects.retry:EFFECTS",),
+        "agents.owner_changed": ("fleet.features.approvals.agent_owners:changed",),
         "verbs.gate": ("fleet.features.approvals.asking:gate",),
         "verbs.request": ("fleet.features.approvals.api:whole_request",),
     },

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from fleet.core.errors import InvalidInput
-from fleet.features.approvals.rules import DEFAULT_EXPIRATION, Condition, Op, Rule
+from fleet.features.approvals.rules import DEFAULT_EXPIRATION, OWNER, Condition, Op, Rule
 
 SHIPPED = Path(__file__).with_name("approvals.toml")
 _YEAR_MINUTES = 525_600
@@ -24,7 +24,7 @@ _ORDERS = frozenset({Op.LT, Op.LE, Op.GT, Op.GE})
 _MINUTES = timedelta(minutes=1)
 
 _Name = Annotated[str, Field(pattern=r"^(\*|[a-z][a-z0-9_]{0,29})$")]
-_Approver = Annotated[str, Field(pattern=r"^(role|user):\S{1,100}$")]
+_Approver = Annotated[str, Field(pattern=r"^(owner|(role|user):\S{1,100})$")]
 _Approvers = Annotated[tuple[_Approver, ...], Field(min_length=1, max_length=50)]
 
 
@@ -76,7 +76,10 @@ class _Rule(_Strict):
         if self.own and self.min_approvals > 1:
             raise ValueError("self = true lets one approver do it alone, so min_approvals must be 1")
         everybody = (*self.approvers, *(self.escalate.to if self.escalate else ()))
-        if all(one.startswith("user:") for one in everybody) and len(set(everybody)) < self.min_approvals:
+        if (
+            all(one.startswith("user:") or one == OWNER for one in everybody)
+            and len(set(everybody)) < self.min_approvals
+        ):
             raise ValueError(f"{self.min_approvals} approvals cannot come from {len(set(everybody))} people")
         if self.escalate is not None and self.escalate.after_minutes >= self.expiration_minutes:
             raise ValueError("it expires before it escalates")

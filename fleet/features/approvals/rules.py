@@ -22,6 +22,9 @@ SUBJECT = "subject"
 """The fact that names the user whom a verb is about: they do not decide about it."""
 _DOORS = ("cli:", "web:", "api:")
 _USER = "user:"
+OWNER = "owner"
+"""The approver that stands for the owner of the agent; a request about an agent with an owner has `owner:NAME`."""
+_ROLES_WITHOUT_OWNER = frozenset({"owner", "admin"})
 _MISSING = object()
 
 
@@ -51,7 +54,7 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What a kind of request needs. `approvers` are `role:NAME` or `user:NAME`; `*` is any resource or action."""
+    """What a kind of request needs. `approvers`: `role:NAME`, `user:NAME`, `owner`; `*` is any resource or action."""
 
     name: str
     resource: str
@@ -213,7 +216,10 @@ def times_to_decide(rules: Sequence[Rule], resource: str, action: str, wish: tim
 
 def may_decide(person: Person, approvers: Collection[str]) -> bool:
     """Say whether a person is among the approvers, by name or by role. A rule names people, not the door they use."""
-    names = (f"user:{person.name}", f"user:{_without_door(person.name)}")
+    if OWNER in approvers and person.roles & _ROLES_WITHOUT_OWNER:
+        return True
+    bare = _without_door(person.name)
+    names = (f"user:{person.name}", f"user:{bare}", f"{OWNER}:{bare}")
     return any(name in approvers for name in (*names, *(f"role:{role}" for role in person.roles)))
 
 

@@ -6,9 +6,18 @@ it.
 
 from __future__ import annotations
 
+import functools
+import uuid
+
+import sqlalchemy as sa
+
 from fleet import notify
+from fleet.core.db import Tx
+from fleet.core.settings import Settings
 from fleet.engine.attempts.work import Work
 from fleet.engine.jobs.outcomes import Done, Skipped
+from fleet.features.notices import addresses, messages, rules
+from fleet.features.notices.models import UserAddressRow
 from fleet.features.notices.settings import NoticesSettings
 from fleet.notify import Notice
 
@@ -30,3 +39,47 @@ def prepare(work: Work) -> Done | Skipped:
 
     work.step("sent", send)
     return Done(result={"text": notice.title})
+
+
+def prepare_user(work: Work) -> Done | Skipped:
+    """Send a message to one address of a user, unless it is gone or this is a dry run.
+
+    Raises Unavailable when it was not taken, InvalidInput for one that leads into a closed network.
+    """
+    deps, payload = work.deps, work.claim.payload
+    with deps.db.transaction() as tx:
+        row = tx.session.get(UserAddressRow, uuid.UUID(payload["address"]))
+        if row is None:
+            return Skipped("the address was removed")
+        notice = _message(tx, deps.settings, payload.get("message"), str(work.claim.job_id)[:8])
+        address, is_users = addresses.opened(deps, row)
+    if deps.settings.dry_run:
+        return Skipped("dry run: nothing was sent")
+
+    def send() -> bool:
+        notify.deliver_to(address, notice, functools.partial(addresses.admit, deps) if is_users else None)
+        return True
+
+    work.step("sent", send, also=functools.partial(_note, row.id))
+    return Done(result={"text": notice.title})
+
+
+def _message(tx: Tx, settings: Settings, message_id: str | None, reference: str) -> Notice:
+    """Return the message with an id, or the test message."""
+    if message_id is None:
+        return Notice(
+            "notices.test", "Test message of Fleet", f"Notices to you arrive here.\n{_base(settings)}", reference
+        )
+    lines, number = messages.lines_of(tx, uuid.UUID(message_id))
+    title = rules.title([one.topic for one in lines], number)
+    return Notice("notices.sent", title, messages.body(lines, number, _base(settings)), reference)
+
+
+def _base(settings: Settings) -> str:
+    """Return the dashboard's address for links; empty, so that links are bare paths, if the settings name none."""
+    return settings.web_url
+
+
+def _note(address_id: uuid.UUID, tx: Tx) -> None:
+    values = {"last_sent_at": sa.func.clock_timestamp()}
+    tx.execute(sa.update(UserAddressRow).where(UserAddressRow.id == address_id).values(**values))

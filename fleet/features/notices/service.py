@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import uuid
 
-import sqlalchemy as sa
-
 from fleet import notify
 from fleet.core import ids, logs
 from fleet.core.db import Tx
 from fleet.core.errors import InvalidInput
 from fleet.core.settings import Settings
 from fleet.engine import publish, system_agents
-from fleet.engine.agents.models import AgentRow
 from fleet.engine.deps import Deps
 from fleet.engine.jobs.ledger import NewJob
+from fleet.features.notices import messages
 from fleet.features.notices.kinds import NOTIFY
 from fleet.features.notices.settings import NoticesSettings
 
@@ -35,7 +33,7 @@ def add(deps: Deps, tx: Tx, subject: str, title: str, body: str, *, sender: uuid
     names = channels(deps.settings)
     if not names:
         return
-    agent_id = sender or _sender(tx)
+    agent_id = sender or messages.agent(tx)
     if agent_id is None:
         log.warning("notice_not_sent", subject=subject, title=title, reason="there is no agent that sends notices")
         return
@@ -62,10 +60,3 @@ def check_setting(name: str, settings: Settings) -> None:
     """Raise InvalidInput for channels that cannot be used ("settings.checks"). Sends nothing."""
     if name == "notify":
         notify.check(settings.of(NoticesSettings).notify)
-
-
-def _sender(tx: Tx) -> uuid.UUID | None:
-    """Return one of the agents that run the fleet: the approval agent, if there is one."""
-    query = sa.select(AgentRow.id).where(AgentRow.kind.in_(system_agents.kinds()), AgentRow.deleted_at.is_(None))
-    found: uuid.UUID | None = tx.scalar(query.order_by(AgentRow.kind).limit(1))
-    return found

@@ -1,4 +1,4 @@
-"""Settings of this feature: the channels to operators."""
+"""Settings of this feature: the channels to operators, and how notices reach users."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, SecretStr, field_validator, model_validat
 from pydantic_settings import NoDecode
 
 from fleet.core import masking
-from fleet.core.settings import AtRunTime
+from fleet.core.settings import AtRunTime, CommaSeparatedHosts
 
 
 class NoticesSettings(BaseModel):
@@ -17,6 +17,15 @@ class NoticesSettings(BaseModel):
 
     notify: Annotated[tuple[SecretStr, ...], NoDecode, AtRunTime(is_sealed=True)] = Field(
         (), description="addresses for notices, as apprise URLs, separated by blanks or commas"
+    )
+
+    notify_mail: SecretStr = Field(
+        SecretStr(""), description="mail server for e-mail to users, as an apprise URL with `from`"
+    )
+    notify_allow: CommaSeparatedHosts = Field(
+        (),
+        examples=["HOST:PORT"],
+        description="HOST:PORT of this machine that users' addresses may name; for tests and sandboxes only",
     )
 
     @field_validator("notify", mode="before")
@@ -34,6 +43,6 @@ class NoticesSettings(BaseModel):
 
     @model_validator(mode="after")
     def _conceal_addresses(self) -> Self:
-        for address in self.notify:
+        for address in (*self.notify, self.notify_mail):
             masking.conceal_address(address.get_secret_value())
         return self

@@ -14,6 +14,7 @@ from fastapi.responses import Response
 from fleet.access import Permission, Principal, roles
 from fleet.access.errors import LoginRefused
 from fleet.core.errors import FleetError
+from fleet.engine import registry
 from fleet.engine.deps import Deps
 from fleet.features.users import service as accounts
 from fleet.features.users.pages_login import visit_of, with_session
@@ -108,4 +109,5 @@ def _shown(request: Request, deps: Deps, who: Principal, *, code: int = 200, tok
         password_problem=password_problem, revoke_tokens=revoke_tokens, presets=roles.PRESETS,
         lifetimes=_LIFETIMES, sessions=accounts.list_sessions(deps, who),
         tokens=accounts.list_tokens(deps, who.name), scopes=[one for one in Permission if who.may(one)],
+        links=registry.current().extensions("users.account_links"),
     )  # fmt: skip

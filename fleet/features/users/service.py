@@ -26,6 +26,7 @@ from fleet.access.tokens import Token
 from fleet.access.users import User
 from fleet.core.db import Tx
 from fleet.core.errors import InvalidInput, NotFound
+from fleet.engine.agents import owners
 from fleet.engine.deps import Deps
 
 
@@ -211,6 +212,8 @@ def change_role(deps: Deps, name: str, role: Role, *, by: Principal | None = Non
         changed = users.change_role(tx, name, role)
         if changed:
             invitations.void_of(tx, name)
+            if not allows(role, Permission.DRAFTS_DECIDE):
+                owners.release(tx, name)
         return changed
 
 
@@ -232,6 +235,7 @@ def remove_user(deps: Deps, name: str, *, by: Principal | None = None) -> None:
         refuse_beyond(by, users.locked(tx, name).role)
         users.remove(tx, name)
         invitations.void_of(tx, name)
+        owners.release(tx, name)
 
 
 def log_out_user(deps: Deps, name: str, *, by: Principal | None = None, revoke_tokens: bool = False) -> tuple[int, int]:

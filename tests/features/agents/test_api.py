@@ -32,7 +32,7 @@ def test_an_agent_is_made_with_a_personas_character_and_ones_own_words(api: Test
     assert made.status_code == 201
     assert made.headers["location"] == "/api/v1/agents/ada_1"
     ada = made.json()
-    assert (ada["persona"], ada["vibe"], ada["status"], ada["owner"]) == ("ai_artist", "quiet", "idle", "api:owner-api")
+    assert (ada["persona"], ada["vibe"], ada["status"], ada["owner"]) == ("ai_artist", "quiet", "idle", "owner-api")
     assert (ada["weights"], ada["interval_s"]) == (
         {"post": 1.0, "comment": 0.0, "like": 0.0, "browse": 0.0}, {"min": 30, "max": 300},
     )  # fmt: skip

@@ -164,7 +164,7 @@ def test_create_takes_the_character_of_a_persona_and_changes_what_is_named(cli: 
     assert agent["interests"] == ["fog", "tin"]
     assert agent["interval_s"] == {"min": 30, "max": 90}
     assert agent["status"] == "idle"
-    assert agent["owner"].startswith("cli:")
+    assert agent["owner"] == ""
 
 
 def test_create_without_a_persona_has_weights_all_the_same(cli: Cli) -> None:

@@ -161,7 +161,7 @@ def test_the_shipped_rules_give_drafts_as_long_as_their_agent_says_and_everythin
         ("[[rule]]\nname = ", "no TOML"),
         ("[[rule]]\nname = 'a'", "rule.1.resource"),
         ("[[rule]]\nname='a'\nresource='draft'\naction='publish'\napprovers=[]", "rule.1.approvers"),
-        ("[[rule]]\nname='a'\nresource='draft'\naction='publish'\napprovers=['owner']", "approvers.1"),
+        ("[[rule]]\nname='a'\nresource='draft'\naction='publish'\napprovers=['boss']", "approvers.1"),
         ("[[rule]]\nname='a'\nresource='*'\naction='*'\napprovers=['user:a']\nmin_approvals=2", "cannot come from"),
         ("[[rule]]\nname='a'\nresource='*'\naction='*'\napprovers=['role:a']\nexec='x'", "exec"),
         ("[[rule]]\nname='a'\nresource='*'\naction='*'\napprovers=['role:a']\n"

@@ -86,7 +86,7 @@ class Agent(ModeSettings, CharacterOut):
     real_interval_s: RealIntervalOut
     config: dict[str, Any] = Field(description="all settings of its kind, those of its modes included")
     surface: str
-    owner: str
+    owner: str = Field(description="the user who is told; empty without one")
     tick_no: int
     next_tick_at: datetime | None
     paused_until: datetime | None
@@ -116,6 +116,7 @@ class AgentQuery(Paging):
     status: AgentStatus | None = None
     kind: Kind | None = None
     autonomy: Autonomy | None = None
+    owner: Annotated[str, line(60), Field(description="the user who owns it; empty: nobody")] | None = None
     text: Annotated[str, line(100), Field(description="part of the name or the username")] | None = None
     deleted: bool = Field(False, description="also deleted agents")
 
@@ -147,6 +148,9 @@ class AgentIn(ModeChanges, NewCharacter):
     ) = None
     kind: Annotated[str, line(20, least=1), Field(examples=["gallery"])] = GALLERY
     autonomy: Autonomy = AUTONOMOUS
+    owner: (
+        Annotated[str, line(60), Field(description="a user; by default the caller, if they may own agents")] | None
+    ) = None
     config: Json | None = None
     start: bool = Field(False, strict=True, description="start it too; otherwise it is idle")
 
@@ -160,6 +164,7 @@ class AgentChanges(ModeChanges, CharacterChanges):
     weights: NewWeights = Field(default_factory=NewWeights)
     interval_s: NewInterval = Field(default_factory=NewInterval)
     autonomy: Autonomy = Field(default_factory=lambda: AUTONOMOUS)
+    owner: Annotated[str, line(60), Field(description="a user; empty for none")] = Field(default_factory=str)
     config: Json = Field(default_factory=dict)
 
 
@@ -187,7 +192,7 @@ def list_agents(deps: TheDeps, *, which: Annotated[AgentQuery, Query()]) -> Agen
     """Return a page of agents, by username."""
     wanted = AgentFilter(
         status=which.status, persona_id=which.persona, kind=which.kind, autonomy=which.autonomy,
-        text=which.text or None, include_deleted=which.deleted,
+        owner=which.owner, text=which.text or None, include_deleted=which.deleted,
     )  # fmt: skip
     found = agent_views.agents_after(deps, wanted, after=which.place(cursors.word), limit=which.one_more)
     rows, following = which.page(found, lambda row: row.username)
@@ -203,7 +208,7 @@ def create(deps: TheDeps, response: Response, *, body: AgentIn,
     new = agent_commands.draft(
         deps, username=body.username, name=body.name, persona_id=body.persona, by=who.by, kind=body.kind
     )
-    given = body.model_dump(include={"surface"}, exclude_none=True)
+    given = body.model_dump(include={"surface", "owner"}, exclude_none=True)
     given["character"] = new.character.changed(body.model_dump(exclude_none=True))
     if body.weights is not None:
         sent, of_kind = body.weights.model_dump(), registry.current().weights(body.kind, {})

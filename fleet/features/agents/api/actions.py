@@ -9,9 +9,11 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from fleet.access import Permission, Principal
+from fleet.core.errors import InvalidInput
+from fleet.engine.agents.queries import AgentFilter
 from fleet.features.agents import bulk
 from fleet.features.agents import commands as agent_commands
-from fleet.features.agents.bulk import BulkAction
+from fleet.features.agents.bulk import BulkAction, Selection
 from fleet.features.agents.schema import ActionName
 from fleet.web.auth import TheDeps, needs
 from fleet.web.requests.fields import AgentName, Body, Count, MovedOut, Reason, line, taken
@@ -75,6 +77,27 @@ def resume_all(deps: TheDeps, *, body: All, who: Controller) -> Count:
 def stop_all(deps: TheDeps, *, body: All, who: Controller) -> Count:
     """Stop every agent that is not idle, or those of one persona, and cancel their jobs that have not started."""
     return Count(count=bulk.act_on_all(deps, BulkAction.STOP, persona_id=body.persona, by=who.by))
+
+
+class OwnerIn(Body):
+    """Who is to own which agents; without a filter, none is changed."""
+
+    owner: Annotated[str, line(60), Field(description="a user; empty for none")]
+    agents: list[Annotated[str, line(60)]] | None = Field(None, max_length=500, description="usernames")
+    persona: Annotated[str, line(60)] | None = None
+    previous_owner: Annotated[str, line(60), Field(description="only agents of this user; empty: of nobody")] | None = (
+        None
+    )
+
+
+@router.post("/assign", dependencies=[needs(Permission.AGENTS_EDIT)])
+def assign(deps: TheDeps, *, body: OwnerIn) -> Count:
+    """Give agents another owner; return how many had another one."""
+    if body.agents is None and body.persona is None and body.previous_owner is None:
+        raise InvalidInput("Which agents?", fix="Name agents, a persona or the previous owner.")
+    which = AgentFilter(persona_id=body.persona, owner=body.previous_owner)
+    usernames = None if body.agents is None else tuple(body.agents)
+    return Count(count=bulk.assign(deps, Selection(which, usernames), body.owner))
 
 
 @router.post("/{name}/start", dependencies=[needs(Permission.AGENTS_CONTROL)])

@@ -12,7 +12,7 @@ from fleet.cli.frame import render
 from fleet.cli.frame.api import Answer, at
 from fleet.cli.frame.command import FleetGroup
 from fleet.cli.frame.context import Door, pass_door
-from fleet.cli.frame.options import AGENT, PERSONA, json_option, list_options
+from fleet.cli.frame.options import AGENT, PERSONA, TextType, json_option, list_options
 from fleet.engine import registry
 from fleet.engine.agents.status import AgentStatus
 from fleet.features.agents.cli import actions
@@ -46,6 +46,7 @@ def complete(door: Door, beginning: str) -> list[tuple[str, str]]:
 @click.option("--persona", type=PERSONA, help="Only of this persona.")
 @click.option("--kind", type=_KINDS, help="Only of this kind.")
 @click.option("--autonomy", type=_MODES, help="Only in this mode.")
+@click.option("--owner", type=TextType(60), help="Only those that this user owns.")
 @click.option("--find", "text", help="Only those whose name or username contains this.")
 @click.option("--deleted", is_flag=True, default=None, help="Also deleted agents.")
 @list_options()
@@ -112,7 +113,7 @@ def _facts(agent: Answer, others: list[tuple[str, object]]) -> list[tuple[str, o
         ("Autonomy", agent["autonomy"]),
         *others,
         ("Surface", f"{agent['surface']}, account {agent['remote_account'] or 'not made yet'}"),
-        ("Owner", agent["owner"]),
+        ("Owner", agent["owner"] or "nobody"),
         ("Created", render.when(agent["created_at"])),
         ("Deleted", render.when(agent["deleted_at"]) if agent["deleted_at"] else None),
     ]

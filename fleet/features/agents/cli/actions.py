@@ -80,6 +80,7 @@ def _character(command: F) -> F:
         ),
         click.option("--name", "display_name", type=TextType(LONGEST_NAME), help="Shown name."),
         click.option("--persona", type=PERSONA, help="Persona, and with it the schedule."),
+        click.option("--owner", type=TextType(60), help="User who is told; '' for none."),
         *(
             click.option(
                 f"--{action}", f"{action}_weight", type=_WeightType(0, MOST_WEIGHT),
@@ -207,6 +208,22 @@ def edit(
     parts = [changes[one] if one in ("weights", "interval_s", "config") else (one,) for one in changes]
     changed = [*(part for one in parts for part in one), *(one.removeprefix("agent_") for one in rhythm)]
     door.say(f"{name}: changed {', '.join(sorted(changed))}.")
+
+
+@_command("assign")
+@click.argument("owner", type=TextType(60))
+@click.argument("names", metavar="[AGENT...]", type=AGENT, nargs=-1)
+@_ONE_PERSONA
+@click.option("--from", "previous", type=TextType(60), help="Only those of this owner; '' for those of nobody.")
+@pass_door
+def assign(door: Door, /, *, owner: str, names: tuple[str, ...], persona: str | None, previous: str | None) -> None:
+    """Give agents an owner: the user who is told about them. OWNER '' leaves them without one."""
+    filters = {"agents": list(names) or None, "persona": persona, "previous_owner": previous}
+    body = {name: value for name, value in filters.items() if value is not None}
+    if not body:
+        raise click.UsageError("Name agents, --persona or --from.")
+    number = door.api.post(at("agents", "assign"), {"owner": owner, **body})["count"]
+    door.say(f"{owner or 'Nobody'} owns {number} more agent{'' if number == 1 else 's'}.")
 
 
 @_command("delete")

@@ -19,7 +19,7 @@ from fleet.engine.deps import Deps
 from fleet.engine.jobs.ledger import NewJob
 from fleet.features.approvals import queries
 from fleet.features.approvals import service as approving
-from fleet.features.approvals.agent import digest
+from fleet.features.approvals.agent import deciders, digest
 from fleet.features.approvals.agent.digest import (
     ApprovalObservation,
     ApprovalSteps,
@@ -68,6 +68,7 @@ def _steps(deps: Deps, claimed: ClaimedAgent, decision: ApprovalSteps, tx: Tx) -
     lines = [(NoticeLine(one.id, one.summary, one.requested_by, one.expires_at), step) for one, step in taken]
     jobs = _jobs(claimed, digest.digests(lines), channels(deps.settings)[:_MOST_CHANNELS])
     publish.add_jobs(tx, deps.publisher, jobs)
+    deciders.tell(tx, taken)
 
 
 def _ask(deps: Deps, tx: Tx, job_id: uuid.UUID) -> None:

@@ -17,7 +17,7 @@ from fleet.engine.deps import Deps
 from fleet.engine.points import verbs
 from fleet.engine.points.verbs import Asked, Verb, VerbArguments, VerbPreview
 from fleet.engine.registry import load
-from fleet.features.approvals import queries, rules, service
+from fleet.features.approvals import agent_owners, queries, rules, service
 from fleet.features.approvals.effects import registered
 from fleet.features.approvals.effects.verb import plain
 from fleet.features.approvals.request import Proposal, Request
@@ -42,7 +42,7 @@ def gate(deps: Deps, who: Principal, verb: Verb, arguments: VerbArguments) -> No
         except NotFound:
             return  # the verb says what is missing, or that there is nothing to do
         facts = _facts(who, preview)
-        if ruled(deps, tx, who, verb.key, facts).verdict is not Verdict.ASKS:
+        if ruled(deps, tx, who, verb.key, facts, agent_id=preview.agent_id).verdict is not Verdict.ASKS:
             return
         request, is_new = _open_verb(deps, tx, who, verb, arguments)
     raise Asked(request.id, request.summary, is_new=is_new)
@@ -69,11 +69,13 @@ def _open_verb(deps: Deps, tx: Tx, who: Principal, verb: Verb, arguments: VerbAr
     ))  # fmt: skip
 
 
-def ruled(deps: Deps, tx: Tx, who: Principal, verb: tuple[str, str], facts: Mapping[str, Any]) -> Ruling:
+def ruled(deps: Deps, tx: Tx, who: Principal, verb: tuple[str, str], facts: Mapping[str, Any], *,
+          agent_id: uuid.UUID | None = None) -> Ruling:  # fmt: skip
     """Return what the rules say about a verb that somebody runs."""
     rule = rules.covering(service.rules_of(deps), *verb, facts)
     if rule is None:
         return Ruling(Verdict.NO_RULE, None, 0)
+    rule = agent_owners.named(tx, rule, agent_id)
     others = people.others(tx, deps.settings, rule.approvers, who.by, subject=str(facts.get(SUBJECT, "")))
     verdict = rules.verdict(
         rule, facts, is_approver=people.is_approver(deps.settings, who, rule),

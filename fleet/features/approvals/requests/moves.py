@@ -19,6 +19,7 @@ from sqlalchemy.dialects.postgresql import insert
 from fleet.core import events, ids, text
 from fleet.core.db import Tx
 from fleet.core.errors import Conflict, InvalidInput
+from fleet.features.approvals import agent_owners
 from fleet.features.approvals import rules as ruling
 from fleet.features.approvals.models import DecisionRow, RequestRow
 from fleet.features.approvals.queries import lock
@@ -43,6 +44,7 @@ def open(tx: Tx, proposal: Proposal, rules: Sequence[Rule]) -> Request:
     _check(proposal)
     now = tx.now()
     rule = ruling.rule_for(rules, proposal.resource, proposal.action, proposal.facts)
+    rule = agent_owners.named(tx, rule, proposal.agent_id)
     row = tx.execute(_inserted(proposal, rule, now)).one_or_none()
     if row is None:
         return _already_open(tx, proposal) or open(tx, proposal, rules)  # settled between the two queries: try again
@@ -176,7 +178,8 @@ def amend(tx: Tx, request_id: uuid.UUID, payload: Mapping[str, Any], by: Person,
     if summary is not None:
         values["summary"] = _in_short(summary)
     if rules is not None:
-        values |= _chosen_anew(request, ruling.rule_for(rules, request.resource, request.action, known))
+        rule = ruling.rule_for(rules, request.resource, request.action, known)
+        values |= _chosen_anew(request, agent_owners.named(tx, rule, request.agent_id))
     if request.voices:  # they have to approve again, so they are notified again
         values |= {"announced_at": None, "next_step_at": tx.now()}
     amended = _guarded(tx, request, **values)

@@ -1,0 +1,53 @@
+"""Notices to the users who may decide about a request, each at the addresses of their own.
+
+Called by the approval agent, in the transaction of its steps. The users are those that the request itself names, by
+role, name or as the agent's owner; the author of a request is not among them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fleet.access.roles import at_least
+from fleet.core.db import Tx
+from fleet.features.approvals import rules as ruling
+from fleet.features.approvals.agent import digest
+from fleet.features.approvals.request import Request
+from fleet.features.approvals.rules import Person, Step
+from fleet.features.notices import messages
+from fleet.features.notices.messages import Line, Recipient
+from fleet.features.notices.rules import Topic
+
+_WHAT = {
+    Step.ANNOUNCE: "Waits for you",
+    Step.REMIND: "Expires soon",
+    Step.ESCALATE: "Was escalated to you",
+    Step.EXPIRE: "Expired undecided",
+}
+
+
+def tell(tx: Tx, taken: Sequence[tuple[Request, Step]]) -> None:
+    """Add a line for each request and user who may decide about it."""
+    told = messages.recipients(tx, Topic.REQUESTS) if taken else []
+    messages.add(
+        tx, (_line(request, step, one) for request, step in taken for one in told if _may_decide(one, request))
+    )
+
+
+def _may_decide(one: Recipient, request: Request) -> bool:
+    person = Person(one.name, frozenset(map(str, at_least(one.role))))
+    return ruling.may_decide(person, request.approvers) and not ruling.is_own(person, request.requested_by)
+
+
+def _line(request: Request, step: Step, one: Recipient) -> Line:
+    until = f"{request.expires_at:%Y-%m-%d %H:%M} UTC"
+    later = (
+        "Nothing was done." if step is Step.EXPIRE else f"If nobody decides, it expires {until} and nothing is done."
+    )
+    words = (
+        f"{_WHAT[step]}: {request.summary}\n"
+        f"To {request.action} a {request.resource}, asked by {request.requested_by}, since"
+        f" {request.created_at:%Y-%m-%d %H:%M} UTC. {later}"
+    )
+    matter = f"{digest.SUBJECTS[step]}:{request.id}:{request.revision}"
+    return Line(one.id, Topic.REQUESTS, matter, words, f"/approvals/{request.id}")

@@ -1,0 +1,169 @@
+"""Collect what users are told: failures of their agents, alarms, the digest; then send what waits, grouped.
+
+Called by each sweep. One process at a time reads the events, from a position, so that none is missed.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from fleet.access.models import UserRow
+from fleet.access.roles import Permission, Role, allows
+from fleet.core.db import Tx
+from fleet.core.events import Event, EventRow, Position, tail_position
+from fleet.engine import registry
+from fleet.engine.agents.models import AgentRow
+from fleet.engine.deps import Deps
+from fleet.engine.events import event_text
+from fleet.features.notices import addresses, messages
+from fleet.features.notices.messages import Line
+from fleet.features.notices.models import NoticePositionRow, UserNoticesRow
+from fleet.features.notices.rules import Choices, Topic, digest_due, may_send
+
+FAILURES = ("agent.failed", "job.dead")
+ALARMS = ("control.%", "budget.spent", "account.refused", "alert.%")
+_READER = "users"
+_AT_ONCE = 1000
+_NOBODY_ACTS = {
+    "agent.failed": "If nobody acts, it stays stopped: it wakes only when a person starts it.",
+    "job.dead": "If nobody acts, it stays a dead letter: a person replays or discards it.",
+}
+_ALARM_STAYS = "If nobody acts, this stays in force until its own end, if it has one."
+
+
+def sweep(deps: Deps) -> int:
+    """Collect lines and send messages. Returns 0: nothing was lost."""
+    with deps.db.transaction() as tx:
+        reading = _lock(tx)
+        if reading is None:
+            return 0
+        _read_events(tx, reading)
+        _digests(tx)
+        for user_id in messages.unsent(tx):
+            _send(deps, tx, user_id)
+    return 0
+
+
+def _lock(tx: Tx) -> NoticePositionRow | None:
+    """Return the position, locked; None while another process collects. The first call begins at the present."""
+    query = sa.select(NoticePositionRow).where(NoticePositionRow.reader == _READER)
+    found = tx.session.scalars(query.with_for_update(skip_locked=True)).one_or_none()
+    if found is None:
+        now = tail_position(tx)
+        first = insert(NoticePositionRow).values(reader=_READER, txid=now.txid, event_id=now.id)
+        tx.execute(first.on_conflict_do_nothing())
+    return found
+
+
+def _read_events(tx: Tx, reading: NoticePositionRow) -> None:
+    """Add lines for events since the last call, and move the position."""
+    end = tail_position(tx)
+    place = sa.tuple_(EventRow.txid, EventRow.id)
+    subjects = sa.or_(EventRow.subject.in_(FAILURES), *(EventRow.subject.like(one) for one in ALARMS))
+    query = (
+        sa.select(EventRow)
+        .where(place > sa.tuple_(sa.literal(reading.txid), sa.literal(reading.event_id)), EventRow.txid <= end.txid)
+        .where(subjects)
+        .order_by(EventRow.txid, EventRow.id)
+        .limit(_AT_ONCE)
+    )
+    rows = tx.session.scalars(query).all()
+    found = [
+        Event(Position(row.txid, row.id), row.occurred_at, row.subject, row.agent_id, row.job_id, row.payload)
+        for row in rows
+    ]
+    if len(found) == _AT_ONCE:
+        end = found[-1].position
+    reading.txid, reading.event_id = end.txid, end.id
+    messages.add(tx, [*_failures(tx, found), *_alarms(tx, found)])
+
+
+def _failures(tx: Tx, found: Sequence[Event]) -> list[Line]:
+    """Return the lines to owners of agents."""
+    trouble = [one for one in found if one.subject in FAILURES and one.agent_id is not None]
+    ids = {one.agent_id for one in trouble}
+    if not ids:
+        return []
+    told = {one.name: one for one in messages.recipients(tx, Topic.FAILURES)}
+    query = sa.select(AgentRow.id, AgentRow.name, AgentRow.username, AgentRow.owner).where(AgentRow.id.in_(ids))
+    agents = {row.id: row for row in tx.execute(query)}
+    lines = []
+    for event in trouble:
+        agent = agents.get(event.agent_id)
+        if agent is not None and agent.owner in told:
+            path = f"/jobs/{event.job_id}" if event.job_id else f"/agents/{agent.username}"
+            words = _words(event, agent.name, _NOBODY_ACTS[event.subject])
+            lines.append(Line(told[agent.owner].id, Topic.FAILURES, _matter(event), words, path))
+    return lines
+
+
+def _alarms(tx: Tx, found: Sequence[Event]) -> list[Line]:
+    """Return the lines to users who are told of alarms, as far as they may see the event."""
+    alarms = [one for one in found if one.subject not in FAILURES]
+    told = messages.recipients(tx, Topic.ALARMS) if alarms else []
+    private = registry.current().private
+    lines = []
+    for event in alarms:
+        needed = private.get(event.subject) or private.get(f"{event.subject.partition('.')[0]}.*")
+        words = _words(event, "The fleet", _ALARM_STAYS)
+        path = "/costs" if event.subject.startswith("budget.") else "/controls"
+        lines += [
+            Line(one.id, Topic.ALARMS, _matter(event), words, path)
+            for one in told
+            if needed is None or allows(one.role, Permission(needed))
+        ]
+    return lines
+
+
+def _words(event: Event, who: str, otherwise: str) -> str:
+    told = event_text.describe(event)
+    said = event_text.clip(told.words if told else event.subject, 300)
+    return f"{event_text.clip(who, 100)}: {said}\nSince {event.occurred_at:%Y-%m-%d %H:%M} UTC. {otherwise}"
+
+
+def _matter(event: Event) -> str:
+    return f"event:{event.position.id}"
+
+
+def _digests(tx: Tx) -> None:
+    """Add the digest's lines of each user whose hour has come: the counts beside the pages that they may see."""
+    told = messages.recipients(tx, Topic.DIGEST)
+    if not told:
+        return
+    now, counted = tx.now(), registry.current().nav
+    for one in told:
+        row = tx.session.get(UserNoticesRow, one.id)
+        if row is None:
+            continue
+        day = digest_due(addresses.choices_of(tx, one.id, one.role), row.digest_on, now)
+        if day is None:
+            continue
+        row.digest_on = day
+        for item in counted:
+            if item.tally is None or not allows(one.role, Permission(item.permission)):
+                continue
+            number = registry.load(item.tally)(tx)
+            if number != 0:
+                many = "very many" if number is None else f"{number:,}"
+                words = f"{item.label}: {many}. They wait until a person acts."
+                messages.add(tx, [Line(one.id, Topic.DIGEST, f"digest:{day}:{item.path}", words, item.path)])
+
+
+def _send(deps: Deps, tx: Tx, user_id: uuid.UUID) -> None:
+    """Send a user's lines if it is time."""
+    row = tx.session.get(UserNoticesRow, user_id, with_for_update=True)
+    user = tx.execute(sa.select(UserRow.role, UserRow.removed_at).where(UserRow.id == user_id)).one()
+    role, now = Role(user.role), tx.now()
+    choices: Choices = addresses.choices_of(tx, user_id, role)
+    if user.removed_at is not None:
+        messages.forget(tx, user_id)
+        return
+    if not may_send(choices, row.sent_at if row else None, now):
+        return
+    messages.send(deps, tx, user_id)
+    values = insert(UserNoticesRow).values(user_id=user_id, sent_at=now)
+    tx.execute(values.on_conflict_do_update(index_elements=["user_id"], set_={"sent_at": now}))

@@ -1,0 +1,159 @@
+"""Notices to users at their addresses: who is told of what, once and grouped, by mail and web, and nowhere inside."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from fleet.access import Role, users
+from fleet.core import events, ids
+from fleet.core.errors import FleetError, InvalidInput
+from fleet.engine.attempts.perform import perform
+from fleet.engine.system_agents import staff
+from fleet.features.agents import commands as agent_commands
+from fleet.features.approvals.agent import deciders
+from fleet.features.approvals.request import Proposal
+from fleet.features.approvals.requests import moves
+from fleet.features.approvals.rules import Rule, Step
+from fleet.features.notices import addresses, collecting, rules
+from fleet.features.notices.kinds import NOTIFY_USER
+from fleet.features.notices.rules import Choices, Topic
+from tests.factories import Fleet, make_fleet
+from tests.features.notices.test_notices import Hook, Letters, hook, inbox
+from tests.web_client import PASSWORD
+
+__all__ = ["hook", "inbox"]
+RULES = (Rule("own", "draft", "publish", ("owner", "role:operator")),)
+SECRET = "hunter2tokenvalue"
+
+
+@pytest.fixture
+def crew(database_url: str, hook: Hook, inbox: tuple[Letters, int]) -> Any:
+    from fleet.accounts.sealing import new_key
+
+    fleet = make_fleet(
+        database_url, secret_keys=new_key(), web_url="https://fleet.example.org",
+        notify_allow=(f"127.0.0.1:{hook.port}",),
+        notify_mail=f"mailto://127.0.0.1:{inbox[1]}?from=fleet@example.org&mode=insecure",
+    )  # fmt: skip
+    staff(fleet.deps.db)
+    with fleet.deps.db.transaction() as tx:
+        for name, role in {"ann": Role.REVIEWER, "ben": Role.REVIEWER, "olga": Role.OPERATOR}.items():
+            users.create(tx, name, role, PASSWORD)
+    collecting.sweep(fleet.deps)  # begins to read events
+    return fleet
+
+
+def ask(fleet: Fleet, agent_id: uuid.UUID, number: int) -> list[str]:
+    """Open requests about an agent, and announce them."""
+    with fleet.deps.db.transaction() as tx:
+        made = [
+            moves.open(tx, Proposal("draft", str(uuid.uuid4()), "publish", {}, "agent:x", f"Post {n}",
+                                    agent_id=agent_id), RULES)
+            for n in range(number)
+        ]  # fmt: skip
+        deciders.tell(tx, [(one, Step.ANNOUNCE) for one in made])
+    return [str(one.id) for one in made]
+
+
+def send(fleet: Fleet) -> int:
+    """Collect and carry out what is to be sent; return how many messages were."""
+    collecting.sweep(fleet.deps)
+    jobs = fleet.jobs(kind=NOTIFY_USER, state="ready")
+    for job in jobs:
+        perform(fleet.deps, job.id)
+    return len(jobs)
+
+
+def test_the_owner_gets_one_mail_about_many_requests_with_a_link_to_each_and_others_none(
+    crew: Fleet, inbox: tuple[Letters, int], hook: Hook
+) -> None:
+    agent_id = crew.agent()
+    agent_commands.update(crew.deps, str(agent_id), {"owner": "ann"})
+    addresses.add(crew.deps, "ann", "ann@example.org")
+    addresses.add(crew.deps, "ben", f"json://127.0.0.1:{hook.port}/x?+X-Key={SECRET}")
+    asked = ask(crew, agent_id, 30)
+    assert send(crew) == 1
+    ((to, letter),) = inbox[0].kept
+    words = letter.get_body(("plain", "html")).get_content()
+    assert to == ["ann@example.org"]
+    assert letter["subject"] == "30 requests for approval"
+    assert f"https://fleet.example.org/approvals/{asked[0]}" in words
+    assert "If nobody decides, it expires" in words
+    assert "and 10 more" in words
+    ask(crew, agent_id, 3)
+    assert send(crew) == 0, "what comes up within five minutes waits"
+    crew.sql("UPDATE user_notices SET sent_at = sent_at - interval '6 minutes'")
+    assert send(crew) == 1
+    assert inbox[0].kept[1][1]["subject"] == "3 requests for approval"
+    assert hook.bodies == []
+
+
+def test_a_failure_reaches_the_owner_and_an_alarm_the_operator_once_each(crew: Fleet, hook: Hook) -> None:
+    agent_id = crew.agent(name="Ada")
+    agent_commands.update(crew.deps, str(agent_id), {"owner": "ben"})
+    for name in ("ann", "ben", "olga"):
+        addresses.add(crew.deps, name, f"json://127.0.0.1:{hook.port}/{name}")
+    with crew.deps.db.transaction() as tx:
+        events.emit(tx, "job.dead", agent_id=agent_id, job_id=ids.new(), kind="post", error="<b>refused</b>")
+        events.emit(tx, "control.kill_switch.thrown", by="web:olga", reason="fire")
+    assert send(crew) == 2
+    assert send(crew) == 0
+    told = sorted(body["message"] for body in hook.bodies)
+    assert "Ada: " in told[0] and "/jobs/" in told[0] and "stays a dead letter" in told[0]
+    assert "fire" in told[1] and "https://fleet.example.org/controls" in told[1]
+
+
+def test_an_address_is_sealed_and_masked_and_reaches_no_closed_network(crew: Fleet, hook: Hook) -> None:
+    made = addresses.add(crew.deps, "ann", f"json://127.0.0.1:{hook.port}/x?+X-Key={SECRET}")
+    assert SECRET not in repr(addresses.listed(crew.deps, "ann")) + str(crew.sql("SELECT * FROM user_addresses"))
+    for wrong in ("json://example.org/x", "dbus://", "mailtos://a:b@example.org?pgpkey=/etc/passwd", "nonsense",
+                  "ann@example.org\r\nBcc: x@example.org", "syslog://"):  # fmt: skip
+        with pytest.raises(FleetError):
+            addresses.add(crew.deps, "ann", wrong)
+    job_id = addresses.test(crew.deps, "ann", made.id)
+    perform(crew.deps, job_id)
+    assert crew.job(job_id).state == "done"
+    assert addresses.listed(crew.deps, "ann")[0].last_sent_at is not None
+    inside = addresses.add(crew.deps, "ann", f"jsons://127.0.0.1:{hook.port + 1}/x")
+    job_id = addresses.test(crew.deps, "ann", inside.id)
+    perform(crew.deps, job_id)
+    row = crew.job(job_id)
+    assert row.state == "dead"
+    assert "only public addresses" in str(row.error)
+    assert len(hook.bodies) == 1
+
+
+def test_a_redirect_and_a_name_that_leads_inside_are_refused(hook: Hook) -> None:
+    from fleet import notify
+    from fleet.notify import Notice
+
+    def admit(host: str, port: int, found: Any) -> None:
+        raise InvalidInput(f"{host} {port} {found[0]}")
+
+    with pytest.raises(InvalidInput, match=f"localhost {hook.port} "):
+        notify.deliver_to(SecretStr(f"json://localhost:{hook.port}/"), Notice("s", "t", "b", "r"), admit)
+    assert hook.bodies == []
+
+
+@pytest.mark.parametrize(
+    ("hour", "quiet"), [(21, False), (22, True), (3, True), (7, False)], ids=("before", "first", "night", "after")
+)
+def test_quiet_hours_pass_midnight_in_the_users_zone(hour: int, quiet: bool) -> None:
+    choices = Choices((Topic.REQUESTS,), "Asia/Tokyo", quiet_from=22, quiet_until=7)
+    now = datetime(2026, 3, 1, (hour - 9) % 24, 30, tzinfo=UTC)
+    assert rules.is_quiet(choices, now) is quiet
+
+
+def test_a_digest_comes_once_a_day_after_its_hour(crew: Fleet, hook: Hook) -> None:
+    addresses.add(crew.deps, "ann", f"json://127.0.0.1:{hook.port}/")
+    addresses.choose(crew.deps, "ann", Choices((Topic.DIGEST,), digest_hour=0))
+    ask(crew, crew.agent(), 2)
+    assert send(crew) == 1
+    crew.sql("UPDATE user_notices SET sent_at = NULL")
+    assert send(crew) == 0
+    assert "Approvals: 2." in hook.bodies[0]["message"]
