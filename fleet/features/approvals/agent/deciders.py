@@ -50,4 +50,4 @@ def _line(request: Request, step: Step, one: Recipient) -> Line:
         f" {request.created_at:%Y-%m-%d %H:%M} UTC. {later}"
     )
     matter = f"{digest.SUBJECTS[step]}:{request.id}:{request.revision}"
-    return Line(one.id, Topic.REQUESTS, matter, words, f"/approvals/{request.id}")
+    return Line(one.id, Topic.REQUESTS, matter, words, f"/review/{request.id}")

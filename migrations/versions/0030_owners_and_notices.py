@@ -1,6 +1,6 @@
 """users own agents; addresses and choices of users, the lines of notices to them, and how far events were read
 
-Revision: 0029, after 0028
+Revision: 0030, after 0029
 
 Owners were who created the agent (`web:NAME`): those that are users who may decide stay, by their plain name. Creators
 that are no users are in the audit log.
@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import ARRAY
 
-revision = "0029"
-down_revision = "0028"
+revision = "0030"
+down_revision = "0029"
 branch_labels = None
 depends_on = None
 
