@@ -125,7 +125,7 @@ def _come_in(deps: Deps) -> tuple[str, str]:
 def _places(deps: Deps) -> list[tuple[str, str]]:
     """Return every page and every answer of the API; of each kind of thing the busiest."""
     app = create_app(deps)
-    names = dict.fromkeys(RARE, "none") | {"persona": personas_of(deps).ids[0], "user": _USER}
+    names = dict.fromkeys(RARE, "none") | {"persona": personas_of(deps).ids[0], "user": _USER, "setting": "dry_run"}
     with deps.db.transaction() as tx:
         names |= {what: str(tx.scalar(sa.text(query))) for what, query in BUSIEST.items()}
     pages = [(stop.path, "page") for stop in rounds.stops(app, names)]

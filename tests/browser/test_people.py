@@ -94,6 +94,7 @@ def test_a_person_pauses_the_fleet_and_lets_it_go_on(dashboard: Dashboard, fleet
     form.get_by_label("What").select_option(label="the whole fleet")
     form.get_by_label("Reason").fill("quiet evening")
     ana.press("Pause", within=form)
+    ana.page.get_by_role("button", name="Pause the fleet").click()
     held = ana.page.get_by_role("row").filter(has_text="quiet evening")
     expect(held).to_be_visible()
     assert [(hold.scope, hold.reason) for hold in fleetwide.holds(fleet.deps)] == [("fleet", "quiet evening")]
@@ -107,10 +108,11 @@ def test_a_person_approves_a_draft_and_sees_what_becomes_of_it(dashboard: Dashbo
     ana = listening(dashboard.person("reviewer").go(f"/drafts/{draft.id}"))
     ana.see(COMMENT.text)
     ana.see("brass lamp")  # what it answers stands beside it
-    ana.mark()
-    ana.press("Approve")
+    ana.page.get_by_role("button", name="Approve", exact=True).click()
     ana.said("pproved")
     assert drafting.show(fleet.deps, str(draft.id))[0].row.status == "approved"
+    listening(ana.go(f"/drafts/{draft.id}"))
+    ana.mark()
     perform(fleet.deps, ids.derived("publish", draft.id))
     ana.see("published")
     assert ana.is_same_page

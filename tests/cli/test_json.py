@@ -63,7 +63,7 @@ def test_every_command_prints_json_in_which_nothing_is_masked(
         "tokens create": ["ci", "--user", "ann", "--scope", "agents.view"],
         "persona check": ["personas"], "persona show": ["ai_artist"], "persona schedule": ["ai_artist"],
         "experiments show": ["none"], "jobs show": [str(uuid.uuid4())], "dead show": [str(uuid.uuid4())],
-        "search": ["ada"],
+        "search": ["ada"], "approvals ask": ["agent", "delete", "--set", f"agent={agent}"],
     }  # fmt: skip
     refused = {
         "experiments show",

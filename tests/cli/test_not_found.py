@@ -21,10 +21,13 @@ __all__ = ["cli"]  # the fixture
 MAKE_OR_SET = {
     "accounts add", "agents create", "hooks create", "hooks sources add", "tokens create", "users create",
     "secrets set", "budgets set", "budgets allow", "pause", "resume", "drafts bulk", "completion", "gallery",
-    "persona check", "approvals try", "search", "settings set",
+    "persona check", "approvals try", "search", "settings set", "agents assign",
 }  # fmt: skip
 """Commands whose arguments name nothing that has to be there."""
-CHANGES = {"agents edit": ["--vibe=calm"], "drafts edit": ["--text=fog"]}
+CHANGES = {
+    "agents edit": ["--vibe=calm"], "drafts edit": ["--text=fog"], "notify remove": ["--user=nobody_1"],
+    "notify test": ["--user=nobody_1"],
+}  # fmt: skip
 """What has to stand beside the name."""
 VALUES = {"uuid": "00000000-0000-4000-8000-000000000000", "position": "0-0"}
 

@@ -243,7 +243,7 @@ def test_a_folder_of_something_else_is_left_alone(make: MakeServer, folder: Path
 def test_data_of_another_version_is_named_as_such(make: MakeServer, folder: Path) -> None:
     (folder / "data").mkdir()
     (folder / "data" / "PG_VERSION").write_text("13\n")
-    with pytest.raises(InvalidInput, match="made by PostgreSQL 13, but 18 was found"):
+    with pytest.raises(InvalidInput, match="created by PostgreSQL 13, but 18 was found"):
         make().start()
 
 

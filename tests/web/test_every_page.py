@@ -91,6 +91,6 @@ def test_an_experiment_of_which_nothing_was_read_says_nothing_of_the_surface(web
 
 
 def test_the_benchmark_has_a_name_for_whatever_a_page_or_an_answer_asks_for(web: Web) -> None:
-    names = dict.fromkeys((*bench_web.BUSIEST, *bench_web.RARE, "persona", "user"), "x")
+    names = dict.fromkeys((*bench_web.BUSIEST, *bench_web.RARE, "persona", "user", "setting"), "x")
     assert len(rounds.stops(web.app, names)) > 30
     assert len(rounds.answers(web.app, names)) > 30

@@ -7,6 +7,7 @@ doubles an effect, and is reported as such.
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -17,6 +18,9 @@ from uuid import UUID
 from fleet.chaos.judge.evidence import AttemptEvidence, EffectEvidence, Evidence, JobEvidence, Tick
 from fleet.chaos.log import FaultRecord
 from fleet.core import ids
+
+_ORDER = re.compile(r"[^:]+:image(?::\d+(?=:|$))?")
+"""The order of a picture within its key: a post orders one, a scan one for each post that it proposes."""
 
 FINAL = frozenset({"done", "dead", "skipped", "cancelled"})
 PUBLIC = frozenset({"post", "comment"})
@@ -97,7 +101,8 @@ class _Case:
         if effect.kind in PUBLIC | SOCIAL and effect.job_key:
             self.shown[effect.job_key].append(effect)
         elif effect.kind == "image" and effect.key:
-            self.pictures[effect.key] += 1  # a scan orders one for each post that it proposes
+            order = _ORDER.match(effect.key)
+            self.pictures[order[0] if order else effect.key] += 1
         elif effect.kind in ("like", "unlike"):
             self.net_likes[effect.username, effect.subject] += 1 if effect.kind == "like" else -1
 

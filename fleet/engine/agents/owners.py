@@ -16,7 +16,7 @@ from fleet.access.roles import Permission, allows
 from fleet.access.users import ApproverStatus
 from fleet.core import events
 from fleet.core.db import Tx
-from fleet.core.errors import InvalidInput
+from fleet.core.errors import InvalidInput, NotFound
 from fleet.engine import registry
 from fleet.engine.agents.models import AgentRow
 
@@ -31,9 +31,12 @@ def eligible(tx: Tx) -> list[str]:
 
 
 def check(tx: Tx, name: str) -> str:
-    """Return the name of a user who may own agents; NOBODY is allowed. Raises InvalidInput for any other."""
+    """Return the name of a user who may own agents; NOBODY is allowed. Raises NotFound for no user, InvalidInput."""
     name = name.strip().lower()
-    if name != NOBODY and users.standing(tx, name) is not ApproverStatus.DECIDES:
+    status = ApproverStatus.DECIDES if name == NOBODY else users.standing(tx, name)
+    if status is ApproverStatus.UNKNOWN:
+        raise NotFound(f"There is no user {name[:60]}.", fix="`fleet users list` shows users and roles.")
+    if status is not ApproverStatus.DECIDES:
         raise InvalidInput(
             f"{name[:60]} cannot own agents.",
             fix="An owner is a user whose role may decide about requests; `fleet users list` shows users and roles.",

@@ -128,7 +128,7 @@ def body(lines: Sequence[NoticeLineRow], number: int, address_of_ours: str) -> s
     """Return a message as plain text: each line with its link, then how many more there are."""
     shown = [f"{one.words}\n{address_of_ours}{one.path}" for one in lines]
     if number > len(lines):
-        shown.append(f"... and {number - len(lines):,} more: {address_of_ours}/approvals")
+        shown.append(f"... and {number - len(lines):,} more: {address_of_ours}/review")
     return "\n\n".join([*shown, f"What you are told, and when: {address_of_ours}/account/notices"])
 
 

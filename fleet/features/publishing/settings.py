@@ -21,7 +21,7 @@ class PublishingSettings(BaseModel):
     own_likeness: Annotated[float, ANY_SCOPE] = Field(
         0.7, ge=0.7, le=1, description="similarity to an earlier text of the same agent from which a text is refused"
     )
-    fleet_likeness: Annotated[float, ANY_SCOPE] = Field(
+    shared_likeness: Annotated[float, ANY_SCOPE] = Field(
         0.85, ge=0.7, le=1, description="similarity to a text of another agent from which a text is refused"
     )
     recent_texts: Annotated[int, FLEET_ONLY] = Field(

@@ -441,7 +441,7 @@ def test_a_new_agent_is_what_the_form_says(web: Web) -> None:
         "interests": ["fog", "night trains"], "post_weight": 0.9, "comment_weight": 0.35, "like_weight": 0.05,
         "browse_weight": 0.0, "min_interval_s": 30, "max_interval_s": 600, "autonomy": "supervised", "scans": True,
         "scan_interval_s": 7200, "audience": "friends", "heeds_agents": True, "draft_days": 3, "status": "idle",
-        "owner": "web:admin-1",
+        "owner": "",
     }  # fmt: skip
 
 
@@ -719,10 +719,14 @@ def test_an_agent_that_nobody_knows_is_a_page_that_says_what_to_do(web: Web, pat
 
 
 def test_words_of_agents_and_people_are_inert_wherever_they_stand(web: Web) -> None:
-    agent(web, "evil_1", name=EVIL, personality=EVIL, vibe=EVIL[:60], interests=(EVIL[:60],), owner=EVIL, running=True)
+    agent(web, "evil_1", name=EVIL, personality=EVIL, vibe=EVIL[:60], interests=(EVIL[:60],), running=True)
     decided(web, "evil_1", "post")
     with web.deps.db.transaction() as tx:
-        tx.execute(sa.update(AgentRow).values(last_thought=EVIL, remote_account=EVIL, current_action=EVIL[:40]))
+        tx.execute(
+            sa.update(AgentRow).values(
+                last_thought=EVIL, remote_account=EVIL, current_action=EVIL[:40], owner=EVIL[:40]
+            )
+        )
     web.fleet.sql("UPDATE ticks SET error = CAST(:e AS text), requested_by = CAST(:e AS text)", e=EVIL)
     web.fleet.sql("UPDATE jobs SET error = CAST(:e AS text), target = CAST(:e AS text)", e=EVIL)
     web.fleet.sql("UPDATE events SET payload = jsonb_build_object('text', CAST(:e AS text))", e=EVIL)

@@ -82,7 +82,7 @@ def test_the_owner_gets_one_mail_about_many_requests_with_a_link_to_each_and_oth
     words = letter.get_body(("plain", "html")).get_content()
     assert to == ["ann@example.org"]
     assert letter["subject"] == "30 requests for approval"
-    assert f"https://fleet.example.org/approvals/{asked[0]}" in words
+    assert f"https://fleet.example.org/review/{asked[0]}" in words
     assert "If nobody decides, it expires" in words
     assert "and 10 more" in words
     ask(crew, agent_id, 3)
@@ -156,4 +156,4 @@ def test_a_digest_comes_once_a_day_after_its_hour(crew: Fleet, hook: Hook) -> No
     assert send(crew) == 1
     crew.sql("UPDATE user_notices SET sent_at = NULL")
     assert send(crew) == 0
-    assert "Approvals: 2." in hook.bodies[0]["message"]
+    assert "Review: 2." in hook.bodies[0]["message"]

@@ -140,6 +140,17 @@ def _changes(display_name: str | None, given: Mapping[str, Any]) -> dict[str, An
     return {**named, **{name: value for name, value in groups.items() if value not in (None, {})}}
 
 
+def _rhythm(command: F) -> F:
+    """Add the options of an agent's own hours."""
+    zone = click.option(
+        "--timezone", type=TextType(60), help="Time zone of its hours, e.g. Europe/Berlin; empty: its persona's."
+    )
+    hours = click.option(
+        "--hours", type=TextType(200), help="Local hours in which it is awake, e.g. 9-17,20-22; empty: its persona's."
+    )
+    return hours(zone(command))
+
+
 @_command("create")
 @click.argument("username", type=TextType(30))
 @_character
@@ -152,9 +163,13 @@ def _changes(display_name: str | None, given: Mapping[str, Any]) -> dict[str, An
 )
 @click.option("--surface", type=TextType(LONGEST_REFERENCE), help="Surface; floimg if left out.")
 @click.option("--account", type=TextType(LONGEST_REFERENCE), help="Its account (`fleet accounts list`).")
+@_rhythm
 @click.option("--start", is_flag=True, help="Start it too.")
 @pass_door
-def create(door: Door, /, *, username: str, display_name: str | None, start: bool, **given: Any) -> None:
+def create(
+    door: Door, /, *, username: str, display_name: str | None, hours: str | None, timezone: str | None, start: bool,
+    **given: Any,
+) -> None:  # fmt: skip
     """Create an agent, idle unless --start.
 
     With a persona it begins with that one's character, weights and pace; the other options change those.
@@ -163,8 +178,26 @@ def create(door: Door, /, *, username: str, display_name: str | None, start: boo
     body = _changes(name, given)
     for field, first in _first(door, body).items():
         body[field] = {**first, **body[field]}
-    door.api.post("/agents", {"username": username, **body, "start": start})
+    rhythm = _rhythm_of(hours, timezone)
+    door.api.post("/agents", {"username": username, **body, "start": start and not rhythm})
+    _set_rhythm(door, username, rhythm)
+    if start and rhythm:  # not before it keeps its hours
+        door.api.post(at("agents", username, "start"))
     door.say(f"{name} ({username}) {'lives now' if start else 'is there, idle'}.")
+
+
+def _rhythm_of(hours: str | None, timezone: str | None) -> dict[str, str]:
+    """Return the settings of an agent's own hours that were given."""
+    own = {"agent_hours": hours, "agent_timezone": timezone}
+    return {setting: value for setting, value in own.items() if value is not None}
+
+
+def _set_rhythm(door: Door, name: str, rhythm: Mapping[str, str]) -> None:
+    for setting, value in rhythm.items():
+        if value:
+            door.api.put(at("settings", setting), {"value": value, "agent": name})
+        else:
+            door.api.delete(at("settings", setting), agent=name)
 
 
 def _first(door: Door, body: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -184,27 +217,19 @@ def _first(door: Door, body: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 @_command("edit")
 @_AGENT
 @_character
-@click.option(
-    "--hours", type=TextType(200), help="Local hours in which it is awake, e.g. 9-17,20-22; empty: its persona's."
-)
-@click.option("--timezone", type=TextType(60), help="Time zone of its hours, e.g. Europe/Berlin; empty: its persona's.")
+@_rhythm
 @pass_door
 def edit(
     door: Door, /, *, name: str, display_name: str | None, hours: str | None, timezone: str | None, **given: Any
 ) -> None:
     """Change the named settings of an agent."""
     changes = _changes(display_name, given)
-    own = {"agent_hours": hours, "agent_timezone": timezone}
-    rhythm = {setting: value for setting, value in own.items() if value is not None}
+    rhythm = _rhythm_of(hours, timezone)
     if not changes and not rhythm:
         raise click.UsageError("Name at least one thing to change.")
     if changes:
         door.api.patch(at("agents", name), changes)
-    for setting, value in rhythm.items():
-        if value:
-            door.api.put(at("settings", setting), {"value": value, "agent": name})
-        else:
-            door.api.delete(at("settings", setting), agent=name)
+    _set_rhythm(door, name, rhythm)
     parts = [changes[one] if one in ("weights", "interval_s", "config") else (one,) for one in changes]
     changed = [*(part for one in parts for part in one), *(one.removeprefix("agent_") for one in rhythm)]
     door.say(f"{name}: changed {', '.join(sorted(changed))}.")

@@ -37,10 +37,10 @@ class Quality:
     def standards(self, settings: Settings) -> Standards:
         """Return the rules of these settings; of equal ones the same, since lists take long to compile."""
         chosen = settings.of(PublishingSettings)
-        key = chosen.banned_words, chosen.link_hosts, chosen.own_likeness, chosen.fleet_likeness
+        key = chosen.banned_words, chosen.link_hosts, chosen.own_likeness, chosen.shared_likeness
         found = self._standards.get(key)
         if found is None:
-            likeness = LikenessLimits(chosen.own_likeness, chosen.fleet_likeness)
+            likeness = LikenessLimits(chosen.own_likeness, chosen.shared_likeness)
             found = self._standards[key] = review.standards(chosen.banned_words, chosen.link_hosts, likeness)
         return found
 
