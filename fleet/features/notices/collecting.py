@@ -20,7 +20,7 @@ from fleet.engine.agents.models import AgentRow
 from fleet.engine.deps import Deps
 from fleet.engine.events import event_text
 from fleet.features.notices import addresses, messages
-from fleet.features.notices.messages import Line
+from fleet.features.notices.messages import NoticeItem
 from fleet.features.notices.models import NoticePositionRow, UserNoticesRow
 from fleet.features.notices.rules import Choices, Topic, digest_due, may_send
 
@@ -82,7 +82,7 @@ def _read_events(tx: Tx, reading: NoticePositionRow) -> None:
     messages.add(tx, [*_failures(tx, found), *_alarms(tx, found)])
 
 
-def _failures(tx: Tx, found: Sequence[Event]) -> list[Line]:
+def _failures(tx: Tx, found: Sequence[Event]) -> list[NoticeItem]:
     """Return the lines to owners of agents."""
     trouble = [one for one in found if one.subject in FAILURES and one.agent_id is not None]
     ids = {one.agent_id for one in trouble}
@@ -97,11 +97,11 @@ def _failures(tx: Tx, found: Sequence[Event]) -> list[Line]:
         if agent is not None and agent.owner in told:
             path = f"/jobs/{event.job_id}" if event.job_id else f"/agents/{agent.username}"
             words = _words(event, agent.name, _NOBODY_ACTS[event.subject])
-            lines.append(Line(told[agent.owner].id, Topic.FAILURES, _matter(event), words, path))
+            lines.append(NoticeItem(told[agent.owner].id, Topic.FAILURES, _matter(event), words, path))
     return lines
 
 
-def _alarms(tx: Tx, found: Sequence[Event]) -> list[Line]:
+def _alarms(tx: Tx, found: Sequence[Event]) -> list[NoticeItem]:
     """Return the lines to users who are told of alarms, as far as they may see the event."""
     alarms = [one for one in found if one.subject not in FAILURES]
     told = messages.recipients(tx, Topic.ALARMS) if alarms else []
@@ -112,7 +112,7 @@ def _alarms(tx: Tx, found: Sequence[Event]) -> list[Line]:
         words = _words(event, "The fleet", _ALARM_STAYS)
         path = "/costs" if event.subject.startswith("budget.") else "/controls"
         lines += [
-            Line(one.id, Topic.ALARMS, _matter(event), words, path)
+            NoticeItem(one.id, Topic.ALARMS, _matter(event), words, path)
             for one in told
             if needed is None or allows(one.role, Permission(needed))
         ]
@@ -150,7 +150,7 @@ def _digests(tx: Tx) -> None:
             if number != 0:
                 many = "very many" if number is None else f"{number:,}"
                 words = f"{item.label}: {many}. They wait until a person acts."
-                messages.add(tx, [Line(one.id, Topic.DIGEST, f"digest:{day}:{item.path}", words, item.path)])
+                messages.add(tx, [NoticeItem(one.id, Topic.DIGEST, f"digest:{day}:{item.path}", words, item.path)])
 
 
 def _send(deps: Deps, tx: Tx, user_id: uuid.UUID) -> None:

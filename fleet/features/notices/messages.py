@@ -41,7 +41,7 @@ class Recipient:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class NoticeItem:
     """What one user is told about one matter. `path` leads to its page; `words` may have several lines."""
 
     user_id: uuid.UUID
@@ -68,7 +68,7 @@ def recipients(tx: Tx, topic: Topic) -> list[Recipient]:
     return found
 
 
-def add(tx: Tx, lines: Iterable[Line]) -> None:
+def add(tx: Tx, lines: Iterable[NoticeItem]) -> None:
     """Add lines; a user who was told of a matter before is not told again."""
     rows = [
         {"user_id": one.user_id, "topic": one.topic, "matter": one.matter[:200], "path": one.path[:300],

@@ -15,7 +15,7 @@ from fleet.features.approvals.agent import digest
 from fleet.features.approvals.request import Request
 from fleet.features.approvals.rules import Person, Step
 from fleet.features.notices import messages
-from fleet.features.notices.messages import Line, Recipient
+from fleet.features.notices.messages import NoticeItem, Recipient
 from fleet.features.notices.rules import Topic
 
 _WHAT = {
@@ -39,7 +39,7 @@ def _may_decide(one: Recipient, request: Request) -> bool:
     return ruling.may_decide(person, request.approvers) and not ruling.is_own(person, request.requested_by)
 
 
-def _line(request: Request, step: Step, one: Recipient) -> Line:
+def _line(request: Request, step: Step, one: Recipient) -> NoticeItem:
     until = f"{request.expires_at:%Y-%m-%d %H:%M} UTC"
     later = (
         "Nothing was done." if step is Step.EXPIRE else f"If nobody decides, it expires {until} and nothing is done."
@@ -50,4 +50,4 @@ def _line(request: Request, step: Step, one: Recipient) -> Line:
         f" {request.created_at:%Y-%m-%d %H:%M} UTC. {later}"
     )
     matter = f"{digest.SUBJECTS[step]}:{request.id}:{request.revision}"
-    return Line(one.id, Topic.REQUESTS, matter, words, f"/review/{request.id}")
+    return NoticeItem(one.id, Topic.REQUESTS, matter, words, f"/review/{request.id}")
