@@ -17,7 +17,7 @@ from fleet.features.notices.rules import Topic
 from fleet.web.auth import Forbidden, TheDeps, needs
 from fleet.web.requests.fields import Body, line, taken, whole
 
-router = APIRouter(prefix="/notify", tags=["access"])
+router = APIRouter(prefix="/notify", tags=["notify"])
 Own = Annotated[Principal, needs(Permission.OWN_ACCOUNT)]
 Hour = Annotated[int, whole(0, 23)]
 
