@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from fleet.access import sessions, tokens
+from fleet.access import organisations, sessions, tokens
 from fleet.access.models import SessionRow, TokenRow, UserRow
 from fleet.access.principal import Principal, Via
 from fleet.access.roles import Permission, Role
@@ -27,7 +27,8 @@ def of(tx: Tx, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Principal]:
     unscoped = sa.null().cast(ARRAY(sa.String())).label("scopes")
     kinds = ((SessionRow, unscoped, sessions.STANDS), (TokenRow, TokenRow.scopes, tokens.STANDS))
     found = (
-        sa.select(row.id, UserRow.id, UserRow.name, UserRow.role, scopes).join(UserRow, UserRow.id == row.user_id)
+        sa.select(row.id, UserRow.id, UserRow.name, UserRow.role, scopes, organisations.OF_USER)
+        .join(UserRow, UserRow.id == row.user_id)
         .where(row.id == wanted, UserRow.removed_at.is_(None), *stands)
         for row, scopes, stands in kinds
     )  # fmt: skip
@@ -35,8 +36,9 @@ def of(tx: Tx, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Principal]:
 
 
 def _principal(row: Any) -> Principal:
-    key_id, user_id, name, role, scopes = row
+    key_id, user_id, name, role, scopes, found = row
+    own = organisations.read(found)
     if scopes is None:
-        return Principal(user_id, name, Role(role), Via.SESSION, key_id)
+        return Principal(user_id, name, Role(role), Via.SESSION, key_id, organisations=own)
     known = frozenset(Permission(scope) for scope in scopes if scope in set(Permission))
-    return Principal(user_id, name, Role(role), Via.TOKEN, key_id, known)
+    return Principal(user_id, name, Role(role), Via.TOKEN, key_id, known, own)

@@ -18,7 +18,9 @@ from starlette.responses import Response
 
 from fleet.access import Actor, Permission, Principal, Via, audit, authenticate, secret, tokens
 from fleet.access.principal import local_administrator
+from fleet.access.roles import WITHIN_ORGANISATIONS
 from fleet.access.sessions import LIFETIME
+from fleet.core.db import visibility
 from fleet.core.errors import FleetError
 from fleet.core.subjects import matches
 from fleet.engine import registry
@@ -74,6 +76,10 @@ class Needs:
 def require(who: Principal, permission: Permission) -> None:
     """Raise Forbidden unless somebody has a permission."""
     if not who.may(permission):
+        if who.organisations is not None and permission not in WITHIN_ORGANISATIONS:
+            raise Forbidden(
+                f"A role within an organisation does not allow {permission}.", fix="Ask an admin of the fleet."
+            )
         limit = "this token's scopes do" if who.scopes is not None else f"the role {who.role} does"
         raise Forbidden(f"{limit.capitalize()} not allow {permission}.", fix="Ask an admin of the fleet.")
 
@@ -87,6 +93,7 @@ async def anybody(request: Request) -> None:
     """Admit everybody; a write must still come from our own pages. The dependency of open routes."""
     if request.method not in SAFE:
         _same_origin(request)
+    visibility.restrict(None)
     audit.act_as(Actor("nobody", "", Via.SESSION, address_of(request), request.state.id))
 
 
@@ -116,8 +123,9 @@ def _is_withheld(who: Principal, subject: str) -> bool:
 
 
 async def principal_of(request: Request) -> Principal | None:
-    """Return the user of a request; looked up once."""
+    """Return the user of a request, looked up once, and restrict this context to the organisations of their role."""
     if not hasattr(request.state, "principal"):
+        visibility.restrict(None)  # a connection's next request may begin in the context of the one before
         deps: Deps = request.app.state.deps
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         request.state.principal = None
@@ -128,6 +136,7 @@ async def principal_of(request: Request) -> Principal | None:
         elif request.cookies.get(cookie_name(request)):
             request.state.principal = await run_in_threadpool(_by_cookie, request, deps)
     found: Principal | None = request.state.principal
+    visibility.restrict(None if found is None else found.organisations)
     return found
 
 

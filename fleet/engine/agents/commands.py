@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from fleet.access.models import DEFAULT_ORGANISATION
 from fleet.core import events, ids
 from fleet.core.character import BLANK, TRAITS, Character
 from fleet.core.db import Tx
@@ -58,6 +59,8 @@ class NewAgent:
     surface: str = "floimg"
     account_id: uuid.UUID | None = None
     """Its main account; None is the account of the settings."""
+    organisation_id: uuid.UUID | None = DEFAULT_ORGANISATION
+    """None: a system agent."""
     owner: str = ""
     """The name of a user who may own agents; empty for none."""
     kind: str = field(kw_only=True)
