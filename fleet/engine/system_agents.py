@@ -57,5 +57,5 @@ def _agent(kind: str, system: SystemAgent) -> NewAgent:
     """Return its row."""
     return NewAgent(
         kind=kind, name=system.name, username=system.username, character=Character(personality=system.personality),
-        min_interval_s=system.every_s, max_interval_s=system.every_s, surface=SURFACE, organisation_id=None,
+        min_interval_s=system.every_s, max_interval_s=system.every_s, surface=SURFACE,
     )  # fmt: skip
