@@ -9,14 +9,14 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from fleet.core.db import Base, one_of
-from fleet.core.db.visibility import NONE, Rows, of_agent, own_text, seen
+from fleet.core.db.visibility import NONE, Rows, of_agent, seen
 from fleet.spending.budgets import Period, Scope
 
 _TIME = sa.DateTime(timezone=True)
 _NOW = sa.text("clock_timestamp()")
 _ZERO = sa.text("0")
 _OF_AGENT = "scope = 'agent' AND " + seen("agents", "seen.id::text = budgets.key")
-_BUDGETS = Rows(f"({_OF_AGENT}) OR (scope = 'organisation' AND {own_text('key')})")
+_BUDGETS = Rows(_OF_AGENT)
 
 
 class CallRow(Base):
@@ -99,7 +99,7 @@ class BudgetRow(Base):
 
     __tablename__ = "budgets"
 
-    scope: Mapped[str] = mapped_column(sa.String(12), primary_key=True)
+    scope: Mapped[str] = mapped_column(sa.String(10), primary_key=True)
     key: Mapped[str] = mapped_column(sa.String(100), primary_key=True)
     period: Mapped[str] = mapped_column(sa.String(10), primary_key=True)
     limit_microusd: Mapped[int] = mapped_column(sa.BigInteger)

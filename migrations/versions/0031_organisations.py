@@ -17,10 +17,6 @@ depends_on = None
 TIME, NOW = sa.DateTime(timezone=True), sa.text("clock_timestamp()")
 DEFAULT = "6f2f4c0e-0000-4000-8000-000000000002"
 SETTINGS_ACCOUNT = "6f2f4c0e-0000-4000-8000-000000000001"
-SCOPES = {
-    "controls": ("fleet", "surface", "account", "persona", "agent", "kind"),
-    "budgets": ("fleet", "persona", "agent", "provider"),
-}
 
 
 def upgrade() -> None:
@@ -58,9 +54,6 @@ def upgrade() -> None:
         "approval_requests", "organisation_id",
         server_default=sa.text("nullif(split_part(current_setting('fleet.organisations', true), ',', 1), '')::uuid"),
     )  # fmt: skip
-    for table, scopes in SCOPES.items():
-        op.alter_column(table, "scope", type_=sa.String(12))
-        _allow(table, (*scopes, "organisation"))
 
 
 def downgrade() -> None:
@@ -72,18 +65,8 @@ def downgrade() -> None:
             END LOOP;
         END $$
     """)
-    for table, scopes in SCOPES.items():
-        op.execute(f"DELETE FROM {table} WHERE scope = 'organisation'")  # noqa: S608
-        _allow(table, scopes)
-        op.alter_column(table, "scope", type_=sa.String(10))
     op.drop_column("approval_requests", "organisation_id")
     op.drop_column("accounts", "organisation_id")
     op.drop_column("agents", "organisation_id")
     op.drop_table("members")
     op.drop_table("organisations")
-
-
-def _allow(table: str, scopes: tuple[str, ...]) -> None:
-    op.drop_constraint(op.f(f"ck_{table}_scope"), table)
-    allowed = ", ".join(f"'{scope}'" for scope in scopes)
-    op.create_check_constraint(op.f(f"ck_{table}_scope"), table, f"scope IN ({allowed})")

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from fleet.access import Permission, Principal, active_sessions
+from fleet.access import Permission, Principal, authenticate
 from fleet.core import clock, events, logs
 from fleet.core.db import visibility
 from fleet.core.db.visibility import Organisations
@@ -307,7 +307,7 @@ class Hub:
 
     def _standing(self, ids: Collection[uuid.UUID]) -> Mapping[uuid.UUID, Principal]:
         with visibility.restricted(None), self._deps.db.transaction() as tx:
-            return active_sessions.of(tx, ids)
+            return authenticate.standing(tx, ids)
 
     def _end_all(self) -> None:
         for listener in list(self._listeners):
