@@ -99,7 +99,7 @@ def emit(tx: Tx, subject: str, *, agent_id: uuid.UUID | None = None, job_id: uui
 def emit_many(tx: Tx, rows: list[dict[str, Any]]) -> None:
     """Record many events at once; each row has subject, agent_id, job_id and payload."""
     if rows:
-        tx.execute(sa.insert(EventRow).values(occurred_at=tx.sql_now), mask_all(rows))
+        tx.execute(sa.insert(EventRow).inline().values(occurred_at=tx.sql_now), mask_all(rows))
 
 
 def read_after(tx: Tx, position: Position, *, only: Sequence[str] = (), but: Sequence[str] = (),

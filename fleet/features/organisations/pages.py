@@ -104,6 +104,6 @@ def _page(
 ) -> Response:
     return render(
         request, "organisations/organisations.html", code=200 if problem is None else status_of(problem),
-        organisations=service.listed(deps), problem=problem, typed=typed or {"name": "", "voice": ""}, most_name=LONGEST_NAME,
-        most_voice=LONGEST_VOICE,
+        organisations=service.listed(deps), problem=problem, typed=typed or {"name": "", "voice": ""},
+        most_name=LONGEST_NAME, most_voice=LONGEST_VOICE,
     )  # fmt: skip
