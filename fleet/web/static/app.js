@@ -212,7 +212,7 @@ function put(html) {
 
 /* ---- choosing many ---- */
 
-const boxes = (name, within) => $$(`input[type=checkbox][name="${CSS.escape(name)}"]`, within);
+const boxes = (name, within) => $$(`input[type=checkbox][name="${CSS.escape(name)}"]:not(:disabled)`, within);
 const scopeOf = (box) => box.form ?? $("#main");
 
 function tally(within) {
@@ -234,7 +234,7 @@ document.addEventListener("change", (event) => {
 
 function ready(within) {
   document.dispatchEvent(new Event("fleet:ready"));
-  tally(within);
+  tally($("#main") ?? document);
   freshness.show(within);
   share(within);
   tellTimes(within);

@@ -145,7 +145,7 @@ def test_keys_are_stable_and_hostile_words_are_only_words(cli: Cli, fleet: Fleet
     assert set(cli.json("approvals", "list")["items"][0]) == REQUEST_KEYS
     whole = cli.json("approvals", "show", short(request))
     assert set(whole) == REQUEST_KEYS | {
-        "payload", "before", "current", "changed", "arguments", "facts", "diff", "record"
+        "payload", "before", "current", "changed", "arguments", "outdated", "facts", "diff", "record"
     }  # fmt: skip
     for output in (cli("approvals", "list").stdout, cli("approvals", "show", short(request)).stdout):
         assert not {"\x1b", "\x07", "\u202e"} & set(output)
