@@ -134,7 +134,7 @@ def _tell(
 ) -> None:  # fmt: skip
     """Note a change in the audit log and as an event, without secrets."""
     whose = {str(one.scope): word for one, word in names_of(tx, [key]).items()}
-    if is_sealed:
+    if is_sealed or isinstance(old, _Lost):
         old, new = (None if one is None else HIDDEN for one in (old, new))
     action = "setting.unset" if new is None else "setting.set"
     audit.note(tx, action, f"setting:{name}", before={"value": old}, after={"value": new, "reason": reason, **whose})
@@ -155,18 +155,24 @@ def _with(
     found: dict[ScopeKey, dict[str, Any]] = {FLEET: {}}
     for row in rows:
         if row.value is not None and layers.is_known(type(deps.given), row.name) and (row.key, row.name) != (key, name):
-            found.setdefault(row.key, {})[row.name] = _opened(deps, row)
+            opened = _opened(deps, row)
+            if not isinstance(opened, _Lost):  # it counts nowhere: `LiveSettings` leaves it out too
+                found.setdefault(row.key, {})[row.name] = opened
     if value is not None:
         found.setdefault(key, {})[name] = value
     return found
 
 
+class _Lost:
+    """Stands for a value whose key is lost. Equals no other: it can be set anew, and unset."""
+
+
 def _opened(deps: Deps, row: StoredSetting) -> Any:
-    """Return a stored value; one whose key is lost as it is stored, so that it differs from any other."""
+    """Return a stored value, or `_Lost`."""
     try:
         return sealing.opened(lambda: keys.ring(deps.given), row.name, row.value)
     except FleetError:
-        return None
+        return _Lost()
 
 
 def _check_all(deps: Deps, name: str, values: Mapping[ScopeKey, Values]) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from pydantic import SecretStr
 
+from fleet.accounts.keys import make_ring
 from fleet.engine.settings import store
 from tests.factories import Fleet, Surface, make_fleet
 from tests.web_client import Web
@@ -27,9 +29,9 @@ def fleet(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fleet]
     made.deps.close()
 
 
-def other_process(fleet: Fleet) -> Any:
+def other_process(fleet: Fleet, **changes: Any) -> Any:
     """Return the connections of another process of the same fleet, which has read no row yet."""
-    return dataclasses.replace(fleet.deps)
+    return dataclasses.replace(fleet.deps, **changes)
 
 
 def rows(fleet: Fleet) -> list[Any]:
@@ -131,6 +133,32 @@ def test_a_combination_that_is_wrong_for_one_agent_is_refused_for_the_fleet(web:
     assert not deps.settings.llm_batch
     assert api.delete(order, params={"agent": username}).status_code == 200
     assert api.put(batch, json={"value": True}).status_code == 200
+
+
+def test_a_value_whose_key_is_lost_keeps_no_setting_from_changing_and_counts_when_the_key_is_back(
+    web: Web, tmp_path: Path
+) -> None:
+    """Symptom: it was checked as none, so that nothing could be set, not even `dry_run`, and it could not be unset."""
+    given = web.fleet.deps.given.model_copy(update={"secret_keys": SecretStr(""), "home": tmp_path})
+    web.app.state.deps = deps = dataclasses.replace(web.fleet.deps, given=given)
+    channel, api = "json://127.0.0.1:9/n", web.program("admin")
+    file = make_ring(given)
+    assert file is not None
+    assert api.put("/api/v1/settings/notify", json={"value": channel}).status_code == 200
+    hidden = file.rename(tmp_path / "away")
+    worker = other_process(web.fleet, given=given)
+    worker.live.refresh()
+    assert api.put(LEAD, json={"value": 1}).json()["value"] == 1
+    worker.live.expire()
+    assert worker.live.refresh()
+    assert (worker.settings.ai_comment_lead, worker.settings.notify) == (1, ())
+    hidden.rename(file)
+    worker.live.expire()
+    assert worker.live.refresh(), "the key is back, and nothing has changed"
+    assert [one.get_secret_value() for one in worker.settings.notify] == [channel]
+    file.unlink()
+    assert api.delete("/api/v1/settings/notify").json()["source"] == "default"
+    assert (changes(web.fleet)[-1], deps.settings.notify) == ("unset", ())
 
 
 @pytest.mark.parametrize(("role", "seen", "made"), [("viewer", 403, 403), ("operator", 200, 403), ("admin", 200, 200)])
