@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from fleet.access import audit
 from fleet.accounts import keys
 from fleet.accounts.sealing import Keyring
-from fleet.core import events
+from fleet.core import events, logs
 from fleet.core.db import Tx
 from fleet.core.errors import Conflict, FleetError, InvalidInput
 from fleet.core.settings import AtRunTime, Settings, SettingScope
@@ -35,6 +35,8 @@ from fleet.llm import registry as models
 _MOST_CHARS = 8_000
 _HOURS = ("agent_hours", "agent_timezone")
 _JOINERS = frozenset("\u200c\u200d")
+
+log = logs.get(__name__)
 
 
 def put(
@@ -123,10 +125,21 @@ def _change(
         store.put(tx, key, name, stored, by=by, reason=reason)
         _tell(tx, name, old, value, key, by=by, reason=reason, is_sealed=declared.is_sealed)
         tx.afterwards(deps.live.expire)
-    deps.live.refresh()
+    deps.live.refresh(wait=True)
     if name in _HOURS and key.scope is SettingScope.AGENT:
-        dispatch.redraw(deps, uuid.UUID(key.id))  # else it would wake once more at an hour of its old ones
+        _redraw(deps, uuid.UUID(key.id))
     return True
+
+
+def _redraw(deps: Deps, agent_id: uuid.UUID) -> None:
+    """Draw again when an agent wakes, else it would wake once more at an hour of its old ones.
+
+    Raises nothing: the hours are set, and an error would say that they are not.
+    """
+    try:
+        dispatch.redraw(deps, agent_id)
+    except Exception:
+        log.exception("agent_not_redrawn", agent_id=str(agent_id))
 
 
 def _tell(

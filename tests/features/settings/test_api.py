@@ -161,6 +161,17 @@ def test_a_value_whose_key_is_lost_keeps_no_setting_from_changing_and_counts_whe
     assert (changes(web.fleet)[-1], deps.settings.notify) == ("unset", ())
 
 
+def test_hours_that_are_set_are_reported_so_though_the_agents_next_time_cannot_be_drawn(web: Web) -> None:
+    """Symptom: 422 after the commit, for an agent whose persona is gone, though the hours were set."""
+    agent = web.fleet.agent(kind="gallery", persona_id="gone")
+    web.fleet.sql("UPDATE agents SET next_tick_at = now() + interval '1 hour'")
+    before = web.fleet.row(agent)
+    body = {"value": "9-17", "agent": before.username}
+    answer = web.program("admin").put("/api/v1/settings/agent_hours", json=body)
+    assert (answer.status_code, answer.json().get("value")) == (200, ["9-17"]), answer.text
+    assert web.fleet.row(agent).next_tick_at == before.next_tick_at
+
+
 @pytest.mark.parametrize(("role", "seen", "made"), [("viewer", 403, 403), ("operator", 200, 403), ("admin", 200, 200)])
 def test_who_may_see_and_set(web: Web, role: str, seen: int, made: int) -> None:
     api = web.program(role)
