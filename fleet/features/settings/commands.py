@@ -19,9 +19,10 @@ from fleet.accounts import keys
 from fleet.accounts.sealing import Keyring
 from fleet.core import events, logs
 from fleet.core.db import Tx
-from fleet.core.errors import Conflict, FleetError, InvalidInput
+from fleet.core.errors import Conflict, FleetError, InvalidInput, NotFound
 from fleet.core.settings import AtRunTime, Settings, SettingScope
 from fleet.engine import dispatch, registry
+from fleet.engine.agents import identities, loop
 from fleet.engine.agents.commands import Outdated
 from fleet.engine.deps import Deps, caps_of
 from fleet.engine.schedule import ALWAYS, with_hours
@@ -112,15 +113,17 @@ def _change(
     ring = keys.ring(deps.given) if declared.is_sealed and value is not None else None
     _ = deps.keys.settings  # read before the transaction: models are checked with their keys
     with deps.db.transaction() as tx:
-        store.take_turn(tx)
         key = keys_of(tx, target)[-1]
+        if key.scope is SettingScope.AGENT and not loop.is_there(tx, uuid.UUID(key.id)):  # deleted meanwhile
+            raise NotFound(f"There is no agent called {target.agent!r}.")
+        store.take_turn(tx)  # after the agent's row, as its deletion has them
         before = next(iter(store.rows(tx, name=name, key=key)), None)
         if seen is not None and str(before.revision if before else 0) not in seen:
             raise Outdated(f"{name} was changed meanwhile.", fix="Look at it again.")
         old = None if before is None else _opened(deps, before)
         if old == value:
             return False
-        _check_all(deps, name, _with(deps, store.rows(tx), key, name, value))
+        _check_all(deps, tx, name, _with(deps, store.rows(tx), key, name, value))
         stored = value if ring is None else sealing.seal(ring, name, value)
         store.put(tx, key, name, stored, by=by, reason=reason)
         _tell(tx, name, old, value, key, by=by, reason=reason, is_sealed=declared.is_sealed)
@@ -188,27 +191,27 @@ def _opened(deps: Deps, row: StoredSetting) -> Any:
         return _Lost()
 
 
-def _check_all(deps: Deps, name: str, values: Mapping[ScopeKey, Values]) -> None:
+def _check_all(deps: Deps, tx: Tx, name: str, values: Mapping[ScopeKey, Values]) -> None:
     """Raise InvalidInput if the values are wrong together, for the fleet or any account or agent with its own."""
     fleet = layers.apply(deps.given, values[FLEET])
     _check(deps, name, fleet)
-    for combination in _combinations(values):
+    agents = [uuid.UUID(key.id) for key in values if key.scope is SettingScope.AGENT]
+    combinations = _combinations(values, identities.accounts_of(tx, agents) if agents else {})
+    for combination in {repr([sorted(one.items()) for one in each]): each for each in combinations}.values():
         _check(deps, name, layers.apply(fleet, *combination))
 
 
-def _combinations(values: Mapping[ScopeKey, Values]) -> Iterator[tuple[Values, ...]]:
-    """Yield the values of accounts and agents, alone and together, equal ones once."""
-    accounts = _distinct(values, SettingScope.ACCOUNT)
-    for account in accounts:
-        yield (account,)
-    for agent in _distinct(values, SettingScope.AGENT):
-        yield (agent,)
-        for account in accounts:
-            yield account, agent
-
-
-def _distinct(values: Mapping[ScopeKey, Values], scope: SettingScope) -> list[Values]:
-    return list({repr(sorted(own.items())): own for key, own in values.items() if key.scope is scope}.values())
+def _combinations(
+    values: Mapping[ScopeKey, Values], accounts: Mapping[uuid.UUID, Collection[uuid.UUID]]
+) -> Iterator[tuple[Values, ...]]:
+    """Yield the values of each account, and of each agent with those of every account through which it acts."""
+    for key, own in values.items():
+        match key.scope:
+            case SettingScope.ACCOUNT:
+                yield (own,)
+            case SettingScope.AGENT:
+                for account in accounts.get(uuid.UUID(key.id), ()):
+                    yield values.get(ScopeKey(SettingScope.ACCOUNT, str(account)), {}), own
 
 
 def _check(deps: Deps, name: str, settings: Settings) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,14 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 
 from fleet.accounts.keys import make_ring
-from fleet.engine.settings import store
+from fleet.core.errors import NotFound
+from fleet.engine.agents import commands as agent_commands
+from fleet.engine.agents import loop
+from fleet.engine.settings import layers, store
+from fleet.features.settings import commands as settings
+from fleet.features.settings.queries import Target
 from tests.factories import Fleet, Surface, make_fleet
+from tests.features.agents.test_commands import until_done_or_behind_us
 from tests.web_client import Web
 
 COMMENTS = "/api/v1/settings/caps.comment.per_day"
@@ -170,6 +177,38 @@ def test_hours_that_are_set_are_reported_so_though_the_agents_next_time_cannot_b
     answer = web.program("admin").put("/api/v1/settings/agent_hours", json=body)
     assert (answer.status_code, answer.json().get("value")) == (200, ["9-17"]), answer.text
     assert web.fleet.row(agent).next_tick_at == before.next_tick_at
+
+
+def test_who_sets_a_setting_for_an_agent_waits_for_its_deletion_and_is_refused(web: Web) -> None:
+    """Symptom: the row stayed for ever, since nothing else unsets the settings of an agent that is deleted."""
+    deps, agent = web.fleet.deps, web.fleet.agent()
+    target = Target(agent=web.fleet.row(agent).username)
+    with ThreadPoolExecutor(1) as other:
+        with deps.db.transaction() as tx:
+            row = loop.lock(tx, agent)
+            agent_commands.delete(tx, agent)
+            settings.forget_agent(deps, tx, row, by="ana")
+            made = other.submit(settings.put, deps, "dry_run", True, target, by="ben")
+            until_done_or_behind_us(tx, made)
+        with pytest.raises(NotFound):
+            made.result(60)
+    assert rows(web.fleet) == []
+
+
+def test_an_agents_values_are_checked_with_those_of_its_own_accounts(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Symptom: under the lock of all changes, each of 200 agents was checked with each of 200 accounts."""
+    second = web.fleet.account("second")
+    agents = [web.fleet.agent(account_id=account) for account in (None, second, second)]
+    for number, agent in enumerate(agents):
+        web.fleet.set_setting("ai_comment_lead", number, agent=agent)
+    api, made = web.program("admin"), []
+    for name, spare in (("second", 30), ("gallery", 20)):
+        body = {"value": spare, "account": name}
+        assert api.put("/api/v1/settings/caps.comment.per_day", json=body).status_code == 200
+    monkeypatch.setattr(settings, "_check", lambda deps, name, checked: made.append(checked))
+    assert api.put("/api/v1/settings/recent_texts", json={"value": 400}).status_code == 200
+    found = [(one.ai_comment_lead, layers.value_of(one, COMMENTS.rpartition("/")[2])) for one in made]
+    assert sorted(found, key=str) == sorted([(3, None), (3, 20), (3, 30), (0, 20), (1, 30), (2, 30)], key=str)
 
 
 @pytest.mark.parametrize(("role", "seen", "made"), [("viewer", 403, 403), ("operator", 200, 403), ("admin", 200, 200)])
