@@ -35,11 +35,15 @@ log = logs.get(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Snapshot:
-    """All rows at a revision. `scoped` remembers settings by the values that made them: agents share them."""
+    """All rows at a revision. `scoped` remembers settings by the values that made them: agents share them.
+
+    `lost` are the sealed values that no key of this process opens.
+    """
 
     revision: int
     rows: Mapping[tuple[str, str], Values]
     fleet: Settings
+    lost: Values = field(default_factory=dict)
     scoped: dict[str, Settings] = field(default_factory=dict)
 
 
@@ -78,10 +82,16 @@ class LiveSettings:
         """Whether `refresh` would look."""
         return self._clock_s() >= self._next_s
 
-    def refresh(self) -> bool:
-        """Read the rows if any has changed, at most every two seconds; return whether. Not for transactions."""
-        if not self.is_due or not self._lock.acquire(blocking=self._known.revision < 0):
-            return False  # another thread reads them just now
+    def refresh(self, *, wait: bool = False) -> bool:
+        """Read the rows if any has changed, at most every two seconds; return whether. Not for transactions.
+
+        While another thread reads them, the last known settings hold; with `wait` this call returns after that thread,
+        which may have begun before a change of the caller's.
+        """
+        if not wait and not self.is_due:
+            return False
+        if not self._lock.acquire(blocking=wait or self._known.revision < 0):
+            return False
         try:
             return self.is_due and self._look()
         finally:
@@ -94,7 +104,8 @@ class LiveSettings:
     def _look(self) -> bool:
         self._next_s = self._clock_s() + LOOK_EVERY_S
         try:
-            if self._db.run(_REVISION)[0][0] == self._known.revision:
+            is_same = self._db.run(_REVISION)[0][0] == self._known.revision
+            if is_same and not any(self._opens(*one) for one in self._known.lost.items()):
                 return False
             self._known = self._read()
         except Unavailable:
@@ -113,15 +124,25 @@ class LiveSettings:
         for scope, scope_id, name, value, _ in found:
             if value is not None:
                 rows.setdefault((scope, scope_id), {})[name] = value
-        fleet = layers.apply_valid(self._given, self._opened(rows.pop((SettingScope.FLEET, ""), {})))
-        return _Snapshot(max((one.revision for one in found), default=0), rows, fleet)
+        values, lost = self._opened(rows.pop((SettingScope.FLEET, ""), {}))
+        fleet = layers.apply_valid(self._given, values)
+        return _Snapshot(max((one.revision for one in found), default=0), rows, fleet, lost)
 
-    def _opened(self, values: Values) -> Values:
-        """Return values with sealed ones opened; one that cannot be opened is left out."""
-        found = {}
+    def _opened(self, values: Values) -> tuple[Values, Values]:
+        """Return values with sealed ones opened, and apart from them those that cannot be opened."""
+        found, lost = {}, {}
         for name, value in values.items():
             try:
                 found[name] = sealing.opened(lambda: keys.ring(self._given), name, value)
             except FleetError as error:
+                lost[name] = value
                 log.warning("setting_cannot_be_opened", setting=name, reason=str(error))
-        return found
+        return found, lost
+
+    def _opens(self, name: str, value: Any) -> bool:
+        """Say whether a value that could not be opened can be by now: its key may be back in the home's file."""
+        try:
+            sealing.opened(lambda: keys.ring(self._given), name, value)
+        except FleetError:
+            return False
+        return True
