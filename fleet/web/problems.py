@@ -23,7 +23,7 @@ from fleet.core.errors import Conflict, FleetError, InvalidInput, NotFound, Unav
 from fleet.engine import registry
 from fleet.engine.agents.commands import Outdated
 from fleet.engine.points.verbs import Asked
-from fleet.web import field_words
+from fleet.core.text import field_words
 from fleet.web.auth import Forbidden, NotLoggedIn, deps_of, last_seen, principal_of
 from fleet.web.rendering import back, go, render
 
