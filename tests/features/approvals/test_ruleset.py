@@ -6,6 +6,7 @@ import html
 import json
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,7 +20,10 @@ from fleet.features.approvals.rules import DEFAULT_RULE, Condition, Op, Rule
 from fleet.features.approvals.ruleset import form
 from fleet.features.approvals.ruleset.in_force import rules_of
 from fleet.features.users import service as accounts
+from tests.features.agents.test_cli import Cli, cli
 from tests.web_client import Browser, Web
+
+__all__ = ["cli"]
 
 RULES = "/api/v1/approvals/rules"
 PAGE = "/approvals/rules"
@@ -236,3 +240,23 @@ def test_the_gate_of_drafts_follows_the_rules_in_force(web: Web) -> None:
     assert approving.time_to_decide(web.deps, "draft", "publish", {}, DEFAULT_RULE.expiration * 3) == (
         DEFAULT_RULE.expiration
     )
+
+
+def test_commands_show_set_reset_and_list_the_versions_of_the_rules(cli: Cli, web: Web, tmp_path: Path) -> None:
+    web.user("admin", "ben")
+    path = tmp_path / "rules.toml"
+    path.write_text(cli("approvals", "rules", "list", "--toml").stdout.replace("129600", "100"))
+    assert "version 1" in cli("approvals", "rules", "set", str(path), "--why", "sooner").stdout
+    assert rule_file.parse_toml(cli("approvals", "rules", "list", "--toml").stdout) == rule_file.load(path)
+    assert "From the shipped file" in cli("approvals", "rules", "check").stderr  # the file itself is as it was
+    assert "nobody" in cli("approvals", "rules", "set", "-", code=2, stdin=_UNDECIDABLE).stderr.lower()
+    assert "--yes" in cli("approvals", "rules", "reset", code=2).stderr
+    assert "In force: the shipped file" in cli("approvals", "rules", "reset", "-y").stdout
+    shown = " ".join(cli("approvals", "rules", "history", columns=200).stdout.split())
+    assert "reset to the file; changes drafts" in shown and "sooner" in shown
+    assert [one["version"] for one in cli.json("approvals", "rules", "history")["items"]] == [2, 1]
+    assert cli.json("approvals", "rules", "history", "1")["items"][0]["expiration_minutes"] == 100
+    assert "version 3" in cli("approvals", "rules", "restore", "1", "-y").stdout
+
+
+_UNDECIDABLE = "[[rule]]\nname='x'\nresource='*'\naction='*'\napprovers=['role:nobody']\n"

@@ -74,6 +74,9 @@ class RulesIn(Body):
 
     items: Rules = Field(description="as `GET` returns them", examples=[[]])
     reason: Why = ""
+    version: Annotated[int, whole(0, LARGEST_ID)] | None = Field(
+        None, description="the version that was read: refused if there is another by now, as with `If-Match`"
+    )
 
 
 class ResetQuery(BaseModel):
@@ -113,7 +116,8 @@ def set_rules(
     deps: TheDeps, response: Response, *, body: RulesIn, who: Editor, if_match: IfMatch = None
 ) -> RulesOut:  # fmt: skip
     """Put other rules in force. Every process uses them within seconds; open requests keep their rule."""
-    ruleset.change(deps, who, body.items, reason=body.reason, seen=etags.versions(if_match))
+    seen = etags.versions(if_match) if body.version is None else {str(body.version)}
+    ruleset.change(deps, who, body.items, reason=body.reason, seen=seen)
     return _answer(deps, response)
 
 
@@ -169,7 +173,7 @@ def history(deps: Deps, *, limit: int, before: int | None = None) -> list[RuleSe
         found = store.page(tx, limit=limit + 1, before=before)
     of_file = in_force.file_rules(deps)
     rules = [of_file if one.rules is None else one.rules for one in found]
-    changes = [compare(below, own).words for own, below in zip(rules, [*rules[1:], of_file], strict=True)]
+    changes = [compare(below, own).words for own, below in zip(rules, [*rules[1:], of_file], strict=False)]
     return [
         RuleSetOut(
             version=one.version, is_file=one.rules is None, set_by=one.set_by, set_at=one.set_at, reason=one.reason,

@@ -200,7 +200,8 @@ def versions(request: Request, deps: TheDeps, *, before: Name = "") -> Response:
     following = found[_VERSIONS - 1].version if len(found) > _VERSIONS else None
     with deps.db.transaction() as tx:
         now = in_force.read(deps, tx)
-    return render(request, "approvals/rule_history.html", versions=found[:_VERSIONS], now=now, before=following)
+    return render(request, "approvals/rule_history.html", versions=found[:_VERSIONS], in_force=now,
+                  before=following)  # fmt: skip
 
 
 @router.post(f"{_PAGE}/restore")

@@ -51,7 +51,9 @@ def get(tx: Tx, version: int) -> RuleSet:
     """Return a version. Raises NotFound."""
     row = tx.execute(sa.select(RuleSetRow).where(RuleSetRow.version == version)).scalar_one_or_none()
     if row is None:
-        raise NotFound(f"There is no version {version} of the approval rules.")
+        raise NotFound(
+            f"There is no version {version} of the approval rules.", fix="`fleet approvals rules history` lists them."
+        )
     return _of(row)
 
 
