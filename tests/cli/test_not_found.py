@@ -22,6 +22,7 @@ MAKE_OR_SET = {
     "accounts add", "agents create", "hooks create", "hooks sources add", "tokens create", "users create",
     "secrets set", "budgets set", "budgets allow", "pause", "resume", "drafts bulk", "completion", "gallery",
     "persona check", "approvals try", "search", "settings set", "agents assign",
+    "approvals rules set",
 }  # fmt: skip
 """Commands whose arguments name nothing that has to be there."""
 CHANGES = {

@@ -20,7 +20,7 @@ from fleet.core.errors import Conflict, FleetError, InvalidInput, NotFound
 from fleet.engine import registry
 from fleet.engine.deps import Deps
 from fleet.engine.points import verbs
-from fleet.features.approvals import queries, rule_file, rules
+from fleet.features.approvals import queries, rules
 from fleet.features.approvals.effects import registered as effects
 from fleet.features.approvals.effects import verb
 from fleet.features.approvals.effects.effect import Effect
@@ -28,7 +28,9 @@ from fleet.features.approvals.queries import ApprovalDecision, RequestFilter
 from fleet.features.approvals.request import Changed, Decided, Ended, Proposal, Request
 from fleet.features.approvals.requests import moves, people
 from fleet.features.approvals.requests.permissions import RequestPermissions, standing
-from fleet.features.approvals.rules import Person, Rule
+from fleet.features.approvals.rules import Person
+from fleet.features.approvals.ruleset import in_force
+from fleet.features.approvals.ruleset.in_force import rules_of
 from fleet.features.approvals.settings import ApprovalsSettings
 from fleet.features.approvals.states import RequestState
 
@@ -293,16 +295,6 @@ def find(deps: Deps, prefixes: Sequence[str]) -> list[uuid.UUID]:
         return [queries.resolve_prefix(tx, prefix) for prefix in prefixes]
 
 
-def rules_of(deps: Deps) -> tuple[Rule, ...]:
-    """Return the rules of this process, in order. Raises InvalidInput for a file that is wrong."""
-    return deps.part("approval_rules", _load_rules)
-
-
-def _load_rules(deps: Deps) -> tuple[Rule, ...]:
-    path = deps.settings.of(ApprovalsSettings).approval_rules
-    return rule_file.shipped() if path is None else rule_file.load(path)
-
-
 def check(deps: Deps) -> None:
     """Refuse wrong rules at the start, and not when the first agent asks. Raises InvalidInput."""
     kinds = registry.current().jobs
@@ -311,4 +303,5 @@ def check(deps: Deps) -> None:
         raise InvalidInput(
             f"FLEET_RETRY_BY_APPROVAL names no kind of job: {', '.join(unknown)}.", fix=f"Kinds: {', '.join(kinds)}."
         )
-    rules_of(deps)
+    in_force.file_rules(deps)
+    in_force.live(deps)
