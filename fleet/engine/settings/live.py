@@ -1,4 +1,4 @@
-"""The settings in force in this process: read again within seconds of a change, without a query for each use.
+"""The settings and documents in force in this process: read again within seconds of a change, without a query a use.
 
 Held by `fleet.engine.deps`. A snapshot is immutable: whoever holds one sees no change. While the database is away, the
 last known settings hold.
@@ -21,14 +21,21 @@ from fleet.core.db import Database
 from fleet.core.db.sql import Statement
 from fleet.core.errors import FleetError, InvalidInput, Unavailable
 from fleet.core.settings import Settings, SettingScope
-from fleet.engine.settings import layers, sealing
+from fleet.engine.settings import documents, layers, sealing
+from fleet.engine.settings.documents import Contents
 from fleet.engine.settings.layers import Values
-from fleet.engine.settings.models import SettingRow
+from fleet.engine.settings.models import DocumentRow, SettingRow
 
 LOOK_EVERY_S = 2.0
 """How often a process asks whether a setting has changed."""
 _MOST_REMEMBERED = 1_000
-_REVISION = Statement(sa.select(sa.func.coalesce(sa.func.max(SettingRow.revision), 0)))
+_Revision = tuple[int, int]  # of settings, and of documents
+_REVISION = Statement(
+    sa.select(
+        sa.func.coalesce(sa.func.max(SettingRow.revision), 0),
+        sa.select(sa.func.coalesce(sa.func.max(DocumentRow.revision), 0)).scalar_subquery(),
+    )
+)
 
 log = logs.get(__name__)
 
@@ -37,9 +44,10 @@ log = logs.get(__name__)
 class _Snapshot:
     """All rows at a revision. `scoped` remembers settings by the values that made them: agents share them."""
 
-    revision: int
+    revision: _Revision
     rows: Mapping[tuple[str, str], Values]
     fleet: Settings
+    documents: Mapping[str, Contents] = field(default_factory=dict)
     scoped: dict[str, Settings] = field(default_factory=dict)
 
 
@@ -48,7 +56,7 @@ class LiveSettings:
 
     def __init__(self, db: Database, given: Settings, *, clock_s: Callable[[], float] = clock.monotonic_s) -> None:
         self._db, self._given, self._clock_s = db, given, clock_s
-        self._known = _Snapshot(-1, {}, given)
+        self._known = _Snapshot((-1, -1), {}, given)
         self._next_s = 0.0
         self._lock = threading.Lock()
 
@@ -73,6 +81,10 @@ class LiveSettings:
                 found = known.scoped.setdefault(key, found)
         return found
 
+    def documents(self, kind: str) -> Contents:
+        """Return the documents of a kind that people have set: the same object until one changes. Asks no database."""
+        return self._known.documents.get(kind, documents.NONE)
+
     @property
     def is_due(self) -> bool:
         """Whether `refresh` would look."""
@@ -80,7 +92,7 @@ class LiveSettings:
 
     def refresh(self) -> bool:
         """Read the rows if any has changed, at most every two seconds; return whether. Not for transactions."""
-        if not self.is_due or not self._lock.acquire(blocking=self._known.revision < 0):
+        if not self.is_due or not self._lock.acquire(blocking=self._known.revision[0] < 0):
             return False  # another thread reads them just now
         try:
             return self.is_due and self._look()
@@ -94,7 +106,7 @@ class LiveSettings:
     def _look(self) -> bool:
         self._next_s = self._clock_s() + LOOK_EVERY_S
         try:
-            if self._db.run(_REVISION)[0][0] == self._known.revision:
+            if tuple(self._db.run(_REVISION)[0]) == self._known.revision:
                 return False
             self._known = self._read()
         except Unavailable:
@@ -105,16 +117,19 @@ class LiveSettings:
         return True
 
     def _read(self) -> _Snapshot:
-        """Read the table in one statement: two could see a change by half."""
+        """Read each table in one statement: two could see a change by half."""
         columns = (SettingRow.scope, SettingRow.scope_id, SettingRow.name, SettingRow.value, SettingRow.revision)
         with self._db.transaction() as tx:
             found = tx.execute(sa.select(*columns)).all()
+            newest, current = documents.all_current(tx)
         rows: dict[tuple[str, str], dict[str, Any]] = {}
         for scope, scope_id, name, value, _ in found:
             if value is not None:
                 rows.setdefault((scope, scope_id), {})[name] = value
         fleet = layers.apply_valid(self._given, self._opened(rows.pop((SettingScope.FLEET, ""), {})))
-        return _Snapshot(max((one.revision for one in found), default=0), rows, fleet)
+        unchanged = newest == self._known.revision[1]
+        revision = max((one.revision for one in found), default=0), newest
+        return _Snapshot(revision, rows, fleet, self._known.documents if unchanged else current)
 
     def _opened(self, values: Values) -> Values:
         """Return values with sealed ones opened; one that cannot be opened is left out."""
