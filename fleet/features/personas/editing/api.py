@@ -20,6 +20,7 @@ from fleet.features.personas.service import KIND, personas_of
 from fleet.web.auth import TheDeps, needs
 from fleet.web.middleware import etags
 from fleet.web.requests.fields import Body, Json, Told, prose, taken
+from fleet.web.requests.fields import whole as whole_number
 
 router = APIRouter(prefix="/personas", tags=["personas"])
 Editor = Annotated[Principal, needs(Permission.AGENTS_EDIT)]
@@ -35,6 +36,9 @@ class PersonaIn(Body):
 
     document: Json = _DOCUMENT
     reason: Reason = ""
+    version: Annotated[int, whole_number(0, 1_000_000_000)] | None = Field(
+        None, description="the version that was read, as If-Match: another one by now is refused"
+    )
 
 
 class PersonaChangeOut(BaseModel):
@@ -119,7 +123,7 @@ def put(
     deps: TheDeps, response: Response, *, persona_id: PersonaId, body: PersonaIn, who: Editor, if_match: IfMatch = None
 ) -> PersonaChangeOut:
     """Set a persona. Every process uses it within seconds; its agents wake by its new hours."""
-    seen = etags.versions(if_match)
+    seen = etags.versions(if_match) if body.version is None else {str(body.version)}
     made = commands.put(deps, persona_id, body.document, by=who.by, reason=body.reason, seen=seen)
     return _answer(deps, response, persona_id, made)
 
