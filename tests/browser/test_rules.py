@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
 
-from fleet.features.approvals.ruleset.in_force import rules_of
 from tests.browser import axe
 from tests.browser.conftest import Dashboard
 from tests.factories import Fleet

@@ -1,4 +1,4 @@
-"""The settings in force in this process: read again within seconds of a change, without a query for each use.
+"""The settings and documents in force in this process: read again within seconds of a change, without a query a use.
 
 Held by `fleet.engine.deps`. Features have rows of their own looked at with them (`LiveSettings.follow`). While the
 database is away, the last known settings hold.
@@ -21,15 +21,17 @@ from fleet.core.db import Database, Tx
 from fleet.core.db.sql import Statement
 from fleet.core.errors import FleetError
 from fleet.core.settings import Settings, SettingScope
-from fleet.engine.settings import layers, sealing
+from fleet.engine.settings import documents, layers, sealing
+from fleet.engine.settings.documents import Contents
 from fleet.engine.settings.layers import Values
 from fleet.engine.settings.live_rows import LiveRows
-from fleet.engine.settings.models import SettingRow
+from fleet.engine.settings.models import DocumentRow, SettingRow
 
 LOOK_EVERY_S = 2.0
 """How often a process asks whether a setting has changed."""
 _MOST_REMEMBERED = 1_000
 _REVISION = Statement(sa.select(sa.func.coalesce(sa.func.max(SettingRow.revision), 0)))
+_NEWEST_DOCUMENT = Statement(sa.select(sa.func.coalesce(sa.func.max(DocumentRow.revision), 0)))
 
 log = logs.get(__name__)
 
@@ -55,7 +57,10 @@ class LiveSettings:
         self._rows: LiveRows[_Snapshot] = LiveRows(
             db, "settings", revision=_REVISION, read=self._read, first=_Snapshot({}, given)
         )
-        self._followers: tuple[LiveRows[Any], ...] = ()
+        self._documents: LiveRows[Mapping[str, Contents]] = LiveRows(
+            db, "documents", revision=_NEWEST_DOCUMENT, read=documents.all_current, first={}
+        )
+        self._all: tuple[LiveRows[Any], ...] = (self._rows, self._documents)
         self._next_s = 0.0
         self._lock = threading.Lock()
 
@@ -79,6 +84,10 @@ class LiveSettings:
             if len(known.scoped) < _MOST_REMEMBERED:
                 found = known.scoped.setdefault(key, found)
         return found
+
+    def documents(self, kind: str) -> Contents:
+        """Return the documents of a kind that people have set: the same object until one changes. Asks no database."""
+        return self._documents.value.get(kind, documents.NONE)
 
     @property
     def is_due(self) -> bool:
@@ -106,14 +115,14 @@ class LiveSettings:
 
     def follow(self, rows: LiveRows[Any]) -> None:
         """Look at the rows of another table too from now on, whenever those of settings are looked at."""
-        self._followers = (*self._followers, rows)
+        self._all = (*self._all, rows)
         self.expire()
 
     def _look(self) -> bool:
         self._next_s = self._clock_s() + LOOK_EVERY_S
         if any(self._opens(*one) for one in self._rows.value.lost.items()):
             self._rows.expire()
-        return sum(one.look() for one in (self._rows, *self._followers)) > 0  # not any(): each is looked at
+        return sum(one.look() for one in self._all) > 0  # not any(): each is looked at
 
     def _read(self, tx: Tx) -> tuple[int, _Snapshot]:
         columns = (SettingRow.scope, SettingRow.scope_id, SettingRow.name, SettingRow.value, SettingRow.revision)

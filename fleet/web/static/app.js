@@ -286,6 +286,28 @@ function share(within) {
 }
 document.addEventListener("input", (event) => { if (event.target.closest?.("[data-shares]")) share($("#main")); });
 
+/* ---- a preview of a form, while somebody types ---- */
+
+let previewTimer;
+let previewing;
+document.addEventListener("input", (event) => {
+  const form = event.target.closest?.("form[data-preview]");
+  if (!form) return;
+  clearTimeout(previewTimer);
+  previewTimer = setTimeout(() => preview(form), 400);
+});
+async function preview(form) {
+  previewing?.abort();
+  previewing = new AbortController();
+  const how = { method: "POST", body: new URLSearchParams(new FormData(form)), signal: previewing.signal };
+  try {
+    const answer = await fetch(form.dataset.preview, { ...how, credentials: "same-origin", headers: { accept: "text/html" } });
+    if (answer.ok) put(await answer.text());
+  } catch (error) {
+    if (error.name !== "AbortError") say("The server cannot be reached. Nothing was lost; try again.", true);
+  }
+}
+
 /* ---- how long ago ---- */
 
 const UNITS = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
