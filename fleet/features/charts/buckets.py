@@ -53,8 +53,8 @@ class ChartRange(StrEnum):
     def step_words(self) -> str:
         """What a bucket is called."""
         return {
-            ChartRange.HOUR: "2 minutes", ChartRange.DAY: "1 hour", ChartRange.WEEK: "6 hours",
-            ChartRange.MONTH: "1 day (UTC)",
+            ChartRange.HOUR: "2 minutes", ChartRange.DAY: "1 hour", ChartRange.WEEK: "6 hours of a day of UTC",
+            ChartRange.MONTH: "1 day of UTC",
         }[self]  # fmt: skip
 
     def starts(self, now: datetime) -> list[datetime]:

@@ -66,7 +66,7 @@ def _lateness(data: ChartData) -> Drawing:
 
     sums = {name: filters.span(late_s) for name, late_s in values(data.sums).items()}
     return Drawing(
-        "lateness", "Lateness", "from due to decided; a bar shows the jobs that were created then",
+        "lateness", "Lateness", "from due to decided; a bar shows the jobs created then",
         _columns(data, _measured(values), time="created"), {"p50": "p50", "p95": "p95"}, show=filters.span,
         axis=_span_axis, is_layered=True, sums=sums,
     )  # fmt: skip
@@ -75,7 +75,7 @@ def _lateness(data: ChartData) -> Drawing:
 def _queue(data: ChartData) -> Drawing:
     most = max((one.queue.due for one in data.buckets if one.queue is not None), default=0)
     return Drawing(
-        "queue", "Queue", "most jobs that waited at once, by minute; a bar shows the jobs that were created then",
+        "queue", "Queue", "most jobs that waited at once; a bar shows the jobs created then",
         _columns(data, lambda one: None if one.queue is None else {"queue": one.queue.due}, time="created"),
         {"queue": "Waiting jobs, at most"}, sums={"queue": charts.count(most)},
     )  # fmt: skip

@@ -262,7 +262,7 @@ def _round_up(value: float, *, least: float) -> float:
     if value <= least:
         return least
     size = 10.0 ** math.floor(math.log10(value))
-    return next((size * step for step in (1, 2, 4, 5, 6, 8) if size * step >= value), size * 10)
+    return next((size * step for step in (1, 1.2, 1.6, 2, 3, 4, 6, 8) if size * step >= value), size * 10)
 
 
 def _short(value: float) -> str:

@@ -252,4 +252,4 @@ def test_the_command_shows_the_same(database_url: str, broker_url: str, busy: da
     assert cli.json("stats", "--range", "24h")["sums"]["actions"] == 10
     shown = cli("stats").stdout
     row = next(line for line in shown.splitlines() if f"{busy:%Y-%m-%d %H:%M}" in line)
-    assert row.split()[2:] == ["9", "1", "3", "1.0", "s", "1.0", "s", "–", "$2.50"]
+    assert row.split()[2:] == ["9", "1", "3", "1", "s", "1", "s", "–", "$2.50"]
