@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from fleet.accounts.directory import Accounts, OpenAccount
 from fleet.accounts.keys import Keys
+from fleet.accounts.links import Links
 from fleet.accounts.models import SETTINGS_ACCOUNT, key_of
 from fleet.accounts.service import AccountKey
 from fleet.adapters import registry as adapters
@@ -219,6 +220,11 @@ class Deps:
         """The accounts at outside systems, with their credentials opened."""
         return Accounts(self.db, self.given, self.keys)
 
+    @functools.cached_property
+    def links(self) -> Links:
+        """The addresses of what agents published, for people."""
+        return Links(self.accounts, self.outside.connect, lambda: self.settings)
+
     def refresh(self) -> None:
         """Take in changes of settings within seconds, of the key store and of accounts within half a minute.
 
@@ -240,18 +246,20 @@ class Deps:
         """Return the batch API of the language model, cheaper and slower; None unless the settings want it."""
         return self.instead.batches or self._connect("batches", settings, models.connect_batches)
 
-    def part(self, name: str, make: Callable[[Deps], T]) -> T:
+    def part(self, name: str, make: Callable[[Deps], T], *, for_all: bool = False) -> T:
         """Return a feature's value of this process, made on first use. Raises what making it raises.
 
         A feature wraps this in a function, so that the name and the type are in one place. Requests that are restricted
-        to organisations have values of their own: what one keeps may be rows that another must not see.
+        to organisations have values of their own, since a value may keep rows that others must not see; with `for_all`
+        they share it, for what holds nothing of any organisation.
         """
-        own = visibility.current()
+        own = None if for_all else visibility.current()
         key = name if own is None else f"{name} of {', '.join(sorted(map(str, own)))}"
         if key not in self.parts:
             with self._parts_lock:
                 if key not in self.parts:
-                    self.parts[key] = make(self)
+                    with visibility.restricted(own):
+                        self.parts[key] = make(self)
         found: T = self.parts[key]
         return found
 

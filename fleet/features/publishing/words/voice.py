@@ -12,7 +12,7 @@ from fleet.llm.base import Speaker
 def speaker_of(deps: Deps, agent: ActingAgent) -> Speaker:
     """Return an agent as the writer of its texts. Raises NotFound for a persona that is gone."""
     persona = personas_of(deps).get(agent.persona_id) if agent.persona_id else None
-    own, voice = agent.character, deps.part("voices", lambda own: Voices(own.db)).of(agent.id)
+    own, voice = agent.character, deps.part("voices", lambda own: Voices(own.db), for_all=True).of(agent.id)
     if voice:
         own = own.changed({"personality": f"{own.personality}\n{voice}".strip()})
     return Speaker(
