@@ -147,6 +147,8 @@ class InvitationRow(Base):
     made_by: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey("tokens.id", ondelete="CASCADE"))
     key_hash: Mapped[bytes] = mapped_column(sa.LargeBinary(32), unique=True)
     role: Mapped[str] = mapped_column(sa.String(10))
+    # Where the role will hold; NULL: everywhere.
+    organisation_id: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey("organisations.id"))
     invited_by: Mapped[str] = mapped_column(sa.String(200))
     created_at: Mapped[datetime] = mapped_column(_TIME, server_default=_NOW)
     expires_at: Mapped[datetime] = mapped_column(_TIME)

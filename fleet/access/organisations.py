@@ -174,13 +174,11 @@ def set_member(tx: Tx, user: str, of: Collection[Organisation]) -> bool:
     return True
 
 
-def of_users(tx: Tx) -> dict[str, list[str]]:
-    """Return the names of the organisations in which users' roles hold, of those who are members of any."""
-    found: dict[str, list[str]] = {}
-    for one in listed(tx):
-        for user in one.members:
-            found.setdefault(user, []).append(one.name)
-    return found
+def admit(tx: Tx, user_id: uuid.UUID, which: sa.Select[uuid.UUID | None]) -> None:
+    """Let a new user's role hold in the selected organisation alone, everywhere if that is NULL."""
+    organisation_id = tx.scalar(which)
+    if organisation_id is not None:
+        tx.execute(sa.insert(MemberRow).values(user_id=user_id, organisation_id=organisation_id))
 
 
 def are_several(tx: Tx) -> bool:

@@ -40,6 +40,10 @@ def upgrade() -> None:
         sa.Column("organisation_id", sa.Uuid, sa.ForeignKey("organisations.id"), primary_key=True),
     )
     op.create_index("ix_members_organisation", "members", ["organisation_id"])
+    op.add_column("invitations", sa.Column("organisation_id", sa.Uuid))
+    op.create_foreign_key(
+        op.f("fk_invitations_organisation_id"), "invitations", "organisations", ["organisation_id"], ["id"],
+    )  # fmt: skip
     for table in ("agents", "accounts"):
         # The default is a constant: no row is rewritten.
         op.add_column(table, sa.Column("organisation_id", sa.Uuid, server_default=sa.text(f"'{DEFAULT}'")))
@@ -66,6 +70,7 @@ def downgrade() -> None:
         END $$
     """)
     op.drop_column("approval_requests", "organisation_id")
+    op.drop_column("invitations", "organisation_id")
     op.drop_column("accounts", "organisation_id")
     op.drop_column("agents", "organisation_id")
     op.drop_table("members")

@@ -6,7 +6,9 @@ words; the routes are walked, so this holds for those that are added later too.
 
 from __future__ import annotations
 
+import asyncio
 import re
+import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -14,12 +16,14 @@ import pytest
 import sqlalchemy as sa
 from starlette.testclient import TestClient
 
-from fleet.access import Permission, Role, organisations
+from fleet.access import Permission, Principal, Role, Via, organisations
+from fleet.core import events
 from fleet.core.db import Base
 from fleet.core.settings import Settings
 from fleet.engine.agents import commands
 from fleet.engine.agents.commands import NewAgent
 from fleet.web import auth
+from fleet.web.live.rounds import Wants
 from tests.browser import rounds
 from tests.browser.inhabited import PASSWORD, Inhabited, lived, say_everywhere
 from tests.factories import Fleet, make_fleet
@@ -167,3 +171,43 @@ def test_a_search_a_filter_and_the_stream_find_nothing_of_another_organisation(w
         if leaks := betrayed(answer.text, path, secrets):
             wrong.append(f"{path}: {leaks}")
     assert wrong == []
+
+
+def test_a_members_stream_has_no_event_of_another_organisation(world: tuple[Web, Inhabited]) -> None:
+    web, _ = world
+    own, everywhere = asyncio.run(heard(web))
+    assert "Own Agent" in own and "Own Agent" in everywhere
+    assert "Ada Bright" in everywhere
+    assert betrayed(own, "", secrets_of(web.fleet)) == []
+
+
+async def heard(web: Web) -> list[str]:
+    """Return what a member and an owner of the whole fleet hear until an event of the member's agent."""
+    hubs, found = web.app.state.hubs, []
+    member_of = frozenset({_own(web)[1]})
+    for organisations_of in (member_of, None):
+        who = Principal(uuid.uuid4(), "ana", Role.OWNER, Via.SESSION, uuid.uuid4(), organisations=organisations_of)
+        stream = hubs.of(organisations_of)
+        listener = await stream.join(who, None, Wants(feed=True, cards=True))
+        await asyncio.to_thread(_happen, web)
+        said = ""
+        while "Own Agent" not in said:
+            said += ((await asyncio.wait_for(listener.next(), 60)) or b"").decode()
+        found.append(said)
+    hubs.close()
+    return found
+
+
+def _own(web: Web) -> tuple[uuid.UUID, uuid.UUID]:
+    with web.deps.db.transaction() as tx:
+        row = tx.execute(sa.text("SELECT id, organisation_id FROM agents WHERE username = 'own_agent'")).one()
+        return row.id, row.organisation_id
+
+
+def _happen(web: Web) -> None:
+    """Let something happen to an agent of the other organisation, then to the member's."""
+    with web.deps.db.transaction() as tx:
+        ada = tx.scalar(sa.text("SELECT id FROM agents WHERE username = 'ada_1'"))
+        events.emit(tx, "agent.started", agent_id=ada, agent="Ada Bright")
+    with web.deps.db.transaction() as tx:
+        events.emit(tx, "agent.started", agent_id=_own(web)[0], agent="Own Agent")

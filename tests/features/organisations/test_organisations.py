@@ -13,7 +13,7 @@ from fleet.core.db import visibility
 from fleet.features.organisations import service
 from fleet.features.publishing.words.voice import speaker_of
 from tests.factories import Fleet, make_fleet
-from tests.web_client import Web
+from tests.web_client import PASSWORD, Web
 
 AT = "/api/v1/organisations"
 
@@ -84,6 +84,19 @@ def test_a_members_role_holds_in_the_own_organisation_and_does_not_spread_by_lea
     assert owner.delete(f"{AT}/Client Two").status_code == 409  # it has a member
     assert owner.delete(f"{AT}/Client Two/members/mara?everywhere=true").json() == {"changed": True}
     assert owner.get(f"{AT}/Client Two").json()["members"] == []
+
+
+def test_an_invitation_to_an_organisation_makes_a_member(web: Web) -> None:
+    owner = web.program()
+    made(owner)
+    body = {"role": "admin", "organisation": "Client Two"}
+    assert owner.post("/api/v1/invitations", json={**body, "organisation": "none"}).status_code == 404
+    link = owner.post("/api/v1/invitations", json=body).json()["link"]
+    answer = web.anonymous().post(
+        f"/join/{link.rpartition('/')[2]}", data={"name": "mara", "password": PASSWORD, "again": PASSWORD}
+    )
+    assert answer.status_code == 303, answer.text
+    assert owner.get(f"{AT}/Client Two").json()["members"] == ["mara"]
 
 
 def test_a_member_works_as_in_a_fleet_of_their_own(web: Web, fleet: Fleet) -> None:
