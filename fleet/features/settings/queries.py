@@ -67,8 +67,8 @@ class Bounds:
 class SettingDetail:
     """A setting with all its layers, weakest first, and its latest changes, newest first.
 
-    `version` changes with the value in the scope that was asked for. `changes` are lines of the audit log that everybody
-    who may view settings sees: they say why a limit is in force.
+    `version` changes with the value in the scope that was asked for. `changes` are lines of the audit log that all
+    users who may view settings see: they say why a limit is in force.
     """
 
     setting: Setting
@@ -97,7 +97,7 @@ def caps(deps: Deps) -> list[Setting]:
 def detail(deps: Deps, name: str, target: Target) -> SettingDetail:
     """Return a setting with its layers. Raises NotFound for a name or target that is not there."""
     name, model = layers.name_of(name), type(deps.given)
-    if name in REPLACED:
+    if name in REPLACED and name not in deps.given.replaced:
         raise NotFound(f"{name} was replaced by the caps.", fix="`fleet settings list --search caps` shows them.")
     layers.declared(model, name)
     with deps.db.transaction() as tx:
