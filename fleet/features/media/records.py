@@ -21,6 +21,8 @@ from fleet.features.media.states import REFUSED_FOR, MediaState, retry_after
 
 _CLOCK = sa.func.clock_timestamp()
 _LONGEST_ERROR = 500
+# Longer than any job takes from storing a picture to the row that shows it.
+_IS_OLD = DiscardedRow.discarded_at < _CLOCK - timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,13 +166,24 @@ def discard(tx: Tx, keys: Collection[str]) -> None:
 
 
 def discarded(tx: Tx, *, limit: int) -> list[str]:
-    """Return the keys of pictures that are to be deleted."""
-    return list(tx.session.scalars(sa.select(DiscardedRow.object_key).order_by(DiscardedRow.object_key).limit(limit)))
+    """Return the keys of pictures that are to be deleted by now."""
+    query = sa.select(DiscardedRow.object_key).where(_IS_OLD).order_by(DiscardedRow.object_key)
+    return list(tx.session.scalars(query.limit(limit)))
 
 
-def forget(tx: Tx, keys: Collection[str]) -> None:
-    """Record that pictures were deleted."""
-    tx.execute(sa.delete(DiscardedRow).where(DiscardedRow.object_key.in_(keys)))
+def take_discarded(tx: Tx, key: str) -> bool:
+    """Remove the note about a picture that is to be deleted by now; False without one.
+
+    `keep` of the same picture waits until this transaction ends.
+    """
+    gone = sa.delete(DiscardedRow).where(DiscardedRow.object_key == key, _IS_OLD).returning(DiscardedRow.object_key)
+    return tx.scalar(gone) is not None
+
+
+def keep(tx: Tx, keys: Collection[str]) -> None:
+    """Let pictures stay that were discarded."""
+    if keys:
+        tx.execute(sa.delete(DiscardedRow).where(DiscardedRow.object_key.in_(sorted(keys))))
 
 
 _COLUMNS = (

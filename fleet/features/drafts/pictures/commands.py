@@ -70,6 +70,23 @@ def is_other(content: Mapping[str, Any]) -> bool:
     return made is not None and made["prompt"] != rendering.subject(content)
 
 
+def keep(tx: Tx, content: Mapping[str, Any], about: Mapping[str, Any]) -> None:
+    """Have the stored pictures stay that a new draft or revision shows."""
+    keys = _keys_in(content)
+    media.keep(tx, {*keys, about["picture"]} if "picture" in about else keys)
+
+
+def drop(deps: Deps, content: Mapping[str, Any]) -> None:
+    """Have the stored pictures deleted of a content that became no revision, unless a draft shows them."""
+    keys = _keys_in(content)
+    with deps.db.transaction() as tx:
+        media.discard(tx, keys - _shown(tx, keys))
+
+
+def _keys_in(content: Mapping[str, Any]) -> set[str]:
+    return {one["key"] for one in content.get("media") or () if "key" in one}
+
+
 def discard(tx: Tx, draft_ids: Collection[uuid.UUID]) -> None:
     """Have the stored pictures of drafts deleted that the caller is about to delete, where no other draft has them."""
     mine = {
