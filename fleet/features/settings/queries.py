@@ -26,6 +26,7 @@ from fleet.engine.settings import layers, sealing, store
 from fleet.engine.settings.store import FLEET, ScopeKey, StoredSetting
 from fleet.features.settings import configuration
 from fleet.features.settings.configuration import HIDDEN, InForce, Setting, SettingSource, Value, plain
+from fleet.features.settings.value_text import shown
 
 _MOST_SCOPES = 200
 _MOST_CHANGES = 20
@@ -79,7 +80,7 @@ class SettingDetail:
 
     def shown(self, value: Value) -> str:
         """Return a value of this setting as text, for pages."""
-        return configuration.shown(self.setting.name, value) or "not set"
+        return shown(self.setting.name, value) or "not set"
 
 
 def listed(deps: Deps, target: Target) -> list[Setting]:
