@@ -211,6 +211,15 @@ def test_an_agents_values_are_checked_with_those_of_its_own_accounts(web: Web, m
     assert sorted(found, key=str) == sorted([(3, None), (3, 20), (3, 30), (0, 20), (1, 30), (2, 30)], key=str)
 
 
+def test_a_request_of_nobody_takes_in_what_another_process_has_set(web: Web) -> None:
+    """Symptom: a process that received webhooks and nothing else never read a change."""
+    with web.deps.db.transaction() as tx:
+        store.put(tx, store.FLEET, "ai_comment_lead", 9, by="tests", reason="")
+    web.deps.live.expire()
+    assert web.anonymous().post("/hooks/in/shop", content=b"{}").status_code == 401
+    assert web.deps.settings.ai_comment_lead == 9
+
+
 @pytest.mark.parametrize(("role", "seen", "made"), [("viewer", 403, 403), ("operator", 200, 403), ("admin", 200, 200)])
 def test_who_may_see_and_set(web: Web, role: str, seen: int, made: int) -> None:
     api = web.program(role)
