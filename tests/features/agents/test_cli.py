@@ -113,7 +113,7 @@ def test_the_keys_of_an_agent_are_stable(cli: Cli) -> None:
     assert set(page["items"][0]) == AGENT_KEYS
     username = page["items"][0]["username"]
     shown = cli.json("agents", "show", username)
-    assert shown == page["items"][0] | {"drafts": None, "settings": {"items": []}}
+    assert shown == page["items"][0] | {"drafts": None, "publishing": {"latest": []}, "settings": {"items": []}}
     assert shown["created_at"].endswith("Z")
 
 
