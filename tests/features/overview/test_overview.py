@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from html import unescape
 
 import pytest
+import sqlalchemy as sa
 
 from fleet.accounts.models import SETTINGS_ACCOUNT
 from fleet.adapters import base
@@ -240,6 +241,26 @@ def test_what_is_down_is_a_banner_on_every_page(web: Web) -> None:
     (down,) = [one for one in status["health"] if one["level"] == "bad"]
     assert (down["name"], down["cause"]) == ("Surface floimg", "the gallery answered 503")
     assert status["rates"]["attempts"] == {"failed": 4, "number": 4}
+
+
+def test_a_check_that_raises_takes_down_no_page_and_ends_no_outage(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Symptom: a bug in one check answered 500 for every page, health included."""
+    agent, ana, api = web.fleet.agent(), web.browser("viewer", "ana"), web.program("viewer")
+    end_attempts(web.fleet, agent, ["retry"] * 4)
+    sweep(web.fleet.deps)
+    broken = lambda tx: tx.execute(sa.text("SELECT 1 / 0"))  # noqa: E731
+    monkeypatch.setattr(stats, "failed_calls", broken)
+    watch.of(web.deps).forget()
+    web.app.state.stats.forget()
+    sweep(web.fleet.deps)
+    assert [one.subject for one in alerts(web.fleet)] == ["alert.down"], "nobody knows whether it works again"
+    assert [ana.get(path).status_code for path in ("/", "/jobs", "/health")] == [200, 200, 200]
+    found = {one["name"]: one["level"] for one in api.get("/api/v1/status").json()["health"]}
+    assert found["fleet.features.accounts.health.look"] == "unknown" and "ok" in found.values()
+    monkeypatch.undo()
+    monkeypatch.setattr(watch.HealthWatch, "get", lambda _: 1 / 0)
+    web.app.state.stats.forget()
+    assert ana.get("/jobs").status_code == 200
 
 
 ASKED = BrokerAnswers({"normal": 3}, ["w1@host", "w2@host"])

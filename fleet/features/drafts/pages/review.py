@@ -16,7 +16,7 @@ from fleet.features.approvals.request import Request
 from fleet.features.approvals.review.renderer import Line, Renderer
 from fleet.features.drafts import commands
 from fleet.features.drafts.content import CHOICES, FIELDS, editable
-from fleet.features.drafts.effect import RESOURCE
+from fleet.features.drafts.effect import ACTION, RESOURCE
 from fleet.features.drafts.models import RevisionRow
 from fleet.features.drafts.pictures import commands as pictures
 from fleet.features.drafts.states import DraftKind
@@ -104,7 +104,8 @@ def edited(request: Request, fields: Mapping[str, str]) -> Mapping[str, Any]:
 
 
 RENDERER = Renderer(
-    resource=RESOURCE, plural="Drafts", kinds={str(kind): names[1] for kind, names in _NAMES.items()},
+    resource=RESOURCE, actions=frozenset({ACTION}), plural="Drafts",
+    kinds={str(kind): names[1] for kind, names in _NAMES.items()},
     template="drafts/_review.html", lines=lines, facts=facts, edited=edited,
     live="approval.*,agent.draft.*,job.*", live_lines="agent.draft.*", links=(("Draft statistics", "/drafts/stats"),),
 )  # fmt: skip
