@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 from fleet.adapters.base import SurfaceObject
 from fleet.adapters.social import PROVISION
@@ -38,7 +40,7 @@ def url_of_job(deps: Deps, job: JobRow | ListedJob, username: str | None) -> str
 
 
 def url_of_event(deps: Deps, event: Event, username: str | None) -> str | None:
-    """Return the address of what a job published, by its event; None for other events,."""
+    """Return the address of what a job published, by its event; None for other events."""
     said = event.payload
     if event.subject != "job.done" or username is None or not said.get("remote_id"):
         return None
@@ -65,3 +67,21 @@ def picture_of(result: Mapping[str, Any] | None) -> str | None:
     """Return the key of our copy of a published picture, from a job's result or its event; None for none."""
     key = str((result or {}).get("picture") or "")
     return key if _KEY.fullmatch(key) else None
+
+
+def jobs_between(start: datetime, end: datetime, *, state: str = "", time: str = "", kind: str = "") -> str:
+    """Return the address of the jobs that ended in a span of time, or whose other `time` lies in it."""
+    given = {"state": state, "kind": kind, "time": time, "start": _address(start), "end": _address(end)}
+    return f"/jobs?{urlencode({name: value for name, value in given.items() if value}, safe=':')}"
+
+
+def _address(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def span_words(start: datetime, end: datetime) -> str:
+    """Return a span of time in words: a day of UTC, or from when until when."""
+    if end - start == timedelta(days=1) and start.hour == start.minute == 0:
+        return f"{start:%Y-%m-%d} UTC"
+    until = f"{end:%H:%M}" if end - start < timedelta(days=1) else f"{end:%Y-%m-%d %H:%M}"
+    return f"{start:%Y-%m-%d %H:%M} to {until} UTC"

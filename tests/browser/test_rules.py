@@ -1,4 +1,4 @@
-"""The page of approval rules in a real browser: tried, edited, saved, on four widths, light and dark, without scripts."""
+"""The page of approval rules in a real browser: try, edit, save; four widths, light and dark, without scripts."""
 
 from __future__ import annotations
 

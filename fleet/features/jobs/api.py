@@ -22,6 +22,7 @@ from fleet.engine.policy import Priority
 from fleet.features.jobs import commands as job_commands
 from fleet.features.jobs import queries as job_queries
 from fleet.features.jobs.queries import JobOrder
+from fleet.features.jobs.spans import JobTime, within
 from fleet.web import links
 from fleet.web.auth import TheDeps, carried_for, needs
 from fleet.web.requests import cursors
@@ -96,6 +97,9 @@ class JobQuery(Paging):
     agent: AgentFilter | None = None
     since: Annotated[Moment, Field(description="finished or made since then")] | None = None
     until: Annotated[Moment, Field(description="made and finished before then")] | None = None
+    time: Annotated[JobTime, Field(description="the moment of a job that `start` and `end` are about")] = JobTime.ENDED
+    start: Annotated[Moment, Field(description="`time` is then or later")] | None = None
+    end: Annotated[Moment, Field(description="`time` is before then")] | None = None
     q: Annotated[
         str,
         Field(
@@ -138,11 +142,12 @@ def age_of(deps: Deps, moment: datetime | None) -> timedelta | None:
 @router.get("", dependencies=[needs(Permission.JOBS_VIEW)])
 def list_jobs(deps: TheDeps, *, which: Annotated[JobQuery, Query()]) -> JobPage:
     """Return a page of jobs, newest first unless `order` says otherwise."""
-    wanted = job_queries.searching(deps, which.q, JobFilter(
+    narrow = JobFilter(
         states=tuple(which.state), kinds=tuple(which.kind), priority=which.priority,
         agent_id=lookup.agent_id(deps.db, which.agent), newer_than=age_of(deps, which.since),
         older_than=age_of(deps, which.until),
-    ))  # fmt: skip
+    )  # fmt: skip
+    wanted = job_queries.searching(deps, which.q, within(deps, narrow, which.time, which.start, which.end))
     with which.continued():
         found, _ = job_commands.list_jobs(deps, wanted, before=which.place(cursors.row_id), limit=which.one_more,
                                           counted=False, oldest_first=which.order is JobOrder.OLDEST)  # fmt: skip

@@ -13,7 +13,7 @@ from fleet.cli.frame import render
 from fleet.cli.frame.api import Answer, at
 from fleet.cli.frame.command import FleetGroup
 from fleet.cli.frame.context import Door, pass_door
-from fleet.cli.frame.options import AGENT, SPAN, json_option, list_options
+from fleet.cli.frame.options import AGENT, MOMENT, SPAN, json_option, list_options
 from fleet.engine import registry
 from fleet.engine.jobs.states import FINAL, JobState
 from fleet.engine.policy import Priority
@@ -54,6 +54,15 @@ def filters(command: F) -> F:
 @click.option("--state", type=_STATES, multiple=True, help="Only in this state; may be repeated.")
 @click.option("--priority", type=click.Choice([str(one) for one in Priority]), help="Only with this priority.")
 @click.option("--search", "q", metavar="TEXT", help="Only jobs of which the list shows this text, or this id.")
+@click.option(
+    "--time",
+    type=click.Choice(["ended", "created", "failed"]),
+    default="ended",
+    show_default=True,
+    help="The moment that --from and --before are about: the end, the creation, an attempt that failed.",
+)
+@click.option("--from", "start", type=MOMENT, help="Only jobs of which it is then or later, e.g. 2026-01-31T12:00:00Z.")
+@click.option("--before", "end", type=MOMENT, help="Only jobs of which it is before then.")
 @click.option("--oldest", "order", flag_value="oldest", default=None, help="The oldest first.")
 @filters
 @list_options()

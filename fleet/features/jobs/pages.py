@@ -24,13 +24,15 @@ from fleet.engine.jobs.states import JobState
 from fleet.engine.policy import Priority
 from fleet.features.jobs import commands as job_commands
 from fleet.features.jobs import queries as job_queries
+from fleet.features.jobs import spans
 from fleet.features.jobs.commands import BulkResult
 from fleet.features.jobs.queries import JobOrder
+from fleet.features.jobs.spans import JobTime
 from fleet.web import links
 from fleet.web.auth import TheDeps, needs
 from fleet.web.problems import status_of
 from fleet.web.rendering import back, go, render
-from fleet.web.requests.form_types import JobId, Maybe, Name, Since
+from fleet.web.requests.form_types import JobId, Maybe, MaybeMoment, Name, Since
 from fleet.web.requests.kinds import Kind
 
 router = APIRouter()
@@ -46,6 +48,9 @@ class JobListQuery(BaseModel):
     priority: Maybe[Priority] = None
     agent: Name = ""
     since: Maybe[Since] = None
+    time: Maybe[JobTime] = None
+    start: MaybeMoment = None
+    end: MaybeMoment = None
     q: Name = ""
     order: Maybe[JobOrder] = None
     deliveries: bool = False
@@ -59,7 +64,14 @@ class JobListQuery(BaseModel):
             priority=self.priority, agent_id=lookup.agent_id(deps.db, self.agent),
             newer_than=self.since.span if self.since else None,
         )  # fmt: skip
+        if self.has_span:
+            which = spans.within(deps, which, self.time or JobTime.ENDED, self.start, self.end)
         return job_queries.searching(deps, self.q, which)
+
+    @property
+    def has_span(self) -> bool:
+        """Whether it selects jobs by a span of time."""
+        return bool(self.start or self.end or self.time is JobTime.FAILED)
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -70,7 +82,7 @@ class JobListQuery(BaseModel):
     @property
     def is_narrow(self) -> bool:
         """Whether it leaves out jobs beyond the tab's."""
-        return bool(self.kind or self.priority or self.agent or self.since or self.q)
+        return bool(self.kind or self.priority or self.agent or self.since or self.has_span or self.q)
 
     def link(self, **changes: str | None) -> str:
         """Return the address of the top of the list with some parameters changed."""
@@ -131,6 +143,7 @@ def jobs(request: Request, deps: TheDeps, *, asked: Annotated[JobListQuery, Quer
         kinds=asked.kinds,
         priorities=Priority,
         sinces=Since,
+        times=JobTime,
         orders=JobOrder,
         most_searched=MOST_SEARCHED,
     )

@@ -133,8 +133,8 @@ function frame(page) {
 document.addEventListener("click", (event) => {
   const link = event.target.closest("a[href]");
   if (!link || event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
-  const url = new URL(link.href, location.href);
-  const elsewhere = link.target || link.hasAttribute("download") || "whole" in link.dataset || url.origin !== location.origin;
+  const url = new URL(link.getAttribute("href"), location.href); // of a link in a drawing, `href` is no text
+  const elsewhere = link.getAttribute("target") || link.hasAttribute("download") || "whole" in link.dataset || url.origin !== location.origin;
   const anchor = url.hash && url.pathname + url.search === location.pathname + location.search;
   if (elsewhere || anchor || /^\/(static|api|live)\//.test(url.pathname)) return;
   event.preventDefault();
@@ -183,7 +183,7 @@ function placeOf(element) {
   const inForm = form && !elsewhere ? `form[action="${CSS.escape(form)}"] ` : "";
   const ofForm = elsewhere ? `[form="${CSS.escape(elsewhere)}"]` : "";
   if (name) return `${inForm}${element.localName}[name="${CSS.escape(name)}"]${ofForm}${/checkbox|radio/.test(element.type) ? value : ""}`;
-  if (element.href) return `a[href="${CSS.escape(element.getAttribute("href"))}"]`;
+  if (element.hasAttribute("href")) return `a[href="${CSS.escape(element.getAttribute("href"))}"]`;
   return inForm ? `${inForm}button` : null;
 }
 const find = (place, within) => { try { return $(place, within); } catch { return null; } };

@@ -8,8 +8,8 @@ Pictures that are noted already are deleted at once, as before.
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0036"
-down_revision = "0030"
+revision = "0035"
+down_revision = "0034"
 branch_labels = None
 depends_on = None
 
