@@ -1,6 +1,6 @@
 """approval rules that people edit while the fleet runs, as versions
 
-Revision: 0033, after 0030
+Revision: 0033, after 0032
 """
 
 import sqlalchemy as sa

@@ -1,6 +1,6 @@
 """sums of past hours and samples of the queue, for charts
 
-Revision: 0034, after 0030
+Revision: 0034, after 0033
 
 The hours that the ledger still holds are summed by `prune`, within its next runs.
 """

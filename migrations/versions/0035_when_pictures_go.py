@@ -1,6 +1,6 @@
 """media: when a stored picture is deleted
 
-Revision: 0036, after 0030
+Revision: 0035, after 0034
 
 Pictures that are noted already are deleted at once, as before.
 """
