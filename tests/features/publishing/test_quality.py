@@ -347,7 +347,8 @@ def test_a_good_picture_is_posted_by_its_address(fleet: Fleet) -> None:
     assert why_unfit(GOOD, "application/octet-stream") is None
     job = add(fleet, fleet.agent())
     assert sent_picture(fleet, job) == "http://127.0.0.1/images/1.png"
-    assert fleet.job(job).checkpoint["picture"] == {"fit": True, "marked": True}
+    done = fleet.job(job)
+    assert done.checkpoint["picture"] == {"fit": True, "marked": True, "preview": done.result["picture"]}
     assert [subject for subject, _ in told(fleet, job)] == ["job.done"]
 
 
