@@ -1,6 +1,6 @@
 """sums of past hours and samples of the queue, for charts
 
-Revision: 0034, after 0030
+Revision: 0034, after 0033
 
 The hours that the ledger still holds are summed by `prune`, within its next runs.
 """
@@ -10,7 +10,7 @@ from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
 revision = "0034"
-down_revision = "0030"
+down_revision = "0033"
 branch_labels = None
 depends_on = None
 

@@ -36,6 +36,7 @@ class ListedJob(NamedTuple):
     kind: str
     priority: str
     surface: str
+    account_id: uuid.UUID | None
     target: str | None
     state: str
     attempts: int

@@ -95,7 +95,8 @@ def _about(job: Answer) -> Text:
         return render.words(job["error"], "red")
     if job["held"]:
         return render.words(f"waits: {job['held']}", "yellow")
-    return render.words(job["text"] or job["error"] or (f"on {job['target']}" if job["target"] else ""), "dim")
+    about = job["text"] or job["error"] or (f"on {job['target']}" if job["target"] else "")
+    return render.linked(about, job["url"], "dim")
 
 
 @jobs.command()
@@ -145,6 +146,7 @@ def _facts(job: Answer) -> list[tuple[str, object]]:
         ("About", job["target"]),
         ("Words", words.get("text") or words.get("caption") if isinstance(words, dict) else None),
         ("Result", job["text"]),
+        ("Published", render.linked(job["url"], job["url"]) if job["url"] else None),
         ("Remote id", job["remote_id"]),
         ("Attempts", f"{job['attempts']} of {job['max_attempts']} spent, begun {begun}"),
         ("Created", render.when(job["created_at"])),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -24,6 +26,7 @@ from fleet.features.jobs import commands as job_commands
 from fleet.features.jobs import queries as job_queries
 from fleet.features.jobs.commands import BulkResult
 from fleet.features.jobs.queries import JobOrder, JobTime
+from fleet.web import links
 from fleet.web.auth import TheDeps, needs
 from fleet.web.problems import status_of
 from fleet.web.rendering import back, go, render
@@ -120,6 +123,7 @@ def jobs(request: Request, deps: TheDeps, *, asked: Annotated[JobListQuery, Quer
         tabs = _tabs(deps, asked, which)
     except FleetError as error:
         problem = error
+    names = lookup.names(deps.db, [row.agent_id for row in found])
     return render(
         request,
         "jobs/jobs.html",
@@ -128,8 +132,9 @@ def jobs(request: Request, deps: TheDeps, *, asked: Annotated[JobListQuery, Quer
         tabs=tabs,
         asked=asked,
         problem=problem,
-        names=lookup.names(deps.db, [row.agent_id for row in found]),
+        names=names,
         about=job_queries.about,
+        urls=_urls(deps, found, names),
         choices=job_queries.choices_of(deps, found),
         timings=job_queries.job_timings(deps),
         older=str(found[-1].id) if len(found) == _PAGE else None,
@@ -140,6 +145,11 @@ def jobs(request: Request, deps: TheDeps, *, asked: Annotated[JobListQuery, Quer
         orders=JobOrder,
         most_searched=MOST_SEARCHED,
     )
+
+
+def _urls(deps: Deps, jobs: Sequence[ListedJob], names: lookup.Names) -> dict[uuid.UUID, str | None]:
+    """Return the addresses of what jobs published, at their surfaces."""
+    return {row.id: links.url_of_job(deps, row, lookup.username(names, row.agent_id)) for row in jobs}
 
 
 @router.post("/jobs/retry", dependencies=[needs(Permission.JOBS_CONTROL)])
@@ -172,5 +182,6 @@ def agent_tab(deps: Deps, agent: AgentRow, before: str) -> dict[str, Any]:
         "jobs": found,
         "total": total,
         "about": job_queries.about,
+        "urls": {row.id: links.url_of_job(deps, row, agent.username) for row in found},
         "more": found[-1].id if len(found) == _PAGE else None,
     }
