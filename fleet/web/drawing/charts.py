@@ -158,7 +158,7 @@ def _bar(column: Column, series: Mapping[str, str], place: tuple[float, float, f
     span = _EMPTY
     if column.start is not None and column.end is not None:
         span = Markup(' data-start="{}" data-end="{}"').format(column.start.isoformat(), column.end.isoformat())
-    return Markup('<a class="bar" href="{}" aria-label="{}" data-told="{}"{}><title>{}</title>{}</a>').format(
+    return Markup('<a class="chart-bar" href="{}" aria-label="{}" data-told="{}"{}><title>{}</title>{}</a>').format(
         column.href, told.replace("\n", ", "), told, span, told, drawn
     )
 
