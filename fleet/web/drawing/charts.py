@@ -111,7 +111,7 @@ def stacked(
     top = _round_up(max(highest, default=0), least=4 if show is count else 0.001)
     width = (_PLOT_W - _LEFT) / max(1, len(columns))
     bars = [
-        _bar(column, series, (_LEFT + place * width, width, top), show, is_layered)
+        _bar(column, series, (_LEFT + place * width, width, top), show, is_layered, f"bar-{_slug(label)}-{place}")
         for place, column in enumerate(columns)
     ]
     every = max(1, math.ceil(len(columns) / _MOST_LABELS))
@@ -139,7 +139,7 @@ def _hour_of(column: Column) -> Markup:
 
 
 def _bar(column: Column, series: Mapping[str, str], place: tuple[float, float, float], show: Callable[[float], str],
-         is_layered: bool) -> Markup:  # fmt: skip
+         is_layered: bool, name: str) -> Markup:  # fmt: skip
     x, width, top = place
     room = _PLOT_H - _BOTTOM
     values = column.values or {}
@@ -158,9 +158,9 @@ def _bar(column: Column, series: Mapping[str, str], place: tuple[float, float, f
     span = _EMPTY
     if column.start is not None and column.end is not None:
         span = Markup(' data-start="{}" data-end="{}"').format(column.start.isoformat(), column.end.isoformat())
-    return Markup('<a class="chart-bar" href="{}" aria-label="{}" data-told="{}"{}><title>{}</title>{}</a>').format(
-        column.href, told.replace("\n", ", "), told, span, told, drawn
-    )
+    return Markup(
+        '<a class="chart-bar" id="{}" href="{}" aria-label="{}" data-told="{}"{}><title>{}</title>{}</a>'
+    ).format(name, column.href, told.replace("\n", ", "), told, span, told, drawn)
 
 
 def _told(column: Column, series: Mapping[str, str], show: Callable[[float], str], is_layered: bool) -> str:
@@ -211,11 +211,14 @@ def _table(columns: Sequence[Column], series: Mapping[str, str], label: str, sho
         Markup('<tr><th scope="row">{}</th>{}</tr>').format(_linked(column), _cells(column, series, show))
         for column in columns
     )
-    name = "".join(char if char.isalnum() else "-" for char in label.lower())[:60]
     return Markup(
         '<details id="table-{}"><summary>As a table</summary><div class="scroll"><table>'
         '<thead><tr><th scope="col">When</th>{}</tr></thead><tbody>{}</tbody></table></div></details>'
-    ).format(name, head, rows)
+    ).format(_slug(label), head, rows)
+
+
+def _slug(label: str) -> str:
+    return "".join(char if char.isalnum() else "-" for char in label.lower())[:60]
 
 
 def _linked(column: Column) -> Markup:

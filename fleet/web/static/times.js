@@ -74,12 +74,15 @@ function linesOf(what) {
   return Number.isNaN(date.getTime()) ? [] : both(date);
 }
 
-function show(what) {
+let focused = null; // what the tip is about, if the focus brought it
+
+function show(what, { byFocus = false } = {}) {
   what.removeAttribute("title");
   const lines = linesOf(what);
   if (!lines.length) return hide();
   tip.textContent = lines.join("\n");
   tip.hidden = false;
+  focused = byFocus ? what : null;
   if (!tip.isConnected) document.body.append(tip);
   const box = what.getBoundingClientRect();
   const above = box.top - tip.offsetHeight - 6;
@@ -98,12 +101,16 @@ document.addEventListener("pointerover", (event) => {
 document.addEventListener("focusin", (event) => {
   if (!event.target.matches?.(":focus-visible")) return hide();
   const what = event.target.closest(".chart-bar") ?? event.target.closest("tr, li, dd, td, .kpi")?.querySelector("time[datetime]");
-  if (what) show(what);
+  if (what) show(what, { byFocus: true });
   else hide();
 });
 document.addEventListener("focusout", hide);
 document.addEventListener("keydown", (event) => { if (event.key === "Escape") hide(); });
-addEventListener("scroll", hide, { passive: true, capture: true });
+// The focus may scroll the page: the tip goes along.
+addEventListener("scroll", () => {
+  if (focused && !tip.hidden) show(focused, { byFocus: true });
+  else hide();
+}, { passive: true, capture: true });
 
 /* ---- a chart is one stop of the Tab key; arrows go from bar to bar ---- */
 
