@@ -5,6 +5,7 @@ Changes of one setting are checked against all scopes: a combination that is wro
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import unicodedata
@@ -90,9 +91,11 @@ def _may_change(deps: Deps, name: str, target: Target) -> AtRunTime:
         raise InvalidInput(
             f"{name} is read when a process starts.", fix=f"Set {variable} in the environment, and restart."
         )
-    if target.agent and target.account:
-        raise InvalidInput("A setting is set for an agent or for an account.", fix="Name one of them.")
-    scope = SettingScope.AGENT if target.agent else SettingScope.ACCOUNT if target.account else SettingScope.FLEET
+    named = [scope for scope in SettingScope if getattr(target, scope, "")]
+    if len(named) > 1:
+        raise InvalidInput(f"A setting is set for {' or for '.join(f'the {one}' for one in named)}, not for both.",
+                           fix="Name one of them.")  # fmt: skip
+    scope = named[0] if named else SettingScope.FLEET
     if scope not in declared.scopes:
         raise InvalidInput(f"{name} cannot be set for one {scope}.", fix=f"Scopes: {', '.join(declared.scopes)}.")
     if deps.given.is_pinned(name):
@@ -111,7 +114,7 @@ def _change(
     _ = deps.keys.settings  # read before the transaction: models are checked with their keys
     with deps.db.transaction() as tx:
         store.take_turn(tx)
-        key = keys_of(tx, target)[-1]
+        key = keys_of(deps, tx, target)[-1]
         before = next(iter(store.rows(tx, name=name, key=key)), None)
         if seen is not None and str(before.revision if before else 0) not in seen:
             raise Outdated(f"{name} was changed meanwhile.", fix="Look at it again.")
@@ -139,7 +142,7 @@ def _tell(
     action = "setting.unset" if new is None else "setting.set"
     audit.note(tx, action, f"setting:{name}", before={"value": old}, after={"value": new, "reason": reason, **whose})
     words = "unset" if new is None else f"set to {new if isinstance(new, str) else json.dumps(new)}"
-    account = f" for the account {whose['account']}" if "account" in whose else ""
+    account = "".join(f" for the {kind} {whose[kind]}" for kind in ("account", "persona") if kind in whose)
     is_agent = key.scope is SettingScope.AGENT
     payload: dict[str, Any] = {"setting": name, "value": new, "change": f"{words}{account}", **whose}
     events.emit(
@@ -178,14 +181,11 @@ def _check_all(deps: Deps, name: str, values: Mapping[ScopeKey, Values]) -> None
 
 
 def _combinations(values: Mapping[ScopeKey, Values]) -> Iterator[tuple[Values, ...]]:
-    """Yield the values of accounts and agents, alone and together, equal ones once."""
-    accounts = _distinct(values, SettingScope.ACCOUNT)
-    for account in accounts:
-        yield (account,)
-    for agent in _distinct(values, SettingScope.AGENT):
-        yield (agent,)
-        for account in accounts:
-            yield account, agent
+    """Yield the values of personas, accounts and agents, alone and together, equal ones once."""
+    scopes = (SettingScope.PERSONA, SettingScope.ACCOUNT, SettingScope.AGENT)
+    for one in itertools.product(*([{}, *_distinct(values, scope)] for scope in scopes)):
+        if any(one):
+            yield one
 
 
 def _distinct(values: Mapping[ScopeKey, Values], scope: SettingScope) -> list[Values]:
