@@ -29,6 +29,7 @@ from fleet.engine.schedule import ALWAYS, with_hours
 from fleet.engine.settings import layers, sealing, store
 from fleet.engine.settings.layers import Values
 from fleet.engine.settings.store import FLEET, ScopeKey, StoredSetting
+from fleet.features.personas.service import personas_of
 from fleet.features.settings.configuration import HIDDEN
 from fleet.features.settings.queries import Target, keys_of, names_of
 from fleet.llm import registry as models
@@ -91,6 +92,8 @@ def _may_change(deps: Deps, name: str, target: Target) -> AtRunTime:
         raise InvalidInput(
             f"{name} is read when a process starts.", fix=f"Set {variable} in the environment, and restart."
         )
+    if target.persona:
+        personas_of(deps).get(target.persona)
     named = [scope for scope in SettingScope if getattr(target, scope, "")]
     if len(named) > 1:
         raise InvalidInput(f"A setting is set for {' or for '.join(f'the {one}' for one in named)}, not for both.",
