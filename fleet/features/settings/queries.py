@@ -69,7 +69,8 @@ class Bounds:
 class SettingDetail:
     """A setting with all its layers, weakest first, and its latest changes, newest first.
 
-    `version` changes with the value in the scope that was asked for.
+    `version` changes with the value in the scope that was asked for. `changes` are lines of the audit log: all who may
+    view settings see them, since they say why a limit is in force.
     """
 
     setting: Setting
@@ -132,6 +133,12 @@ def keys_of(deps: Deps, tx: Tx, target: Target) -> list[ScopeKey]:
     if target.persona:
         return [FLEET, ScopeKey(SettingScope.PERSONA, personas_of(deps).get(target.persona).id)]
     return [FLEET]
+
+
+def personas_by_agent(tx: Tx, agents: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, str]:
+    """Return the persona of each agent that has one."""
+    query = sa.select(AgentRow.id, AgentRow.persona_id).where(AgentRow.id.in_(agents))
+    return {agent: persona for agent, persona in tx.execute(query) if persona is not None} if agents else {}
 
 
 def bounds_of(model: type[Settings], name: str) -> Bounds:

@@ -63,7 +63,7 @@ def put(
         after = ExperimentState(experiment, before.on if before else False)
         _tell(deps, tx, "experiment.created" if before is None else "experiment.changed", after, before, by=by,
               reason=reason, seen=seen)  # fmt: skip
-    deps.live.refresh()
+    deps.live.refresh(wait=True)
     return True
 
 
@@ -82,7 +82,7 @@ def switch(deps: Deps, name: str, *, on: bool, by: str, reason: str = "") -> boo
             _refuse_the_same_dimension(deps, tx, before.experiment)
         _tell(deps, tx, "experiment.started" if on else "experiment.stopped", replace(before, on=on), before, by=by,
               reason=reason)  # fmt: skip
-    deps.live.refresh()
+    deps.live.refresh(wait=True)
     return True
 
 
@@ -104,7 +104,7 @@ def remove(deps: Deps, name: str, *, by: str, reason: str = "") -> bool:
         if file is not None:
             _refuse_other_variants(tx, before, file)
         _tell(deps, tx, "experiment.reset" if file else "experiment.removed", None, before, by=by, reason=reason)
-    deps.live.refresh()
+    deps.live.refresh(wait=True)
     return True
 
 

@@ -170,6 +170,6 @@ def _tell(
 
 def _in_force(deps: Deps, before: Persona | None, after: Persona | None) -> None:
     """Read the change in this process, and draw again when agents wake if the hours are others."""
-    deps.live.refresh()
+    deps.live.refresh(wait=True)
     if before is not None and after is not None and before.schedule != after.schedule:
         dispatch.redraw_all(deps, after.id)
