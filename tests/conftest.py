@@ -155,6 +155,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Begin with the tests that may take longest: begun last, they keep one process busy while the others are done."""
     if config.getoption(quick.OPTION):
         items[:] = [item for item in items if not quick.is_left_out_too(item)]
+        for item in items:
+            quick.draw_fewer(item)
     items.sort(key=_limit_s, reverse=True)
 
 

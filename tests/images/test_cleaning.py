@@ -173,6 +173,7 @@ _PARTS: dict[str, tuple[str, Callable[[bytes], int], bytes]] = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", _PARTS)
 def test_a_file_of_nothing_but_tiny_parts_is_not_read_to_its_end(name: str) -> None:
     """Symptom: a JPEG of 700,000 bits of Exif data held all threads of a worker up for half a minute."""
