@@ -218,7 +218,7 @@ def test_of_large_pictures_one_is_open_at_a_time_and_small_ones_need_not_wait(mo
 
 
 @pytest.mark.parametrize("look", [cleaned, checks.why_unfit, read_marks, stamp_it, safety.check])
-def test_whoever_looks_at_a_large_picture_takes_a_turn(
+def test_large_pictures_are_processed_one_at_a_time(
     look: Callable[[bytes], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     turns: list[str] = []

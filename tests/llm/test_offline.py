@@ -174,7 +174,7 @@ def test_quote_is_the_first_clause_that_says_something(caption: str, quote: str)
         ("", ""),
     ],
 )
-def test_author_is_a_name_or_nobody(raw: str, name: str) -> None:
+def test_the_author_is_a_name_or_none(raw: str, name: str) -> None:
     assert subject.author_name(raw) == name
 
 
