@@ -165,7 +165,7 @@ def test_many_are_decided_at_once_and_each_has_its_own_answer(fleet: Fleet) -> N
     assert sorted(job.kind for job in fleet.jobs() if job.kind != "scan_feed") == ["comment", "react"]
 
 
-def test_a_draft_that_nobody_decided_in_time_expires_with_its_request(fleet: Fleet) -> None:
+def test_an_undecided_draft_expires_with_its_request(fleet: Fleet) -> None:
     (draft,) = proposed(fleet, COMMENT)
     fleet.sql("UPDATE approval_requests SET expires_at = clock_timestamp(), next_step_at = clock_timestamp()")
     assert staff(fleet.deps.db) == ["fleet_approvals", "fleet_hooks"]
@@ -354,7 +354,7 @@ def test_who_dies_with_a_revision_written_says_later_that_it_is_written(fleet: F
     assert (fleet.job(job.id).state, row(fleet, draft).content["text"]) == (JobState.DONE, "Wet slate.")
 
 
-def test_drafts_of_a_deleted_agent_wait_for_nobody(fleet: Fleet) -> None:
+def test_drafts_of_a_deleted_agent_wait_for_no_reviewer(fleet: Fleet) -> None:
     (draft,) = proposed(fleet, COMMENT)
     agent_commands.delete(fleet.deps, str(draft.agent_id), by="cli:ann")
     assert (row(fleet, draft).status, row(fleet, draft).reason) == ("withdrawn", "its agent was deleted")
