@@ -219,6 +219,12 @@ class Deps:
         """The accounts at outside systems, with their credentials opened."""
         return Accounts(self.db, self.given, self.keys)
 
+    def under(self, settings: Settings) -> Deps:
+        """Return the same connections with these settings in force for every agent: to try some before they are set."""
+        other = replace(self)
+        other.__dict__["live"] = LiveSettings(self.db, settings)  # the property's own place; it is never refreshed
+        return other
+
     def refresh(self) -> None:
         """Take in changes of settings within seconds, of the key store and of accounts within half a minute.
 
