@@ -7,11 +7,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
 
 from fleet.access import Role, users
-from fleet.core import events, ids
-from fleet.core.errors import FleetError, InvalidInput
+from fleet.core import events, ids, masking
+from fleet.core.errors import FleetError
 from fleet.engine.attempts.perform import perform
 from fleet.engine.system_agents import staff
 from fleet.features.agents import commands as agent_commands
@@ -111,10 +110,14 @@ def test_a_failure_reaches_the_owner_and_an_alarm_the_operator_once_each(crew: F
 def test_an_address_is_sealed_and_masked_and_reaches_no_closed_network(crew: Fleet, hook: Hook) -> None:
     made = addresses.add(crew.deps, "ann", f"json://127.0.0.1:{hook.port}/x?+X-Key={SECRET}")
     assert SECRET not in repr(addresses.listed(crew.deps, "ann")) + str(crew.sql("SELECT * FROM user_addresses"))
-    for wrong in ("json://example.org/x", "dbus://", "mailtos://a:b@example.org?pgpkey=/etc/passwd", "nonsense",
-                  "ann@example.org\r\nBcc: x@example.org", "syslog://"):  # fmt: skip
+    word = f"budget_of_{uuid.uuid4().hex}"  # a user's word is no secret of this process: events may have it
+    for wrong in ("json://example.org/x", "nonsense", "ann@example.org\r\nBcc: x@example.org",
+                  f"jsons://u:{word}@example.org/{'x' * 1000}"):  # fmt: skip
         with pytest.raises(FleetError):
             addresses.add(crew.deps, "ann", wrong)
+    addresses.add(crew.deps, "ben", f"jsons://u:{word}@127.0.0.1:1/{word}")
+    perform(crew.deps, addresses.test(crew.deps, "ben", addresses.listed(crew.deps, "ben")[0].id))
+    assert masking.mask_all({"subject": f"control.{word}.set"}) == {"subject": f"control.{word}.set"}
     job_id = addresses.test(crew.deps, "ann", made.id)
     perform(crew.deps, job_id)
     assert crew.job(job_id).state == "done"
@@ -126,18 +129,6 @@ def test_an_address_is_sealed_and_masked_and_reaches_no_closed_network(crew: Fle
     assert row.state == "dead"
     assert "only public addresses" in str(row.error)
     assert len(hook.bodies) == 1
-
-
-def test_a_redirect_and_a_name_that_leads_inside_are_refused(hook: Hook) -> None:
-    from fleet import notify
-    from fleet.notify import Notice
-
-    def admit(host: str, port: int, found: Any) -> None:
-        raise InvalidInput(f"{host} {port} {found[0]}")
-
-    with pytest.raises(InvalidInput, match=f"localhost {hook.port} "):
-        notify.deliver_to(SecretStr(f"json://localhost:{hook.port}/"), Notice("s", "t", "b", "r"), admit)
-    assert hook.bodies == []
 
 
 @pytest.mark.parametrize(
