@@ -28,9 +28,10 @@ from fleet.core.errors import InvalidInput, NotFound
 from fleet.core.settings import Settings
 from fleet.engine.deps import Deps
 from fleet.features.notices import messages
-from fleet.features.notices.models import UserAddressRow, UserNoticesRow
-from fleet.features.notices.rules import Choices, Topic, defaults
+from fleet.features.notices.models import NoticeLineRow, UserAddressRow, UserNoticesRow
+from fleet.features.notices.rules import Choices, defaults
 from fleet.features.notices.settings import NoticesSettings
+from fleet.features.notices.topics import Topic
 from fleet.images import addresses as places
 from fleet.images.addresses import Endpoint, Rules
 from fleet.images.errors import ForbiddenAddress
@@ -92,6 +93,13 @@ def remove(deps: Deps, user: str, address_id: uuid.UUID) -> None:
         _get(tx, user, address_id)
         tx.execute(sa.delete(UserAddressRow).where(UserAddressRow.id == address_id))
         audit.note(tx, "address.removed", f"user:{user}")
+
+
+def forget_removed(tx: Tx) -> None:
+    """Delete addresses and waiting lines of users who were removed."""
+    gone = sa.select(UserRow.id).where(UserRow.removed_at.is_not(None))
+    for table in (UserAddressRow, NoticeLineRow):
+        tx.execute(sa.delete(table).where(table.user_id.in_(gone)).execution_options(synchronize_session=False))
 
 
 def test(deps: Deps, user: str, address_id: uuid.UUID) -> uuid.UUID:
