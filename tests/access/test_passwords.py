@@ -46,6 +46,12 @@ def test_a_password_that_is_easy_to_guess_is_refused_in_plain_words(password: st
         secret.refuse_weak(password, "anneliese")
 
 
+def test_the_first_forty_characters_count_for_the_estimate() -> None:
+    """The estimate takes the square of the length: seconds for 72 signs that stand for letters."""
+    with pytest.raises(InvalidInput, match="repeats"):
+        secret.refuse_weak("a" * 40 + "kettle brisk walnut lamp", "anneliese")
+
+
 def test_random_words_and_long_passwords_do() -> None:
     for password in (
         "kettle brisk walnut",

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -98,6 +101,38 @@ def test_while_the_database_is_away_the_last_known_settings_hold(fleet: Fleet, m
     now_s = 20.0
     assert live.refresh()
     assert live.fleet.ai_comment_lead == 8
+
+
+def test_a_change_is_in_force_for_its_caller_though_another_thread_reads_the_rows_from_before(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Symptom: the caller went on with the old snapshot, and drew an agent's next time in its old hours."""
+    live, read = fleet.deps.live, fleet.deps.live._read
+    put(fleet, FLEET, "ai_comment_lead", 4)
+    is_read, go_on = threading.Event(), threading.Event()
+
+    def slow_read() -> Any:
+        found = read()
+        is_read.set()
+        assert go_on.wait(60)
+        return found
+
+    monkeypatch.setattr(live, "_read", slow_read)
+    with fleet.deps.db.transaction() as tx:
+        store.put(tx, FLEET, "ai_comment_lead", 5, by="tests", reason="")
+    live.expire()
+    with ThreadPoolExecutor(2) as others:
+        others.submit(live.refresh)
+        assert is_read.wait(60)
+        monkeypatch.setattr(live, "_read", read)
+        with fleet.deps.db.transaction() as tx:
+            store.put(tx, FLEET, "ai_comment_lead", 6, by="tests", reason="")
+            tx.afterwards(live.expire)
+        assert not live.refresh(), "requests do not wait"
+        waiting = others.submit(live.refresh, wait=True)
+        go_on.set()
+        waiting.result(60)
+    assert live.fleet.ai_comment_lead == 6
 
 
 def test_a_pin_of_no_setting_is_refused_at_the_start() -> None:

@@ -224,6 +224,7 @@ def test_all_pages_get_the_same_bytes_and_a_page_without_a_feed_no_lines(
 
 @pytest.mark.parametrize(("permission", "subject"), [
     (Permission.HOOKS_VIEW, "hook.received"), (Permission.SETTINGS_VIEW, "secret.set"),
+    (Permission.SETTINGS_VIEW, "settings.changed"),
 ])  # fmt: skip
 def test_of_webhooks_and_settings_only_those_hear_who_may_see_them(
     fleet: Fleet, token: str, address: str, permission: Permission, subject: str
@@ -235,7 +236,8 @@ def test_of_webhooks_and_settings_only_those_hear_who_may_see_them(
     ears = {name: Ear(address, key, {"feed": "1"}).greeted() for name, key in keys.items()}
     first = ears["viewer"].last
     with fleet.deps.db.transaction() as tx:
-        events.emit(tx, subject, name="order-7", external_id="order-7")
+        about = {"setting": "order-7", "change": "unset", "by": "ana"} if subject == "settings.changed" else {}
+        events.emit(tx, subject, name="order-7", external_id="order-7", **about)
     emit(fleet, 1)
     for name, ear in ears.items():
         heard = ear.until(lambda _, ear=ear: ear.numbers() == [1] and any(one.name == "changed" for one in ear.heard))  # type: ignore[misc]

@@ -163,9 +163,19 @@ def discard(tx: Tx, keys: Collection[str]) -> None:
             tx.execute(insert(DiscardedRow).values(values).on_conflict_do_nothing())
 
 
+def discard_later(tx: Tx, key: str, after: timedelta) -> None:
+    """Note that a stored picture is to be deleted after so long, unless an address has it; the later note counts."""
+    if tx.scalar(sa.select(sa.literal(1)).where(MediaRow.object_key == key).limit(1)) is not None:
+        return
+    row = insert(DiscardedRow).values(object_key=key, due_at=_CLOCK + after)
+    later = sa.func.greatest(DiscardedRow.due_at, row.excluded.due_at)
+    tx.execute(row.on_conflict_do_update(index_elements=[DiscardedRow.object_key], set_={"due_at": later}))
+
+
 def discarded(tx: Tx, *, limit: int) -> list[str]:
-    """Return the keys of pictures that are to be deleted."""
-    return list(tx.session.scalars(sa.select(DiscardedRow.object_key).order_by(DiscardedRow.object_key).limit(limit)))
+    """Return the keys of pictures that are to be deleted now."""
+    due = sa.select(DiscardedRow.object_key).where(DiscardedRow.due_at <= sa.func.statement_timestamp())
+    return list(tx.session.scalars(due.order_by(DiscardedRow.due_at).limit(limit)))
 
 
 def forget(tx: Tx, keys: Collection[str]) -> None:

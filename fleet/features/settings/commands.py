@@ -17,11 +17,12 @@ from pydantic import SecretStr
 from fleet.access import audit
 from fleet.accounts import keys
 from fleet.accounts.sealing import Keyring
-from fleet.core import events
+from fleet.core import events, logs
 from fleet.core.db import Tx
-from fleet.core.errors import Conflict, FleetError, InvalidInput
+from fleet.core.errors import Conflict, FleetError, InvalidInput, NotFound
 from fleet.core.settings import AtRunTime, Settings, SettingScope
 from fleet.engine import dispatch, registry
+from fleet.engine.agents import identities, loop
 from fleet.engine.agents.commands import Outdated
 from fleet.engine.deps import Deps, caps_of
 from fleet.engine.schedule import ALWAYS, with_hours
@@ -35,6 +36,8 @@ from fleet.llm import registry as models
 _MOST_CHARS = 8_000
 _HOURS = ("agent_hours", "agent_timezone")
 _JOINERS = frozenset("\u200c\u200d")
+
+log = logs.get(__name__)
 
 
 def put(
@@ -110,23 +113,36 @@ def _change(
     ring = keys.ring(deps.given) if declared.is_sealed and value is not None else None
     _ = deps.keys.settings  # read before the transaction: models are checked with their keys
     with deps.db.transaction() as tx:
-        store.take_turn(tx)
         key = keys_of(tx, target)[-1]
+        if key.scope is SettingScope.AGENT and not loop.is_there(tx, uuid.UUID(key.id)):  # deleted meanwhile
+            raise NotFound(f"There is no agent called {target.agent!r}.")
+        store.take_turn(tx)  # after the agent's row, as its deletion has them
         before = next(iter(store.rows(tx, name=name, key=key)), None)
         if seen is not None and str(before.revision if before else 0) not in seen:
             raise Outdated(f"{name} was changed meanwhile.", fix="Look at it again.")
         old = None if before is None else _opened(deps, before)
         if old == value:
             return False
-        _check_all(deps, name, _with(deps, store.rows(tx), key, name, value))
+        _check_all(deps, tx, name, _with(deps, store.rows(tx), key, name, value))
         stored = value if ring is None else sealing.seal(ring, name, value)
         store.put(tx, key, name, stored, by=by, reason=reason)
         _tell(tx, name, old, value, key, by=by, reason=reason, is_sealed=declared.is_sealed)
         tx.afterwards(deps.live.expire)
-    deps.live.refresh()
+    deps.live.refresh(wait=True)
     if name in _HOURS and key.scope is SettingScope.AGENT:
-        dispatch.redraw(deps, uuid.UUID(key.id))  # else it would wake once more at an hour of its old ones
+        _redraw(deps, uuid.UUID(key.id))
     return True
+
+
+def _redraw(deps: Deps, agent_id: uuid.UUID) -> None:
+    """Draw again when an agent wakes, else it would wake once more at an hour of its old ones.
+
+    Raises nothing: the hours are set, and an error would say that they are not.
+    """
+    try:
+        dispatch.redraw(deps, agent_id)
+    except Exception:
+        log.exception("agent_not_redrawn", agent_id=str(agent_id))
 
 
 def _tell(
@@ -134,7 +150,7 @@ def _tell(
 ) -> None:  # fmt: skip
     """Note a change in the audit log and as an event, without secrets."""
     whose = {str(one.scope): word for one, word in names_of(tx, [key]).items()}
-    if is_sealed:
+    if is_sealed or isinstance(old, _Lost):
         old, new = (None if one is None else HIDDEN for one in (old, new))
     action = "setting.unset" if new is None else "setting.set"
     audit.note(tx, action, f"setting:{name}", before={"value": old}, after={"value": new, "reason": reason, **whose})
@@ -155,41 +171,47 @@ def _with(
     found: dict[ScopeKey, dict[str, Any]] = {FLEET: {}}
     for row in rows:
         if row.value is not None and layers.is_known(type(deps.given), row.name) and (row.key, row.name) != (key, name):
-            found.setdefault(row.key, {})[row.name] = _opened(deps, row)
+            opened = _opened(deps, row)
+            if not isinstance(opened, _Lost):  # it counts nowhere: `LiveSettings` leaves it out too
+                found.setdefault(row.key, {})[row.name] = opened
     if value is not None:
         found.setdefault(key, {})[name] = value
     return found
 
 
+class _Lost:
+    """Stands for a value whose key is lost. Equals no other: it can be set anew, and unset."""
+
+
 def _opened(deps: Deps, row: StoredSetting) -> Any:
-    """Return a stored value; one whose key is lost as it is stored, so that it differs from any other."""
+    """Return a stored value, or `_Lost`."""
     try:
         return sealing.opened(lambda: keys.ring(deps.given), row.name, row.value)
     except FleetError:
-        return None
+        return _Lost()
 
 
-def _check_all(deps: Deps, name: str, values: Mapping[ScopeKey, Values]) -> None:
+def _check_all(deps: Deps, tx: Tx, name: str, values: Mapping[ScopeKey, Values]) -> None:
     """Raise InvalidInput if the values are wrong together, for the fleet or any account or agent with its own."""
     fleet = layers.apply(deps.given, values[FLEET])
     _check(deps, name, fleet)
-    for combination in _combinations(values):
+    agents = [uuid.UUID(key.id) for key in values if key.scope is SettingScope.AGENT]
+    combinations = _combinations(values, identities.accounts_of(tx, agents) if agents else {})
+    for combination in {repr([sorted(one.items()) for one in each]): each for each in combinations}.values():
         _check(deps, name, layers.apply(fleet, *combination))
 
 
-def _combinations(values: Mapping[ScopeKey, Values]) -> Iterator[tuple[Values, ...]]:
-    """Yield the values of accounts and agents, alone and together, equal ones once."""
-    accounts = _distinct(values, SettingScope.ACCOUNT)
-    for account in accounts:
-        yield (account,)
-    for agent in _distinct(values, SettingScope.AGENT):
-        yield (agent,)
-        for account in accounts:
-            yield account, agent
-
-
-def _distinct(values: Mapping[ScopeKey, Values], scope: SettingScope) -> list[Values]:
-    return list({repr(sorted(own.items())): own for key, own in values.items() if key.scope is scope}.values())
+def _combinations(
+    values: Mapping[ScopeKey, Values], accounts: Mapping[uuid.UUID, Collection[uuid.UUID]]
+) -> Iterator[tuple[Values, ...]]:
+    """Yield the values of each account, and of each agent with those of every account through which it acts."""
+    for key, own in values.items():
+        match key.scope:
+            case SettingScope.ACCOUNT:
+                yield (own,)
+            case SettingScope.AGENT:
+                for account in accounts.get(uuid.UUID(key.id), ()):
+                    yield values.get(ScopeKey(SettingScope.ACCOUNT, str(account)), {}), own
 
 
 def _check(deps: Deps, name: str, settings: Settings) -> None:

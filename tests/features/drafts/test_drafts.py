@@ -28,9 +28,11 @@ from fleet.engine.system_agents import staff
 from fleet.engine.tick import tick
 from fleet.features.agents import commands as agent_commands
 from fleet.features.approvals import service as approving
+from fleet.features.approvals.queries import RequestFilter
 from fleet.features.approvals.request import AlreadySettled
 from fleet.features.approvals.rule_file import shipped
 from fleet.features.approvals.rules import Person
+from fleet.features.approvals.states import RequestState
 from fleet.features.controls import commands as fleetwide
 from fleet.features.drafts import commands as drafting
 from fleet.features.drafts.models import DraftRow, LessonRow
@@ -356,7 +358,7 @@ def test_drafts_of_a_deleted_agent_wait_for_nobody(fleet: Fleet) -> None:
     agent_commands.delete(fleet.deps, str(draft.agent_id), by="cli:ann")
     assert (row(fleet, draft).status, row(fleet, draft).reason) == ("withdrawn", "its agent was deleted")
     assert drafting.page(fleet.deps, DraftFilter(DraftStatus.PENDING)) == []
-    assert approving.pending(fleet.deps) == {}
+    assert approving.page(fleet.deps, RequestFilter((RequestState.PENDING,))) == []
     assert drafting.learned(fleet.deps, str(draft.agent_id)) == []
 
 

@@ -46,7 +46,7 @@ def crew(database_url: str, hook: Hook, inbox: tuple[Letters, int]) -> Any:
     staff(fleet.deps.db)
     with fleet.deps.db.transaction() as tx:
         for name, role in {"ann": Role.REVIEWER, "ben": Role.REVIEWER, "olga": Role.OPERATOR}.items():
-            users.create(tx, name, role, PASSWORD)
+            users.create(tx, users.choose_password(name, PASSWORD), role)
     collecting.sweep(fleet.deps)  # begins to read events
     return fleet
 

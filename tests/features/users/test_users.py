@@ -9,16 +9,19 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+import sqlalchemy as sa
 from starlette.testclient import TestClient
 
-from fleet.access import Permission, Role, tokens, users
+from fleet.access import Permission, Role, secret, tokens, users
 from fleet.access.audit import AuditFilter
 from fleet.access.errors import NotPermitted
 from fleet.access.invitations import LONGEST, NoInvitation
 from fleet.access.roles import may_appoint
+from fleet.access.sessions import Visit
 from fleet.core.errors import Conflict, FleetError, InvalidInput, NotFound
 from fleet.engine.sweep import prune
 from fleet.features.users import invite
@@ -228,6 +231,34 @@ def test_a_change_of_role_holds_at_once_for_sessions_and_tokens(web: Web) -> Non
     assert ana.get("/").status_code == 303
     assert program.get("/api/v1/audit").status_code == 403
     assert web.anonymous().get(f"/join/{key}").status_code == 404
+
+
+def test_no_transaction_is_open_while_a_password_is_estimated_and_hashed(
+    web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Symptom: all changes of users waited for seconds, since the estimate ran under the lock of their list."""
+    database = sa.make_url(web.deps.given.database_url)
+    engine = sa.create_engine(database, poolclass=sa.NullPool)
+    open_ones = sa.text("SELECT count(*) FROM pg_stat_activity WHERE datname = :name AND state LIKE 'idle in tr%'")
+    seen = []
+
+    def watched(work: Callable[..., object]) -> Callable[..., object]:
+        def call(*given: Any) -> object:
+            with engine.connect() as other:
+                seen.append(other.scalar(open_ones, {"name": database.database}))
+            return work(*given)
+
+        return call
+
+    monkeypatch.setattr(secret, "refuse_weak", watched(secret.refuse_weak))
+    monkeypatch.setattr(secret, "hash_password", watched(secret.hash_password))
+    accounts.create_user(web.deps, "ana", Role.OWNER, PASSWORD)
+    key, _ = invite.invite(web.deps, Role.VIEWER)
+    invite.join(web.deps, key, "ben", PASSWORD)
+    accounts.set_password(web.deps, "ben", f"{PASSWORD} again")
+    who = accounts.log_in(web.deps, "ben", f"{PASSWORD} again", Visit())[1]
+    accounts.change_password(web.deps, who, f"{PASSWORD} again", PASSWORD, Visit())
+    assert seen and not any(seen)
 
 
 def test_who_is_removed_is_out_at_once_and_their_name_is_never_given_again(web: Web) -> None:
