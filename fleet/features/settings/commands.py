@@ -230,13 +230,14 @@ def _combinations(
 def _check(deps: Deps, name: str, settings: Settings) -> None:
     """Raise InvalidInput for settings that are each right and cannot work.
 
-    Features check at the point "settings.checks": `check(name, settings)`, with the name of the changed setting.
+    Features check at the point "settings.checks": `check(name, settings, given)`, with the name of the changed setting
+    and the settings of the environment.
     """
     caps_of(settings)
     models.check(deps.keys.fill(settings))
     with_hours(ALWAYS, settings.agent_timezone, settings.agent_hours)
     for check in registry.current().extensions("settings.checks"):
-        check(name, settings)
+        check(name, settings, deps.given)
 
 
 def _as_json(value: Any) -> Any:
