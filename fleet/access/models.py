@@ -17,7 +17,7 @@ _TIME = sa.DateTime(timezone=True)
 _NOW = sa.text("clock_timestamp()")
 _ROLES = "role IN ('owner', 'admin', 'operator', 'reviewer', 'viewer')"
 DEFAULT_ORGANISATION = uuid.UUID("6f2f4c0e-0000-4000-8000-000000000002")
-"""The organisation of everything that names none. Migration 0036 inserts its row; it cannot be removed."""
+"""The organisation of everything that names none. Migration 0037 inserts its row; it cannot be removed."""
 _MEMBERSHIPS = "FROM members m WHERE m.user_id = users.id"
 # Users without a membership have their role everywhere.
 _USERS = Rows(f"NOT EXISTS (SELECT {_MEMBERSHIPS}) OR EXISTS (SELECT {_MEMBERSHIPS} AND {own('m.organisation_id')})")

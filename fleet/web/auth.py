@@ -67,10 +67,17 @@ class Needs:
         if who.via is Via.SESSION and request.method not in SAFE:
             await _from_our_pages(request)
         require(who, self.permission)
-        if deps_of(request).live.is_due:
-            await run_in_threadpool(deps_of(request).live.refresh)
+        await _refresh(request)
         audit.act_as(Actor(who.name, who.role, who.via, address_of(request), request.state.id))
+        visibility.restrict(who.organisations)
         return who
+
+
+async def _refresh(request: Request) -> None:
+    """Take in changes of settings."""
+    live = deps_of(request).live
+    if live.is_due:
+        await run_in_threadpool(live.refresh)
 
 
 def require(who: Principal, permission: Permission) -> None:
@@ -90,9 +97,13 @@ def needs(permission: Permission) -> Any:
 
 
 async def anybody(request: Request) -> None:
-    """Admit everybody; a write must still come from our own pages. The dependency of open routes."""
+    """Admit everybody; a write must still come from our own pages. The dependency of open routes.
+
+    Reads ask no database: `/health` answers while it is away.
+    """
     if request.method not in SAFE:
         _same_origin(request)
+        await _refresh(request)
     visibility.restrict(None)
     audit.act_as(Actor("nobody", "", Via.SESSION, address_of(request), request.state.id))
 
@@ -123,7 +134,7 @@ def _is_withheld(who: Principal, subject: str) -> bool:
 
 
 async def principal_of(request: Request) -> Principal | None:
-    """Return the user of a request, looked up once, and restrict this context to the organisations of their role."""
+    """Return the user of a request; looked up once."""
     if not hasattr(request.state, "principal"):
         visibility.restrict(None)  # a connection's next request may begin in the context of the one before
         deps: Deps = request.app.state.deps
@@ -136,7 +147,6 @@ async def principal_of(request: Request) -> Principal | None:
         elif request.cookies.get(cookie_name(request)):
             request.state.principal = await run_in_threadpool(_by_cookie, request, deps)
     found: Principal | None = request.state.principal
-    visibility.restrict(None if found is None else found.organisations)
     return found
 
 

@@ -1,4 +1,4 @@
-"""Tables of notices to users: their addresses and choices, the lines of notices, and how far events were read."""
+"""Tables of notices to users: their addresses and choices, and the lines of notices."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from fleet.core.db import Base
-from fleet.core.db.visibility import NONE, Rows, seen
+from fleet.core.db.visibility import Rows, seen
 
 _TIME = sa.DateTime(timezone=True)
 _NOW = sa.text("clock_timestamp()")
@@ -80,15 +80,3 @@ class NoticeLineRow(Base):
         sa.Index("ix_notice_lines_message", "message_id", "id", postgresql_where=sa.text("message_id IS NOT NULL")),
         Rows(seen("users", "seen.id = notice_lines.user_id")).args,
     )
-
-
-class NoticePositionRow(Base):
-    """How far the collector has read the events."""
-
-    __tablename__ = "notice_positions"
-
-    reader: Mapped[str] = mapped_column(sa.String(20), primary_key=True)
-    txid: Mapped[int] = mapped_column(sa.BigInteger)
-    event_id: Mapped[int] = mapped_column(sa.BigInteger)
-
-    __table_args__ = NONE.args

@@ -1,6 +1,6 @@
 """organisations, their members, and the organisation of agents, accounts and requests
 
-Revision: 0036, after 0035
+Revision: 0037, after 0036
 
 Everything belongs to the default organisation, and system agents and the account of the settings to none. Policies of
 rows are made after the migrations, from the tables' declarations (`fleet.core.db.visibility`).
@@ -9,8 +9,8 @@ rows are made after the migrations, from the tables' declarations (`fleet.core.d
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0036"
-down_revision = "0035"
+revision = "0037"
+down_revision = "0036"
 branch_labels = None
 depends_on = None
 
