@@ -168,7 +168,7 @@ def result(act_s: int, idle_s: int) -> Result:
             time.sleep(act_s / 6)
             looks.append(fleet.look())
         commands = {name: fleet.cost(*name.split()) for name in ("--help", "agents list", "status", "jobs list")}
-        fleet.command("pause", "fleet")
+        fleet.command("pause", "fleet", "--yes")
         time.sleep(_SETTLE_S)
         say(f"nobody acts for {idle_s} s")
         before, began_s = fleet.look(), time.monotonic()

@@ -40,6 +40,7 @@ from fleet.sandbox.servers.postgres import APP, OWNER, EmbeddedPostgres
 from fleet.sandbox.servers.valkey import EmbeddedValkey
 from tests import compiled_once, quick
 from tests.browser import chromium
+from tests.database_pool import DatabasePool
 from tests.database_roles import LOGINS, url_of
 
 if TYPE_CHECKING:
@@ -69,9 +70,6 @@ structlog.configure(
         structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
     ]
 )
-
-
-app.load()  # all features
 
 
 class PostgresForTests:
@@ -104,8 +102,12 @@ class PostgresForTests:
 
     def drop_database(self, name_or_url: str) -> None:
         """Drop a database, cutting off whoever is still connected."""
-        name = sa.make_url(name_or_url).database if "://" in name_or_url else name_or_url
-        self._run(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(str(name))))
+        name = self.name_of(name_or_url) if "://" in name_or_url else name_or_url
+        self._run(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+    def name_of(self, url: str) -> str:
+        """Return the name of the database at a URL."""
+        return str(sa.make_url(url).database)
 
     def unique_name(self, stem: str) -> str:
         """Return a database name that no other test process on this server uses."""
@@ -135,7 +137,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Draw fewer examples in a quick run."""
+    """Load all features, except where xdist's other processes run the tests; draw fewer examples in a quick run."""
+    if not config.getoption("tx", None):
+        app.load()
     if config.getoption(quick.OPTION):
         hypothesis.settings.load_profile("quick")
 
@@ -150,6 +154,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Begin with the tests that may take longest: begun last, they keep one process busy while the others are done."""
     if config.getoption(quick.OPTION):
         items[:] = [item for item in items if not quick.is_left_out_too(item)]
+        for item in items:
+            quick.draw_fewer(item)
     items.sort(key=_limit_s, reverse=True)
 
 
@@ -282,12 +288,19 @@ def migrated_template(postgres_server: PostgresForTests) -> Iterator[str]:
     postgres_server.drop_database(name)
 
 
+@pytest.fixture(scope="session")
+def database_pool(postgres_server: PostgresForTests, migrated_template: str) -> Iterator[DatabasePool]:
+    """The databases that tests use one after another, each time as if new."""
+    with closing(DatabasePool(postgres_server, migrated_template)) as pool:
+        yield pool
+
+
 @pytest.fixture
-def database_url(postgres_server: PostgresForTests, migrated_template: str) -> Iterator[str]:
-    """The URL of a new database with all of Fleet's tables and no rows, for the app's role."""
-    name = str(sa.make_url(postgres_server.create_database(template=migrated_template)).database)
+def database_url(postgres_server: PostgresForTests, database_pool: DatabasePool) -> Iterator[str]:
+    """The URL of a database with all of Fleet's tables and no rows, for the app's role."""
+    name = database_pool.take()
     yield postgres_server.url(name, role=APP)
-    postgres_server.drop_database(name)
+    database_pool.give_back(name)
 
 
 @pytest.fixture

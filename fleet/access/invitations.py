@@ -17,7 +17,7 @@ from fleet.access import audit, secret, users
 from fleet.access.models import InvitationRow, TokenRow
 from fleet.access.principal import Via
 from fleet.access.roles import Role
-from fleet.access.users import User
+from fleet.access.users import ChosenPassword, User
 from fleet.core import ids
 from fleet.core.db import Tx
 from fleet.core.errors import FleetError, InvalidInput, NotFound
@@ -92,7 +92,7 @@ def look(tx: Tx, key: str) -> Invitation:
     return _invitation(row)
 
 
-def use(tx: Tx, key: str, name: str, password: str) -> User:
+def use(tx: Tx, key: str, password: ChosenPassword) -> User:
     """Create the invited user.
 
     Raises NoInvitation, and the errors of `users.create`, after which the key stays valid.
@@ -103,7 +103,7 @@ def use(tx: Tx, key: str, name: str, password: str) -> User:
     used = sa.update(_ROW).where(_ROW.id == invited.id, *_OPEN).values(used_at=_CLOCK)
     if not tx.execute(used).rowcount:
         raise NoInvitation
-    made = users.create(tx, name, invited.role, password)
+    made = users.create(tx, password, invited.role)
     audit.note(tx, "user.joined", f"user:{made.name}", after={"role": made.role, "invited_by": invited.invited_by})
     return made
 

@@ -33,7 +33,7 @@ class Permission(StrEnum):
     FLEET_VIEW = "fleet.view"  # overview, activity, personas, experiments
     AGENTS_VIEW = "agents.view"
     AGENTS_CONTROL = "agents.control"  # start, pause, resume, stop, trigger
-    AGENTS_EDIT = "agents.edit"  # create, change, delete
+    AGENTS_EDIT = "agents.edit"  # create, change, delete; personas
     JOBS_VIEW = "jobs.view"
     JOBS_CONTROL = "jobs.control"  # retry, cancel; replay and discard dead letters
     DRAFTS_VIEW = "drafts.view"
@@ -46,7 +46,7 @@ class Permission(StrEnum):
     CONTROLS_KILL = "controls.kill"
     CONTROLS_LIFT = "controls.lift"  # lifting the kill switch
     SETTINGS_VIEW = "settings.view"
-    SETTINGS_EDIT = "settings.edit"  # set and unset settings at run time
+    SETTINGS_EDIT = "settings.edit"  # set and unset settings at run time; start, stop and change experiments
     AUDIT_VIEW = "audit.view"
     HOOKS_VIEW = "hooks.view"
     HOOKS_EDIT = "hooks.edit"

@@ -25,7 +25,8 @@ SESSION_PREFIX = "fls_"
 MOST_PASSWORD_CHARS = 256
 LEAST_PASSWORD_CHARS = 12
 _LEAST_SCORE = 3  # of 0 to 4: more than 10^8 guesses
-_ESTIMATED_CHARS = 72  # the estimate takes the square of the length
+# The estimate takes the square of the length: seconds for 72 signs that stand for letters, under the lock below.
+_ESTIMATED_CHARS = 40
 _FIX = "Four random words do."
 _WHY = {
     "repeat": "it repeats the same characters or the same word",

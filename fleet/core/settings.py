@@ -51,6 +51,9 @@ _AtCommas = BeforeValidator(_split)
 CommaSeparated = Annotated[tuple[str, ...], NoDecode, _AtCommas]
 Hours = Annotated[str, StringConstraints(pattern=r"^(?:1?[0-9]|2[0-4])-(?:1?[0-9]|2[0-4])$")]
 CommaSeparatedHours = Annotated[tuple[Hours, ...], NoDecode, _AtCommas]
+_ADDRESS = r"https?://(?:[a-zA-Z0-9.-]+|\[[0-9a-fA-F:.]+\])(?::[0-9]{1,5})?"
+PublicAddress = Annotated[str, StringConstraints(pattern=rf"^{_ADDRESS}/?={_ADDRESS}(?:/[a-zA-Z0-9._~/-]*)?$")]
+PublicAddresses = Annotated[tuple[PublicAddress, ...], NoDecode, _AtCommas]
 CommaSeparatedHosts = Annotated[tuple[HostAndPort, ...], NoDecode, _AtCommas]
 
 
@@ -59,6 +62,7 @@ class SettingScope(StrEnum):
 
     FLEET = "fleet"
     ORGANISATION = "organisation"
+    PERSONA = "persona"
     ACCOUNT = "account"
     AGENT = "agent"
 
@@ -77,6 +81,7 @@ class AtRunTime:
 
 FLEET_ONLY = AtRunTime()
 FLEET_OR_AGENT = AtRunTime((SettingScope.FLEET, SettingScope.AGENT))
+FLEET_PERSONA_OR_AGENT = AtRunTime((SettingScope.FLEET, SettingScope.PERSONA, SettingScope.AGENT))
 ANY_SCOPE = AtRunTime((SettingScope.FLEET, SettingScope.ACCOUNT, SettingScope.AGENT))
 
 
@@ -137,6 +142,12 @@ class Settings(BaseSettings):
     allowed_hosts: CommaSeparated = Field(
         LOOPBACK_HOSTS, description="hosts that agents may write to, optionally with a port, separated by commas"
     )
+    public_addresses: Annotated[PublicAddresses, FLEET_ONLY] = Field(
+        (),
+        examples=["http://gallery:8000=https://gallery.example.org"],
+        description="addresses of surfaces for people, where those of their APIs do not serve them, as API=PUBLIC, "
+        "separated by commas",
+    )
     dry_run: Annotated[bool, ANY_SCOPE] = Field(False, description="prepare everything, send nothing")
     operator: str = Field(
         "the operator of this fleet", description="person or company responsible for the agents (bio line)"
@@ -147,21 +158,23 @@ class Settings(BaseSettings):
         "", validate_default=True, description="why labels are off; only for your own surfaces"
     )
 
-    llm_order: Annotated[CommaSeparated, FLEET_OR_AGENT] = Field(
+    llm_order: Annotated[CommaSeparated, FLEET_PERSONA_OR_AGENT] = Field(
         ("anthropic", "openai"),
         description="models to use, in this order, each if it has a key or an address of its own",
     )
     anthropic_api_key: SecretStr = _vendors("anthropic_api_key", SecretStr(""), "key of Anthropic's API")
-    anthropic_model: Annotated[str, FLEET_OR_AGENT] = Field("claude-haiku-5-5", min_length=1, description="its model")
+    anthropic_model: Annotated[str, FLEET_PERSONA_OR_AGENT] = Field(
+        "claude-haiku-5-5", min_length=1, description="its model"
+    )
     anthropic_base_url: str = _vendors("anthropic_base_url", "", "address of a compatible gateway")
     openai_api_key: SecretStr = _vendors(
         "openai_api_key", SecretStr(""), "key of OpenAI's API, or of a compatible server"
     )
-    openai_model: Annotated[str, FLEET_OR_AGENT] = Field("gpt-6-luna", min_length=1, description="its model")
+    openai_model: Annotated[str, FLEET_PERSONA_OR_AGENT] = Field("gpt-6-luna", min_length=1, description="its model")
     openai_base_url: str = _vendors(
         "openai_base_url", "", "address of a compatible server, e.g. http://127.0.0.1:11434/v1 for Ollama"
     )
-    llm_effort: Annotated[str, FLEET_OR_AGENT] = Field(
+    llm_effort: Annotated[str, FLEET_PERSONA_OR_AGENT] = Field(
         "low",
         pattern="^(none|low|medium|high|xhigh|max|)$",
         examples=["none, low, medium, high, xhigh, max"],
@@ -177,7 +190,7 @@ class Settings(BaseSettings):
         "grammar",
         description="when a budget is spent, use the personas' own grammar, or wait",
     )
-    llm_batch: Annotated[bool, FLEET_OR_AGENT] = Field(
+    llm_batch: Annotated[bool, FLEET_PERSONA_OR_AGENT] = Field(
         False, description="write posts by the batch API: half the price, minutes to a day later"
     )
     llm_stream: Annotated[bool, FLEET_ONLY] = Field(

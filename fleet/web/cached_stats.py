@@ -6,13 +6,14 @@ Only a cache: all of it can be lost and read again.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Generic, TypeVar
 
 from fleet.core import clock, logs
 from fleet.core.errors import FleetError
 from fleet.engine import registry
 from fleet.engine.deps import Deps
+from fleet.engine.points.health import PartHealth
 from fleet.web import pulse
 from fleet.web.live.ports import Cards
 from fleet.web.pulse import Pulse
@@ -127,8 +128,19 @@ def shared_pulse(deps: Deps) -> Cached[Pulse]:
 
 def _pulse(deps: Deps) -> Pulse:
     try:
-        outages = [one for look in registry.current().extensions(pulse.BANNERS) for one in look(deps)]
+        outages = [one for look in registry.current().extensions(pulse.BANNERS) for one in _banners(look, deps)]
         with deps.db.transaction() as tx:
             return pulse.read(tx, outages)
     except FleetError as error:
         return Pulse(problem=f"{error.plain} {error.fix or ''}".strip())
+
+
+def _banners(look: Callable[[Deps], Iterable[PartHealth]], deps: Deps) -> Sequence[PartHealth]:
+    """Return the banners of a feature; none if it fails, or every page would. Raises FleetError."""
+    try:
+        return list(look(deps))
+    except FleetError:
+        raise
+    except Exception:
+        log.exception("banners_failed", call=f"{look.__module__}.{look.__name__}")
+        return []

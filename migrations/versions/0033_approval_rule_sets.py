@@ -1,6 +1,6 @@
 """approval rules that people edit while the fleet runs, as versions
 
-Revision: 0033, after 0030
+Revision: 0033, after 0032
 """
 
 import sqlalchemy as sa
@@ -8,7 +8,7 @@ from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
 revision = "0033"
-down_revision = "0030"
+down_revision = "0032"
 branch_labels = None
 depends_on = None
 

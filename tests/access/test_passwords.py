@@ -24,6 +24,7 @@ def test_a_guess_takes_the_memory_and_the_rounds_of_rfc_9106() -> None:
     assert SHIPPED_HASHER.salt_len >= 16
 
 
+@pytest.mark.long
 def test_the_right_password_is_known_and_no_other() -> None:
     kept = secret.hash_password("correct horse battery")
     assert kept.startswith("$argon2id$v=19$m=65536,t=3,p=4$")
@@ -44,6 +45,12 @@ def test_the_right_password_is_known_and_no_other() -> None:
 def test_a_password_that_is_easy_to_guess_is_refused_in_plain_words(password: str, words: str) -> None:
     with pytest.raises(InvalidInput, match=words):
         secret.refuse_weak(password, "anneliese")
+
+
+def test_the_first_forty_characters_count_for_the_estimate() -> None:
+    """The estimate takes the square of the length: seconds for 72 signs that stand for letters."""
+    with pytest.raises(InvalidInput, match="repeats"):
+        secret.refuse_weak("a" * 40 + "kettle brisk walnut lamp", "anneliese")
 
 
 def test_random_words_and_long_passwords_do() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import uuid
 from collections.abc import Iterator
 from dataclasses import replace
@@ -9,10 +10,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from fleet.adapters import base, social
-from fleet.adapters.base import Account, Action
+from fleet.adapters.base import Account, Action, SurfaceObject
 from fleet.adapters.floimg.adapter import FloImg
 from fleet.adapters.floimg.pictures import FloImgPictures
 from fleet.adapters.pictures import PictureOrder
@@ -172,7 +174,7 @@ def test_a_like_delivered_twice_by_a_proxy_ends_up_liked(surface: FloImg, world:
     ("fault", "error"),
     [({"error_rate": 1.0}, base.Uncertain), ({"too_many_rate": 1.0, "retry_after_s": 7}, base.Throttled)],
 )
-def test_faults_are_told_apart(
+def test_faults_are_distinguished(
     surface: FloImg, world: World, account: Account, fault: dict[str, Any], error: type[Exception]
 ) -> None:
     world.faults(**fault)
@@ -272,7 +274,7 @@ def test_what_is_reacted_to_or_asked_has_to_be_there(surface: FloImg, account: A
         surface.write(act(one, account, target=str(uuid.uuid4()), **said), timeout_s=10)
 
 
-def test_a_post_is_shown_to_those_whom_it_is_for(surface: FloImg, account: Account) -> None:
+def test_a_post_is_shown_to_its_audience(surface: FloImg, account: Account) -> None:
     friend, stranger = somebody_else(surface), somebody_else(surface)
     for one, other in ((account, friend), (friend, account)):
         surface.write(act(social.CONNECT, one, "k", target=other.remote_id), timeout_s=10)
@@ -312,9 +314,27 @@ def test_a_comment_on_a_post_that_is_gone_is_surely_not_there(surface: FloImg, a
 
 
 @pytest.mark.parametrize("visibility", ["public", "friends", "private"])
-def test_a_probe_finds_a_post_whoever_may_see_it(surface: FloImg, account: Account, visibility: str) -> None:
+def test_a_probe_finds_a_post_of_any_audience(surface: FloImg, account: Account, visibility: str) -> None:
     since, text = datetime.now(UTC), f"For some {uuid.uuid4()}"
     image = data_url(render_jpeg("x", "ai_artist"))
     action = act(social.POST, account, str(uuid.uuid4()), text=text, image_url=image, visibility=visibility)
     post = surface.write(action, timeout_s=10).remote_id
     assert surface.probe(action, since=since, known=NOBODY) == base.Receipt(post, {"adopted": True})
+
+
+def test_what_was_written_has_a_page_that_shows_it(surface: FloImg, account: Account) -> None:
+    text = f"A lamp <b>{uuid.uuid4()}</b>"
+    _, post = posted(surface, account, text)
+    said = surface.write(act(social.COMMENT, account, "k", target=post, text="Well <i>seen</i>."), timeout_s=10)
+    for action, remote_id, target, words in (
+        ("post", post, None, text), ("comment", said.remote_id, post, "Well <i>seen</i>."), ("like", post, post, text),
+        ("provision", str(account.remote_id), None, account.name),
+    ):  # fmt: skip
+        thing = SurfaceObject(action=action, id=str(remote_id), username=account.username, target=target)
+        url = surface.url_of(thing)
+        assert url is not None
+        page = httpx.get(url, trust_env=False)
+        assert page.status_code == 200 and html.escape(words) in page.text and "AI agent" in page.text
+        anchor = url.partition("#")[2]
+        assert not anchor or f'id="{anchor}"' in page.text
+    assert surface.url_of(SurfaceObject(action="connect", id="u1", username=account.username)) is None

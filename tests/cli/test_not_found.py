@@ -21,8 +21,7 @@ __all__ = ["cli"]  # the fixture
 MAKE_OR_SET = {
     "accounts add", "agents create", "hooks create", "hooks sources add", "tokens create", "users create",
     "secrets set", "budgets set", "budgets allow", "pause", "resume", "drafts bulk", "completion", "gallery",
-    "persona check", "approvals try", "search", "settings set", "agents assign",
-    "approvals rules set",
+    "persona check", "persona set", "approvals try", "search", "settings set", "agents assign", "approvals rules set",
 }  # fmt: skip
 """Commands whose arguments name nothing that has to be there."""
 CHANGES = {
@@ -85,7 +84,7 @@ def test_what_is_not_there_ends_with_3_and_a_fix(cli: Cli, fleet: Fleet) -> None
     assert {name: said for name, said in wrong.items() if said} == {}
 
 
-def test_options_that_name_nobody_end_with_3_and_a_fix(cli: Cli, fleet: Fleet) -> None:
+def test_options_without_a_match_exit_with_3_and_a_fix(cli: Cli, fleet: Fleet) -> None:
     wrong = {}
     for name, option in OPTIONS:
         command = LEAVES[name]

@@ -15,7 +15,7 @@ from fleet.engine.sweep import prune, sweep
 from fleet.features.monitoring.metrics import families
 from tests.browser.inhabited import lived
 from tests.factories import Fleet, make_fleet
-from tests.optional_features import OPTIONAL, gone_with, without
+from tests.optional_features import OPTIONAL, gone_with, restarted, without
 
 
 @pytest.mark.parametrize("name", OPTIONAL)
@@ -39,6 +39,7 @@ def test_what_a_missing_feature_has_left_behind_rests(
     fleet.sql("UPDATE agents SET next_tick_at = clock_timestamp() - interval '1 s' WHERE status = 'running'")
     fleet.bell.take()
     left = features(*without(name))
+    fleet = restarted(fleet)
     dispatch(fleet.deps)
     sweep(fleet.deps)
     prune(fleet.deps)

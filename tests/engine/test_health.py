@@ -1,4 +1,4 @@
-"""The rules of health by themselves: when a thing is down, and when it works again."""
+"""The rules of health: when a thing is down, and when it works again."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fleet.accounts.models import SETTINGS_ACCOUNT
+from fleet.engine import controls
 from fleet.engine.controls import BUDGET, REFUSED, Hold
 from fleet.engine.points.health import FAILURES_IN_A_ROW, SHORTEST, WINDOW, CallEvidence, Level, Rate, Rates
-from fleet.features.accounts.health import Facts, condition
+from fleet.features.accounts.health import Facts, condition, look
+from tests.factories import Fleet
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 ROW = CallEvidence(4, 4, NOW - timedelta(seconds=30), NOW - timedelta(seconds=2), None, "503")
@@ -50,6 +53,14 @@ def test_the_worst_rate_is_shown_and_nothing_is_no_rate() -> None:
 
 def pause(set_by: str) -> Hold:
     return Hold("account", "1", "pause", "main refuses our token", None, set_by, NOW - timedelta(hours=3))
+
+
+def test_a_refused_account_is_down_though_its_surface_was_paused_before(fleet: Fleet) -> None:
+    with fleet.deps.db.transaction() as tx:
+        controls.pause(tx, "surface", "floimg", reason="a quiet day", by="ana")
+        controls.pause(tx, "account", str(SETTINGS_ACCOUNT), reason="it refuses our token", by=REFUSED)
+        (found,) = (one for one in look(fleet.deps, tx) if one.key == f"account:{SETTINGS_ACCOUNT}")
+    assert (found.level, found.words) == ("bad", "it refuses our token")
 
 
 @pytest.mark.parametrize(

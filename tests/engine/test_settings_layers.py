@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import threading
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fleet.accounts.models import SETTINGS_ACCOUNT
+from fleet.core.clock import VirtualClock
 from fleet.core.db import Database
 from fleet.core.errors import InvalidInput
-from fleet.core.settings import SettingScope
+from fleet.core.settings import Settings, SettingScope
 from fleet.engine import registry
 from fleet.engine.deps import caps_of
 from fleet.engine.settings import layers, store
@@ -100,8 +106,67 @@ def test_while_the_database_is_away_the_last_known_settings_hold(fleet: Fleet, m
     assert live.fleet.ai_comment_lead == 8
 
 
+def test_a_change_is_in_force_for_its_caller_though_another_thread_reads_the_rows_from_before(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Symptom: the caller went on with the old snapshot, and drew an agent's next time in its old hours."""
+    live, read = fleet.deps.live, fleet.deps.live._read
+    put(fleet, FLEET, "ai_comment_lead", 4)
+    is_read, go_on = threading.Event(), threading.Event()
+
+    def slow_read() -> Any:
+        found = read()
+        is_read.set()
+        assert go_on.wait(60)
+        return found
+
+    monkeypatch.setattr(live, "_read", slow_read)
+    with fleet.deps.db.transaction() as tx:
+        store.put(tx, FLEET, "ai_comment_lead", 5, by="tests", reason="")
+    live.expire()
+    with ThreadPoolExecutor(2) as others:
+        others.submit(live.refresh)
+        assert is_read.wait(60)
+        monkeypatch.setattr(live, "_read", read)
+        with fleet.deps.db.transaction() as tx:
+            store.put(tx, FLEET, "ai_comment_lead", 6, by="tests", reason="")
+            tx.afterwards(live.expire)
+        assert not live.refresh(), "requests do not wait"
+        waiting = others.submit(live.refresh, wait=True)
+        go_on.set()
+        waiting.result(60)
+    assert live.fleet.ai_comment_lead == 6
+
+
+def test_connections_of_models_that_no_setting_names_any_more_are_forgotten(database_url: str) -> None:
+    """Symptom: each change of a model left its client and its breaker in every process for good."""
+    clock = VirtualClock(datetime(2026, 1, 1, tzinfo=UTC))
+    fleet = make_fleet(database_url, clock=clock)
+    deps, made = fleet.deps, []
+
+    def connect(chosen: Settings) -> object:
+        made.append(chosen.openai_model)
+        return object()
+
+    def use(model: str) -> object:
+        return deps._connect("writer", layers.apply(deps.given, {"openai_model": model}), connect)
+
+    with closing(deps):
+        first = use("one")
+        for minutes, model in ((0, "two"), (40, "one"), (80, "three")):
+            clock.advance(datetime(2026, 1, 1, minutes // 60, minutes % 60, tzinfo=UTC))
+            use(model)
+        assert use("one") is first, "it is in use"
+        use("two")
+        assert made == ["one", "two", "three", "two"]
+        assert len(deps._connected) == 3
+
+
 def test_a_pin_of_no_setting_is_refused_at_the_start() -> None:
     for name in ("caps.post", "caps.post.per_day", "caps", "DRY_RUN"):
         layers.check_pinned(registry.load_settings(_env_file=None, pinned=name))
     with pytest.raises(InvalidInput, match="FLEET_PINNED names no setting: caps"):
         layers.check_pinned(registry.load_settings(_env_file=None, pinned="dry_run,caps.pots"))
+    with pytest.raises(InvalidInput, match="posts_per_day") as refused:
+        layers.check_pinned(registry.load_settings(_env_file=None, pinned="posts_per_day"))
+    assert refused.value.fix == "Name caps.post.per_day."

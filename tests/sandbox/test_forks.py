@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -140,6 +141,29 @@ def test_what_a_slow_server_forks_too_late_does_not_run_beside_its_double(world:
     eventually(lambda: len(world.notes()) == 3)
     forks.close()
     assert [seen["pid"] for seen in world.notes() if seen["argv"] == []] == [child.pid]
+
+
+def test_a_server_that_failed_once_is_asked_no_more_and_leaves_no_zombie(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Symptom: each further program waited a minute for the same server; one forked too late stayed as a zombie."""
+    forks, socketpair, asked = world.server(), socket.socketpair, []
+
+    class Late(socket.socket):
+        def recv(self, *given: int) -> bytes:
+            asked.append(super().recv(*given))
+            raise TimeoutError("timed out")
+
+    def late_socketpair() -> tuple[socket.socket, socket.socket]:
+        ours, theirs = socketpair()
+        return Late(fileno=ours.detach()), theirs
+
+    before = set(_children(os.getpid())) - {str(forks._server.pid)}
+    monkeypatch.setattr(socket, "socketpair", late_socketpair)
+    own = [world.spawn(forks), world.spawn(forks)]
+    assert len(asked) == 1 and int(asked[0]) > 0, "it was forked"
+    assert set(_children(os.getpid())) - before == {str(one.pid) for one in own}
+    eventually(lambda: {seen["pid"] for seen in world.notes()} == {one.pid for one in own})
 
 
 def test_a_program_that_dies_is_started_again_by_itself(world: World) -> None:

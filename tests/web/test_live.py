@@ -224,6 +224,7 @@ def test_all_pages_get_the_same_bytes_and_a_page_without_a_feed_no_lines(
 
 @pytest.mark.parametrize(("permission", "subject"), [
     (Permission.HOOKS_VIEW, "hook.received"), (Permission.SETTINGS_VIEW, "secret.set"),
+    (Permission.SETTINGS_VIEW, "settings.changed"),
 ])  # fmt: skip
 def test_of_webhooks_and_settings_only_those_hear_who_may_see_them(
     fleet: Fleet, token: str, address: str, permission: Permission, subject: str
@@ -235,7 +236,8 @@ def test_of_webhooks_and_settings_only_those_hear_who_may_see_them(
     ears = {name: Ear(address, key, {"feed": "1"}).greeted() for name, key in keys.items()}
     first = ears["viewer"].last
     with fleet.deps.db.transaction() as tx:
-        events.emit(tx, subject, name="order-7", external_id="order-7")
+        about = {"setting": "order-7", "change": "unset", "by": "ana"} if subject == "settings.changed" else {}
+        events.emit(tx, subject, name="order-7", external_id="order-7", **about)
     emit(fleet, 1)
     for name, ear in ears.items():
         heard = ear.until(lambda _, ear=ear: ear.numbers() == [1] and any(one.name == "changed" for one in ear.heard))  # type: ignore[misc]
@@ -273,7 +275,7 @@ def test_words_of_agents_are_inert(fleet: Fleet, token: str, address: str) -> No
     ear.close()
 
 
-def test_who_missed_too_much_or_comes_from_elsewhere_is_told_to_look_anew(
+def test_a_client_that_missed_too_much_or_has_a_foreign_cursor_is_told_to_reload(
     fleet: Fleet, token: str, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hub, "BACKLOG", 5)
@@ -314,7 +316,7 @@ def test_nobody_listens_unknown_and_not_too_many_do(
     ear.close()
 
 
-def test_nobody_takes_the_streams_of_others(
+def test_the_limit_of_streams_is_per_user(
     fleet: Fleet, token: str, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hub, "MOST_OF_ONE", 1)
@@ -367,7 +369,9 @@ def test_a_stream_ends_when_its_user_may_hear_of_less(
         ear.close()
 
 
-def test_a_page_that_does_not_read_is_let_go_and_holds_nobody_up(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_page_that_stops_reading_is_dropped_and_blocks_no_other(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(hub, "ROUNDS", 3)
     assert asyncio.run(_beside_one_that_hangs(fleet)) == 1
 

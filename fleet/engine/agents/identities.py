@@ -6,7 +6,7 @@ Called inside its caller's transaction. The loop reads the same with its own sta
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -37,6 +37,20 @@ def of_agent(tx: Tx, agent: AgentRow) -> list[Identity]:
     rows = tx.execute(query.where(own.agent_id == agent.id).order_by(own.account_id))
     main = Identity(agent.id, agent.account_id, agent.surface, agent.remote_account)
     return [main, *(Identity(agent.id, *row) for row in rows)]
+
+
+def accounts_of(tx: Tx, agents: Collection[uuid.UUID]) -> dict[uuid.UUID, list[uuid.UUID]]:
+    """Return the accounts of these agents by agent, that of the settings by its id too."""
+    main = sa.select(AgentRow.id, sa.func.coalesce(AgentRow.account_id, SETTINGS_ACCOUNT)).where(
+        AgentRow.id.in_(agents)
+    )
+    own = AgentAccountRow
+    found: dict[uuid.UUID, list[uuid.UUID]] = {}
+    for agent_id, account_id in tx.execute(
+        main.union(sa.select(own.agent_id, own.account_id).where(own.agent_id.in_(agents)))
+    ):
+        found.setdefault(agent_id, []).append(account_id)
+    return found
 
 
 def names_of_agents(tx: Tx, account_id: uuid.UUID, *, limit: int) -> list[str]:

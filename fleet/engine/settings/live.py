@@ -1,4 +1,4 @@
-"""The settings in force in this process: read again within seconds of a change, without a query for each use.
+"""The settings and documents in force in this process: read again within seconds of a change, without a query a use.
 
 Held by `fleet.engine.deps`. Features have rows of their own looked at with them (`LiveSettings.follow`). While the
 database is away, the last known settings hold.
@@ -21,25 +21,31 @@ from fleet.core.db import Database, Tx
 from fleet.core.db.sql import Statement
 from fleet.core.errors import FleetError
 from fleet.core.settings import Settings, SettingScope
-from fleet.engine.settings import layers, sealing
+from fleet.engine.settings import documents, layers, sealing
+from fleet.engine.settings.documents import Contents
 from fleet.engine.settings.layers import Values
 from fleet.engine.settings.live_rows import LiveRows
-from fleet.engine.settings.models import SettingRow
+from fleet.engine.settings.models import DocumentRow, SettingRow
 
 LOOK_EVERY_S = 2.0
 """How often a process asks whether a setting has changed."""
 _MOST_REMEMBERED = 1_000
 _REVISION = Statement(sa.select(sa.func.coalesce(sa.func.max(SettingRow.revision), 0)))
+_NEWEST_DOCUMENT = Statement(sa.select(sa.func.coalesce(sa.func.max(DocumentRow.revision), 0)))
 
 log = logs.get(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class _Snapshot:
-    """All rows at a revision. `scoped` remembers settings by the values that made them: agents share them."""
+    """All rows at a revision. `scoped` remembers settings by the values that made them: agents share them.
+
+    `lost` are the sealed values that no key of this process opens.
+    """
 
     rows: Mapping[tuple[str, str], Values]
     fleet: Settings
+    lost: Values = field(default_factory=dict)
     scoped: dict[str, Settings] = field(default_factory=dict)
 
 
@@ -51,7 +57,10 @@ class LiveSettings:
         self._rows: LiveRows[_Snapshot] = LiveRows(
             db, "settings", revision=_REVISION, read=self._read, first=_Snapshot({}, given)
         )
-        self._followers: tuple[LiveRows[Any], ...] = ()
+        self._documents: LiveRows[Mapping[str, Contents]] = LiveRows(
+            db, "documents", revision=_NEWEST_DOCUMENT, read=documents.all_current, first={}
+        )
+        self._all: tuple[LiveRows[Any], ...] = (self._rows, self._documents)
         self._next_s = 0.0
         self._lock = threading.Lock()
 
@@ -60,14 +69,17 @@ class LiveSettings:
         """The settings of the whole fleet: the same object until one changes. Asks no database."""
         return self._rows.value.fleet
 
-    def of(self, agent_id: uuid.UUID | None = None, account_id: uuid.UUID | None = None) -> Settings:
-        """Return the settings of an agent as it acts through an account; None is the account of the settings."""
+    def of(
+        self, agent_id: uuid.UUID | None = None, account_id: uuid.UUID | None = None, persona_id: str | None = None
+    ) -> Settings:
+        """Return the settings of an agent of a persona as it acts through an account; None: that of the settings."""
         known = self._rows.value
+        persona = known.rows.get((SettingScope.PERSONA, str(persona_id)), {})
         account = known.rows.get((SettingScope.ACCOUNT, str(key_of(account_id))), {})
         agent = known.rows.get((SettingScope.AGENT, str(agent_id)), {})
-        if not account and not agent:
+        if not persona and not account and not agent:
             return known.fleet
-        values = {**account, **agent}
+        values = {**persona, **account, **agent}
         key = repr(sorted(values.items()))
         found = known.scoped.get(key)
         if found is None:
@@ -76,15 +88,36 @@ class LiveSettings:
                 found = known.scoped.setdefault(key, found)
         return found
 
+    def documents(self, kind: str) -> Contents:
+        """Return the documents of a kind that people have set: the same object until one changes. Asks no database."""
+        return self._documents.value.get(kind, documents.NONE)
+
+    def scope_of(self, name: str, agent_id: uuid.UUID | None, persona_id: str | None) -> SettingScope | None:
+        """Return the scope that sets a setting of an agent or a persona; None if the environment or nobody does."""
+        if self._given.is_pinned(name):
+            return None
+        places = (
+            (SettingScope.AGENT, str(agent_id)),
+            (SettingScope.PERSONA, str(persona_id)),
+            (SettingScope.FLEET, ""),
+        )
+        return next((place[0] for place in places if name in self._rows.value.rows.get(place, {})), None)
+
     @property
     def is_due(self) -> bool:
         """Whether `refresh` would look."""
         return self._clock_s() >= self._next_s
 
-    def refresh(self) -> bool:
-        """Read the rows if any has changed, at most every two seconds; return whether. Not for transactions."""
-        if not self.is_due or not self._lock.acquire(blocking=not self._rows.is_read):
-            return False  # another thread reads them just now
+    def refresh(self, *, wait: bool = False) -> bool:
+        """Read the rows if any has changed, at most every two seconds; return whether. Not for transactions.
+
+        While another thread reads them, the last known settings hold; with `wait` this call returns after that thread,
+        which may have begun before a change of the caller's.
+        """
+        if not wait and not self.is_due:
+            return False
+        if not self._lock.acquire(blocking=wait or not self._rows.is_read):
+            return False
         try:
             return self.is_due and self._look()
         finally:
@@ -96,12 +129,14 @@ class LiveSettings:
 
     def follow(self, rows: LiveRows[Any]) -> None:
         """Look at the rows of another table too from now on, whenever those of settings are looked at."""
-        self._followers = (*self._followers, rows)
+        self._all = (*self._all, rows)
         self.expire()
 
     def _look(self) -> bool:
         self._next_s = self._clock_s() + LOOK_EVERY_S
-        return sum(one.look() for one in (self._rows, *self._followers)) > 0  # not any(): each is looked at
+        if any(self._opens(*one) for one in self._rows.value.lost.items()):
+            self._rows.expire()
+        return sum(one.look() for one in self._all) > 0  # not any(): each is looked at
 
     def _read(self, tx: Tx) -> tuple[int, _Snapshot]:
         columns = (SettingRow.scope, SettingRow.scope_id, SettingRow.name, SettingRow.value, SettingRow.revision)
@@ -110,15 +145,25 @@ class LiveSettings:
         for scope, scope_id, name, value, _ in found:
             if value is not None:
                 rows.setdefault((scope, scope_id), {})[name] = value
-        fleet = layers.apply_valid(self._given, self._opened(rows.pop((SettingScope.FLEET, ""), {})))
-        return max((one.revision for one in found), default=0), _Snapshot(rows, fleet)
+        values, lost = self._opened(rows.get((SettingScope.FLEET, ""), {}))
+        fleet = layers.apply_valid(self._given, values)
+        return max((one.revision for one in found), default=0), _Snapshot(rows, fleet, lost)
 
-    def _opened(self, values: Values) -> Values:
-        """Return values with sealed ones opened; one that cannot be opened is left out."""
-        found = {}
+    def _opened(self, values: Values) -> tuple[Values, Values]:
+        """Return values with sealed ones opened, and apart from them those that cannot be opened."""
+        found, lost = {}, {}
         for name, value in values.items():
             try:
                 found[name] = sealing.opened(lambda: keys.ring(self._given), name, value)
             except FleetError as error:
+                lost[name] = value
                 log.warning("setting_cannot_be_opened", setting=name, reason=str(error))
-        return found
+        return found, lost
+
+    def _opens(self, name: str, value: Any) -> bool:
+        """Say whether a value that could not be opened can be by now: its key may be back in the home's file."""
+        try:
+            sealing.opened(lambda: keys.ring(self._given), name, value)
+        except FleetError:
+            return False
+        return True

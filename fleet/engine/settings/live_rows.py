@@ -33,6 +33,10 @@ class LiveRows(Generic[T]):
         """Whether the rows have been read."""
         return self._known >= 0
 
+    def expire(self) -> None:
+        """Make the next `look` read the rows, though none has changed."""
+        self._known = -1
+
     def look(self) -> bool:
         """Read the rows if any has changed; return whether. `read` is one statement: two could see half a change."""
         try:

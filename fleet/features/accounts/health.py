@@ -74,8 +74,10 @@ def condition(key: str, name: str, facts: Facts, now: datetime, *, href: str = "
 
 
 def _hold_on(row: AccountRow, holds: list[Hold]) -> Hold | None:
+    """Return the pause that counts for an account: one that the fleet set by itself says more than a person's."""
     keys = {("surface", row.adapter), ("account", str(row.id))}
-    return next((hold for hold in holds if (hold.scope, hold.key) in keys), None)
+    own = [hold for hold in holds if (hold.scope, hold.key) in keys]
+    return next((hold for hold in own if hold.set_by in _BY_ITSELF), own[0] if own else None)
 
 
 def _short(why: str) -> str:

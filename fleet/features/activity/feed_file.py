@@ -55,6 +55,7 @@ class FeedFile:
         with self._path.open(mode, encoding="utf-8") as file:
             # A line break first ends a line that a killed process wrote in part; readers skip it.
             file.write("\n" if self._is_new else "")
+            self._is_new = True  # until all lines are whole: a full disk ends one anywhere
             file.writelines(f"{json.dumps(self._line(event))}\n" for event in events)
         self._is_new = False
         self._read = events[-1].position
@@ -67,6 +68,7 @@ class FeedFile:
         return line | {
             "at": event.occurred_at.isoformat(), "name": self._names.name(event), "emoji": self._names.emoji(event),
             "sign": found.sign, "words": found.words, "tone": found.tone, "is_quiet": event_text.is_quiet(event),
+            "url": self._names.url(event),
         }  # fmt: skip
 
 

@@ -107,12 +107,11 @@ def _is_alone(deps: Deps, tx: Tx, request: Request) -> bool:
     return people.is_alone(tx, deps.settings, request)
 
 
-def permissions(deps: Deps, request: Request, by: Person, now: datetime) -> RequestPermissions:
+def permissions(deps: Deps, tx: Tx, request: Request, by: Person, now: datetime) -> RequestPermissions:
     """Return what a person may do with a request at a moment."""
     if request.is_settled or not rules.is_own(by, request.requested_by):
         return standing(request, by, now)
-    with deps.db.transaction() as tx:
-        return standing(request, by, now, is_alone=_is_alone(deps, tx, request))
+    return standing(request, by, now, is_alone=_is_alone(deps, tx, request))
 
 
 def _seen(revision: Revisions, request_id: uuid.UUID) -> int | None:
@@ -278,21 +277,16 @@ def refuse_unknown(deps: Deps, tx: Tx, resource: str) -> None:
 
 
 def show(deps: Deps, prefix: str) -> tuple[Request, list[ApprovalDecision]]:
-    """Return a request by its id or a prefix of it, with the record of its decisions. Raises NotFound.
-
-    One to run a verb is compared with its object first (`look_again`).
-    """
+    """Return a request by its id or a prefix of it, with the record of its decisions. Raises NotFound."""
     with deps.db.transaction() as tx:
         request_id = queries.resolve_prefix(tx, prefix)
-    look_again(deps, request_id)
-    with deps.db.transaction() as tx:
         return queries.get(tx, request_id), queries.decisions_of(tx, request_id)
 
 
-def pending(deps: Deps) -> Mapping[tuple[str, str], int]:
-    """Return how many requests wait for people, by (resource, action)."""
+def is_outdated(deps: Deps, request: Request) -> bool:
+    """Say whether what a request would change differs by now from what it shows; `look_again` makes a new revision."""
     with deps.db.transaction() as tx:
-        return queries.pending_by_resource(tx)
+        return verb.is_outdated(deps, tx, request)
 
 
 def find(deps: Deps, prefixes: Sequence[str]) -> list[uuid.UUID]:

@@ -51,8 +51,9 @@ class MediaRow(Base):
 
 
 class DiscardedRow(Base):
-    """A stored picture that nothing shows any more; the row goes after the file."""
+    """A stored picture that is deleted when its time has come, unless something shows it again until then."""
 
     __tablename__ = "discarded_pictures"
 
     object_key: Mapped[str] = mapped_column(sa.String(100), primary_key=True)
+    due_at: Mapped[datetime] = mapped_column(_TIME, server_default=_NOW, index=True)

@@ -17,24 +17,28 @@ from pydantic import SecretStr
 from fleet.access import audit
 from fleet.accounts import keys
 from fleet.accounts.sealing import Keyring
-from fleet.core import events
+from fleet.core import events, logs
 from fleet.core.db import Tx
-from fleet.core.errors import Conflict, FleetError, InvalidInput
+from fleet.core.errors import Conflict, FleetError, InvalidInput, NotFound
 from fleet.core.settings import AtRunTime, Settings, SettingScope
 from fleet.engine import dispatch, registry
+from fleet.engine.agents import identities, loop
 from fleet.engine.agents.commands import Outdated
 from fleet.engine.deps import Deps, caps_of
 from fleet.engine.schedule import ALWAYS, with_hours
 from fleet.engine.settings import layers, sealing, store
 from fleet.engine.settings.layers import Values
 from fleet.engine.settings.store import FLEET, ScopeKey, StoredSetting
+from fleet.features.personas.service import personas_of
 from fleet.features.settings.configuration import HIDDEN
-from fleet.features.settings.queries import Target, keys_of, names_of
+from fleet.features.settings.queries import Target, keys_of, names_of, personas_by_agent
 from fleet.llm import registry as models
 
 _MOST_CHARS = 8_000
 _HOURS = ("agent_hours", "agent_timezone")
 _JOINERS = frozenset("\u200c\u200d")
+
+log = logs.get(__name__)
 
 
 def put(
@@ -90,9 +94,13 @@ def _may_change(deps: Deps, name: str, target: Target) -> AtRunTime:
         raise InvalidInput(
             f"{name} is read when a process starts.", fix=f"Set {variable} in the environment, and restart."
         )
-    if target.agent and target.account:
-        raise InvalidInput("A setting is set for an agent or for an account.", fix="Name one of them.")
-    scope = SettingScope.AGENT if target.agent else SettingScope.ACCOUNT if target.account else SettingScope.FLEET
+    if target.persona:
+        personas_of(deps).get(target.persona)
+    named = [scope for scope in SettingScope if getattr(target, scope, "")]
+    if len(named) > 1:
+        raise InvalidInput(f"A setting is set for {' or for '.join(f'the {one}' for one in named)}, not for both.",
+                           fix="Name one of them.")  # fmt: skip
+    scope = named[0] if named else SettingScope.FLEET
     if scope not in declared.scopes:
         raise InvalidInput(f"{name} cannot be set for one {scope}.", fix=f"Scopes: {', '.join(declared.scopes)}.")
     if deps.given.is_pinned(name):
@@ -110,8 +118,10 @@ def _change(
     ring = keys.ring(deps.given) if declared.is_sealed and value is not None else None
     _ = deps.keys.settings  # read before the transaction: models are checked with their keys
     with deps.db.transaction() as tx:
-        store.take_turn(tx)
-        key = keys_of(tx, target)[-1]
+        key = keys_of(deps, tx, target)[-1]
+        if key.scope is SettingScope.AGENT and not loop.is_there(tx, uuid.UUID(key.id)):  # deleted meanwhile
+            raise NotFound(f"There is no agent called {target.agent!r}.")
+        store.take_turn(tx)  # after the agent's row, as its deletion has them
         before = next(iter(store.rows(tx, name=name, key=key)), None)
         if seen is not None and str(before.revision if before else 0) not in seen:
             raise Outdated(f"{name} was changed meanwhile.", fix="Look at it again.")
@@ -119,7 +129,7 @@ def _change(
         if old == value:
             return False
         values = _with(deps, store.rows(tx), key, name, value)
-        _check_all(deps, name, values)
+        _check_all(deps, tx, name, values)
         if name in _HOURS and key.scope is SettingScope.AGENT:
             own = layers.apply(layers.apply(deps.given, values[FLEET]), values.get(key, {}))
             dispatch.refuse_endless_hours(deps, tx, uuid.UUID(key.id), own)
@@ -127,10 +137,21 @@ def _change(
         store.put(tx, key, name, stored, by=by, reason=reason)
         _tell(tx, name, old, value, key, by=by, reason=reason, is_sealed=declared.is_sealed)
         tx.afterwards(deps.live.expire)
-    deps.live.refresh()
+    deps.live.refresh(wait=True)
     if name in _HOURS and key.scope is SettingScope.AGENT:
-        dispatch.redraw(deps, uuid.UUID(key.id))  # else it would wake once more at an hour of its old ones
+        _redraw(deps, uuid.UUID(key.id))
     return True
+
+
+def _redraw(deps: Deps, agent_id: uuid.UUID) -> None:
+    """Draw again when an agent wakes, else it would wake once more at an hour of its old ones.
+
+    Raises nothing: the hours are set, and an error would say that they are not.
+    """
+    try:
+        dispatch.redraw(deps, agent_id)
+    except Exception:
+        log.exception("agent_not_redrawn", agent_id=str(agent_id))
 
 
 def _tell(
@@ -138,12 +159,12 @@ def _tell(
 ) -> None:  # fmt: skip
     """Note a change in the audit log and as an event, without secrets."""
     whose = {str(one.scope): word for one, word in names_of(tx, [key]).items()}
-    if is_sealed:
+    if is_sealed or isinstance(old, _Lost):
         old, new = (None if one is None else HIDDEN for one in (old, new))
     action = "setting.unset" if new is None else "setting.set"
     audit.note(tx, action, f"setting:{name}", before={"value": old}, after={"value": new, "reason": reason, **whose})
     words = "unset" if new is None else f"set to {new if isinstance(new, str) else json.dumps(new)}"
-    account = f" for the account {whose['account']}" if "account" in whose else ""
+    account = "".join(f" for the {kind} {whose[kind]}" for kind in ("account", "persona") if kind in whose)
     is_agent = key.scope is SettingScope.AGENT
     payload: dict[str, Any] = {"setting": name, "value": new, "change": f"{words}{account}", **whose}
     events.emit(
@@ -159,53 +180,64 @@ def _with(
     found: dict[ScopeKey, dict[str, Any]] = {FLEET: {}}
     for row in rows:
         if row.value is not None and layers.is_known(type(deps.given), row.name) and (row.key, row.name) != (key, name):
-            found.setdefault(row.key, {})[row.name] = _opened(deps, row)
+            opened = _opened(deps, row)
+            if not isinstance(opened, _Lost):  # it counts nowhere: `LiveSettings` leaves it out too
+                found.setdefault(row.key, {})[row.name] = opened
     if value is not None:
         found.setdefault(key, {})[name] = value
     return found
 
 
+class _Lost:
+    """Stands for a value whose key is lost. Equals no other: it can be set anew, and unset."""
+
+
 def _opened(deps: Deps, row: StoredSetting) -> Any:
-    """Return a stored value; one whose key is lost as it is stored, so that it differs from any other."""
+    """Return a stored value, or `_Lost`."""
     try:
         return sealing.opened(lambda: keys.ring(deps.given), row.name, row.value)
     except FleetError:
-        return None
+        return _Lost()
 
 
-def _check_all(deps: Deps, name: str, values: Mapping[ScopeKey, Values]) -> None:
+def _check_all(deps: Deps, tx: Tx, name: str, values: Mapping[ScopeKey, Values]) -> None:
     """Raise InvalidInput if the values are wrong together, for the fleet or any account or agent with its own."""
     fleet = layers.apply(deps.given, values[FLEET])
     _check(deps, name, fleet)
-    for combination in _combinations(values):
+    agents = [uuid.UUID(key.id) for key in values if key.scope is SettingScope.AGENT]
+    accounts = identities.accounts_of(tx, agents) if agents else {}
+    combinations = _combinations(values, accounts, personas_by_agent(tx, agents))
+    for combination in {repr([sorted(one.items()) for one in each]): each for each in combinations}.values():
         _check(deps, name, layers.apply(fleet, *combination))
 
 
-def _combinations(values: Mapping[ScopeKey, Values]) -> Iterator[tuple[Values, ...]]:
-    """Yield the values of accounts and agents, alone and together, equal ones once."""
-    accounts = _distinct(values, SettingScope.ACCOUNT)
-    for account in accounts:
-        yield (account,)
-    for agent in _distinct(values, SettingScope.AGENT):
-        yield (agent,)
-        for account in accounts:
-            yield account, agent
-
-
-def _distinct(values: Mapping[ScopeKey, Values], scope: SettingScope) -> list[Values]:
-    return list({repr(sorted(own.items())): own for key, own in values.items() if key.scope is scope}.values())
+def _combinations(
+    values: Mapping[ScopeKey, Values], accounts: Mapping[uuid.UUID, Collection[uuid.UUID]],
+    personas: Mapping[uuid.UUID, str],
+) -> Iterator[tuple[Values, ...]]:  # fmt: skip
+    """Yield the values of each persona and account, and of each agent with its persona and every account it acts by."""
+    for key, own in values.items():
+        match key.scope:
+            case SettingScope.PERSONA | SettingScope.ACCOUNT:
+                yield (own,)
+            case SettingScope.AGENT:
+                agent = uuid.UUID(key.id)
+                persona = values.get(ScopeKey(SettingScope.PERSONA, personas.get(agent, "")), {})
+                for account in accounts.get(agent, ()):
+                    yield persona, values.get(ScopeKey(SettingScope.ACCOUNT, str(account)), {}), own
 
 
 def _check(deps: Deps, name: str, settings: Settings) -> None:
     """Raise InvalidInput for settings that are each right and cannot work.
 
-    Features check at the point "settings.checks": `check(name, settings)`, with the name of the changed setting.
+    Features check at the point "settings.checks": `check(name, settings, given)`, with the name of the changed setting
+    and the settings of the environment.
     """
     caps_of(settings)
     models.check(deps.keys.fill(settings))
     with_hours(ALWAYS, settings.agent_timezone, settings.agent_hours)
     for check in registry.current().extensions("settings.checks"):
-        check(name, settings)
+        check(name, settings, deps.given)
 
 
 def _as_json(value: Any) -> Any:

@@ -14,6 +14,7 @@ FEATURE = Feature(
     events=(
         EventType(subject="settings.changed", words="{setting} {change}, by {by}", reason=("reason",), family="people"),
     ),
+    private={"settings.*": "settings.view"},
     agent_facts="fleet.features.settings.agent:facts",
     agent_summary="fleet.features.settings.agent:AgentSettingsOut",
     agent_rows="fleet.features.settings.cli:agent_rows",

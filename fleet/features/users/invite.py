@@ -70,10 +70,11 @@ def join(deps: Deps, key: str, name: str, password: str) -> User:
     """
     with deps.db.transaction() as tx:
         role = invitations.look(tx, key).role
-        for refuse_name in registry.load_all(one.refuse_name for one in registry.current()):
-            refuse_name(deps, name.strip())
-        with audit.acting(replace(audit.actor(), name=name[:60], role=role)):
-            return invitations.use(tx, key, name, password)
+    for refuse_name in registry.load_all(one.refuse_name for one in registry.current()):
+        refuse_name(deps, name.strip())
+    chosen = users.choose_password(name, password)
+    with deps.db.transaction() as tx, audit.acting(replace(audit.actor(), name=name[:60], role=role)):
+        return invitations.use(tx, key, chosen)
 
 
 def link(address: str, key: str) -> str:

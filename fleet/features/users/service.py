@@ -125,8 +125,9 @@ def change_password(deps: Deps, principal: Principal, old: str, new: str, visit:
     _recognised(deps, principal.name, old, visit)
     if old == new:
         raise InvalidInput("The new password is the old one.")
+    chosen = users.choose_password(principal.name, new)
     with deps.db.transaction() as tx:
-        revoked = users.set_password(tx, principal.name, new, revoke_tokens=revoke_tokens)
+        revoked = users.set_password(tx, chosen, revoke_tokens=revoke_tokens)
         if revoke_tokens:
             invitations.void_of(tx, principal.name)
         return _opened(tx, principal.user_id, visit)[0], revoked
@@ -200,8 +201,9 @@ def create_user(deps: Deps, name: str, role: Role, password: str, *, by: Princip
     """Make a user. Raises InvalidInput, Conflict, NotAllowed."""
     refuse_beyond(by, role)
     refuse_giving(by, role)
+    chosen = users.choose_password(name, password)
     with deps.db.transaction() as tx:
-        return users.create(tx, name, role, password)
+        return users.create(tx, chosen, role)
 
 
 def change_role(deps: Deps, name: str, role: Role, *, by: Principal | None = None) -> bool:
@@ -223,7 +225,10 @@ def set_password(deps: Deps, name: str, password: str, *, revoke_tokens: bool = 
     `revoke_tokens` also withdraws the invitations that the user has made.
     """
     with deps.db.transaction() as tx:
-        revoked = users.set_password(tx, name, password, revoke_tokens=revoke_tokens)
+        users.get(tx, name)
+    chosen = users.choose_password(name, password)
+    with deps.db.transaction() as tx:
+        revoked = users.set_password(tx, chosen, revoke_tokens=revoke_tokens)
         if revoke_tokens:
             invitations.void_of(tx, name)
         return revoked

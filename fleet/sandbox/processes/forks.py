@@ -37,7 +37,7 @@ class ForkServer:
         self, ref: str, *, log_path: Path, cwd: Path, env: Mapping[str, str], patience_s: float = _PATIENCE_S
     ) -> None:
         """`patience_s` is how long a program may take to be forked, the loading included. Raises as `child.spawn`."""
-        self._patience_s = patience_s
+        self._patience_s, self._is_usable = patience_s, True
         self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             argv = [sys.executable, "-m", "fleet.sandbox.processes.fork_server", ref, _ROOM]
@@ -47,20 +47,30 @@ class ForkServer:
         self, name: str, argv: Sequence[str], *, log_path: Path, cwd: Path, env: Mapping[str, str],
         stop_signal: signal.Signals = signal.SIGTERM,
     ) -> Child:  # fmt: skip
-        """Start `python -m MODULE ...` as `child.spawn` does; by itself if the server cannot. Raises as that."""
-        forked = None
-        try:
-            request = {"argv": argv, "cwd": str(cwd), "env": dict(env), "parent": os.getpid(),
-                       "stop_signal": int(stop_signal)}  # fmt: skip
-            with child.opened_log(log_path) as output:
-                log_start = os.fstat(output).st_size
-                forked = self._ask(json.dumps(request).encode(), output)
-        except OSError as error:
-            log.warning("not_forked", process=name, error=str(error))
+        """Start `python -m MODULE ...` as `child.spawn` does; by itself if the server cannot. Raises as that.
+
+        A server that failed once is ended: the next program would wait for it as long again.
+        """
+        request = {"argv": argv, "cwd": str(cwd), "env": dict(env), "parent": os.getpid(),
+                   "stop_signal": int(stop_signal)}  # fmt: skip
+        forked = self._forked(name, json.dumps(request).encode(), log_path) if self._is_usable else None
         if forked is None:
             return child.spawn(name, argv, log_path=log_path, cwd=cwd, env=env, stop_signal=stop_signal)
-        ref = proc.ref(forked) or proc.ProcessRef(forked, 0)
-        return Child(name, ref, log_path, stop_signal, Adopted(forked), log_start)
+        pid, log_start = forked
+        ref = proc.ref(pid) or proc.ProcessRef(pid, 0)
+        return Child(name, ref, log_path, stop_signal, Adopted(pid), log_start)
+
+    def _forked(self, name: str, request: bytes, log_path: Path) -> tuple[int, int] | None:
+        """Return the pid of the program that the server forks, and where its log begins; None if the server cannot."""
+        try:
+            with child.opened_log(log_path) as output:
+                log_start = os.fstat(output).st_size
+                return self._ask(request, output), log_start
+        except OSError as error:
+            log.warning("not_forked", process=name, error=str(error))
+            self._is_usable = False
+            self._server.kill()
+            return None
 
     def close(self) -> None:
         """End the server; programs that it forked stay."""
@@ -69,6 +79,16 @@ class ForkServer:
 
     def _ask(self, request: bytes, output: int) -> int:
         """Return the pid of the program that the server forks for a request. Raises OSError."""
+        others = _children()
+        try:
+            return self._answer(request, output)
+        except OSError:
+            for late in _children() - others:  # adopted, and told nobody in time: nobody would wait for its end
+                os.kill(late, signal.SIGKILL)
+                os.waitpid(late, 0)
+            raise
+
+    def _answer(self, request: bytes, output: int) -> int:
         ours, theirs = socket.socketpair()
         with ours, _adopting():
             with theirs:
@@ -98,6 +118,11 @@ class Adopted:
         """Send a signal to it, if it runs or its exit code was not read yet."""
         if self.returncode is None:
             os.kill(self.pid, signal_no)
+
+
+def _children() -> set[int]:
+    """Return the children of this thread, those that have ended and were not waited for too."""
+    return {int(pid) for pid in Path("/proc/thread-self/children").read_text().split()}
 
 
 @contextmanager

@@ -133,8 +133,8 @@ function frame(page) {
 document.addEventListener("click", (event) => {
   const link = event.target.closest("a[href]");
   if (!link || event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
-  const url = new URL(link.href, location.href);
-  const elsewhere = link.target || link.hasAttribute("download") || "whole" in link.dataset || url.origin !== location.origin;
+  const url = new URL(link.getAttribute("href"), location.href); // of a link in a drawing, `href` is no text
+  const elsewhere = link.getAttribute("target") || link.hasAttribute("download") || "whole" in link.dataset || url.origin !== location.origin;
   const anchor = url.hash && url.pathname + url.search === location.pathname + location.search;
   if (elsewhere || anchor || /^\/(static|api|live)\//.test(url.pathname)) return;
   event.preventDefault();
@@ -183,7 +183,7 @@ function placeOf(element) {
   const inForm = form && !elsewhere ? `form[action="${CSS.escape(form)}"] ` : "";
   const ofForm = elsewhere ? `[form="${CSS.escape(elsewhere)}"]` : "";
   if (name) return `${inForm}${element.localName}[name="${CSS.escape(name)}"]${ofForm}${/checkbox|radio/.test(element.type) ? value : ""}`;
-  if (element.href) return `a[href="${CSS.escape(element.getAttribute("href"))}"]`;
+  if (element.hasAttribute("href")) return `a[href="${CSS.escape(element.getAttribute("href"))}"]`;
   return inForm ? `${inForm}button` : null;
 }
 const find = (place, within) => { try { return $(place, within); } catch { return null; } };
@@ -216,7 +216,7 @@ function put(html) {
 
 /* ---- choosing many ---- */
 
-const boxes = (name, within) => $$(`input[type=checkbox][name="${CSS.escape(name)}"]`, within);
+const boxes = (name, within) => $$(`input[type=checkbox][name="${CSS.escape(name)}"]:not(:disabled)`, within);
 const scopeOf = (box) => box.form ?? $("#main");
 
 function tally(within) {
@@ -238,7 +238,7 @@ document.addEventListener("change", (event) => {
 
 function ready(within) {
   document.dispatchEvent(new Event("fleet:ready"));
-  tally(within);
+  tally($("#main") ?? document);
   freshness.show(within);
   share(within);
   tellTimes(within);
@@ -285,6 +285,28 @@ function share(within) {
   }
 }
 document.addEventListener("input", (event) => { if (event.target.closest?.("[data-shares]")) share($("#main")); });
+
+/* ---- a preview of a form, while somebody types ---- */
+
+let previewTimer;
+let previewing;
+document.addEventListener("input", (event) => {
+  const form = event.target.closest?.("form[data-preview]");
+  if (!form) return;
+  clearTimeout(previewTimer);
+  previewTimer = setTimeout(() => preview(form), 400);
+});
+async function preview(form) {
+  previewing?.abort();
+  previewing = new AbortController();
+  const how = { method: "POST", body: new URLSearchParams(new FormData(form)), signal: previewing.signal };
+  try {
+    const answer = await fetch(form.dataset.preview, { ...how, credentials: "same-origin", headers: { accept: "text/html" } });
+    if (answer.ok) put(await answer.text());
+  } catch (error) {
+    if (error.name !== "AbortError") say("The server cannot be reached. Nothing was lost; try again.", true);
+  }
+}
 
 /* ---- how long ago ---- */
 

@@ -14,11 +14,13 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
+from fleet.access import Role
 from fleet.cli.app import cli as root
 from fleet.engine.agents.status import AgentStatus
 from fleet.engine.dispatch import dispatch
 from fleet.engine.jobs.ticks import TickKey
 from fleet.engine.tick import tick
+from fleet.features.users import service as accounts
 from tests import ROOT
 from tests.factories import Fleet
 
@@ -27,7 +29,7 @@ AGENT_KEYS = {
     "scans", "scan_interval_s", "audience", "heeds_agents", "draft_days",
     "real_interval_s",
     "tick_no", "next_tick_at", "paused_until", "pause_reason", "current_action", "last_action_at", "last_thought",
-    "remote_account", "created_at", "updated_at", "deleted_at", "persona", "weights", "interval_s", "totals",
+    "remote_account", "url", "created_at", "updated_at", "deleted_at", "persona", "weights", "interval_s", "totals",
     "config",
 }  # fmt: skip
 HOSTILE = "[red]Ann[/red] \x1b[31m\x07\u202e:smile:"
@@ -112,7 +114,7 @@ def test_the_keys_of_an_agent_are_stable(cli: Cli) -> None:
     assert set(page["items"][0]) == AGENT_KEYS
     username = page["items"][0]["username"]
     shown = cli.json("agents", "show", username)
-    assert shown == page["items"][0] | {"drafts": None, "settings": {"items": []}}
+    assert shown == page["items"][0] | {"drafts": None, "publishing": {"latest": []}, "settings": {"items": []}}
     assert shown["created_at"].endswith("Z")
 
 
@@ -184,7 +186,7 @@ def test_create_has_all_options_that_edit_has(cli: Cli) -> None:
     assert (agent["heeds_agents"], agent["interval_s"], agent["status"]) == (True, {"min": 20, "max": 300}, "running")
 
 
-def test_a_pause_is_told_as_people_say_it(cli: Cli, fleet: Fleet) -> None:
+def test_a_pause_is_described_in_plain_words(cli: Cli, fleet: Fleet) -> None:
     fleet.agent(username="ann_1", min_interval_s=60, max_interval_s=300)
     assert re.search(r"Pause between +about 1 to 5 min *\n", cli("agents", "show", "ann_1").stdout)
     shown = cli("agents", "show", "ann_1", FLEET_TEMPO="10").stdout
@@ -227,7 +229,7 @@ def test_an_unknown_agent_is_not_found(cli: Cli, verb: str) -> None:
     assert "`fleet agents list`" in result.stderr
 
 
-def test_delete_asks_and_without_an_answer_deletes_nobody(cli: Cli, fleet: Fleet) -> None:
+def test_delete_asks_and_without_an_answer_deletes_no_agent(cli: Cli, fleet: Fleet) -> None:
     fleet.agent(username="ann_1", name="Ann")
     result = cli("agents", "delete", "ann_1", code=2)
     assert "--yes" in result.stderr
@@ -285,3 +287,14 @@ def test_decisions_tell_what_and_why(cli: Cli, fleet: Fleet) -> None:
     assert len(page["items"]) == 1
     assert "inputs" not in page["items"][0]
     assert cli.json("agents", "decisions", "ann_1", "--inputs")["items"][0]["inputs"]["username"] == "ann_1"
+
+
+def test_agents_are_given_an_owner_by_name_or_by_their_owner_before(cli: Cli, fleet: Fleet) -> None:
+    accounts.create_user(fleet.deps, "ben", Role.REVIEWER, "correct horse battery")
+    fleet.agent(username="ada_1")
+    fleet.agent(username="bob_1")
+    assert "ben owns 2 more agents." in cli("agents", "assign", "ben", "ada_1", "bob_1").stdout
+    assert "Nobody owns 2 more agents." in cli("agents", "assign", "", "--from", "ben").stdout
+    assert {one["owner"] for one in cli.json("agents", "list")["items"]} == {""}
+    assert "no user zoe" in cli("agents", "assign", "zoe", "ada_1", code=3).stderr
+    cli("agents", "assign", "ben", code=2)

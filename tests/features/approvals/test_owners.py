@@ -24,7 +24,7 @@ RULES = (Rule("own", "draft", "publish", ("owner",)),)
 def people(fleet: Fleet, **roles: Role) -> None:
     with fleet.deps.db.transaction() as tx:
         for name, role in roles.items():
-            users.create(tx, name, role, PASSWORD)
+            users.create(tx, users.choose_password(name, PASSWORD), role)
 
 
 def about(fleet: Fleet, agent_id: object) -> Request:

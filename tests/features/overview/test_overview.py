@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from html import unescape
 
 import pytest
+import sqlalchemy as sa
 
 from fleet.accounts.models import SETTINGS_ACCOUNT
 from fleet.adapters import base
@@ -242,6 +243,26 @@ def test_what_is_down_is_a_banner_on_every_page(web: Web) -> None:
     assert status["rates"]["attempts"] == {"failed": 4, "number": 4}
 
 
+def test_a_check_that_raises_takes_down_no_page_and_ends_no_outage(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Symptom: a bug in one check answered 500 for every page, health included."""
+    agent, ana, api = web.fleet.agent(), web.browser("viewer", "ana"), web.program("viewer")
+    end_attempts(web.fleet, agent, ["retry"] * 4)
+    sweep(web.fleet.deps)
+    broken = lambda tx: tx.execute(sa.text("SELECT 1 / 0"))  # noqa: E731
+    monkeypatch.setattr(stats, "failed_calls", broken)
+    watch.of(web.deps).forget()
+    web.app.state.stats.forget()
+    sweep(web.fleet.deps)
+    assert [one.subject for one in alerts(web.fleet)] == ["alert.down"], "nobody knows whether it works again"
+    assert [ana.get(path).status_code for path in ("/", "/jobs", "/health")] == [200, 200, 200]
+    found = {one["name"]: one["level"] for one in api.get("/api/v1/status").json()["health"]}
+    assert found["fleet.features.accounts.health.look"] == "unknown" and "ok" in found.values()
+    monkeypatch.undo()
+    monkeypatch.setattr(watch.HealthWatch, "get", lambda _: 1 / 0)
+    web.app.state.stats.forget()
+    assert ana.get("/jobs").status_code == 200
+
+
 ASKED = BrokerAnswers({"normal": 3}, ["w1@host", "w2@host"])
 SWEPT = Signs(swept_s=3.0, overdue_s=0.0, is_paused=False)
 
@@ -249,7 +270,11 @@ SWEPT = Signs(swept_s=3.0, overdue_s=0.0, is_paused=False)
 @pytest.mark.parametrize(
     ("part", "asked", "signs", "level", "words"),
     [
-        ("Workers", BrokerAnswers(), SWEPT, "unknown", "asked"),
+        ("Workers", BrokerAnswers(), replace(SWEPT, swept_s=20.0), "unknown", "asked"),
+        ("Workers", BrokerAnswers(), replace(SWEPT, swept_s=None), "unknown", "asked"),
+        ("Workers", BrokerAnswers(), SWEPT, "ok", "swept the fleet 3 s ago"),  # before the first ping
+        ("Beat", BrokerAnswers(), SWEPT, "ok", "on time"),
+        ("Beat", BrokerAnswers(), replace(SWEPT, swept_s=20.0), "unknown", "none answers"),
         ("Workers", ASKED, SWEPT, "ok", "2: w1@host, w2@host"),
         ("Workers", BrokerAnswers({}, [], unanswered=1), SWEPT, "warn", "none answers"),
         ("Workers", BrokerAnswers({}, [], unanswered=2), SWEPT, "bad", "none answers"),

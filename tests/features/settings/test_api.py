@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from pydantic import SecretStr
 
-from fleet.engine.settings import store
+from fleet.accounts.keys import make_ring
+from fleet.core.errors import NotFound
+from fleet.engine.agents import commands as agent_commands
+from fleet.engine.agents import loop
+from fleet.engine.settings import layers, store
+from fleet.features.settings import commands as settings
+from fleet.features.settings.queries import Target
 from tests.factories import Fleet, Surface, make_fleet
+from tests.features.agents.test_commands import until_done_or_behind_us
 from tests.web_client import Web
 
 COMMENTS = "/api/v1/settings/caps.comment.per_day"
@@ -27,9 +36,9 @@ def fleet(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fleet]
     made.deps.close()
 
 
-def other_process(fleet: Fleet) -> Any:
+def other_process(fleet: Fleet, **changes: Any) -> Any:
     """Return the connections of another process of the same fleet, which has read no row yet."""
-    return dataclasses.replace(fleet.deps)
+    return dataclasses.replace(fleet.deps, **changes)
 
 
 def rows(fleet: Fleet) -> list[Any]:
@@ -133,8 +142,116 @@ def test_a_combination_that_is_wrong_for_one_agent_is_refused_for_the_fleet(web:
     assert api.put(batch, json={"value": True}).status_code == 200
 
 
+def test_a_value_whose_key_is_lost_keeps_no_setting_from_changing_and_counts_when_the_key_is_back(
+    web: Web, tmp_path: Path
+) -> None:
+    """Symptom: it was checked as none, so that nothing could be set, not even `dry_run`, and it could not be unset."""
+    given = web.fleet.deps.given.model_copy(update={"secret_keys": SecretStr(""), "home": tmp_path})
+    web.app.state.deps = deps = dataclasses.replace(web.fleet.deps, given=given)
+    channel, api = "json://127.0.0.1:9/n", web.program("admin")
+    file = make_ring(given)
+    assert file is not None
+    assert api.put("/api/v1/settings/notify", json={"value": channel}).status_code == 200
+    hidden = file.rename(tmp_path / "away")
+    worker = other_process(web.fleet, given=given)
+    worker.live.refresh()
+    assert api.put(LEAD, json={"value": 1}).json()["value"] == 1
+    worker.live.expire()
+    assert worker.live.refresh()
+    assert (worker.settings.ai_comment_lead, worker.settings.notify) == (1, ())
+    hidden.rename(file)
+    worker.live.expire()
+    assert worker.live.refresh(), "the key is back, and nothing has changed"
+    assert [one.get_secret_value() for one in worker.settings.notify] == [channel]
+    file.unlink()
+    assert api.delete("/api/v1/settings/notify").json()["source"] == "default"
+    assert (changes(web.fleet)[-1], deps.settings.notify) == ("unset", ())
+
+
+def test_hours_that_are_set_are_reported_so_though_the_agents_next_time_cannot_be_drawn(web: Web) -> None:
+    """Symptom: 422 after the commit, for an agent whose persona is gone, though the hours were set."""
+    agent = web.fleet.agent(kind="gallery", persona_id="gone")
+    web.fleet.sql("UPDATE agents SET next_tick_at = now() + interval '1 hour'")
+    before = web.fleet.row(agent)
+    body = {"value": "9-17", "agent": before.username}
+    answer = web.program("admin").put("/api/v1/settings/agent_hours", json=body)
+    assert (answer.status_code, answer.json().get("value")) == (200, ["9-17"]), answer.text
+    assert web.fleet.row(agent).next_tick_at == before.next_tick_at
+
+
+def test_who_sets_a_setting_for_an_agent_waits_for_its_deletion_and_is_refused(web: Web) -> None:
+    """Symptom: the row stayed for ever, since nothing else unsets the settings of an agent that is deleted."""
+    deps, agent = web.fleet.deps, web.fleet.agent()
+    target = Target(agent=web.fleet.row(agent).username)
+    with ThreadPoolExecutor(1) as other:
+        with deps.db.transaction() as tx:
+            row = loop.lock(tx, agent)
+            agent_commands.delete(tx, agent)
+            settings.forget_agent(deps, tx, row, by="ana")
+            made = other.submit(settings.put, deps, "dry_run", True, target, by="ben")
+            until_done_or_behind_us(tx, made)
+        with pytest.raises(NotFound):
+            made.result(60)
+    assert rows(web.fleet) == []
+
+
+def test_an_agents_values_are_checked_with_those_of_its_own_accounts(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Symptom: under the lock of all changes, each of 200 agents was checked with each of 200 accounts."""
+    second = web.fleet.account("second")
+    agents = [web.fleet.agent(account_id=account) for account in (None, second, second)]
+    for number, agent in enumerate(agents):
+        web.fleet.set_setting("ai_comment_lead", number, agent=agent)
+    api, made = web.program("admin"), []
+    for name, spare in (("second", 30), ("gallery", 20)):
+        body = {"value": spare, "account": name}
+        assert api.put("/api/v1/settings/caps.comment.per_day", json=body).status_code == 200
+    monkeypatch.setattr(settings, "_check", lambda deps, name, checked: made.append(checked))
+    assert api.put("/api/v1/settings/recent_texts", json={"value": 400}).status_code == 200
+    found = [(one.ai_comment_lead, layers.value_of(one, COMMENTS.rpartition("/")[2])) for one in made]
+    assert sorted(found, key=str) == sorted([(3, None), (3, 20), (3, 30), (0, 20), (1, 30), (2, 30)], key=str)
+
+
+def test_a_request_of_nobody_takes_in_what_another_process_has_set(web: Web) -> None:
+    """Symptom: a process that received webhooks and nothing else never read a change."""
+    with web.deps.db.transaction() as tx:
+        store.put(tx, store.FLEET, "ai_comment_lead", 9, by="tests", reason="")
+    web.deps.live.expire()
+    assert web.anonymous().post("/hooks/in/shop", content=b"{}").status_code == 401
+    assert web.deps.settings.ai_comment_lead == 9
+
+
 @pytest.mark.parametrize(("role", "seen", "made"), [("viewer", 403, 403), ("operator", 200, 403), ("admin", 200, 200)])
 def test_who_may_see_and_set(web: Web, role: str, seen: int, made: int) -> None:
     api = web.program(role)
     assert api.get(LEAD).status_code == seen
     assert api.put(LEAD, json={"value": 1}).status_code == made
+
+
+def test_the_order_of_models_of_a_persona_stands_between_those_of_the_fleet_and_of_an_agent(web: Web) -> None:
+    api, worker = web.program("admin"), other_process(web.fleet)
+    mine, other = web.fleet.agent(persona_id="data_viz"), web.fleet.agent(persona_id="data_viz")
+    order = "/api/v1/settings/llm_order"
+    for body in ({"value": "openai"}, {"value": "anthropic", "persona": "data_viz"},
+                 {"value": "openai,anthropic", "agent": web.fleet.row(mine).username}):  # fmt: skip
+        assert api.put(order, json={**body, "reason": "a try"}).status_code == 200
+    worker.live.expire()
+    worker.live.refresh()
+    found = [worker.settings_of(*whose).llm_order for whose in (
+        (mine, None, "data_viz"), (other, None, "data_viz"), (other, None, "ai_artist"), (None,),
+    )]  # fmt: skip
+    assert found == [("openai", "anthropic"), ("anthropic",), ("openai",), ("openai",)]
+    assert [worker.model_order(mine, "data_viz").scope, worker.model_order(other, "data_viz").scope] == [
+        "agent", "persona",
+    ]  # fmt: skip
+    shown = api.get(order, params={"agent": web.fleet.row(mine).username}).json()
+    assert [(one["source"], one["whose"], one["is_in_force"]) for one in shown["layers"][-3:]] == [
+        ("fleet", "", False), ("persona", "data_viz", False), ("agent", web.fleet.row(mine).username, True),
+    ]  # fmt: skip
+    assert api.put(order, json={"value": "openai", "persona": "nobody"}).status_code == 404
+    assert api.put(order, json={"value": "gpt", "persona": "data_viz"}).status_code == 422
+    both = api.put(order, json={"value": "openai", "persona": "data_viz", "account": "gallery"})
+    assert (both.status_code, "for the persona or for the account" in both.text) == (422, True), both.text
+    assert api.put("/api/v1/settings/dry_run", json={"value": True, "persona": "data_viz"}).status_code == 422
+    page = web.browser().get("/personas/data_viz").text
+    assert "set for the persona" in page
+    assert api.delete(order, params={"persona": "data_viz"}).json()["source"] == "fleet"

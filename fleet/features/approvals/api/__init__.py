@@ -101,6 +101,7 @@ class WholeRequest(Approval):
     current: Told | None = Field(description="the object of this revision, if it has changed since the question")
     changed: list[FieldChange] = Field(description="how the object has changed since the question")
     arguments: Told | None = Field(description="of the verb that it runs")
+    outdated: bool = Field(description="whether its object has changed since; an approval makes a new revision of it")
     facts: Told
     diff: list[FieldChange]
     record: list[Entry]
@@ -142,6 +143,7 @@ def _whole(deps: Deps, request: Request, record: list[ApprovalDecision]) -> Whol
     names = lookup.names(deps.db, [request.agent_id])
     return taken(
         WholeRequest, request, agent=lookup.username(names, request.agent_id),
+        outdated=approving.is_outdated(deps, request),
         diff=[_field_change(one) for one in diff(request.known, request.payload)],
         changed=[_field_change(one) for one in diff(request.before, request.current or request.before or {})],
         **{name: None if getattr(request, name) is None else dict(getattr(request, name))

@@ -11,10 +11,12 @@ from fleet.core.db import Tx
 from fleet.core.errors import Conflict
 from fleet.engine.attempts.work import Work
 from fleet.engine.jobs.outcomes import Done, Skipped
+from fleet.features.approvals import queries as approval_queries
 from fleet.features.approvals.requests import moves
 from fleet.features.approvals.rules import Person
 from fleet.features.drafts import service
 from fleet.features.drafts.models import DraftRow
+from fleet.features.drafts.pictures import commands as pictures
 from fleet.features.drafts.pictures import rendering
 from fleet.features.drafts.states import DraftStatus
 
@@ -34,6 +36,7 @@ def prepare(work: Work) -> Done | Skipped:
     try:
         work.step("revised", lambda: made, also=partial(_replace, work, row, made))
     except Conflict as error:  # decided or amended since we read it
+        pictures.drop(work.deps, made)
         return Skipped(str(error))
     return Done(result={"text": "another picture"})
 
@@ -43,7 +46,10 @@ def _replace(work: Work, row: DraftRow, made: dict[str, Any], tx: Tx) -> None:
     by, why = work.claim.payload["by"], "another picture"
     agent = Person(f"agent:{work.agent.username}")
     assert row.request_id is not None
-    moves.amend(tx, row.request_id, made, agent, reason=f"{why}, asked for by {by}")
+    before = approval_queries.get(tx, row.request_id)
+    amended = moves.amend(tx, row.request_id, made, agent, reason=f"{why}, asked for by {by}")
+    if amended.revision == before.revision:  # a revision of the draft alone would be out of step with its request
+        raise Conflict("the picture is the same again")
     revision = service.revise(tx, row.id, made, made_by=agent.name, instructions=why, before=row.revision)
     if revision is None:
         raise Conflict("the draft was decided or changed meanwhile")
