@@ -41,6 +41,7 @@ from fleet.llm.provider import Words
 from fleet.llm.writer import BatchWriter
 
 T = TypeVar("T")
+_IDLE_S = 3600.0
 
 
 class Outside:
@@ -116,6 +117,7 @@ class Deps:
     _gateways: dict[uuid.UUID, tuple[Gateway, Mapping[str, Any]]] = field(default_factory=dict)
     _makers: dict[uuid.UUID, tuple[PictureGateway, Mapping[str, Any]]] = field(default_factory=dict)
     _connected: dict[tuple[str, Hashable], Any] = field(default_factory=dict)
+    _used_s: dict[tuple[str, Hashable], float] = field(default_factory=dict)
     _signers: list[Credentials | None] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _parts_lock: threading.RLock = field(default_factory=threading.RLock)  # one value may need another
@@ -212,12 +214,21 @@ class Deps:
         return self.instead.moderator or self._connect("moderator", settings, made)
 
     def _connect(self, what: str, settings: Settings | None, connect: Callable[[Settings], T]) -> T:
-        """Return what these settings connect to, made once for each value of the settings that name it."""
+        """Return what these settings connect to, made once for each value of the settings that name it.
+
+        When settings have changed, what nobody has used for an hour is forgotten; not of a replay, which would begin
+        anew.
+        """
         complete = self.keys.fill(settings or self.settings)
-        key = what, models.key_of(complete)
+        key, now_s = (what, models.key_of(complete)), self.clock.monotonic_s()
         with self._lock:
             if key not in self._connected:
+                idle = [one for one, used_s in self._used_s.items() if now_s - used_s > _IDLE_S]
+                for one in idle if self.given.llm_replay is None else ():
+                    self._connected.pop(one, None)
+                    del self._used_s[one]
                 self._connected[key] = connect(complete)
+            self._used_s[key] = now_s
             found: T = self._connected[key]
             return found
 
@@ -251,6 +262,12 @@ class Deps:
     def links(self) -> Links:
         """The addresses of what agents published, for people."""
         return Links(self.accounts, self.outside.connect, lambda: self.settings)
+
+    def under(self, settings: Settings) -> Deps:
+        """Return the same connections with these settings in force for every agent: to try some before they are set."""
+        other = replace(self)
+        other.__dict__["live"] = LiveSettings(self.db, settings)  # the property's own place; it is never refreshed
+        return other
 
     def refresh(self) -> None:
         """Take in changes of settings within seconds, of the key store and of accounts within half a minute.

@@ -12,6 +12,7 @@ from fleet.cli.frame.command import FleetGroup
 from fleet.cli.frame.context import Door, pass_door
 from fleet.cli.frame.options import AGENT, PERSONA, REASON, TextType, json_option
 from fleet.core.errors import InvalidInput
+from fleet.features.settings.value_text import shown
 
 _LONGEST_VALUE = 8_000
 _name = click.argument("name", type=TextType(100))
@@ -153,16 +154,7 @@ def _whose(agent: str | None, account: str | None, persona: str | None) -> str:
 
 
 def _shown(name: str, value: Any) -> str:
-    match value:
-        case None | "" | []:
-            return "not set"
-        case bool():
-            return "yes" if value else "no"
-        case list():
-            return ", ".join(value)
-        case int() | float() if name.endswith("_s"):
-            return f"{value:,g} s"
-    return str(value)
+    return shown(name, value) or "not set"
 
 
 def _settable(one: Answer) -> str:

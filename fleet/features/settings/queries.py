@@ -27,6 +27,7 @@ from fleet.engine.settings.store import FLEET, ScopeKey, StoredSetting
 from fleet.features.personas.service import personas_of
 from fleet.features.settings import configuration
 from fleet.features.settings.configuration import HIDDEN, InForce, Setting, SettingSource, Value, plain
+from fleet.features.settings.value_text import shown
 
 _MOST_SCOPES = 200
 _MOST_CHANGES = 20
@@ -69,8 +70,8 @@ class Bounds:
 class SettingDetail:
     """A setting with all its layers, weakest first, and its latest changes, newest first.
 
-    `version` changes with the value in the scope that was asked for. `changes` are lines of the audit log: all who may
-    view settings see them, since they say why a limit is in force.
+    `version` changes with the value in the scope that was asked for. `changes` are lines of the audit log that all
+    users who may view settings see: they say why a limit is in force.
     """
 
     setting: Setting
@@ -81,7 +82,7 @@ class SettingDetail:
 
     def shown(self, value: Value) -> str:
         """Return a value of this setting as text, for pages."""
-        return configuration.shown(self.setting.name, value) or "not set"
+        return shown(self.setting.name, value) or "not set"
 
 
 def listed(deps: Deps, target: Target) -> list[Setting]:
@@ -99,7 +100,7 @@ def caps(deps: Deps) -> list[Setting]:
 def detail(deps: Deps, name: str, target: Target) -> SettingDetail:
     """Return a setting with its layers. Raises NotFound for a name or target that is not there."""
     name, model = layers.name_of(name), type(deps.given)
-    if name in REPLACED:
+    if name in REPLACED and name not in deps.given.replaced:
         raise NotFound(f"{name} was replaced by the caps.", fix="`fleet settings list --search caps` shows them.")
     layers.declared(model, name)
     with deps.db.transaction() as tx:

@@ -148,7 +148,7 @@ def test_a_value_whose_key_is_lost_keeps_no_setting_from_changing_and_counts_whe
     """Symptom: it was checked as none, so that nothing could be set, not even `dry_run`, and it could not be unset."""
     given = web.fleet.deps.given.model_copy(update={"secret_keys": SecretStr(""), "home": tmp_path})
     web.app.state.deps = deps = dataclasses.replace(web.fleet.deps, given=given)
-    channel, api = "json://127.0.0.1:9/n", web.program("admin")
+    channel, api = "jsons://me:word@example.org:9/", web.program("admin")
     file = make_ring(given)
     assert file is not None
     assert api.put("/api/v1/settings/notify", json={"value": channel}).status_code == 200
@@ -209,6 +209,15 @@ def test_an_agents_values_are_checked_with_those_of_its_own_accounts(web: Web, m
     assert api.put("/api/v1/settings/recent_texts", json={"value": 400}).status_code == 200
     found = [(one.ai_comment_lead, layers.value_of(one, COMMENTS.rpartition("/")[2])) for one in made]
     assert sorted(found, key=str) == sorted([(3, None), (3, 20), (3, 30), (0, 20), (1, 30), (2, 30)], key=str)
+
+
+def test_a_request_of_nobody_takes_in_what_another_process_has_set(web: Web) -> None:
+    """Symptom: a process that received webhooks and nothing else never read a change."""
+    with web.deps.db.transaction() as tx:
+        store.put(tx, store.FLEET, "ai_comment_lead", 9, by="tests", reason="")
+    web.deps.live.expire()
+    assert web.anonymous().post("/hooks/in/shop", content=b"{}").status_code == 401
+    assert web.deps.settings.ai_comment_lead == 9
 
 
 @pytest.mark.parametrize(("role", "seen", "made"), [("viewer", 403, 403), ("operator", 200, 403), ("admin", 200, 200)])
