@@ -16,7 +16,7 @@ from fleet.core.events import Event
 from fleet.engine.agents import lookup
 from fleet.engine.agents.lookup import Named
 from fleet.engine.deps import Deps
-from fleet.engine.jobs import ledger, lists, queries, stats
+from fleet.engine.jobs import lists, queries, stats
 from fleet.engine.jobs.allowed_actions import Choice, choices
 from fleet.engine.jobs.lists import ListedJob
 from fleet.engine.jobs.models import AttemptRow, JobRow, TickRow
@@ -151,12 +151,6 @@ def job_timings(deps: Deps, *, newest: int = 1000) -> list[Timing]:
     """Return how long the jobs that were done last waited and took, by kind."""
     with deps.db.transaction() as tx:
         return timings.timings(tx, newest=newest)
-
-
-def under_way(deps: Deps) -> int:
-    """Return how many outside writes may be under way at this moment."""
-    with deps.db.transaction() as tx:
-        return ledger.in_flight(tx)
 
 
 def dead_by_reason(deps: Deps) -> Mapping[str, int]:

@@ -61,6 +61,7 @@ class FilledSetting(BaseModel):
     value: str = Field("", max_length=8_000)
     agent: Name = ""
     account: Name = ""
+    persona: Name = ""
     reason: Words = ""
     version: str = Field("", max_length=20)
     seen: str = Field("", max_length=250)
@@ -68,7 +69,7 @@ class FilledSetting(BaseModel):
     @property
     def target(self) -> Target:
         """For whom the value is."""
-        return Target(self.agent, self.account)
+        return Target(self.agent, self.account, self.persona)
 
 
 @router.post("/settings/{name}")
@@ -114,7 +115,7 @@ def _page(
             if isinstance(value, bool)
             else str(value)
         )
-        filled = FilledSetting(value=written, agent=target.agent, account=target.account)
+        filled = FilledSetting(value=written, agent=target.agent, account=target.account, persona=target.persona)
     return render(
         request, "settings/setting.html", code=200 if problem is None else status_of(problem), found=found,
         setting=found.setting, target=target, filled=filled, problem=problem, seen=_query(target),
