@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from fleet.access import Permission
 from fleet.core import ids
 from fleet.engine.jobs import ledger
 from fleet.engine.jobs.ledger import NewJob
@@ -101,6 +102,8 @@ def test_a_chart_has_the_figures_of_the_ledger(web: Web, busy: datetime) -> None
     assert measures["late_p95_s"] == pytest.approx(1.0, rel=0.05)
     assert found["sums"]["actions"] == 10
     assert one["queue_most"] is None
+    narrow = web.program("viewer", scopes=(Permission.FLEET_VIEW,), name="narrow")
+    assert narrow.get("/api/v1/stats").json()["sums"]["microusd"] is None
 
 
 @pytest.mark.parametrize("wanted", list(ChartRange))
