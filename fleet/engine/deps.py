@@ -263,6 +263,12 @@ class Deps:
         """The addresses of what agents published, for people."""
         return Links(self.accounts, self.outside.connect, lambda: self.settings)
 
+    def under(self, settings: Settings) -> Deps:
+        """Return the same connections with these settings in force for every agent: to try some before they are set."""
+        other = replace(self)
+        other.__dict__["live"] = LiveSettings(self.db, settings)  # the property's own place; it is never refreshed
+        return other
+
     def refresh(self) -> None:
         """Take in changes of settings within seconds, of the key store and of accounts within half a minute.
 

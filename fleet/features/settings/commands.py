@@ -128,7 +128,11 @@ def _change(
         old = None if before is None else _opened(deps, before)
         if old == value:
             return False
-        _check_all(deps, tx, name, _with(deps, store.rows(tx), key, name, value))
+        values = _with(deps, store.rows(tx), key, name, value)
+        _check_all(deps, tx, name, values)
+        if name in _HOURS and key.scope is SettingScope.AGENT:
+            own = layers.apply(layers.apply(deps.given, values[FLEET]), values.get(key, {}))
+            dispatch.refuse_endless_hours(deps, tx, uuid.UUID(key.id), own)
         stored = value if ring is None else sealing.seal(ring, name, value)
         store.put(tx, key, name, stored, by=by, reason=reason)
         _tell(tx, name, old, value, key, by=by, reason=reason, is_sealed=declared.is_sealed)
@@ -226,13 +230,14 @@ def _combinations(
 def _check(deps: Deps, name: str, settings: Settings) -> None:
     """Raise InvalidInput for settings that are each right and cannot work.
 
-    Features check at the point "settings.checks": `check(name, settings)`, with the name of the changed setting.
+    Features check at the point "settings.checks": `check(name, settings, given)`, with the name of the changed setting
+    and the settings of the environment.
     """
     caps_of(settings)
     models.check(deps.keys.fill(settings))
     with_hours(ALWAYS, settings.agent_timezone, settings.agent_hours)
     for check in registry.current().extensions("settings.checks"):
-        check(name, settings)
+        check(name, settings, deps.given)
 
 
 def _as_json(value: Any) -> Any:

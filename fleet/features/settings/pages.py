@@ -16,6 +16,7 @@ from pydantic import BaseModel, Field
 from fleet import __version__
 from fleet.access import Permission
 from fleet.core.errors import FleetError, Unavailable
+from fleet.engine.agents import lookup
 from fleet.engine.deps import Deps
 from fleet.features.settings import commands, queries
 from fleet.features.settings.api import Editor, TargetQuery
@@ -119,6 +120,7 @@ def _page(
     return render(
         request, "settings/setting.html", code=200 if problem is None else status_of(problem), found=found,
         setting=found.setting, target=target, filled=filled, problem=problem, seen=_query(target),
+        agents=lookup.suggestions(deps.db), accounts=[one.key.name for one in deps.accounts.all()],
     )  # fmt: skip
 
 
