@@ -12,9 +12,10 @@ from fleet.cli.frame.api import at
 from fleet.cli.frame.command import FleetCommand, FleetGroup
 from fleet.cli.frame.context import Door, is_terminal, pass_door
 from fleet.cli.frame.options import TextType, json_option, yes_option
+from fleet.features.notices.topics import Topic
 
 _MOST_BYTES = 2_000
-_TOPICS = click.Choice(("requests", "failures", "alarms", "digest"))
+_TOPICS = click.Choice([str(one) for one in Topic])
 _USER = click.option("--user", type=TextType(60), help="The user; with --server it is you.")
 _HOUR = click.IntRange(0, 23)
 _ID = click.argument("address_id", metavar="ID", type=click.UUID)

@@ -186,7 +186,7 @@ def test_create_has_all_options_that_edit_has(cli: Cli) -> None:
     assert (agent["heeds_agents"], agent["interval_s"], agent["status"]) == (True, {"min": 20, "max": 300}, "running")
 
 
-def test_a_pause_is_told_as_people_say_it(cli: Cli, fleet: Fleet) -> None:
+def test_a_pause_is_described_in_plain_words(cli: Cli, fleet: Fleet) -> None:
     fleet.agent(username="ann_1", min_interval_s=60, max_interval_s=300)
     assert re.search(r"Pause between +about 1 to 5 min *\n", cli("agents", "show", "ann_1").stdout)
     shown = cli("agents", "show", "ann_1", FLEET_TEMPO="10").stdout
@@ -229,7 +229,7 @@ def test_an_unknown_agent_is_not_found(cli: Cli, verb: str) -> None:
     assert "`fleet agents list`" in result.stderr
 
 
-def test_delete_asks_and_without_an_answer_deletes_nobody(cli: Cli, fleet: Fleet) -> None:
+def test_delete_asks_and_without_an_answer_deletes_no_agent(cli: Cli, fleet: Fleet) -> None:
     fleet.agent(username="ann_1", name="Ann")
     result = cli("agents", "delete", "ann_1", code=2)
     assert "--yes" in result.stderr

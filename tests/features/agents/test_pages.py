@@ -167,7 +167,7 @@ def test_filters_show_those_that_match(web: Web, query: str, found: list[str]) -
     assert f'<span class="count">{len(found)}</span>' in page
 
 
-def test_a_filter_that_cannot_be_is_told(web: Web) -> None:
+def test_an_impossible_filter_is_reported(web: Web) -> None:
     vic = web.browser("viewer")
     assert vic.get("/agents?status=asleep").status_code == 422
     assert vic.get(f"/agents?q={'x' * 101}").status_code == 422
@@ -198,7 +198,7 @@ def links(page: str, rel: str) -> list[str]:
     return [unescape(href) for href in re.findall(rf'<a href="([^"]+)" rel="{rel}"', page)]
 
 
-def test_a_list_of_nobody_says_how_to_get_somebody(web: Web) -> None:
+def test_an_empty_list_of_agents_says_how_to_create_some(web: Web) -> None:
     page = web.browser("owner").get("/agents").text
     assert "fleet seed" in page
     assert 'href="/agents/new"' in page
@@ -403,7 +403,7 @@ def test_more_than_one_batch_is_moved_and_told_of_in_events_and_the_audit_log(
     assert sum(int(number) for _, number in noted) == 10
 
 
-def test_nobody_chosen_is_said_and_nothing_happens(web: Web) -> None:
+def test_an_empty_selection_is_reported_and_changes_nothing(web: Web) -> None:
     agent(web, "ada_1", running=True)
     ana = web.browser("operator")
     asked = ana.get("/agents/bulk?do=pause")
@@ -413,7 +413,7 @@ def test_nobody_chosen_is_said_and_nothing_happens(web: Web) -> None:
     assert status(web, "ada_1") == "running"
 
 
-def test_a_deed_that_moves_nobody_offers_no_button(web: Web) -> None:
+def test_an_action_that_changes_no_agent_has_no_button(web: Web) -> None:
     agent(web, "ada_1")
     page = web.browser("operator").get("/agents/bulk?do=resume&all=1").text
     assert "Resume 0 agents?" in page
@@ -768,7 +768,7 @@ def test_personas_tell_how_many_live_by_them(web: Web) -> None:
     assert examples in vic.get("/personas/ai_artist").text  # the same ones each time
 
 
-def test_a_persona_that_nobody_knows_is_not_found(web: Web) -> None:
+def test_an_unknown_persona_is_not_found(web: Web) -> None:
     answer = web.browser("viewer").get("/personas/ai_artisan")
     assert answer.status_code == 404
     assert "ai_artist" in answer.text
