@@ -140,6 +140,8 @@ def _time_all(url: str, places: Sequence[tuple[str, str]], cookie: str, token: s
     done: set[str] = set()
     for place, kind in places:
         first = httpx.get(url + place, headers=headers[kind], timeout=_PATIENCE_S, trust_env=False)
+        if first.is_redirect:  # an old address of another page
+            continue
         for path in [place, *_ways(place, first)[:_MOST_WAYS]]:
             if path not in done:
                 done.add(path)

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from fleet.adapters import registry
-from fleet.adapters.base import Account, AnyAction, Receipt, Resolution
+from fleet.adapters.base import Account, AnyAction, Receipt, Resolution, SurfaceObject
 from fleet.adapters.manifest import AccountAccess, AdapterType
 from fleet.adapters.pictures import PictureFile, PictureOrder
 from fleet.adapters.social import ACTIONS, FeedItem, Offers, SaidComment
@@ -62,6 +62,9 @@ class QuietSurface:
         return Receipt(self._name())
 
     def probe(self, action: AnyAction, *, since: datetime, known: frozenset[str]) -> Receipt | None:
+        return None
+
+    def url_of(self, found: SurfaceObject) -> str | None:
         return None
 
 

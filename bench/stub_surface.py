@@ -17,7 +17,7 @@ from datetime import datetime
 from pathlib import Path
 
 from bench.quiet_surface import put_in_place
-from fleet.adapters.base import Account, AnyAction, Receipt, Resolution, Uncertain
+from fleet.adapters.base import Account, AnyAction, Receipt, Resolution, SurfaceObject, Uncertain
 from fleet.adapters.manifest import AccountAccess
 from fleet.adapters.pictures import PictureOrder
 from fleet.adapters.social import ACTIONS, FeedItem, Offers, SaidComment
@@ -85,6 +85,9 @@ class StubSurface:
             *told, remote_id = line.split("\t")
             if told == wanted and remote_id not in known:
                 return Receipt(remote_id)
+        return None
+
+    def url_of(self, found: SurfaceObject) -> str | None:
         return None
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 BUILT_IN = (
     "fleet.features.users.feature:FEATURE",
     "fleet.features.overview.feature:FEATURE",
+    "fleet.features.charts.feature:FEATURE",
     "fleet.features.activity.feature:FEATURE",
     "fleet.features.search.feature:FEATURE",
     "fleet.features.agents.feature:FEATURE",

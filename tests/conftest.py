@@ -40,6 +40,7 @@ from fleet.sandbox.servers.postgres import APP, OWNER, EmbeddedPostgres
 from fleet.sandbox.servers.valkey import EmbeddedValkey
 from tests import compiled_once, quick
 from tests.browser import chromium
+from tests.database_pool import DatabasePool
 from tests.database_roles import LOGINS, url_of
 
 if TYPE_CHECKING:
@@ -104,8 +105,12 @@ class PostgresForTests:
 
     def drop_database(self, name_or_url: str) -> None:
         """Drop a database, cutting off whoever is still connected."""
-        name = sa.make_url(name_or_url).database if "://" in name_or_url else name_or_url
-        self._run(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(str(name))))
+        name = self.name_of(name_or_url) if "://" in name_or_url else name_or_url
+        self._run(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+    def name_of(self, url: str) -> str:
+        """Return the name of the database at a URL."""
+        return str(sa.make_url(url).database)
 
     def unique_name(self, stem: str) -> str:
         """Return a database name that no other test process on this server uses."""
@@ -282,12 +287,19 @@ def migrated_template(postgres_server: PostgresForTests) -> Iterator[str]:
     postgres_server.drop_database(name)
 
 
+@pytest.fixture(scope="session")
+def database_pool(postgres_server: PostgresForTests, migrated_template: str) -> Iterator[DatabasePool]:
+    """The databases that tests use one after another, each time as if new."""
+    with closing(DatabasePool(postgres_server, migrated_template)) as pool:
+        yield pool
+
+
 @pytest.fixture
-def database_url(postgres_server: PostgresForTests, migrated_template: str) -> Iterator[str]:
-    """The URL of a new database with all of Fleet's tables and no rows, for the app's role."""
-    name = str(sa.make_url(postgres_server.create_database(template=migrated_template)).database)
+def database_url(postgres_server: PostgresForTests, database_pool: DatabasePool) -> Iterator[str]:
+    """The URL of a database with all of Fleet's tables and no rows, for the app's role."""
+    name = database_pool.take()
     yield postgres_server.url(name, role=APP)
-    postgres_server.drop_database(name)
+    database_pool.give_back(name)
 
 
 @pytest.fixture

@@ -9,12 +9,16 @@ from fleet.core.db.roles import Login
 from fleet.sandbox.servers.postgres import APP, OWNER
 
 LOGINS = {role: Login(role, "of_the_tests") for role in (OWNER, APP)}
+used_by_owner: set[str] = set()
+"""The databases of which somebody asked for the owner's address: their tables may have changed."""
 
 
 def url_of(database_url: str, role: str) -> str:
     """Return the address of the same database for another role."""
-    login = LOGINS[role]
-    return sa.make_url(database_url).set(username=login.name, password=login.password).render_as_string(False)
+    login, url = LOGINS[role], sa.make_url(database_url)
+    if role == OWNER:
+        used_by_owner.add(str(url.database))
+    return url.set(username=login.name, password=login.password).render_as_string(False)
 
 
 def as_owner(database_url: str, *statements: str) -> None:

@@ -30,6 +30,7 @@ from fleet.adapters.base import (
     P,
     Receipt,
     Resolution,
+    SurfaceObject,
 )
 from fleet.adapters.gateway import FetchPicture
 from fleet.adapters.pictures import PictureFile, PictureMaker, PictureOrder
@@ -202,6 +203,9 @@ class Surface:
             if mine and effect.text == action.payload.words and effect.id not in known:
                 return Receipt(effect.id, {"adopted": True})
         return None
+
+    def url_of(self, found: SurfaceObject) -> str | None:
+        return f"{self.scheme}://{self.host}:{self.port}/{found.action}/{found.username}/{found.id}"
 
     def close(self) -> None: ...
 

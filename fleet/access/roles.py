@@ -33,7 +33,7 @@ class Permission(StrEnum):
     FLEET_VIEW = "fleet.view"  # overview, activity, personas, experiments
     AGENTS_VIEW = "agents.view"
     AGENTS_CONTROL = "agents.control"  # start, pause, resume, stop, trigger
-    AGENTS_EDIT = "agents.edit"  # create, change, delete
+    AGENTS_EDIT = "agents.edit"  # create, change, delete; personas
     JOBS_VIEW = "jobs.view"
     JOBS_CONTROL = "jobs.control"  # retry, cancel; replay and discard dead letters
     DRAFTS_VIEW = "drafts.view"

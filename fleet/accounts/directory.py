@@ -65,6 +65,14 @@ class Accounts:
             found = self._open.get(key_of(account_id))
             return None if found is None else found.key
 
+    def known(self, account_id: uuid.UUID | None) -> OpenAccount | None:
+        """Return an account as it was read last, without a look for a new one. Raises Unavailable."""
+        with self._lock:
+            if not self._is_loaded:
+                self._look()
+            key = key_of(account_id)
+            return self._of_settings() if key == SETTINGS_ACCOUNT and key in self._open else self._open.get(key)
+
     def all(self) -> list[OpenAccount]:
         """Return all accounts: that of the settings, then the others by name. Raises Unavailable."""
         with self._lock:

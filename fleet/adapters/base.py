@@ -111,6 +111,17 @@ class Receipt:
     detail: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SurfaceObject:
+    """What a write left on a surface: the name of its type of action, the surface's id of it, and its author's name."""
+
+    action: str
+    id: str
+    username: str
+    target: str | None = None
+    """The surface's id of what the write was about."""
+
+
 class OutsideSystem(Protocol):
     """An outside system as the rules see it."""
 
@@ -130,6 +141,9 @@ class Adapter(OutsideSystem, Protocol):
     def write(self, action: AnyAction, *, timeout_s: float) -> Receipt: ...
 
     def probe(self, action: AnyAction, *, since: datetime, known: frozenset[str]) -> Receipt | None: ...
+
+    def url_of(self, found: SurfaceObject) -> str | None:
+        """Return the address of its page for people, at the surface's own host; None without one. Makes no call."""
 
 
 class AdapterError(FleetError):

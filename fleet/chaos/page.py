@@ -24,7 +24,7 @@ faults. It generated this page from one run of {minutes:g} minutes; you can repe
 {command}
 ```
 
-**{verdict}** {jobs:,} jobs had about {effects:,} effects while {acts} faults were injected: {duplicates}
+**{verdict}** {jobs:,} jobs caused {effects:,} effects while {acts} faults were injected: {duplicates}
 effects doubled, {losses} lost.
 """
 

@@ -51,6 +51,9 @@ _AtCommas = BeforeValidator(_split)
 CommaSeparated = Annotated[tuple[str, ...], NoDecode, _AtCommas]
 Hours = Annotated[str, StringConstraints(pattern=r"^(?:1?[0-9]|2[0-4])-(?:1?[0-9]|2[0-4])$")]
 CommaSeparatedHours = Annotated[tuple[Hours, ...], NoDecode, _AtCommas]
+_ADDRESS = r"https?://(?:[a-zA-Z0-9.-]+|\[[0-9a-fA-F:.]+\])(?::[0-9]{1,5})?"
+PublicAddress = Annotated[str, StringConstraints(pattern=rf"^{_ADDRESS}/?={_ADDRESS}(?:/[a-zA-Z0-9._~/-]*)?$")]
+PublicAddresses = Annotated[tuple[PublicAddress, ...], NoDecode, _AtCommas]
 CommaSeparatedHosts = Annotated[tuple[HostAndPort, ...], NoDecode, _AtCommas]
 
 
@@ -136,6 +139,12 @@ class Settings(BaseSettings):
     )
     allowed_hosts: CommaSeparated = Field(
         LOOPBACK_HOSTS, description="hosts that agents may write to, optionally with a port, separated by commas"
+    )
+    public_addresses: Annotated[PublicAddresses, FLEET_ONLY] = Field(
+        (),
+        examples=["http://gallery:8000=https://gallery.example.org"],
+        description="addresses of surfaces for people, where those of their APIs do not serve them, as API=PUBLIC, "
+        "separated by commas",
     )
     dry_run: Annotated[bool, ANY_SCOPE] = Field(False, description="prepare everything, send nothing")
     operator: str = Field(

@@ -7,7 +7,7 @@ fix`; nothing is raised, so that a person sees all problems of all files at once
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -69,9 +69,14 @@ def no_repeats(values: list[Any]) -> list[Any]:
 def read(file: Path, shape: type[ShapeT], *, page: str) -> tuple[ShapeT | None, list[str]]:
     """Read one file: the model, or None and the problems. `page` is the page of the docs that explains the file."""
     try:
-        content = _parse(file)
+        content = parse(_text(file))
     except InvalidInput as error:
         return None, [str(error)]
+    return validate(content, shape, page=page)
+
+
+def validate(content: object, shape: type[ShapeT], *, page: str) -> tuple[ShapeT | None, list[str]]:
+    """Check the content of a file, or of a document in its place: the model, or None and the problems."""
     if not isinstance(content, dict):
         return None, [f"holds no fields ({_short(content)}); {page} shows a whole file"]
     try:
@@ -80,18 +85,34 @@ def read(file: Path, shape: type[ShapeT], *, page: str) -> tuple[ShapeT | None, 
         return None, [_say(item, shape, page) for item in error.errors(include_url=False)]
 
 
-def _parse(file: Path) -> object:
-    """Return the plain content of a YAML file. Raises InvalidInput with line and column."""
+def dump(content: Mapping[str, Any]) -> str:
+    """Return a document as YAML that people read: fields in their order, one line for a short list."""
+    return yaml.dump(content, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=110)
+
+
+def _text(file: Path) -> str:
+    """Return the text of a file. Raises InvalidInput."""
     try:
         if file.stat().st_size > LONGEST_FILE_BYTES:
             raise InvalidInput(
                 f"is larger than {LONGEST_FILE_BYTES:,} bytes; that is too large for a file written by hand"
             )
-        return yaml.load(file.read_text(encoding="utf-8-sig"), _Loader)  # noqa: S506 (a SafeLoader)
+        return file.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise InvalidInput(f"cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise InvalidInput(f"is not UTF-8 text (byte {error.start}); save it as UTF-8") from None
+
+
+def parse(written: str, *, aliases: bool = True) -> object:
+    """Return the plain content of YAML. Raises InvalidInput with line and column.
+
+    Without `aliases` a text that repeats a part by its name is refused: a few lines of them stand for gigabytes.
+    """
+    try:
+        if not aliases and any(isinstance(one, yaml.AliasEvent) for one in yaml.parse(written, _Loader)):
+            raise InvalidInput("has an alias (*name); write the part out")
+        return yaml.load(written, _Loader)  # noqa: S506 (a SafeLoader)
     except yaml.MarkedYAMLError as error:
         raise InvalidInput(_where(error)) from None
     except (yaml.YAMLError, ValueError) as error:
@@ -118,6 +139,18 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
                 seen.add(key.value)
         mapping: dict[Hashable, Any] = super().construct_mapping(node, deep=deep)
         return mapping
+
+
+class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
+    """A safe dumper that writes lists of numbers on one line, as people do."""
+
+
+def _list_node(dumper: yaml.SafeDumper, value: list[Any]) -> yaml.Node:
+    is_flat = all(isinstance(one, int | float) or (isinstance(one, list) and len(one) <= 2) for one in value)
+    return dumper.represent_sequence("tag:yaml.org,2002:seq", value, flow_style=is_flat)
+
+
+_Dumper.add_representer(list, _list_node)
 
 
 def _say(item: ErrorDetails, shape: type[BaseModel], page: str) -> str:

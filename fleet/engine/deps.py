@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from fleet.accounts.directory import Accounts, OpenAccount
 from fleet.accounts.keys import Keys
+from fleet.accounts.links import Links
 from fleet.accounts.models import SETTINGS_ACCOUNT, key_of
 from fleet.accounts.service import AccountKey
 from fleet.adapters import registry as adapters
@@ -229,6 +230,11 @@ class Deps:
     def accounts(self) -> Accounts:
         """The accounts at outside systems, with their credentials opened."""
         return Accounts(self.db, self.given, self.keys)
+
+    @functools.cached_property
+    def links(self) -> Links:
+        """The addresses of what agents published, for people."""
+        return Links(self.accounts, self.outside.connect, lambda: self.settings)
 
     def refresh(self) -> None:
         """Take in changes of settings within seconds, of the key store and of accounts within half a minute.

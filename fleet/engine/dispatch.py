@@ -15,6 +15,7 @@ from fleet.core.failpoints import Point, reach
 from fleet.engine import controls, publish, registry, system_agents
 from fleet.engine.agents import commands, loop
 from fleet.engine.agents.loop import Due, Next
+from fleet.engine.agents.models import AgentRow
 from fleet.engine.deps import Deps
 from fleet.engine.jobs import ticks
 from fleet.engine.jobs.ticks import TickKey
@@ -27,6 +28,7 @@ log = logs.get(__name__)
 _TURN_S = 1.0  # until beat calls again; another dispatcher may continue, and a worker checks for shutdown between turns
 
 
+_REDRAWN = 200  # agents that one transaction draws again
 _LANES = 2  # of batches under way: while Postgres works on one, Python works on the other
 # However long the fleet was paused or down: the sweep would skip a tick that is opened an hour late before it is
 # decided.
@@ -132,11 +134,33 @@ def redraw(deps: Deps, agent_id: uuid.UUID) -> None:
     """
     with deps.db.transaction() as tx:
         row, now = loop.lock(tx, agent_id), tx.now()
-        if row is None or row.next_tick_at is None or row.next_tick_at <= now:
-            return
-        due = Due(row.id, row.kind, row.persona_id, row.tick_no, row.next_tick_at, row.min_interval_s,
-                  row.max_interval_s, row.autonomy, json.dumps(row.config), claimed_at=now)  # fmt: skip
-        row.next_tick_at = drawn(deps, due, row.tick_no)
+        if row is not None:
+            _redraw(deps, row, now)
+
+
+def redraw_all(deps: Deps, persona_id: str) -> int:
+    """Draw again when the agents of a persona wake, after its hours have changed; return how many wait for a tick.
+
+    Some at a time: a dispatcher passes over agents that are locked here.
+    """
+    number, last = 0, uuid.UUID(int=0)
+    while True:
+        with deps.db.transaction() as tx:
+            rows, now = loop.lock_waiting(tx, persona_id, after=last, limit=_REDRAWN), tx.now()
+            number += sum(_redraw(deps, row, now) for row in rows)
+        if len(rows) < _REDRAWN:
+            return number
+        last = rows[-1].id
+
+
+def _redraw(deps: Deps, row: AgentRow, now: datetime) -> bool:
+    """Draw again when an agent wakes; return whether it waits for a tick."""
+    if row.next_tick_at is None or row.next_tick_at <= now:
+        return False
+    due = Due(row.id, row.kind, row.persona_id, row.tick_no, row.next_tick_at, row.min_interval_s,
+              row.max_interval_s, row.autonomy, json.dumps(row.config), claimed_at=now)  # fmt: skip
+    row.next_tick_at = drawn(deps, due, row.tick_no)
+    return True
 
 
 def _draw_of(kind: str, autonomy: str) -> Draw:

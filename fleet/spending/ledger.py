@@ -194,14 +194,19 @@ def allow(tx: Tx, scope: Scope, key: str, period: Period, more_microusd: int, *,
     if row is None:
         raise unknown(scope, key, period)
     _roll_over(row, tx.now())
-    if had_microusd not in (None, row.allowance_microusd):
-        raise Conflict("This budget was raised in the meantime.", fix="Look at what it has now, then raise it again.")
+    refuse_unseen(had_microusd, row.allowance_microusd)
     row.allowance_microusd += more_microusd
     row.spent_at = None
     events.emit(
         tx, "budget.allowed", scope=scope, key=key, period=period, microusd=more_microusd, by=by, reason=reason
     )  # fmt: skip
     return _budget(row)
+
+
+def refuse_unseen(had_microusd: int | None, now_microusd: int) -> None:
+    """Raise Conflict if what had been added to a budget is no longer what a person saw."""
+    if had_microusd not in (None, now_microusd):
+        raise Conflict("This budget was raised in the meantime.", fix="Look at what it has now, then raise it again.")
 
 
 def list_budgets(tx: Tx) -> list[Budget]:

@@ -20,10 +20,10 @@ from fleet.access.idempotency_keys import RequestUnderWay
 from fleet.access.invitations import NoInvitation
 from fleet.core import logs
 from fleet.core.errors import Conflict, FleetError, InvalidInput, NotFound, Unavailable
+from fleet.core.text import field_words
 from fleet.engine import registry
 from fleet.engine.agents.commands import Outdated
 from fleet.engine.points.verbs import Asked
-from fleet.web import field_words
 from fleet.web.auth import Forbidden, NotLoggedIn, deps_of, last_seen, principal_of
 from fleet.web.rendering import back, go, render
 

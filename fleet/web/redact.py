@@ -1,6 +1,6 @@
 """Payloads of jobs and events, prepared for pages: as text, without secrets, long values cut. Pure.
 
-All of it may come from agents, surfaces and people; only http(s) addresses become links.
+All of it may come from agents, surfaces and people; none of it becomes a link.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 from fleet.core.masking import mask, mask_all
 
@@ -64,15 +63,3 @@ def _without_secrets(value: Any) -> Any:
 
 def _is_secret(name: str) -> bool:
     return bool(_SECRET_NAME.search(name)) and not _COUNTS.search(name)
-
-
-def link(text: str | None) -> str | None:
-    """Return a text if it is an address that a browser may be led to: http or https, with a host, and no login."""
-    if not text or not text.isprintable() or " " in text or "\\" in text:
-        return None
-    try:
-        parts = urlsplit(text)
-    except ValueError:
-        return None
-    is_web = parts.scheme in ("http", "https") and bool(parts.hostname) and "@" not in parts.netloc
-    return text if is_web else None

@@ -10,6 +10,7 @@ import functools
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -31,6 +32,7 @@ from fleet.web.pulse import Pulse
 _HERE = Path(__file__).parent
 _SAID = "fleet_said"
 _SAID_S = 60
+_LONGEST_KEPT, _LONGEST_COOKIE = 300, 3800
 _Source = tuple[str, str | None, Callable[[], bool] | None]
 
 
@@ -98,9 +100,10 @@ pages.globals.update(
 def render(request: Request, template: str, *, code: int = 200, **facts: Any) -> HTMLResponse:
     """Return a page. `who` is the user, None before a login."""
     who = getattr(request.state, "principal", None)
-    said = _take_said(request)
+    said, kept = _take_said(request)
     html = pages.get_template(template).render(
-        request=request, who=who, csrf=csrf_word(request), said=said, path=request.url.path,
+        request=request, who=who, csrf=csrf_word(request), said=said, kept_form=kept,
+        path=request.url.path,
         now=clock.now(), pulse=_pulse(request, code), **facts,
     )  # fmt: skip
     answer = HTMLResponse(html, code)
@@ -109,12 +112,26 @@ def render(request: Request, template: str, *, code: int = 200, **facts: Any) ->
     return answer
 
 
-def go(request: Request, where: str, said: str = "", *, wrong: bool = False) -> RedirectResponse:
-    """Redirect to a page after an action, with a message about its result."""
+@dataclass(frozen=True, slots=True)
+class KeptForm:
+    """What was typed in a form that was refused: shown there again, with what is wrong beside the field `at`.
+
+    It travels in a cookie, so it has no secrets. `form` is the name that the template gives the form.
+    """
+
+    form: str
+    at: str
+    values: Mapping[str, str]
+
+
+def go(
+    request: Request, where: str, said: str = "", *, wrong: bool = False, kept: KeptForm | None = None
+) -> RedirectResponse:  # fmt: skip
+    """Redirect to a page after an action, with a message about its result, and what was typed if it was refused."""
     request.app.state.stats.forget()
     answer = RedirectResponse(where, 303)
     if said:
-        note = base64.urlsafe_b64encode(json.dumps({"text": said[:500], "wrong": wrong}).encode()).decode()
+        note = _note({"text": said[:500], "wrong": wrong or kept is not None}, kept)
         answer.set_cookie(
             _SAID, note, max_age=_SAID_S, path="/", secure=is_secure(request), httponly=True, samesite="strict"
         )  # fmt: skip
@@ -145,9 +162,21 @@ def frame(pulse: Pulse | None) -> str:
     return str(parts.whole(pulse))
 
 
-def _take_said(request: Request) -> dict[str, Any] | None:
+def _note(said: dict[str, Any], kept: KeptForm | None) -> str:
+    """Return the cookie; without what was typed if browsers would refuse it for its length."""
+    if kept is not None:
+        values = {name: value[:_LONGEST_KEPT] for name, value in kept.values.items()}
+        said = {**said, "kept": {"form": kept.form[:_LONGEST_KEPT], "at": kept.at, "values": values}}
+    note = base64.urlsafe_b64encode(json.dumps(said, ensure_ascii=False).encode()).decode()
+    return note if kept is None or len(note) <= _LONGEST_COOKIE else _note({**said, "kept": None}, None)
+
+
+def _take_said(request: Request) -> tuple[dict[str, Any] | None, KeptForm | None]:
     try:
         found = json.loads(base64.urlsafe_b64decode(request.cookies[_SAID]))
-        return {"text": str(found["text"])[:500], "wrong": bool(found["wrong"])}
-    except (KeyError, TypeError, ValueError, RecursionError):
-        return None
+        said = {"text": str(found["text"])[:500], "wrong": bool(found["wrong"])}
+        form = found.get("kept")
+        values = {} if form is None else {str(name): str(value) for name, value in form["values"].items()}
+        return said, None if form is None else KeptForm(str(form["form"]), str(form["at"]), values)
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
+        return None, None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import uuid
 from collections.abc import Iterator
 from dataclasses import replace
@@ -9,10 +10,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from fleet.adapters import base, social
-from fleet.adapters.base import Account, Action
+from fleet.adapters.base import Account, Action, SurfaceObject
 from fleet.adapters.floimg.adapter import FloImg
 from fleet.adapters.floimg.pictures import FloImgPictures
 from fleet.adapters.pictures import PictureOrder
@@ -318,3 +320,21 @@ def test_a_probe_finds_a_post_whoever_may_see_it(surface: FloImg, account: Accou
     action = act(social.POST, account, str(uuid.uuid4()), text=text, image_url=image, visibility=visibility)
     post = surface.write(action, timeout_s=10).remote_id
     assert surface.probe(action, since=since, known=NOBODY) == base.Receipt(post, {"adopted": True})
+
+
+def test_what_was_written_has_a_page_that_shows_it(surface: FloImg, account: Account) -> None:
+    text = f"A lamp <b>{uuid.uuid4()}</b>"
+    _, post = posted(surface, account, text)
+    said = surface.write(act(social.COMMENT, account, "k", target=post, text="Well <i>seen</i>."), timeout_s=10)
+    for action, remote_id, target, words in (
+        ("post", post, None, text), ("comment", said.remote_id, post, "Well <i>seen</i>."), ("like", post, post, text),
+        ("provision", str(account.remote_id), None, account.name),
+    ):  # fmt: skip
+        thing = SurfaceObject(action=action, id=str(remote_id), username=account.username, target=target)
+        url = surface.url_of(thing)
+        assert url is not None
+        page = httpx.get(url, trust_env=False)
+        assert page.status_code == 200 and html.escape(words) in page.text and "AI agent" in page.text
+        anchor = url.partition("#")[2]
+        assert not anchor or f'id="{anchor}"' in page.text
+    assert surface.url_of(SurfaceObject(action="connect", id="u1", username=account.username)) is None

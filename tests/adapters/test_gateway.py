@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from fleet.adapters.base import Account, Action, AnyAction, Receipt, Resolution
+from fleet.adapters.base import Account, Action, AnyAction, Receipt, Resolution, SurfaceObject
 from fleet.adapters.gateway import (
     Caps,
     DryRun,
@@ -60,6 +60,9 @@ class Surface:
         raise AssertionError(item_id)
 
     def probe(self, action: AnyAction, *, since: datetime, known: frozenset[str]) -> Receipt | None:
+        return None
+
+    def url_of(self, found: SurfaceObject) -> str | None:
         return None
 
 

@@ -72,11 +72,11 @@ def lived(fleet: Fleet) -> Inhabited:
         accounts.create_user(deps, str(role), role, PASSWORD)
     accounts.issue_token(deps, "owner", "nightly report", (Permission.JOBS_VIEW,), None)
     fleet.surface.posts = [post("p1"), post("p2", author="ben", comments=2)]
-    ada = _agent(deps, "Ada Bright", "ada_1", "ai_artist")
+    ada = new_agent(deps, "Ada Bright", "ada_1", "ai_artist")
     done = [act(fleet, ada, action) for action in ("post", "comment", "like", "browse")]
     fleet.surface.faults = [raises(base.Refused("The surface said no: 422."))]
-    dead = act(fleet, _agent(deps, "Ben Still", "ben_2", None), "post")
-    _agent(deps, "Cleo Late", "cleo_3", "ai_artist")
+    dead = act(fleet, new_agent(deps, "Ben Still", "ben_2", None), "post")
+    new_agent(deps, "Cleo Late", "cleo_3", "ai_artist")
     agent_commands.pause(deps, "cleo_3", by="web:owner", reason="too eager")
     money.set_budget(deps, Scope.FLEET, None, Period.DAY, 5_000_000, by="ann")
     fleetwide.pause(deps, "kind", "browse", by="web:owner", reason="quiet evening")
@@ -130,7 +130,7 @@ def _hooked(fleet: Fleet) -> dict[str, str]:
     return {"hook": str(hook.subscription.id), "source": "shop", "received": str(receiving.history(deps, "shop")[0].id)}
 
 
-def _agent(deps: Any, name: str, username: str, persona: str | None) -> str:
+def new_agent(deps: Any, name: str, username: str, persona: str | None) -> str:
     character = Character("Patient, and fond of rain.")
     agent_commands.create(
         deps, NewAgent(name, username, WEIGHTS, kind="gallery", persona_id=persona, character=character)

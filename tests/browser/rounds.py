@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute, iter_route_contexts
 
 API = "/api/v1"
-_NO_PAGES = (API, "/health", "/ready", "/live", "/static", "/hooks/in/")
+_NO_PAGES = (API, "/health", "/ready", "/live", "/static", "/hooks/in/", "/media/")
 # What stands for a parameter: by its own name, or by the first word of the path.
 _BY_NAME: Mapping[str, str] = {
     "tick_no": "tick", "number": "tick", "tick": "tick", "received": "received", "received_id": "received",
@@ -26,7 +26,10 @@ _BY_PLACE: Mapping[str, str] = {
     "join": "invitation", "accounts": "account", "settings": "setting",
 }  # fmt: skip
 _FIXED: Mapping[str, str] = {"act": "replay", "form": "edit", "place": "0", "subscriber": "ledger"}  # whatever there is
-_QUERY: Mapping[str, str] = {"/agents/bulk": "?do=pause&all=1"}  # what a page cannot do without
+_QUERY: Mapping[str, str] = {
+    "/agents/bulk": "?do=pause&all=1",
+    "/agents/assign": "?all=1",
+}  # what a page cannot do without
 
 
 @dataclass(frozen=True, slots=True)

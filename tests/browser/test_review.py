@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import uuid
+from typing import Any
 
 import pytest
 
@@ -48,6 +49,25 @@ def is_open(who: Person, one: Request) -> None:
     expect(who.page.locator(f'[data-shown="{one.id}"]')).to_be_visible()
     expect(who.page.locator('[data-row][aria-current="true"]')).to_have_attribute("data-row", str(one.id))
     expect(who.page.locator("#about")).to_be_focused()
+
+
+def test_a_key_does_not_decide_about_the_request_that_is_being_left(dashboard: Dashboard, fleet: Fleet) -> None:
+    one, two, *_ = wait_for_people(fleet, 2)
+    ana = dashboard.person("reviewer", viewport={"width": 1440, "height": 900}, **STILL).go("/review")
+    held: list[Any] = []
+
+    def hold(route: Any) -> None:
+        held.append(route)
+
+    ana.page.route(f"**/review/{two.id}*", hold)
+    with ana.page.expect_request(f"**/review/{two.id}*"):
+        ana.type("j")
+    ana.type("a")  # the page still shows the first one
+    held[0].continue_()
+    is_open(ana, two)
+    assert (state(fleet, one), state(fleet, two)) == ("pending", "pending")
+    ana.type("?")
+    expect(ana.page.get_by_role("dialog", name="Keys")).to_contain_text("Approve the request that is shown")
 
 
 def test_the_queue_is_worked_through_by_keyboard_alone(dashboard: Dashboard, fleet: Fleet) -> None:

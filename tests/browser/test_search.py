@@ -36,6 +36,12 @@ def test_ctrl_k_finds_things_and_enter_opens_the_chosen_one(dashboard: Dashboard
     expect(palette).to_have_count(0)
     expect(ana.page.get_by_role("heading", level=1)).to_contain_text("Ada")
     assert ana.path == "/agents/ada_2"
+    keys.press("Control+k")
+    expect(options.nth(0)).to_be_visible()
+    keys.type("ada_1")
+    keys.press("Enter")  # before the results of what was typed have come
+    expect(palette).to_have_count(0)
+    expect(ana.page.get_by_role("heading", level=1)).to_contain_text("Ada Bright")
     keys.press("?")
     listed = ana.page.get_by_role("dialog", name="Keys")
     expect(listed).to_contain_text("Search everything")

@@ -21,7 +21,7 @@ COMMANDS = [command for feature in FEATURES for command in feature.commands]
 IN_ORDER = {
     "Run": "up check migrate roles settings accounts secrets seed worker beat flower web users notify tokens metrics"
     " gallery dispatch sweep chaos",
-    "Look": "status activity persona costs experiments replay search",
+    "Look": "status stats activity persona costs experiments replay search",
     "Act": "agents trigger jobs drafts scan dead approvals hooks events budgets pause resume kill-switch",
     "Shell": "completion",
 }

@@ -62,6 +62,7 @@ def test_every_command_prints_json_in_which_nothing_is_masked(
         "notify list": ["--user", "ann"],
         "tokens create": ["ci", "--user", "ann", "--scope", "agents.view"],
         "persona check": ["personas"], "persona show": ["ai_artist"], "persona schedule": ["ai_artist"],
+        "persona set": ["personas/ai_artist.yaml"], "persona reset": ["ai_artist"], "persona history": ["ai_artist"],
         "experiments show": ["none"], "jobs show": [str(uuid.uuid4())], "dead show": [str(uuid.uuid4())],
         "search": ["ada"], "approvals try": ["agent", "delete"], "settings get": ["dry_run"],
         "approvals ask": ["agent", "delete", "--set", f"agent={agent}"],

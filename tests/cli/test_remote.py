@@ -114,9 +114,9 @@ def test_lists_of_what_waits_leave_out_the_rest_from_afar_too(fleet: Fleet, call
 def test_rules_are_those_of_the_server_or_of_the_file_that_is_named(call: Call, tmp_path: Path) -> None:
     mine = tmp_path / "mine.toml"
     mine.write_text("[[rule]]\nname='mine'\nresource='page'\naction='publish'\napprovers=['role:owner']\n")
-    theirs = json.loads(call("approvals", "rules", "--json").stdout)
+    theirs = json.loads(call("approvals", "rules", "list", "--json").stdout)
     assert theirs["file"] == "shipped" and "drafts" in [one["name"] for one in theirs["items"]]
-    assert "mine" in call("approvals", "rules", "--file", str(mine)).stdout
+    assert "mine" in call("approvals", "rules", "check", "--file", str(mine)).stdout
 
 
 @pytest.mark.parametrize(("words", "code"), [

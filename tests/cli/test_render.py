@@ -176,3 +176,35 @@ def test_what_folds_gives_way_before_what_would_be_cut() -> None:
 ])  # fmt: skip
 def test_a_range_of_pauses_is_written_as_people_say_it(least_s: float, most_s: float, words: str) -> None:
     assert text.span_between(least_s, most_s) == words
+
+
+class Screen(io.StringIO):
+    """A terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_link_is_one_for_terminals_with_colours_and_never_more_than_a_web_address(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+
+    def shown(url: str | None, *, colour: bool = True) -> str:
+        screen = Screen()
+        render.console(screen, colour=colour).print(render.linked("a lamp", url))
+        return screen.getvalue()
+
+    url = "https://gallery.example/p/1"
+    assert f";{url}\x1b" in shown(url)
+    assert shown(url, colour=False) == printed(render.linked("a lamp", url)) == "a lamp\n"
+    for bad in (
+        "javascript:alert(1)",
+        "https://x.example/\x1b]8;;https://evil.example",
+        "file:///etc/passwd",
+        "",
+        None,
+    ):
+        assert "]8;" not in shown(bad)
+    monkeypatch.setenv("FORCE_HYPERLINK", "0")
+    assert "]8;" not in shown(url)

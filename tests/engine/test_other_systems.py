@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from fleet.adapters import base
-from fleet.adapters.base import ActionType, AnyAction, Cap, Payload, Receipt, Resolution
+from fleet.adapters.base import ActionType, AnyAction, Cap, Payload, Receipt, Resolution, SurfaceObject
 from fleet.adapters.social import LIKE, LikePayload
 from fleet.core import ids
 from fleet.engine import registry
@@ -79,6 +79,9 @@ class Shop:
         match action.payload:
             case StockLevel(sku, quantity) if self.stock.get(sku) == quantity:
                 return Receipt(sku, {"adopted": True})
+        return None
+
+    def url_of(self, found: SurfaceObject) -> str | None:
         return None
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from fleet.adapters import base
-from fleet.adapters.base import LONGEST_ID, Account, AnyAction, Receipt, Resolution
+from fleet.adapters.base import LONGEST_ID, Account, AnyAction, Receipt, Resolution, SurfaceObject
 from fleet.adapters.floimg.answers import aware, body_of, comments_of, error_of, parsed
 from fleet.adapters.floimg.wire import Capabilities, Comment, WirePost, WireUser
 from fleet.adapters.http import MAX_JSON_BYTES, HttpClient
@@ -72,6 +72,7 @@ class FloImg:
                 f"The gallery's address is not a URL: {logs.mask(url)!r}.", fix="Write it as https://host."
             )
         self.scheme, self.host, self.port = parts.scheme, parts.hostname, port
+        self._pages = url.rstrip("/")
         self.third_party = self.host not in ("127.0.0.1", "localhost", "::1")
         told = {"Authorization": f"Bearer {token}"}
         self._http = HttpClient(url, timeout_s=timeout_s, headers=told, most_bytes=MAX_JSON_BYTES)
@@ -147,6 +148,16 @@ class FloImg:
                 except base.Vanished:  # the post, and with it all comments on it
                     return None
                 return None if comment is None else Receipt(comment.id, {"adopted": True})
+        return None
+
+    def url_of(self, found: SurfaceObject) -> str | None:
+        """Return the page of a post, a comment or an account; of a reaction, the page of the post that has it."""
+        if found.action in (POST.name, LIKE.name, REACT.name):
+            return f"{self._pages}/p/{quote(found.id, safe='')}"
+        if found.action == COMMENT.name and found.target:
+            return f"{self._pages}/p/{quote(found.target, safe='')}#c-{quote(found.id, safe='')}"
+        if found.action == PROVISION.name:
+            return f"{self._pages}/u/{quote(found.username, safe='')}"
         return None
 
     def close(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -40,6 +40,20 @@ class DurationType(click.ParamType[timedelta]):
         if not 0 < seconds <= _LONGEST.total_seconds():
             self.fail(f"{value!r} is not between 1 second and 10 years.", param, ctx)
         return timedelta(seconds=seconds)
+
+
+class MomentType(click.ParamType[str]):
+    """A moment as RFC 3339 writes it. Without an offset it is UTC."""
+
+    name = "moment"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the moment with its offset; fails for what is none."""
+        try:
+            found = datetime.fromisoformat(str(value).strip().upper())
+            return (found if found.tzinfo is not None else found.replace(tzinfo=UTC)).isoformat()
+        except ValueError:
+            self.fail(f"{value!r} is no moment like 2026-01-31T12:00:00Z.", param, ctx)
 
 
 class TextType(click.ParamType[str]):
@@ -109,6 +123,7 @@ class NameType(click.ParamType[str]):
 
 
 SPAN, AGENT, PERSONA, REASON = DurationType(), NameType("agent"), NameType("persona"), TextType(300)
+MOMENT = MomentType()
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON with stable keys and ISO times.")
 yes_option = click.option("-y", "--yes", is_flag=True, help="Do it without asking.")

@@ -14,10 +14,12 @@ from typing import IO, TYPE_CHECKING, Any
 
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
+from rich.style import Style
 from rich.table import Column, Table
 from rich.text import Text
 
 from fleet.core import clock, text
+from fleet.core.net import web_address
 
 if TYPE_CHECKING:
     from fleet.cli.frame.api import Listed
@@ -67,6 +69,17 @@ def safe(value: object) -> str:
 def words(value: object, style: str = "") -> Text:
     """Return a value as cleaned text in a style."""
     return Text(safe(value), style=style)
+
+
+def linked(value: object, url: str | None, style: str = "") -> Text:
+    """Return a value as cleaned text that terminals open by a click (OSC 8).
+
+    Consoles without colours, and so all that is no terminal, show the text alone. FORCE_HYPERLINK=0 turns links off.
+    """
+    text = words(value, style)
+    if url and web_address.split(url) and os.environ.get("FORCE_HYPERLINK") != "0":
+        text.stylize(Style(link=url))
+    return text
 
 
 def status(value: object) -> Text:

@@ -118,6 +118,36 @@ def update(tx: Tx, agent_id: uuid.UUID, changes: Mapping[str, Any]) -> Mapping[s
     return before
 
 
+def follow_persona(tx: Tx, persona_id: str, changes: Sequence[Mapping[str, tuple[Any, Any]]]) -> int:
+    """Change columns of a persona's agents that still have the old values; return how many agents.
+
+    Each of `changes` names columns that belong together, with the old and the new value. An agent that was given values
+    of its own keeps them.
+    """
+    its = (AgentRow.persona_id == persona_id, AgentRow.deleted_at.is_(None))
+    # In the order of ids, as all who lock many agents do: two such transactions never wait for each other.
+    locked = sa.select(AgentRow.id, AgentRow.kind).where(*its).order_by(AgentRow.id).with_for_update()
+    kinds = sorted({row.kind for row in tx.execute(locked)}) if changes else []
+    followed: set[uuid.UUID] = set()
+    for kind in kinds:
+        for group in changes:
+            was = [getattr(AgentRow, name) == _stored_value(kind, name, old) for name, (old, _) in group.items()]
+            now = {name: _stored_value(kind, name, new) for name, (_, new) in group.items()}
+            other = sa.or_(*(getattr(AgentRow, name) != value for name, value in now.items()))
+            mine = sa.update(AgentRow).where(*its, AgentRow.kind == kind, *was, other)
+            followed.update(row[0] for row in tx.execute(mine.values(**now, updated_at=_CLOCK).returning(AgentRow.id)))
+    return len(followed)
+
+
+def _stored_value(kind: str, name: str, value: Any) -> Any:
+    """Return a value of a persona as agents of a kind store it: weights of their own actions alone."""
+    if name != "weights":
+        return value
+    actions = registry.current().weights(kind, {})
+    own = {action: weight for action, weight in value.items() if action in actions}
+    return agent_config.check_weights(kind, own) if actions else {}
+
+
 def settings_of(agent: AgentRow) -> dict[str, Any]:
     """Return the editable settings of an agent, by the names that `update` takes."""
     weights = registry.current().weights(agent.kind, agent.weights)

@@ -12,6 +12,8 @@ from fleet.core.db import Database
 from fleet.engine.agents import queries
 from fleet.engine.agents.models import AgentRow
 
+_MOST_SUGGESTED = 500
+
 
 @dataclass(frozen=True, slots=True)
 class Named:
@@ -56,3 +58,10 @@ def agent(db: Database, name: str, *, include_deleted: bool = False) -> AgentRow
 def agent_id(db: Database, name: str | None) -> uuid.UUID | None:
     """Return the id of the agent that a filter names, a deleted one too; None without a name. Raises NotFound."""
     return agent(db, name, include_deleted=True).id if name else None
+
+
+def suggestions(db: Database) -> list[tuple[str, str]]:
+    """Return usernames and names of agents for the choices of a form, by username; of a large fleet the first ones."""
+    query = sa.select(AgentRow.username, AgentRow.name).where(AgentRow.deleted_at.is_(None))
+    with db.transaction() as tx:
+        return [(row[0], row[1]) for row in tx.execute(query.order_by(AgentRow.username).limit(_MOST_SUGGESTED))]

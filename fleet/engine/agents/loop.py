@@ -139,6 +139,14 @@ def lock(tx: Tx, agent_id: uuid.UUID) -> AgentRow | None:
     return tx.session.scalars(query.execution_options(populate_existing=True)).one_or_none()
 
 
+def lock_waiting(tx: Tx, persona_id: str, *, after: uuid.UUID, limit: int) -> Sequence[AgentRow]:
+    """Lock and return agents of a persona that wait for a tick, by id; those after an id."""
+    query = sa.select(AgentRow).where(
+        AgentRow.persona_id == persona_id, AgentRow.next_tick_at.is_not(None), AgentRow.id > after
+    )
+    return tx.session.scalars(query.order_by(AgentRow.id).limit(limit).with_for_update()).all()
+
+
 def is_there(tx: Tx, agent_id: uuid.UUID) -> bool:
     """Return whether an agent is not deleted, and lock its row so that it stays so until the transaction ends."""
     query = sa.select(AgentRow.id).where(AgentRow.id == agent_id, AgentRow.deleted_at.is_(None))

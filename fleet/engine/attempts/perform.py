@@ -12,6 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from fleet.accounts.models import key_of
 from fleet.adapters.base import Action, AnyAction, Resolution
 from fleet.adapters.gateway import Lease
 from fleet.core import events, logs
@@ -241,11 +242,12 @@ def _subject(state: JobState, outcome: Failure) -> str:
 
 
 def _story(work: Work, outcome: Outcome) -> dict[str, object]:
-    claim = work.claim
+    claim, remote_id = work.claim, getattr(outcome, "remote_id", None)
     story: dict[str, object] = {
         "agent": work.agent.name, "persona": work.agent.persona_id, "kind": str(claim.kind), "target": claim.target,
         "to": claim.payload.get("author_name"), **work.told, "why": getattr(outcome, "why", None),
-        "reason": getattr(outcome, "reason", None), "remote_id": getattr(outcome, "remote_id", None),
+        "reason": getattr(outcome, "reason", None), "remote_id": remote_id,
+        "account_id": None if remote_id is None else str(key_of(claim.account_id)),
         "text": getattr(outcome, "result", {}).get("text"),
     }  # fmt: skip
     return {name: value for name, value in story.items() if value is not None}

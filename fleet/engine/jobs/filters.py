@@ -25,7 +25,8 @@ _Value = Callable[[str], sa.ColumnElement[Any]]
 _TIME = sa.DateTime(timezone=True)
 _OPEN: dict[str, sa.types.TypeEngine[Any]] = {
     "agent_id": sa.Uuid(), "reason": sa.String(), "older_than": sa.Interval(), "newer_than": sa.Interval(),
-    "kinds": ARRAY(sa.String()), "ids": ARRAY(sa.Uuid()), "ended_from": _TIME, "ended_till": _TIME, "text": sa.String(),
+    "kinds": ARRAY(sa.String()), "ids": ARRAY(sa.Uuid()), "ended_from": _TIME, "ended_till": _TIME,
+    "created_from": _TIME, "created_till": _TIME, "text": sa.String(),
 }  # fmt: skip
 """The fields whose values do not change the text of the SQL; kinds do, except for dead letters."""
 
@@ -34,8 +35,9 @@ _OPEN: dict[str, sa.types.TypeEngine[Any]] = {
 class JobFilter:
     """Which jobs. Ages are counted from `finished_at` for finished ones, else from birth.
 
-    `ended_from` and `ended_till` are moments that both belong to the span; they name a set that cannot grow. `text` is
-    what a person looks for in what lists show of a job, upper or lower case; payloads are not searched.
+    `ended_from` and `ended_till`, or `created_from` and `created_till`, are moments that both belong to the span; they
+    name a set that cannot grow. `text` is what a person looks for in what lists show of a job, upper or lower case;
+    payloads are not searched.
     """
 
     states: tuple[JobState, ...] = ()
@@ -48,12 +50,19 @@ class JobFilter:
     priority: Priority | None = None
     ended_from: datetime | None = None
     ended_till: datetime | None = None
+    created_from: datetime | None = None
+    created_till: datetime | None = None
     text: str = ""
 
     @property
     def is_of_the_dead(self) -> bool:
         """Whether it matches dead letters alone; an index covers all their filtered columns."""
         return self.states == (JobState.DEAD,)
+
+    @property
+    def is_by_end(self) -> bool:
+        """Whether its jobs are in the order in which they ended: an index by that moment serves it."""
+        return self.is_of_the_dead or self.ended_from is not None or self.ended_till is not None
 
     @property
     def values(self) -> dict[str, Any]:
@@ -78,7 +87,7 @@ class JobFilter:
         if self.is_of_the_dead:
             return [self]
         kinds = self._possible_kinds
-        if self.agent_id is not None:
+        if self.agent_id is not None or self.is_by_end:
             return [self] if kinds else []
         if self._has_common_priority:
             common = _frequent_kinds()
@@ -89,7 +98,7 @@ class JobFilter:
     @property
     def apart(self) -> tuple[str, ...]:
         """The kinds of a part for which the index is searched one by one; none: the index covers them together."""
-        if self.is_of_the_dead:
+        if self.is_by_end:
             return ()
         kinds = tuple(self._possible_kinds)
         is_undone = bool(self.states) and set(self.states) <= set(UNDONE)
@@ -193,6 +202,10 @@ def _ages(which: JobFilter, value: _Value) -> list[sa.ColumnElement[bool]]:
         found.append(ended >= value("ended_from"))
     if which.ended_till is not None:
         found.append(ended <= value("ended_till"))
+    if which.created_from is not None:
+        found.append(made >= value("created_from"))
+    if which.created_till is not None:
+        found.append(made <= value("created_till"))
     return found
 
 

@@ -36,6 +36,7 @@ class ListedJob(NamedTuple):
     kind: str
     priority: str
     surface: str
+    account_id: uuid.UUID | None
     target: str | None
     state: str
     attempts: int
@@ -75,7 +76,7 @@ def page(
 def find(
     tx: Tx, which: JobFilter, *, limit: int = 50, before: uuid.UUID | None = None, oldest_first: bool = False
 ) -> list[ListedJob]:
-    """Return the jobs that match, newest first or oldest first; dead letters by when they died.
+    """Return the jobs that match, newest first or oldest first; by when they ended where the filter asks for that.
 
     `before` is a job's id: the page that follows that job. Each page costs the same, however far down it is. A text is
     searched in the next MOST_SEARCHED jobs that match the rest of the filter. Raises NotFound if that job is gone.
@@ -107,7 +108,7 @@ def count(tx: Tx, which: JobFilter) -> int | None:
 
 
 def _moment(which: JobFilter) -> sa.ColumnElement[Any]:
-    return JobRow.finished_at.expression if which.is_of_the_dead else JobRow.created_at.expression
+    return JobRow.finished_at.expression if which.is_by_end else JobRow.created_at.expression
 
 
 def _place(tx: Tx, which: JobFilter, job_id: uuid.UUID) -> datetime | None:

@@ -120,10 +120,18 @@ def replay(tx: Tx, which: JobFilter, *, allow_stale: bool = False, limit: int = 
     return [replace(ring, is_published=bool(row.publishes)) for row in rows for ring in rings([row])]
 
 
-def count_replayable(tx: Tx, which: JobFilter, *, allow_stale: bool, limit: int) -> int:
-    """Return how many dead letters `replay` would bring back."""
-    found = sa.select(JobRow.id).where(*_replayable(which, allow_stale=allow_stale)).limit(limit).subquery()
-    return tx.scalar(sa.select(sa.func.count()).select_from(found)) or 0
+def replayable(tx: Tx, which: JobFilter, *, allow_stale: bool, limit: int) -> list[uuid.UUID]:
+    """Return the ids of the dead letters that `replay` would bring back."""
+    return _listed_dead(tx, _replayable(which, allow_stale=allow_stale), limit)
+
+
+def discardable(tx: Tx, which: JobFilter, *, limit: int) -> list[uuid.UUID]:
+    """Return the ids of the dead letters that `discard` would discard."""
+    return _listed_dead(tx, [*matching(which), JobRow.state == JobState.DEAD], limit)
+
+
+def _listed_dead(tx: Tx, where: Sequence[sa.ColumnElement[bool]], limit: int) -> list[uuid.UUID]:
+    return list(tx.session.scalars(_newest(where, limit)))
 
 
 def _replayable(which: JobFilter, *, allow_stale: bool) -> list[sa.ColumnElement[bool]]:
@@ -171,8 +179,11 @@ def reach(tx: Tx, which: JobFilter, *, limit: int) -> Reach:
 
 def _newest_dead(where: Sequence[sa.ColumnElement[bool]], limit: int) -> sa.Subquery:
     """Lock the same dead letters that a list with this limit shows."""
-    query = sa.select(JobRow.id).where(*where).order_by(JobRow.finished_at.desc(), JobRow.id.desc()).limit(limit)
-    return query.with_for_update(skip_locked=True).subquery()
+    return _newest(where, limit).with_for_update(skip_locked=True).subquery()
+
+
+def _newest(where: Sequence[sa.ColumnElement[bool]], limit: int) -> sa.Select[uuid.UUID]:
+    return sa.select(JobRow.id).where(*where).order_by(JobRow.finished_at.desc(), JobRow.id.desc()).limit(limit)
 
 
 def quarantine(tx: Tx, *, task: str, body: str, why: str) -> uuid.UUID:

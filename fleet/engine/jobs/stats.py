@@ -95,6 +95,14 @@ FROM (
     FROM ticks WHERE decided_at > clock_timestamp() - interval '1 hour'
     AND (state = 'decided' OR error IS NOT NULL)) AS decided
 """
+_FAILING = """
+SELECT job_id FROM (
+    SELECT job_id, outcome, started_at FROM job_attempts WHERE started_at >= :since AND started_at < :until
+    ORDER BY started_at DESC LIMIT :searched) AS newest
+WHERE outcome = ANY(:failed) GROUP BY job_id ORDER BY max(started_at) DESC LIMIT :limit
+"""
+FAILED = ("retry", "unknown", "dead", "lost")
+"""Outcomes of attempts that failed. What was put off, fenced off or found not worth doing did not fail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,3 +207,9 @@ def last_sent_at(tx: Tx, surface: str, *, limit: int = 10_000) -> dict[uuid.UUID
     for account_id, sent_at in tx.execute(sa.text(_LAST_SENT), {"surface": surface, "limit": limit}):
         found[key_of(account_id)] = max(sent_at, found.get(key_of(account_id), sent_at))
     return found
+
+
+def failing_jobs(tx: Tx, since: datetime, until: datetime, *, limit: int, searched: int = 200_000) -> list[uuid.UUID]:
+    """Return the jobs with an attempt that began in a span of time and failed, among the newest attempts."""
+    span = {"since": since, "until": until, "limit": limit, "searched": searched, "failed": list(FAILED)}
+    return list(tx.session.scalars(sa.text(_FAILING), span))

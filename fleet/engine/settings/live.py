@@ -1,7 +1,7 @@
-"""The settings in force in this process: read again within seconds of a change, without a query for each use.
+"""The settings and documents in force in this process: read again within seconds of a change, without a query a use.
 
-Held by `fleet.engine.deps`. A snapshot is immutable: whoever holds one sees no change. While the database is away, the
-last known settings hold.
+Held by `fleet.engine.deps`. Features have rows of their own looked at with them (`LiveSettings.follow`). While the
+database is away, the last known settings hold.
 """
 
 from __future__ import annotations
@@ -17,18 +17,21 @@ import sqlalchemy as sa
 from fleet.accounts import keys
 from fleet.accounts.models import key_of
 from fleet.core import clock, logs
-from fleet.core.db import Database
+from fleet.core.db import Database, Tx
 from fleet.core.db.sql import Statement
-from fleet.core.errors import FleetError, InvalidInput, Unavailable
+from fleet.core.errors import FleetError
 from fleet.core.settings import Settings, SettingScope
-from fleet.engine.settings import layers, sealing
+from fleet.engine.settings import documents, layers, sealing
+from fleet.engine.settings.documents import Contents
 from fleet.engine.settings.layers import Values
-from fleet.engine.settings.models import SettingRow
+from fleet.engine.settings.live_rows import LiveRows
+from fleet.engine.settings.models import DocumentRow, SettingRow
 
 LOOK_EVERY_S = 2.0
 """How often a process asks whether a setting has changed."""
 _MOST_REMEMBERED = 1_000
 _REVISION = Statement(sa.select(sa.func.coalesce(sa.func.max(SettingRow.revision), 0)))
+_NEWEST_DOCUMENT = Statement(sa.select(sa.func.coalesce(sa.func.max(DocumentRow.revision), 0)))
 
 log = logs.get(__name__)
 
@@ -40,7 +43,6 @@ class _Snapshot:
     `lost` are the sealed values that no key of this process opens.
     """
 
-    revision: int
     rows: Mapping[tuple[str, str], Values]
     fleet: Settings
     lost: Values = field(default_factory=dict)
@@ -52,18 +54,24 @@ class LiveSettings:
 
     def __init__(self, db: Database, given: Settings, *, clock_s: Callable[[], float] = clock.monotonic_s) -> None:
         self._db, self._given, self._clock_s = db, given, clock_s
-        self._known = _Snapshot(-1, {}, given)
+        self._rows: LiveRows[_Snapshot] = LiveRows(
+            db, "settings", revision=_REVISION, read=self._read, first=_Snapshot({}, given)
+        )
+        self._documents: LiveRows[Mapping[str, Contents]] = LiveRows(
+            db, "documents", revision=_NEWEST_DOCUMENT, read=documents.all_current, first={}
+        )
+        self._all: tuple[LiveRows[Any], ...] = (self._rows, self._documents)
         self._next_s = 0.0
         self._lock = threading.Lock()
 
     @property
     def fleet(self) -> Settings:
         """The settings of the whole fleet: the same object until one changes. Asks no database."""
-        return self._known.fleet
+        return self._rows.value.fleet
 
     def of(self, agent_id: uuid.UUID | None = None, account_id: uuid.UUID | None = None) -> Settings:
         """Return the settings of an agent as it acts through an account; None is the account of the settings."""
-        known = self._known
+        known = self._rows.value
         account = known.rows.get((SettingScope.ACCOUNT, str(key_of(account_id))), {})
         agent = known.rows.get((SettingScope.AGENT, str(agent_id)), {})
         if not account and not agent:
@@ -76,6 +84,10 @@ class LiveSettings:
             if len(known.scoped) < _MOST_REMEMBERED:
                 found = known.scoped.setdefault(key, found)
         return found
+
+    def documents(self, kind: str) -> Contents:
+        """Return the documents of a kind that people have set: the same object until one changes. Asks no database."""
+        return self._documents.value.get(kind, documents.NONE)
 
     @property
     def is_due(self) -> bool:
@@ -90,7 +102,7 @@ class LiveSettings:
         """
         if not wait and not self.is_due:
             return False
-        if not self._lock.acquire(blocking=wait or self._known.revision < 0):
+        if not self._lock.acquire(blocking=wait or not self._rows.is_read):
             return False
         try:
             return self.is_due and self._look()
@@ -101,32 +113,27 @@ class LiveSettings:
         """Make the next `refresh` look, however recent the last look is."""
         self._next_s = 0.0
 
+    def follow(self, rows: LiveRows[Any]) -> None:
+        """Look at the rows of another table too from now on, whenever those of settings are looked at."""
+        self._all = (*self._all, rows)
+        self.expire()
+
     def _look(self) -> bool:
         self._next_s = self._clock_s() + LOOK_EVERY_S
-        try:
-            is_same = self._db.run(_REVISION)[0][0] == self._known.revision
-            if is_same and not any(self._opens(*one) for one in self._known.lost.items()):
-                return False
-            self._known = self._read()
-        except Unavailable:
-            return False
-        except InvalidInput as error:  # a new version over old tables, while it is rolled out
-            log.warning("settings_not_there", reason=str(error))
-            return False
-        return True
+        if any(self._opens(*one) for one in self._rows.value.lost.items()):
+            self._rows.expire()
+        return sum(one.look() for one in self._all) > 0  # not any(): each is looked at
 
-    def _read(self) -> _Snapshot:
-        """Read the table in one statement: two could see a change by half."""
+    def _read(self, tx: Tx) -> tuple[int, _Snapshot]:
         columns = (SettingRow.scope, SettingRow.scope_id, SettingRow.name, SettingRow.value, SettingRow.revision)
-        with self._db.transaction() as tx:
-            found = tx.execute(sa.select(*columns)).all()
+        found = tx.execute(sa.select(*columns)).all()
         rows: dict[tuple[str, str], dict[str, Any]] = {}
         for scope, scope_id, name, value, _ in found:
             if value is not None:
                 rows.setdefault((scope, scope_id), {})[name] = value
         values, lost = self._opened(rows.pop((SettingScope.FLEET, ""), {}))
         fleet = layers.apply_valid(self._given, values)
-        return _Snapshot(max((one.revision for one in found), default=0), rows, fleet, lost)
+        return max((one.revision for one in found), default=0), _Snapshot(rows, fleet, lost)
 
     def _opened(self, values: Values) -> tuple[Values, Values]:
         """Return values with sealed ones opened, and apart from them those that cannot be opened."""

@@ -1,4 +1,4 @@
-"""The table of settings that people set while the fleet runs. Refers to no other table."""
+"""The tables of settings and documents that people set while the fleet runs. They refer to no other table."""
 
 from __future__ import annotations
 
@@ -36,4 +36,28 @@ class SettingRow(Base):
         sa.CheckConstraint(one_of("scope", SettingScope), name="scope"),
         sa.CheckConstraint("(scope = 'fleet') = (scope_id = '')", name="scope_id"),
         sa.Index("uq_settings_revision", "revision", unique=True),
+    )
+
+
+class DocumentRow(Base):
+    """One version of a document that features read at run time, such as a persona. The latest version counts.
+
+    A NULL says that the document was removed, or that the file of its name counts again. `revision` counts all changes
+    of the table.
+    """
+
+    __tablename__ = "documents"
+
+    kind: Mapped[str] = mapped_column(sa.String(20), primary_key=True)
+    name: Mapped[str] = mapped_column(sa.String(60), primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True)
+    document: Mapped[Any | None] = mapped_column(JSONB(none_as_null=True))
+    set_by: Mapped[str] = mapped_column(sa.String(100))
+    set_at: Mapped[datetime] = mapped_column(sa.DateTime(timezone=True), server_default=_NOW)
+    reason: Mapped[str] = mapped_column(sa.String(300), server_default="")
+    revision: Mapped[int] = mapped_column(sa.BigInteger)
+
+    __table_args__ = (
+        sa.CheckConstraint("version > 0", name="version"),
+        sa.Index("uq_documents_revision", "revision", unique=True),
     )

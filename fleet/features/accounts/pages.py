@@ -12,13 +12,14 @@ from fleet.access import Permission
 from fleet.accounts.service import NewAccount
 from fleet.adapters import registry as adapters
 from fleet.core.errors import FleetError
+from fleet.engine.agents import lookup
 from fleet.engine.deps import Deps
 from fleet.engine.points import verbs
 from fleet.features.accounts import commands, queries
 from fleet.features.accounts.api import Editor, Name, Stopper
 from fleet.web.auth import TheDeps, needs
 from fleet.web.problems import status_of
-from fleet.web.rendering import go, render
+from fleet.web.rendering import KeptForm, go, render
 
 router = APIRouter()
 Secret = Annotated[SecretStr, Form(max_length=20_000)]
@@ -55,7 +56,8 @@ def create(request: Request, deps: TheDeps, who: Editor, filled: Annotated[Fille
 def show(request: Request, deps: TheDeps, name: Name) -> Response:
     """Show an account and the agents that act through it."""
     found = queries.get(deps, name)
-    return render(request, "accounts/account.html", account=found, usernames=queries.agents_of(deps, found.id))
+    return render(request, "accounts/account.html", account=found, usernames=queries.agents_of(deps, found.id),
+                  agents=lookup.suggestions(deps.db))  # fmt: skip
 
 
 @router.post("/accounts/{name}/credentials")
@@ -89,7 +91,7 @@ def assign(request: Request, deps: TheDeps, who: Editor, name: Name, agent: Agen
     try:
         commands.assign(deps, name, agent.strip(), by=who.by)
     except FleetError as error:
-        return go(request, f"/accounts/{name}", str(error), wrong=True)
+        return go(request, f"/accounts/{name}", str(error), kept=KeptForm("assign", "agent", {"agent": agent}))
     return go(request, f"/accounts/{name}", f"{agent.strip()} acts through it.")
 
 

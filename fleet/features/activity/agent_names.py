@@ -14,6 +14,7 @@ from fleet.engine.deps import Deps
 from fleet.engine.events import event_text
 from fleet.engine.events.event_text import Description
 from fleet.features.personas.service import personas_of
+from fleet.web import links
 
 
 class AgentNames:
@@ -35,9 +36,16 @@ class AgentNames:
         return event_text.describe(replace(event, payload={**event.payload, "key": named.username}) if named else event)
 
     def in_words(self, event: Event) -> dict[str, Any]:
-        """Return what feeds show of an event: the agent's name and emoji, and the words, None for a hidden event."""
+        """Return what feeds show of an event: the agent's name and emoji, the words, None for a hidden event, and the
+        address of what it published.
+        """
         found, name = self.describe(event), event_text.clip(self.name(event), 60)
-        return {"name": name, "emoji": self.emoji(event), "words": found.words if found else None}
+        words = found.words if found else None
+        return {"name": name, "emoji": self.emoji(event), "words": words, "url": self.url(event)}
+
+    def url(self, event: Event) -> str | None:
+        """Return the address of what an event says was published; None for other events."""
+        return links.url_of_event(self._deps, event, self.username(event))
 
     def name(self, event: Event) -> str:
         """Return the name of the agent that an event is about; empty if it is about none."""

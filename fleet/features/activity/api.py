@@ -44,6 +44,7 @@ class EventOut(BaseModel):
     name: Said = Field(description="the agent's name; empty for an event of no agent", examples=["Ada"])
     emoji: str = Field(description="of the agent's persona; empty without one")
     words: Said | None = Field(description="what happened, in words; null for an event that feeds leave out")
+    url: str | None = Field(description="the page of what was published, for people; null for other events")
     job_id: uuid.UUID | None
     payload: Told
 

@@ -24,4 +24,4 @@ def line(event: Mapping[str, Any], *, verbose: bool) -> Text | None:
         emoji = event["emoji"]
         text.append(f"{render.safe(emoji)} " if emoji else "")
         text.append(f"{render.clip(name, 60)} ", style="bold" if not tone.startswith("dim") else "dim")
-    return text.append(f"{sign} {render.safe(event['words'])}".lstrip(), style=tone)
+    return text.append_text(render.linked(f"{sign} {render.safe(event['words'])}".lstrip(), event.get("url"), tone))

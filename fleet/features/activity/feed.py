@@ -18,6 +18,7 @@ from fleet.engine import registry
 from fleet.engine.deps import Deps
 from fleet.engine.events import event_text
 from fleet.features.activity.agent_names import AgentNames
+from fleet.web import links
 from fleet.web.rendering import pages
 
 _FIRST = ("posts", "comments", "likes", "drafts", "trouble", "people")
@@ -56,6 +57,10 @@ class ActivityLine:
     agent_id: str
     job_id: str
     quiet: bool
+    url: str | None = None
+    """The address of what was published."""
+    picture: str | None = None
+    alt_text: str = ""
 
 
 class Scribe:
@@ -90,6 +95,8 @@ class Scribe:
             sign=found.icon if found else "dot", tone=_tone(words.tone, kind), name=self._names.name(event)[:60],
             username=self._names.username(event), words=words.words, agent_id=str(event.agent_id or ""),
             job_id=str(event.job_id or ""), quiet=event_text.is_quiet(event),
+            url=self._names.url(event), picture=links.picture_of(event.payload),
+            alt_text=event_text.clip(event.payload.get("alt_text"), 300),
         )  # fmt: skip
 
 

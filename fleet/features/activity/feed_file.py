@@ -68,6 +68,7 @@ class FeedFile:
         return line | {
             "at": event.occurred_at.isoformat(), "name": self._names.name(event), "emoji": self._names.emoji(event),
             "sign": found.sign, "words": found.words, "tone": found.tone, "is_quiet": event_text.is_quiet(event),
+            "url": self._names.url(event),
         }  # fmt: skip
 
 

@@ -22,6 +22,7 @@ from fleet.engine.events import event_text, positions
 from fleet.features.activity import feed
 from fleet.features.activity import queries as activity_queries
 from fleet.features.activity.feed import ActivityLine, Family, Scribe
+from fleet.web import links
 from fleet.web.auth import TheDeps, needs, withheld
 from fleet.web.problems import status_of
 from fleet.web.rendering import render
@@ -107,10 +108,18 @@ class EventSentence:
 
     event: Event
     words: str
+    url: str | None = None
+    picture: str | None = None
 
 
 def agent_tab(deps: Deps, agent: AgentRow, before: str) -> dict[str, Any]:
     """Show the tab "activity" of an agent's page."""
     found = activity_queries.latest(deps, name=str(agent.id), before=place(before), limit=_OF_AGENT)
-    lines = [EventSentence(event, text.words if (text := event_text.describe(event)) else "") for event in found]
+    lines = [
+        EventSentence(
+            event, text.words if (text := event_text.describe(event)) else "",
+            links.url_of_event(deps, event, agent.username), links.picture_of(event.payload),
+        )
+        for event in found
+    ]  # fmt: skip
     return {"lines": lines, "more": found[-1].position.id if len(found) == _OF_AGENT else None}

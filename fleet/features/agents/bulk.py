@@ -65,6 +65,18 @@ def count(deps: Deps, selection: Selection, action: BulkAction) -> tuple[int, in
         )  # fmt: skip
 
 
+def size(deps: Deps, selection: Selection) -> int:
+    """Return how many agents a selection has."""
+    with deps.db.transaction() as tx:
+        return queries.size(tx, selection.which, tuple(AgentStatus), usernames=selection.usernames)
+
+
+def possible_owners(deps: Deps) -> list[str]:
+    """Return the names of the users who may own agents."""
+    with deps.db.transaction() as tx:
+        return owners.eligible(tx)
+
+
 def act(deps: Deps, selection: Selection, action: BulkAction, *, by: str, reason: str = "") -> int:
     """Apply an action to each agent of a selection whose status it changes; return how many."""
     done, last = 0, None

@@ -32,7 +32,7 @@ from fleet.engine.jobs import snooze, ticks
 from fleet.engine.jobs.ticks import TickKey
 from fleet.features.agents.kinds import GALLERY, creatable_kinds
 from fleet.features.personas.generator import generate
-from fleet.features.personas.service import personas_of
+from fleet.features.personas.service import personas_of, rely_on
 
 _STOPPED = "the agent was stopped"
 
@@ -92,6 +92,8 @@ def create(deps: Deps, new: NewAgent, *, start: bool = False) -> uuid.UUID:
     adapters.get(new.surface)
     with deps.db.transaction() as tx:
         refuse_nowhere(tx, new)
+        if new.persona_id is not None:
+            rely_on(deps, tx, new.persona_id)
         agent_id = commands.create(tx, new)
         audit.note(tx, "agent.created", f"agent:{new.username}", after={"name": new.name, "persona": new.persona_id})
         if start:
@@ -133,6 +135,8 @@ def seed(deps: Deps, *, count: int, seed_no: int = 0, persona_id: str | None = N
             personas_of(deps), personas_of(deps).names, seed=seed_no, start=there + 1, count=count,
             persona_id=persona_id, taken=taken,
         )  # fmt: skip
+        for used in {one.persona_id for one in blueprints}:
+            rely_on(deps, tx, used)
         for number, print_ in enumerate(blueprints):
             agent_id = commands.create(
                 tx,
@@ -161,6 +165,8 @@ def update(deps: Deps, name: str, changes: Mapping[str, Any], *, seen: Collectio
     if changes.get("persona_id") is not None:
         personas_of(deps).get(str(changes["persona_id"]))
     with deps.db.transaction() as tx:
+        if changes.get("persona_id") is not None:
+            rely_on(deps, tx, str(changes["persona_id"]))
         agent = loop.lock(tx, queries.named(tx, name).id)
         assert agent is not None
         if seen is not None and commands.version_of(agent) not in seen:

@@ -16,7 +16,7 @@ from pydantic import AfterValidator
 
 from fleet.access import Permission, Principal
 from fleet.core import text
-from fleet.core.errors import NotFound
+from fleet.core.errors import FleetError, NotFound
 from fleet.engine import registry
 from fleet.engine.agents import config
 from fleet.engine.agents.queries import AgentFilter, AgentTally
@@ -162,6 +162,38 @@ def do_bulk(request: Request, deps: TheDeps, asked: TheAsked, selection: TheSele
     number = bulk.act(deps, selection, do, by=who.by, reason=text.clean(reason))
     said = f"{number:,} agent{'' if number == 1 else 's'} {_words(do)['done']}."
     return go(request, f"/agents?{urlencode(asked.query())}".rstrip("?"), said)
+
+
+@router.get("/agents/assign", dependencies=[needs(Permission.AGENTS_EDIT)])
+def ask_owner(request: Request, deps: TheDeps, asked: TheAsked, selection: TheSelection) -> Response:
+    """Show how many agents would get another owner, and ask who."""
+    if selection is None:
+        return go(request, back(request, "/agents"), "Choose agents first, or all that match.", wrong=True)
+    return _ask_owner(request, deps, asked, selection)
+
+
+@router.post("/agents/assign", dependencies=[needs(Permission.AGENTS_EDIT)])
+def assign(request: Request, deps: TheDeps, asked: TheAsked, selection: TheSelection, *,
+           new_owner: Annotated[str, Form(max_length=60)] = "") -> Response:  # fmt: skip
+    """Give many agents another owner, and show how many had another one."""
+    if selection is None:
+        return go(request, "/agents", "Choose agents first, or all that match.", wrong=True)
+    owner = text.clean(new_owner)
+    try:
+        number = bulk.assign(deps, selection, owner)
+    except FleetError as error:
+        return _ask_owner(request, deps, asked, selection, problem=error)
+    said = f"{owner or 'Nobody'} owns {number:,} more agent{'' if number == 1 else 's'}."
+    return go(request, f"/agents?{urlencode(asked.query())}".rstrip("?"), said)
+
+
+def _ask_owner(
+    request: Request, deps: Deps, asked: AgentListQuery, selection: Selection, *, problem: FleetError | None = None
+) -> Response:  # fmt: skip
+    return render(
+        request, "agents/agents_assign.html", code=status_of(problem) if problem else 200, problem=problem,
+        crowd=selection, asked=asked, there=bulk.size(deps, selection), owners=bulk.possible_owners(deps),
+    )  # fmt: skip
 
 
 def _words(do: BulkAction) -> dict[str, Any]:

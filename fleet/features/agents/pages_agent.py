@@ -31,7 +31,8 @@ from fleet.features.agents import queries as agent_views
 from fleet.features.personas import heat
 from fleet.features.personas.service import pace, personas_of, schedule_of
 from fleet.web.auth import Forbidden, TheDeps, decided_for, needs
-from fleet.web.links import agent_address
+from fleet.web.links import agent_address, url_of_agent
+from fleet.web.points.agent_beginning import POINT, AgentBeginning
 from fleet.web.rendering import back, go, render
 from fleet.web.requests.form_types import place
 
@@ -73,6 +74,8 @@ def agent(request: Request, deps: TheDeps, name: Name, *, tab: Tab = "about",
         tabs=tuple(tabs),
         shown=tabs[tab].template,
         at=agent_address(row),
+        url=url_of_agent(deps, row),
+        **_beginning(deps, row, who, is_first=tab == "about"),
         hold=agent_views.hold_on(deps, row),
         persona=personas_of(deps).personas.get(row.persona_id or ""),
         actions=agent_commands.actions_of(row),
@@ -90,6 +93,16 @@ def _known(deps: Deps, name: str) -> AgentRow:
         raise NotFound(
             error.message, fix="Look among all agents; those that were deleted are there under the status “deleted”."
         ) from error
+
+
+def _beginning(deps: Deps, row: AgentRow, who: Principal, *, is_first: bool) -> dict[str, Any]:
+    """Return the templates with which the first tab begins, as features bring them, and what they show."""
+    own: list[AgentBeginning] = [one for one in registry.current().extensions(POINT) if is_first]
+    seen = [(one, one.facts(deps, row)) for one in own if who.may(one.permission)]
+    found: dict[str, Any] = {"beginnings": [one.template for one, facts in seen if facts is not None]}
+    for _, facts in seen:
+        found |= facts or {}
+    return found
 
 
 def about(deps: Deps, row: AgentRow, _: str) -> dict[str, Any]:

@@ -31,9 +31,8 @@ def named(tx: Tx, rule: Rule, agent_id: uuid.UUID | None) -> Rule:
 
 def changed(tx: Tx, agent_ids: Sequence[uuid.UUID], owner: str) -> None:
     """Have the open requests of agents name their new owner, who is notified of them."""
-    of_owner = RequestRow.approvers.overlap([OWNER]) | sa.func.array_to_string(RequestRow.approvers, ",").contains(
-        f"{OWNER}:"
-    )
+    named = RequestRow.approvers.concat(RequestRow.escalate_to)
+    of_owner = named.overlap([OWNER]) | sa.func.array_to_string(named, ",").contains(f"{OWNER}:")
     tx.execute(
         sa.update(RequestRow)
         .where(RequestRow.agent_id.in_(agent_ids), RequestRow.state == RequestState.PENDING, of_owner)

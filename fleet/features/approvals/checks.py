@@ -10,9 +10,8 @@ from fleet.cli.frame.check_result import CheckLevel, CheckResult, ok
 from fleet.core.db import Database
 from fleet.core.errors import FleetError
 from fleet.core.settings import Settings
-from fleet.features.approvals import rule_file, rule_users
-from fleet.features.approvals.rules import Rule
-from fleet.features.approvals.settings import ApprovalsSettings
+from fleet.features.approvals import rule_users
+from fleet.features.approvals.ruleset import in_force, store
 from fleet.features.notices.service import channels
 from fleet.features.notices.settings import NoticesSettings
 
@@ -21,7 +20,7 @@ _ABOUT = "approvals"
 
 def rules(settings: Settings) -> Iterator[CheckResult]:
     """Check the rules, and the addresses of FLEET_NOTIFY without a message to them."""
-    found = _rules(settings)
+    found = in_force.load(settings)
     if isinstance(settings, NoticesSettings):
         notify.check(settings.notify)
     told = ", ".join(channels(settings))
@@ -32,13 +31,11 @@ def users(settings: Settings) -> Iterator[CheckResult]:
     """Check whether the users that the rules name may decide."""
     try:
         with closing(Database(settings.database_url, pool_size=1)) as database:
-            found = rule_users.problems(database, settings, _rules(settings))
+            with database.transaction() as tx:
+                edited = store.newest(tx)
+            own = None if edited is None or settings.is_pinned(in_force.PINNED) else edited.rules
+            found = rule_users.problems(database, settings, in_force.load(settings) if own is None else own)
     except FleetError:
         return  # the checks of the rules and of the database have reported it
     for one in found:
         yield CheckResult(_ABOUT, CheckLevel.WARN if one.is_lost else CheckLevel.FAIL, one.words, one.fix)
-
-
-def _rules(settings: Settings) -> tuple[Rule, ...]:
-    path = settings.of(ApprovalsSettings).approval_rules
-    return rule_file.shipped() if path is None else rule_file.load(path)

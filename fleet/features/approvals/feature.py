@@ -13,6 +13,7 @@ FEATURE = Feature(
     api=(
         "fleet.features.approvals.api.waiting:router",
         "fleet.features.approvals.api.questions:router",
+        "fleet.features.approvals.api.rules:router",
         "fleet.features.approvals.api:router",
     ),
     pages=(
@@ -67,6 +68,7 @@ FEATURE = Feature(
         "approvals.effects": ("fleet.features.approvals.effects.retry:EFFECTS",),
         "agents.owner_changed": ("fleet.features.approvals.agent_owners:changed",),
         "verbs.gate": ("fleet.features.approvals.asking:gate",),
+        "verbs": ("fleet.features.approvals.ruleset.verbs:CHANGE",),
         "verbs.request": ("fleet.features.approvals.api:whole_request",),
     },
     events=(
@@ -89,6 +91,12 @@ FEATURE = Feature(
             subject="approval.expired", describe=_DESCRIBE, sign="⌛", tone="yellow", icon="clock", family="trouble"
         ),
         EventType(subject="approval.withdrawn", describe=_DESCRIBE, sign="–", icon="hand", family="drafts"),
+        EventType(
+            subject="approval_rules.changed",
+            words="approval rules {change}, by {by}",
+            reason=("reason",),
+            family="people",
+        ),
     ),
     metrics=("fleet.features.approvals.metrics:METRICS",),
 )

@@ -105,3 +105,15 @@ class DecisionRow(Base):
         sa.Index("ix_approval_decisions_request", "request_id", "id"),
         sa.Index("ix_approval_decisions_decided_at", "decided_at"),
     )  # fmt: skip
+
+
+class RuleSetRow(Base):
+    """All approval rules as one version; NULL for those of the file. The highest version is in force."""
+
+    __tablename__ = "approval_rule_sets"
+
+    version: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
+    rules: Mapped[list[Any] | None] = mapped_column(JSONB(none_as_null=True))
+    set_by: Mapped[str] = mapped_column(sa.String(100))
+    set_at: Mapped[datetime] = mapped_column(_TIME, server_default=_NOW)
+    reason: Mapped[str] = mapped_column(sa.String(300), server_default="")

@@ -17,7 +17,7 @@ from fleet.core.errors import InvalidInput
 from fleet.core.settings import Settings
 from fleet.engine.deps import Deps
 from fleet.features.approvals.rules import Rule, are_about, users_of
-from fleet.features.approvals.service import rules_of
+from fleet.features.approvals.ruleset.in_force import rules_of
 from fleet.features.approvals.settings import ApprovalsSettings
 
 log = logs.get(__name__)

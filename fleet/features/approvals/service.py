@@ -20,7 +20,7 @@ from fleet.core.errors import Conflict, FleetError, InvalidInput, NotFound
 from fleet.engine import registry
 from fleet.engine.deps import Deps
 from fleet.engine.points import verbs
-from fleet.features.approvals import queries, rule_file, rules
+from fleet.features.approvals import queries, rules
 from fleet.features.approvals.effects import registered as effects
 from fleet.features.approvals.effects import verb
 from fleet.features.approvals.effects.effect import Effect
@@ -28,7 +28,9 @@ from fleet.features.approvals.queries import ApprovalDecision, RequestFilter
 from fleet.features.approvals.request import Changed, Decided, Ended, Proposal, Request
 from fleet.features.approvals.requests import moves, people
 from fleet.features.approvals.requests.permissions import RequestPermissions, standing
-from fleet.features.approvals.rules import Person, Rule
+from fleet.features.approvals.rules import Person
+from fleet.features.approvals.ruleset import in_force
+from fleet.features.approvals.ruleset.in_force import rules_of
 from fleet.features.approvals.settings import ApprovalsSettings
 from fleet.features.approvals.states import RequestState
 
@@ -105,12 +107,11 @@ def _is_alone(deps: Deps, tx: Tx, request: Request) -> bool:
     return people.is_alone(tx, deps.settings, request)
 
 
-def permissions(deps: Deps, request: Request, by: Person, now: datetime) -> RequestPermissions:
+def permissions(deps: Deps, tx: Tx, request: Request, by: Person, now: datetime) -> RequestPermissions:
     """Return what a person may do with a request at a moment."""
     if request.is_settled or not rules.is_own(by, request.requested_by):
         return standing(request, by, now)
-    with deps.db.transaction() as tx:
-        return standing(request, by, now, is_alone=_is_alone(deps, tx, request))
+    return standing(request, by, now, is_alone=_is_alone(deps, tx, request))
 
 
 def _seen(revision: Revisions, request_id: uuid.UUID) -> int | None:
@@ -276,37 +277,22 @@ def refuse_unknown(deps: Deps, tx: Tx, resource: str) -> None:
 
 
 def show(deps: Deps, prefix: str) -> tuple[Request, list[ApprovalDecision]]:
-    """Return a request by its id or a prefix of it, with the record of its decisions. Raises NotFound.
-
-    One to run a verb is compared with its object first (`look_again`).
-    """
+    """Return a request by its id or a prefix of it, with the record of its decisions. Raises NotFound."""
     with deps.db.transaction() as tx:
         request_id = queries.resolve_prefix(tx, prefix)
-    look_again(deps, request_id)
-    with deps.db.transaction() as tx:
         return queries.get(tx, request_id), queries.decisions_of(tx, request_id)
 
 
-def pending(deps: Deps) -> Mapping[tuple[str, str], int]:
-    """Return how many requests wait for people, by (resource, action)."""
+def is_outdated(deps: Deps, request: Request) -> bool:
+    """Say whether what a request would change differs by now from what it shows; `look_again` makes a new revision."""
     with deps.db.transaction() as tx:
-        return queries.pending_by_resource(tx)
+        return verb.is_outdated(deps, tx, request)
 
 
 def find(deps: Deps, prefixes: Sequence[str]) -> list[uuid.UUID]:
     """Return the ids that begin so. Raises NotFound, InvalidInput."""
     with deps.db.transaction() as tx:
         return [queries.resolve_prefix(tx, prefix) for prefix in prefixes]
-
-
-def rules_of(deps: Deps) -> tuple[Rule, ...]:
-    """Return the rules of this process, in order. Raises InvalidInput for a file that is wrong."""
-    return deps.part("approval_rules", _load_rules)
-
-
-def _load_rules(deps: Deps) -> tuple[Rule, ...]:
-    path = deps.settings.of(ApprovalsSettings).approval_rules
-    return rule_file.shipped() if path is None else rule_file.load(path)
 
 
 def check(deps: Deps) -> None:
@@ -317,4 +303,5 @@ def check(deps: Deps) -> None:
         raise InvalidInput(
             f"FLEET_RETRY_BY_APPROVAL names no kind of job: {', '.join(unknown)}.", fix=f"Kinds: {', '.join(kinds)}."
         )
-    rules_of(deps)
+    in_force.file_rules(deps)
+    in_force.live(deps)

@@ -1,4 +1,4 @@
-"""Count whom a pause concerns, before it is set. Reading only; called by the page and the API."""
+"""Count the agents and jobs that a pause affects, before it is set. Reading only; called by the page and the API."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ def key_of(scope: str, key: str | None) -> str:
 
 
 def _counted(scope: str, found: Answer) -> str:
-    """Return whom a pause concerns as a sentence."""
+    """Return what a pause affects as a sentence."""
     jobs = f"{render.counted(found['waiting'], 'waiting job')}"
     if scope == "kind":
         return f"It concerns {jobs} and every new one."

@@ -67,7 +67,7 @@ def pause(deps: Deps, scope: str, key: str = ALL, *, by: str, reason: str = "",
 
 
 def affected(deps: Deps, scope: str, key: str) -> Affected:
-    """Count whom a pause of a scope would concern. Raises InvalidInput, NotFound, as the pause would."""
+    """Count what a pause of a scope would affect. Raises InvalidInput, NotFound, as the pause would."""
     with deps.db.transaction() as tx:
         stored = _key(deps, tx, scope, key)
         controls.check(scope, stored)

@@ -115,7 +115,7 @@ def _typed(scope: Annotated[Short, Form()] = "", key: Annotated[Name, Form()] = 
 
 @router.get(_PAUSE, dependencies=[needs(Permission.CONTROLS_PAUSE)])
 def ask_pause(request: Request, deps: TheDeps, wanted: Annotated[Wanted, Depends(_asked)]) -> Response:
-    """Count whom a pause would concern, and ask; changes nothing. Show the form where nothing was sent."""
+    """Count what a pause would affect, and ask; changes nothing. Show the form where nothing was sent."""
     if not request.query_params:
         return _shown(request, deps, wanted, None)
     try:

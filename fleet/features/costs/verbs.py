@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from pydantic import Field
@@ -13,6 +14,7 @@ from fleet.engine.deps import Deps
 from fleet.engine.points import verbs
 from fleet.engine.points.verbs import Verb, VerbArguments, VerbPreview
 from fleet.features.costs import commands
+from fleet.spending import ledger
 from fleet.spending.budgets import Budget, Period, Scope, dollars
 
 _MOST_MICROUSD = 10**12
@@ -76,10 +78,20 @@ def _of_raise(deps: Deps, tx: Tx, given: LimitArguments) -> VerbPreview:
 def _of_override(deps: Deps, tx: Tx, given: AllowanceArguments) -> VerbPreview:
     commands.refuse_nothing(given.microusd)
     with deps.db.joined(tx):
-        return _preview(
+        found = _preview(
             deps, given, f"Add {dollars(given.microusd)} to", given.microusd / 1e6, limit=_limit,
             added=lambda budget: dollars(budget.allowance_microusd + given.microusd),
         )  # fmt: skip
+    # The approver sees what had been added, and the preview is compared again: the amount of the asker does not count.
+    return replace(found, arguments=given.model_copy(update={"had_microusd": None}).model_dump(mode="json"))
+
+
+def _check_override(deps: Deps, tx: Tx, given: AllowanceArguments, who: Principal) -> None:  # noqa: ARG001
+    """Raise Conflict if the person saw another amount than is added now."""
+    with deps.db.joined(tx):
+        budget = commands.find(deps, given.scope, given.name, given.period)
+    if budget is not None:
+        ledger.refuse_unseen(given.had_microusd, budget.allowance_microusd)
 
 
 def _of_delete(deps: Deps, tx: Tx, given: BudgetArguments) -> VerbPreview:
@@ -117,7 +129,8 @@ RAISE = Verb(
 OVERRIDE = Verb(
     resource="budget", action="override", help="Add to a budget for its current period.",
     permission=Permission.BUDGETS_EDIT, arguments=AllowanceArguments,
-    example={**_EXAMPLE, "microusd": 5_000_000, "reason": "launch day"}, preview=_of_override, run=_override,
+    example={**_EXAMPLE, "microusd": 5_000_000, "reason": "launch day"}, preview=_of_override, check=_check_override,
+    run=_override,
 )  # fmt: skip
 DELETE = Verb(
     resource="budget", action="delete", help="Remove a budget.", permission=Permission.BUDGETS_EDIT,

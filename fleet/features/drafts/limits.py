@@ -19,7 +19,7 @@ from fleet.engine.agents.loop import ActingAgent
 from fleet.engine.agents.models import AgentRow
 from fleet.engine.deps import Deps
 from fleet.features.approvals import rules
-from fleet.features.approvals.service import rules_of
+from fleet.features.approvals.ruleset.in_force import rules_of
 from fleet.features.drafts import queries
 from fleet.features.drafts.effect import ACTION, RESOURCE
 from fleet.features.drafts.kinds import SupervisedConfig

@@ -6,7 +6,7 @@ Called by `fleet.engine` inside its transactions. Sums are made by the database:
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -55,6 +55,17 @@ def keep(tx: Tx, reading: Reading) -> bool:
     """Record a reading; False if this post has one at this age."""
     statement = insert(EngagementRow).values(**asdict(reading)).on_conflict_do_nothing().returning(EngagementRow.age_h)
     return tx.scalar(statement) is not None
+
+
+def latest_counts(tx: Tx, post_jobs: Collection[uuid.UUID]) -> dict[uuid.UUID, tuple[int, int]]:
+    """Return the likes and comments of posts as they were read last, by the posts' jobs; unread ones are left out."""
+    newest = (
+        sa.select(EngagementRow.post_job, EngagementRow.likes, EngagementRow.comments)
+        .where(EngagementRow.post_job.in_(post_jobs))
+        .distinct(EngagementRow.post_job)
+        .order_by(EngagementRow.post_job, EngagementRow.age_h.desc())
+    )
+    return {row.post_job: (row.likes, row.comments) for row in tx.execute(newest)}
 
 
 @dataclass(frozen=True, slots=True)

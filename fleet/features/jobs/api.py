@@ -22,6 +22,8 @@ from fleet.engine.policy import Priority
 from fleet.features.jobs import commands as job_commands
 from fleet.features.jobs import queries as job_queries
 from fleet.features.jobs.queries import JobOrder
+from fleet.features.jobs.spans import JobTime, within
+from fleet.web import links
 from fleet.web.auth import TheDeps, carried_for, needs
 from fleet.web.requests import cursors
 from fleet.web.requests.cursors import Page, Paging
@@ -50,6 +52,8 @@ class Job(BaseModel):
     sending_at: datetime | None
     held: str | None = Field(description="what it waits for: a pause, a cap, a budget")
     remote_id: str | None
+    url: str | None = Field(description="its page at the surface, for people; null unless something was published")
+    picture: str | None = Field(description="key of our copy of its picture: GET /api/v1/media/KEY")
     dead_reason: DeadReason | None
     error: Said | None
     text: Said | None = Field(description="its words: what was posted or found, or what is prepared to be posted")
@@ -93,6 +97,9 @@ class JobQuery(Paging):
     agent: AgentFilter | None = None
     since: Annotated[Moment, Field(description="finished or made since then")] | None = None
     until: Annotated[Moment, Field(description="made and finished before then")] | None = None
+    time: Annotated[JobTime, Field(description="the moment of a job that `start` and `end` are about")] = JobTime.ENDED
+    start: Annotated[Moment, Field(description="`time` is then or later")] | None = None
+    end: Annotated[Moment, Field(description="`time` is before then")] | None = None
     q: Annotated[
         str,
         Field(
@@ -108,8 +115,14 @@ def views(deps: Deps, rows: list[ListedJob]) -> list[Job]:
     """Return jobs as programs see them."""
     names = lookup.names(deps.db, [row.agent_id for row in rows])
     return [
-        taken(Job, row, agent=lookup.username(names, row.agent_id), text=_text(row.result, row.words)) for row in rows
+        taken(Job, row, agent=username, text=_text(row.result, row.words), **_published(deps, row, username))
+        for row, username in ((row, lookup.username(names, row.agent_id)) for row in rows)
     ]
+
+
+def _published(deps: Deps, row: ListedJob | JobRow, username: str | None) -> dict[str, str | None]:
+    """Return the address of what a job published, and the key of its picture."""
+    return {"url": links.url_of_job(deps, row, username), "picture": links.picture_of(row.result)}
 
 
 def _text(result: Mapping[str, Any] | None, words: str | None) -> str | None:
@@ -129,11 +142,12 @@ def age_of(deps: Deps, moment: datetime | None) -> timedelta | None:
 @router.get("", dependencies=[needs(Permission.JOBS_VIEW)])
 def list_jobs(deps: TheDeps, *, which: Annotated[JobQuery, Query()]) -> JobPage:
     """Return a page of jobs, newest first unless `order` says otherwise."""
-    wanted = job_queries.searching(deps, which.q, JobFilter(
+    narrow = JobFilter(
         states=tuple(which.state), kinds=tuple(which.kind), priority=which.priority,
         agent_id=lookup.agent_id(deps.db, which.agent), newer_than=age_of(deps, which.since),
         older_than=age_of(deps, which.until),
-    ))  # fmt: skip
+    )  # fmt: skip
+    wanted = job_queries.searching(deps, which.q, within(deps, narrow, which.time, which.start, which.end))
     with which.continued():
         found, _ = job_commands.list_jobs(deps, wanted, before=which.place(cursors.row_id), limit=which.one_more,
                                           counted=False, oldest_first=which.order is JobOrder.OLDEST)  # fmt: skip
@@ -145,9 +159,9 @@ def list_jobs(deps: TheDeps, *, which: Annotated[JobQuery, Query()]) -> JobPage:
 def show(deps: TheDeps, *, job_id: IdPrefix, who: Annotated[Principal, needs(Permission.JOBS_VIEW)]) -> WholeJob:
     """Return one job with its payload and all its attempts."""
     row, attempts = job_commands.show_job(deps, job_id)
-    names = lookup.names(deps.db, [row.agent_id])
+    username = lookup.username(lookup.names(deps.db, [row.agent_id]), row.agent_id)
     return taken(
-        WholeJob, row, agent=lookup.username(names, row.agent_id), payload=carried_for(who, row),
+        WholeJob, row, agent=username, payload=carried_for(who, row), **_published(deps, row, username),
         text=_text(row.result, job_queries.words_of(row)), remedy=_remedy(row),
         history=[taken(Attempt, one) for one in attempts],
     )  # fmt: skip

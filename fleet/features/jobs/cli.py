@@ -13,7 +13,7 @@ from fleet.cli.frame import render
 from fleet.cli.frame.api import Answer, at
 from fleet.cli.frame.command import FleetGroup
 from fleet.cli.frame.context import Door, pass_door
-from fleet.cli.frame.options import AGENT, SPAN, json_option, list_options
+from fleet.cli.frame.options import AGENT, MOMENT, SPAN, json_option, list_options
 from fleet.engine import registry
 from fleet.engine.jobs.states import FINAL, JobState
 from fleet.engine.policy import Priority
@@ -54,6 +54,15 @@ def filters(command: F) -> F:
 @click.option("--state", type=_STATES, multiple=True, help="Only in this state; may be repeated.")
 @click.option("--priority", type=click.Choice([str(one) for one in Priority]), help="Only with this priority.")
 @click.option("--search", "q", metavar="TEXT", help="Only jobs of which the list shows this text, or this id.")
+@click.option(
+    "--time",
+    type=click.Choice(["ended", "created", "failed"]),
+    default="ended",
+    show_default=True,
+    help="The moment that --from and --before are about: the end, the creation, an attempt that failed.",
+)
+@click.option("--from", "start", type=MOMENT, help="Only jobs of which it is then or later, e.g. 2026-01-31T12:00:00Z.")
+@click.option("--before", "end", type=MOMENT, help="Only jobs of which it is before then.")
 @click.option("--oldest", "order", flag_value="oldest", default=None, help="The oldest first.")
 @filters
 @list_options()
@@ -86,7 +95,8 @@ def _about(job: Answer) -> Text:
         return render.words(job["error"], "red")
     if job["held"]:
         return render.words(f"waits: {job['held']}", "yellow")
-    return render.words(job["text"] or job["error"] or (f"on {job['target']}" if job["target"] else ""), "dim")
+    about = job["text"] or job["error"] or (f"on {job['target']}" if job["target"] else "")
+    return render.linked(about, job["url"], "dim")
 
 
 @jobs.command()
@@ -136,6 +146,7 @@ def _facts(job: Answer) -> list[tuple[str, object]]:
         ("About", job["target"]),
         ("Words", words.get("text") or words.get("caption") if isinstance(words, dict) else None),
         ("Result", job["text"]),
+        ("Published", render.linked(job["url"], job["url"]) if job["url"] else None),
         ("Remote id", job["remote_id"]),
         ("Attempts", f"{job['attempts']} of {job['max_attempts']} spent, begun {begun}"),
         ("Created", render.when(job["created_at"])),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -22,12 +24,15 @@ from fleet.engine.jobs.states import JobState
 from fleet.engine.policy import Priority
 from fleet.features.jobs import commands as job_commands
 from fleet.features.jobs import queries as job_queries
+from fleet.features.jobs import spans
 from fleet.features.jobs.commands import BulkResult
 from fleet.features.jobs.queries import JobOrder
+from fleet.features.jobs.spans import JobTime
+from fleet.web import links
 from fleet.web.auth import TheDeps, needs
 from fleet.web.problems import status_of
 from fleet.web.rendering import back, go, render
-from fleet.web.requests.form_types import JobId, Maybe, Name, Since
+from fleet.web.requests.form_types import JobId, Maybe, MaybeMoment, Name, Since
 from fleet.web.requests.kinds import Kind
 
 router = APIRouter()
@@ -43,6 +48,9 @@ class JobListQuery(BaseModel):
     priority: Maybe[Priority] = None
     agent: Name = ""
     since: Maybe[Since] = None
+    time: Maybe[JobTime] = None
+    start: MaybeMoment = None
+    end: MaybeMoment = None
     q: Name = ""
     order: Maybe[JobOrder] = None
     deliveries: bool = False
@@ -56,7 +64,14 @@ class JobListQuery(BaseModel):
             priority=self.priority, agent_id=lookup.agent_id(deps.db, self.agent),
             newer_than=self.since.span if self.since else None,
         )  # fmt: skip
+        if self.has_span:
+            which = spans.within(deps, which, self.time or JobTime.ENDED, self.start, self.end)
         return job_queries.searching(deps, self.q, which)
+
+    @property
+    def has_span(self) -> bool:
+        """Whether it selects jobs by a span of time."""
+        return bool(self.start or self.end or self.time is JobTime.FAILED)
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -67,7 +82,7 @@ class JobListQuery(BaseModel):
     @property
     def is_narrow(self) -> bool:
         """Whether it leaves out jobs beyond the tab's."""
-        return bool(self.kind or self.priority or self.agent or self.since or self.q)
+        return bool(self.kind or self.priority or self.agent or self.since or self.has_span or self.q)
 
     def link(self, **changes: str | None) -> str:
         """Return the address of the top of the list with some parameters changed."""
@@ -110,6 +125,7 @@ def jobs(request: Request, deps: TheDeps, *, asked: Annotated[JobListQuery, Quer
         tabs = _tabs(deps, asked, which)
     except FleetError as error:
         problem = error
+    names = lookup.names(deps.db, [row.agent_id for row in found])
     return render(
         request,
         "jobs/jobs.html",
@@ -118,17 +134,24 @@ def jobs(request: Request, deps: TheDeps, *, asked: Annotated[JobListQuery, Quer
         tabs=tabs,
         asked=asked,
         problem=problem,
-        names=lookup.names(deps.db, [row.agent_id for row in found]),
+        names=names,
         about=job_queries.about,
+        urls=_urls(deps, found, names),
         choices=job_queries.choices_of(deps, found),
         timings=job_queries.job_timings(deps),
         older=str(found[-1].id) if len(found) == _PAGE else None,
         kinds=asked.kinds,
         priorities=Priority,
         sinces=Since,
+        times=JobTime,
         orders=JobOrder,
         most_searched=MOST_SEARCHED,
     )
+
+
+def _urls(deps: Deps, jobs: Sequence[ListedJob], names: lookup.Names) -> dict[uuid.UUID, str | None]:
+    """Return the addresses of what jobs published, at their surfaces."""
+    return {row.id: links.url_of_job(deps, row, lookup.username(names, row.agent_id)) for row in jobs}
 
 
 @router.post("/jobs/retry", dependencies=[needs(Permission.JOBS_CONTROL)])
@@ -161,5 +184,6 @@ def agent_tab(deps: Deps, agent: AgentRow, before: str) -> dict[str, Any]:
         "jobs": found,
         "total": total,
         "about": job_queries.about,
+        "urls": {row.id: links.url_of_job(deps, row, agent.username) for row in found},
         "more": found[-1].id if len(found) == _PAGE else None,
     }

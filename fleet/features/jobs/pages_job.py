@@ -17,7 +17,7 @@ from fleet.features.jobs import commands as job_commands
 from fleet.features.jobs import queries as job_queries
 from fleet.features.jobs import timeline
 from fleet.features.jobs import verbs as job_verbs
-from fleet.web import redact
+from fleet.web import links, redact
 from fleet.web.auth import TheDeps, carried_for, needs
 from fleet.web.rendering import back, go, render
 
@@ -32,7 +32,9 @@ def job(request: Request, deps: TheDeps, job: TheJob,
     story = job_queries.story(deps, job)
     row = story.row
     return render(
-        request, "jobs/job.html", job=row, agent=story.agent, link=redact.link(row.remote_id),
+        request, "jobs/job.html", job=row, agent=story.agent,
+        url=links.url_of_job(deps, row, story.agent.username if story.agent else None),
+        picture=links.picture_of(row.result), alt_text=str((row.result or {}).get("alt_text") or ""),
         steps=timeline.steps(row, story.attempts, story.events, story.tick), words=job_queries.words_of(row),
         choices={choice.act: choice for choice in story.choices if choice.why_not is None},
         meaning=MEANING[DeadReason(row.dead_reason)] if row.dead_reason else None,

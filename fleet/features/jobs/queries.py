@@ -59,7 +59,7 @@ class Story:
 def searching(deps: Deps, words: str, which: JobFilter) -> JobFilter:
     """Return a filter that also looks for what a person typed: the beginning of a job's id, or a text.
 
-    Jobs that an agent of that name owns are found by the filter `agent`, and need no search.
+    It does not search agents' names; the filter `agent` does.
     """
     words = text.clean(words).strip()
     if not words:
@@ -133,7 +133,7 @@ def tallies(deps: Deps, filters: Sequence[JobFilter]) -> list[int | None]:
 def would_replay(deps: Deps, which: JobFilter, *, allow_stale: bool, limit: int) -> int:
     """Return how many dead letters a replay would bring back."""
     with deps.db.transaction() as tx:
-        return queries.count_replayable(tx, which, allow_stale=allow_stale, limit=limit)
+        return len(queries.replayable(tx, which, allow_stale=allow_stale, limit=limit))
 
 
 def would_discard(deps: Deps, which: JobFilter, *, limit: int) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Sequence
-from dataclasses import replace
 
 import sqlalchemy as sa
 from pydantic import Field
@@ -14,6 +13,7 @@ from fleet.access import Permission, Principal
 from fleet.core.db import Tx
 from fleet.core.errors import NotFound
 from fleet.engine.deps import Deps
+from fleet.engine.jobs import queries
 from fleet.engine.jobs.models import JobRow
 from fleet.engine.jobs.queries import JobFilter
 from fleet.engine.jobs.states import JobState
@@ -21,7 +21,7 @@ from fleet.engine.points import verbs
 from fleet.engine.points.verbs import Verb, VerbArguments, VerbPreview
 from fleet.features.jobs import commands
 
-_MOST = 1000
+_MOST = 10_000  # as many as the API changes at once
 _EXAMPLE = {"ids": ["019a0000-0000-7000-8000-000000000000"]}
 
 
@@ -39,7 +39,8 @@ class ReplayArguments(DiscardArguments):
 
 def replay(deps: Deps, who: Principal, which: JobFilter, *, allow_stale: bool, limit: int) -> int:
     """Replay dead letters; return how many. Raises Asked if they are many and people have to approve that."""
-    ids = _ids(deps, which, limit)
+    with deps.db.transaction() as tx:
+        ids = queries.replayable(tx, which, allow_stale=allow_stale, limit=limit)
     if len(ids) > 1:
         verbs.refuse_unasked(deps, who, "dead_letter", "replay", ids=ids, allow_stale=allow_stale)
     return commands.replay_dead(deps, which, by=who.by, allow_stale=allow_stale, limit=limit)
@@ -47,19 +48,11 @@ def replay(deps: Deps, who: Principal, which: JobFilter, *, allow_stale: bool, l
 
 def discard(deps: Deps, who: Principal, which: JobFilter, *, limit: int) -> int:
     """Discard dead letters; return how many. Raises Asked if people have to approve that."""
-    ids = _ids(deps, which, limit)
+    with deps.db.transaction() as tx:
+        ids = queries.discardable(tx, which, limit=limit)
     if ids:
         verbs.refuse_unasked(deps, who, "dead_letter", "discard", ids=ids)
     return commands.discard_dead(deps, which, by=who.by, limit=limit)
-
-
-def _ids(deps: Deps, which: JobFilter, limit: int) -> list[uuid.UUID]:
-    found, _ = commands.list_jobs(deps, _dead(which), limit=min(limit, _MOST), counted=False)
-    return [row.id for row in found]
-
-
-def _dead(which: JobFilter) -> JobFilter:
-    return replace(which, states=(JobState.DEAD,))
 
 
 def _of_replay(deps: Deps, tx: Tx, given: ReplayArguments) -> VerbPreview:  # noqa: ARG001 - the shape of all previews

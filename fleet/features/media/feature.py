@@ -12,7 +12,11 @@ FEATURE = Feature(
     pruners=("fleet.features.media.records:prune_not_had",),
     sweeps=("fleet.features.media.service:sweep",),
     tables=("fleet.features.media.models",),
-    extends={"publishing.kept_pictures": ("fleet.features.media.draft_media:shown",)},
+    pages=("fleet.features.media.pages:router",),
+    extends={
+        "publishing.kept_pictures": ("fleet.features.media.draft_media:shown",),
+        "publishing.previews": ("fleet.features.media.previews:keep",),
+    },
     events=(
         EventType(subject="media.kept", icon="picture"),
         EventType(subject="media.refused", icon="picture", family="trouble"),

@@ -51,9 +51,9 @@ class MediaRow(Base):
 
 
 class DiscardedRow(Base):
-    """A stored picture that nothing shows any more. The row goes with the file, or when something shows it again."""
+    """A stored picture that is deleted when its time has come. The row goes with the file, or when a draft shows it."""
 
     __tablename__ = "discarded_pictures"
 
     object_key: Mapped[str] = mapped_column(sa.String(100), primary_key=True)
-    discarded_at: Mapped[datetime] = mapped_column(_TIME, server_default=_NOW)
+    due_at: Mapped[datetime] = mapped_column(_TIME, server_default=_NOW, index=True)

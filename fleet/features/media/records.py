@@ -21,8 +21,9 @@ from fleet.features.media.states import REFUSED_FOR, MediaState, retry_after
 
 _CLOCK = sa.func.clock_timestamp()
 _LONGEST_ERROR = 500
-# Longer than any job takes from storing a picture to the row that shows it.
-_IS_OLD = DiscardedRow.discarded_at < _CLOCK - timedelta(hours=1)
+_SOON = timedelta(hours=1)
+"""Longer than any job takes from storing a picture to the row that shows it."""
+_IS_DUE = DiscardedRow.due_at <= sa.func.statement_timestamp()
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,28 +157,39 @@ def prune_not_had(tx: Tx, *, days: int, limit: int) -> int:
     return tx.execute(sa.delete(MediaRow).where(MediaRow.url_hash.in_(old))).rowcount
 
 
-def discard(tx: Tx, keys: Collection[str]) -> None:
-    """Note that stored pictures are to be deleted, except those of addresses, which are found again by them."""
+def discard(tx: Tx, keys: Collection[str], *, after: timedelta = _SOON) -> None:
+    """Note that stored pictures are to be deleted after so long, except those of addresses, which are found by them.
+
+    Of two notes about one picture the later counts.
+    """
     if keys:
         kept = set(tx.session.scalars(sa.select(MediaRow.object_key).where(MediaRow.object_key.in_(keys))))
-        values = [{"object_key": key} for key in sorted(set(keys) - kept)]
+        values = [{"object_key": key, "due_at": _CLOCK + after} for key in sorted(set(keys) - kept)]
         if values:
-            tx.execute(insert(DiscardedRow).values(values).on_conflict_do_nothing())
+            row = insert(DiscardedRow).values(values)
+            later = sa.func.greatest(DiscardedRow.due_at, row.excluded.due_at)
+            tx.execute(row.on_conflict_do_update(index_elements=[DiscardedRow.object_key], set_={"due_at": later}))
 
 
 def discarded(tx: Tx, *, limit: int) -> list[str]:
-    """Return the keys of pictures that are to be deleted by now."""
-    query = sa.select(DiscardedRow.object_key).where(_IS_OLD).order_by(DiscardedRow.object_key)
-    return list(tx.session.scalars(query.limit(limit)))
+    """Return the keys of pictures that are to be deleted now."""
+    due = sa.select(DiscardedRow.object_key).where(_IS_DUE)
+    return list(tx.session.scalars(due.order_by(DiscardedRow.due_at).limit(limit)))
 
 
 def take_discarded(tx: Tx, key: str) -> bool:
-    """Remove the note about a picture that is to be deleted by now; False without one.
+    """Remove the note about a picture that is to be deleted now; False without one.
 
-    `keep` of the same picture waits until this transaction ends.
+    `postpone` and `keep` of the same picture wait until this transaction ends.
     """
-    gone = sa.delete(DiscardedRow).where(DiscardedRow.object_key == key, _IS_OLD).returning(DiscardedRow.object_key)
+    gone = sa.delete(DiscardedRow).where(DiscardedRow.object_key == key, _IS_DUE).returning(DiscardedRow.object_key)
     return tx.scalar(gone) is not None
+
+
+def postpone(tx: Tx, key: str) -> None:
+    """Let a picture that was discarded stay for the time that a job needs to show it."""
+    later = sa.func.greatest(DiscardedRow.due_at, _CLOCK + _SOON)
+    tx.execute(sa.update(DiscardedRow).where(DiscardedRow.object_key == key).values(due_at=later))
 
 
 def keep(tx: Tx, keys: Collection[str]) -> None:

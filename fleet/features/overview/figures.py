@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from fleet.features.overview.hours import HOUR
 from fleet.features.overview.queries import Hour, Overview
 from fleet.spending.budgets import Period
-from fleet.web.drawing.charts import Column
+from fleet.web import links
+from fleet.web.drawing.charts import KIND_TITLES, Column, by_kind
 
-_TITLES = {
-    "post": "Posts", "comment": "Comments", "like": "Likes", "react": "Reactions", "connect": "Requests",
-    "browse": "Looks", "scan_feed": "Scans", "other": "Other",
-}  # fmt: skip
 _STATUSES = ("running", "paused", "idle", "error")
 _SPARKS = 24
 
@@ -61,7 +59,7 @@ def of(seen: Overview) -> Figures:
         spent_before=_until_now_yesterday(seen),
         spent_spark=list(seen.spent[-_SPARKS - 1 : -1]),
         columns=columns,
-        series={name: title for name, title in _TITLES.items() if any((c.values or {}).get(name) for c in columns)},
+        series={name: title for name, title in KIND_TITLES.items() if any((c.values or {}).get(name) for c in columns)},
     )  # fmt: skip
 
 
@@ -73,11 +71,11 @@ def percentile(values: Sequence[float], share: float) -> float | None:
 
 
 def _column(hour: Hour) -> Column:
-    if hour.done is None:
-        return Column(f"{hour.begins:%H:00}", None)
-    named = {kind: number for kind, number in hour.done.items() if kind in _TITLES}
-    other = sum(hour.done.values()) - sum(named.values())
-    return Column(f"{hour.begins:%H:00}", {**named, "other": other} if other else named)
+    start, end = hour.begins, hour.begins + HOUR
+    return Column(
+        f"{start:%H:00}", None if hour.done is None else by_kind(hour.of_agents), links.span_words(start, end),
+        links.jobs_between(start, end, state="done"), start, end,
+    )  # fmt: skip
 
 
 def _rate(hours: Sequence[Hour]) -> float | None:

@@ -41,6 +41,11 @@ class Signs:
     overdue_s: float
     is_paused: bool
 
+    @property
+    def is_swept(self) -> bool:
+        """Whether a worker swept the fleet so lately that no ping tells more."""
+        return self.swept_s is not None and self.swept_s < _QUIET_S
+
 
 def ask(deps: Deps, app: Any, *, within_s: float, unanswered: int = 0) -> BrokerAnswers:
     """Ping broker and workers; takes `within_s` or more. A worker whose threads are all busy answers too.
@@ -60,7 +65,7 @@ def parts(asked: BrokerAnswers, signs: Signs, took_ms: float) -> tuple[PartHealt
     database = PartHealth(
         "postgres", "Postgres", Level.OK, f"answers in {'a moment' if took_ms < 50 else _ms(took_ms)}"
     )
-    return database, broker(asked), workers(asked), beat(asked, signs)
+    return database, broker(asked), workers(asked, signs), beat(asked, signs)
 
 
 def _ms(took_ms: float) -> str:
@@ -79,8 +84,13 @@ def broker(asked: BrokerAnswers) -> PartHealth:
     return PartHealth("broker", "Broker", Level.OK, f"{waiting:,} messages wait" if waiting else "no message waits")
 
 
-def workers(asked: BrokerAnswers) -> PartHealth:
-    """Return the health of the workers: down after two pings that none has answered."""
+def workers(asked: BrokerAnswers, signs: Signs) -> PartHealth:
+    """Return the health of the workers: down after two pings that none has answered.
+
+    Before the first ping the ledger's own sign counts: a worker has swept the fleet a moment ago.
+    """
+    if asked.workers is None and not asked.problem and signs.is_swept:
+        return PartHealth("workers", "Workers", Level.OK, f"one swept the fleet {text.span(signs.swept_s or 0)} ago")
     if asked.problem or asked.workers is None:
         words = "cannot be asked without the broker" if asked.problem else "are being asked"
         return PartHealth("workers", "Workers", Level.UNKNOWN, words)
@@ -98,7 +108,8 @@ def beat(asked: BrokerAnswers, signs: Signs) -> PartHealth:
     def found(level: Level, words: str) -> PartHealth:
         return PartHealth("beat", "Beat", level, words, cause=words, effect="No agent wakes meanwhile.")
 
-    if asked.problem or not asked.workers:
+    is_at_work = bool(asked.workers) if asked.workers is not None else signs.is_swept
+    if asked.problem or not is_at_work:
         return found(Level.UNKNOWN, "shows in what workers do, and none answers")
     if signs.swept_s is None:
         return found(Level.UNKNOWN, "has not had the fleet swept yet")

@@ -46,6 +46,12 @@ class Hour:
         )
 
     @property
+    def of_agents(self) -> Mapping[str, int]:
+        """Jobs that were done, by kind, without deliveries and notices: those that the list of jobs shows."""
+        notices = registry.current().kinds(lambda job: job.is_notice)
+        return {kind: number for kind, number in (self.done or {}).items() if kind not in notices}
+
+    @property
     def succeeded(self) -> int | None:
         """How many jobs of all kinds were done."""
         return None if self.done is None else sum(self.done.values())

@@ -48,7 +48,7 @@ def read(deps: Deps) -> FleetStatus:
         queues, problem = deps.publisher.depths(), None
     except FleetError as error:
         queues, problem = None, str(error)
-    health = watch.of(deps).asked(within_s=_PATIENCE_S)
+    health = watch.of(deps).asked(depths=queues, within_s=_PATIENCE_S)
     with deps.db.transaction() as tx:
         jobs = stats.live_and_dead(tx)
         census = queries.census(tx)

@@ -17,7 +17,7 @@ from fleet.engine import controls
 from fleet.engine.agents import queries
 from fleet.engine.deps import Deps
 from fleet.engine.jobs import stats
-from fleet.engine.points.health import PartHealth, Rates
+from fleet.engine.points.health import Level, PartHealth, Rates
 from fleet.features.overview import health, outages
 from fleet.features.overview.health import BrokerAnswers, Signs
 from fleet.features.overview.hours import Sparing
@@ -34,6 +34,11 @@ class HealthReading:
 
     conditions: Sequence[PartHealth]
     rates: Rates
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether workers are known to be at work."""
+        return any(one.key == "workers" and one.level is Level.OK for one in self.conditions)
 
     @property
     def down(self) -> list[PartHealth]:
@@ -61,8 +66,16 @@ class HealthWatch:
         self._broker.refresh()
         return self._reading.get()
 
-    def asked(self, *, within_s: float) -> HealthReading:
-        """Return the health with an answer of broker and workers, for which a new process waits so long."""
+    def asked(self, *, depths: Mapping[str, int] | None, within_s: float) -> HealthReading:
+        """Return the health with an answer of broker and workers, for which a new process waits so long.
+
+        It does not wait where the ledger shows that workers are at work. `depths` are those that the caller has read;
+        None if the broker did not answer.
+        """
+        if self._broker.last is None and depths is not None:
+            found = self._read(BrokerAnswers(depths=depths))
+            if found.is_at_work:
+                return found
         self._broker.refresh()
         if self._broker.last is None and self._broker.wait(within_s):
             self._reading.forget()
@@ -92,8 +105,8 @@ class HealthWatch:
             return BrokerAnswers(problem="The broker does not answer."), silent_s
         return last, age_s
 
-    def _read(self) -> HealthReading:
-        asked, _ = self._answers()
+    def _read(self, asked: BrokerAnswers | None = None) -> HealthReading:
+        asked = self._answers()[0] if asked is None else asked
         with self._deps.db.transaction() as tx:
             began_s = clock.monotonic_s()
             now = tx.now()

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from enum import StrEnum
 from typing import Annotated, Any, Literal, TypeVar
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, Field, create_model
 
 from fleet.access import Permission
 from fleet.core.character import TRAITS
 from fleet.engine import registry, schedule
+from fleet.engine.agents import queries
+from fleet.engine.agents.queries import AgentFilter
 from fleet.engine.deps import Deps
+from fleet.engine.settings import documents
 from fleet.features.personas.library import Persona as Archetype
-from fleet.features.personas.library import weights_of
-from fleet.features.personas.service import personas_of, real_interval_s
+from fleet.features.personas.library import document_of, weights_of
+from fleet.features.personas.service import KIND, of_files, personas_of, real_interval_s
 from fleet.web.auth import TheDeps, needs
 from fleet.web.requests import cursors
 from fleet.web.requests.cursors import Page, Paging
@@ -69,6 +74,16 @@ class Week(ScheduleOut):
     )
 
 
+class PersonaSource(StrEnum):
+    """Where a persona in force comes from."""
+
+    FILE = "file"
+    CHANGED = "changed"
+    """Set at run time, above the file of its name."""
+    RUN_TIME = "run time"
+    """Set at run time, without a file."""
+
+
 class PersonaOut(CharacterOut):
     """One archetype."""
 
@@ -83,12 +98,19 @@ class PersonaOut(CharacterOut):
     username_prefix: str
     name_templates: list[str]
     schedule: ScheduleOut
+    source: PersonaSource = Field(description="file; changed: set at run time above its file; run time: in no file")
 
 
 class WholePersona(PersonaOut):
-    """One archetype with its week."""
+    """One archetype with its week, its content as in a file, and its latest change at run time."""
 
     schedule: Week
+    document: dict[str, Any] = Field(description="the fields of its file, as docs/personas.md explains them")
+    agents: int = Field(description="how many agents have it")
+    version: int = Field(description="rises with each change at run time; 0: never changed")
+    set_by: str | None
+    set_at: datetime | None
+    reason: str
 
 
 class PersonaPage(Page[PersonaOut]):
@@ -106,15 +128,37 @@ def list_personas(deps: TheDeps, *, which: Annotated[Paging, Query()]) -> Person
 
 
 @router.get("/{persona_id}", dependencies=[needs(Permission.FLEET_VIEW)])
-def show(deps: TheDeps, *, persona_id: Annotated[str, Path(max_length=60)]) -> WholePersona:
-    """Return one persona and its week in local time."""
+def show(deps: TheDeps, response: Response, *, persona_id: Annotated[str, Path(max_length=60)]) -> WholePersona:
+    """Return one persona and its week in local time. Send its `ETag` as `If-Match` to change it."""
     one = personas_of(deps).get(persona_id)
+    response.headers["etag"] = f'"{(found := whole(deps, one)).version}"'
+    return found
+
+
+def whole(deps: Deps, one: Archetype) -> WholePersona:
+    """Return a persona with everything that is known of it."""
     rates = schedule.week(one.schedule, deps.now())
-    return taken(WholePersona, one, **_plain(deps, one), schedule=_schedule(Week, one, rates=rates))
+    with deps.db.transaction() as tx:
+        latest = documents.latest(tx, KIND, one.id)
+        agents = queries.tally(tx, AgentFilter(persona_id=one.id)).of_persona(one.id)
+    return taken(
+        WholePersona, one, **_plain(deps, one), schedule=_schedule(Week, one, rates=rates),
+        document=document_of(one), agents=agents, version=latest.version if latest else documents.UNWRITTEN,
+        set_by=latest.set_by if latest else None, set_at=latest.set_at if latest else None,
+        reason=latest.reason if latest else "",
+    )  # fmt: skip
+
+
+def source_of(deps: Deps, persona_id: str) -> PersonaSource:
+    """Return where a persona in force comes from."""
+    if persona_id not in of_files(deps):
+        return PersonaSource.RUN_TIME
+    return PersonaSource.CHANGED if persona_id in deps.live.documents(KIND) else PersonaSource.FILE
 
 
 def _plain(deps: Deps, one: Archetype) -> dict[str, object]:
     return {
+        "source": source_of(deps, one.id),
         "interval_s": TickIntervalOut(min=one.interval.min_s, max=one.interval.max_s),
         "real_interval_s": real_interval(deps, one.interval.min_s, one.interval.max_s),
         "weights": WeightsOut(**weights_of(one)), **one.character.values(),

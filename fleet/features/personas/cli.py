@@ -1,4 +1,4 @@
-"""`fleet persona`: the archetypes as their files say them. Needs no database."""
+"""`fleet persona`: the personas in force, and their changes at run time. Reading needs no database."""
 
 from __future__ import annotations
 
@@ -12,20 +12,26 @@ from fleet.cli.frame import render
 from fleet.cli.frame.api import Answer, Listed, at
 from fleet.cli.frame.command import FleetGroup
 from fleet.cli.frame.context import Door, pass_door
-from fleet.cli.frame.options import LARGEST_PAGE, PERSONA, PathType, json_option
-from fleet.core import clock, text
+from fleet.cli.frame.options import LARGEST_PAGE, PERSONA, REASON, PathType, json_option
+from fleet.core import clock, text, yaml_file
 from fleet.core.character import BLANK
 from fleet.core.errors import InvalidInput
 from fleet.engine.schedule import Schedule, Window
 
 _DAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
+_LONGEST_FILE = yaml_file.LONGEST_FILE_BYTES
+_REMARK = "#! "
+_WHY = click.option("--why", type=REASON, default="", help="Reason; kept with the version.")
 _PERSONA = click.argument("persona_id", metavar="PERSONA", type=PERSONA)
 
 
 @click.group(cls=FleetGroup)
 @pass_door
 def persona(door: Door) -> None:
-    """Show and check personas."""
+    """Show, check and edit personas.
+
+    A change reaches every process within seconds. It stands above the file of its name, which `reset` brings back.
+    """
     door.needs_database = False
 
 
@@ -49,10 +55,10 @@ def list_(door: Door, /, *, as_json: bool) -> None:
         door.json(found.data())
         return
     total = sum(one["share"] for one in found.items)
-    table = render.table("Persona", "Vibe", ("Share", {"justify": "right"}), "Tier", "Every", "Zone")
+    table = render.table("Persona", "Vibe", ("Share", {"justify": "right"}), "Tier", "Every", "Zone", "From")
     for one in found.items:
         render.row(table, f"{one['emoji']} {one['id']}", one["vibe"], f"{one['share'] / total:.0%}", one["tier"],
-                   pace(one), one["schedule"]["timezone"])  # fmt: skip
+                   pace(one), one["schedule"]["timezone"], one["source"])  # fmt: skip
     door.show(table)
 
 
@@ -96,7 +102,16 @@ def _facts(one: Answer) -> list[tuple[str, object]]:
         ("Off days", f"{schedule['off_peak_multiplier']:g}×"),
         ("Asleep", _hours(schedule["sleep"])),
         ("Zone", schedule["timezone"]),
+        ("Agents", one["agents"]),
+        ("From", f"{one['source']}{_set_by(one)}"),
     ]
+
+
+def _set_by(one: Answer) -> str:
+    if one["source"] == "file":
+        return ""
+    why = f": {one['reason']}" if one["reason"] else ""
+    return f", set by {one['set_by']} {render.when(one['set_at'])}{why}"
 
 
 def _hours(windows: Sequence[Sequence[int]]) -> str:
@@ -155,3 +170,124 @@ def _schedule(week: Mapping[str, Any]) -> Schedule:
 
 def _windows(windows: Sequence[Sequence[int]]) -> tuple[Window, ...]:
     return tuple((start, end) for start, end in windows)
+
+
+@persona.command("set")
+@click.argument("file", type=PathType(path_type=Path, exists=True, dir_okay=False, allow_dash=True))
+@_WHY
+@json_option
+@pass_door
+def set_(door: Door, /, *, file: Path, why: str, as_json: bool) -> None:
+    """Set a persona from FILE, which is like one of the folder; - reads standard input."""
+    written = door.piped(_LONGEST_FILE) if str(file) == "-" else file.read_text(encoding="utf-8-sig")
+    document = _document(written)
+    made = _put(door, str(document.get("id", "")), document, why)
+    if as_json:
+        door.json(made)
+        return
+    _say(door, made)
+
+
+@persona.command()
+@_PERSONA
+@_WHY
+@pass_door
+def edit(door: Door, /, *, persona_id: str, why: str) -> None:
+    """Edit a persona in $EDITOR; what is wrong is shown there, and nothing is lost."""
+    one = door.api.get(at("personas", persona_id))
+    was = yaml_file.dump(one["document"])
+    written, problem = was, ""
+    while True:
+        found = click.edit(_remarked(problem) + written, extension=".yaml")
+        if found is None or _bare(found) == was:
+            door.say("Nothing was changed.")
+            return
+        written = _bare(found)
+        try:
+            made = _put(door, persona_id, _document(written), why, version=one["version"])
+        except InvalidInput as error:
+            problem = str(error)
+        else:
+            _say(door, made)
+            return
+
+
+@persona.command()
+@_PERSONA
+@_WHY
+@json_option
+@pass_door
+def reset(door: Door, /, *, persona_id: str, why: str, as_json: bool) -> None:
+    """Use the file of a persona again; one without a file is removed, if no agent has it."""
+    made = door.api.delete(at("personas", persona_id), reason=why)
+    if as_json:
+        door.json(made)
+    elif made["persona"] is None:
+        door.say(f"{persona_id} is removed.")
+    elif made["changed"]:
+        door.say(f"{persona_id} is as its file says.")
+    else:
+        door.say("It was as its file says already.")
+
+
+@persona.command()
+@_PERSONA
+@pass_door
+def export(door: Door, /, *, persona_id: str) -> None:
+    """Print a persona as a file in YAML."""
+    # Texts of a persona are clean when they are stored; a line that is cleaned here would lose its indentation.
+    click.echo(yaml_file.dump(door.api.get(at("personas", persona_id))["document"]), nl=False)
+
+
+@persona.command()
+@_PERSONA
+@json_option
+@pass_door
+def history(door: Door, /, *, persona_id: str, as_json: bool) -> None:
+    """Show what was changed at run time, when, by whom and why."""
+    found = door.api.get(f"{at('personas', persona_id)}/versions")
+    if as_json:
+        door.json(found)
+        return
+    items = found["items"]
+    table = render.table(("Version", {"justify": "right"}), "When", "Who", "Reason", "What")
+    for one, before in zip(items, [*items[1:], None], strict=True):
+        render.row(table, one["version"], render.when(one["set_at"]), one["set_by"], one["reason"],
+                   _difference(one["document"], before and before["document"]))  # fmt: skip
+    door.show(table)
+
+
+def _difference(now: Answer | None, was: Answer | None) -> str:
+    if now is None:
+        return "reset or removed"
+    fields = [name for name in now if was is None or was.get(name) != now[name]]
+    return "set" if was is None else ", ".join(fields)
+
+
+def _document(written: str) -> dict[str, Any]:
+    """Return the fields of a persona that somebody has written in YAML. Raises InvalidInput."""
+    found = yaml_file.parse(written, aliases=False)
+    if not isinstance(found, dict):
+        raise InvalidInput("The file holds no fields.", fix="docs/personas.md shows a whole file.")
+    return found
+
+
+def _put(door: Door, persona_id: str, document: dict[str, Any], why: str, *, version: int | None = None) -> Answer:
+    if not persona_id:
+        raise InvalidInput("The file has no id.", fix="docs/personas.md shows a whole file.")
+    return door.api.put(at("personas", persona_id), {"document": document, "reason": why, "version": version})
+
+
+def _say(door: Door, made: Answer) -> None:
+    number = made["agents_changed"]
+    took = f" {render.counted(number, 'agent')} took over its values." if number else ""
+    door.say(f"{made['persona']['id']} is set.{took}" if made["changed"] else "Nothing was changed.")
+
+
+def _remarked(problem: str) -> str:
+    return "".join(f"{_REMARK}{line}\n" for line in problem.split("; ")) if problem else ""
+
+
+def _bare(written: str) -> str:
+    """Return a text without the remarks that `edit` put before it."""
+    return "".join(line for line in written.splitlines(keepends=True) if not line.startswith(_REMARK))

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from fleet.engine.registry import Check, CheckStage, Command, Feature, NavItem
+from fleet.engine.registry import Check, CheckStage, Command, EventType, Feature, NavItem
 
 FEATURE = Feature(
     name="personas",
-    help="Characters and schedules, read from files.",
+    help="Characters and schedules: files, and changes at run time.",
     required_because="Agents take their character and their hours from a persona.",
     settings="fleet.features.personas.settings:PersonasSettings",
-    api=("fleet.features.personas.api:router",),
-    pages=("fleet.features.personas.pages:router",),
+    api=("fleet.features.personas.editing.api:router", "fleet.features.personas.api:router"),
+    pages=("fleet.features.personas.editing.pages:router", "fleet.features.personas.pages:router"),
     extends={"search.sources": ("fleet.features.personas.search:SOURCE",)},
     templates=__package__,
     nav=(
@@ -29,11 +29,34 @@ FEATURE = Feature(
             run="fleet.features.personas.cli:persona",
             section="Look",
             order=30,
-            help="Show and check personas.",
+            help="Show, check and edit personas.",
         ),
     ),
     completions={"persona": "fleet.features.personas.cli:complete"},
     checks=(Check(about="personas", run="fleet.features.personas.checks:files", stage=CheckStage.FILES),),
     preloads=("fleet.features.personas.service:preload",),
     checks_at_start=("fleet.features.personas.service:check",),
+    events=(
+        EventType(
+            subject="persona.created", words="added the persona {persona}, by {by}", reason=("reason",), family="people"
+        ),
+        EventType(
+            subject="persona.changed",
+            words="changed the persona {persona} ({what}), by {by}",
+            reason=("reason",),
+            family="people",
+        ),
+        EventType(
+            subject="persona.reset",
+            words="reset the persona {persona} to its file, by {by}",
+            reason=("reason",),
+            family="people",
+        ),
+        EventType(
+            subject="persona.removed",
+            words="removed the persona {persona}, by {by}",
+            reason=("reason",),
+            family="people",
+        ),
+    ),
 )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
 from fleet.core.character import Character
 from fleet.core.errors import InvalidInput, NotFound
@@ -116,6 +116,21 @@ def load(folder: Path | None = None) -> Library:
     return Library(MappingProxyType(personas), names)
 
 
+def overridden(base: Library, documents: Mapping[str, object]) -> tuple[Library, tuple[str, ...]]:
+    """Return a library with documents above its files, and the problems of documents that are wrong here.
+
+    A wrong one leaves the file of its name in force.
+    """
+    personas, wrong = dict(base.personas), []
+    for persona_id, document in documents.items():
+        shape, problems = persona_file.check(document)
+        wrong += [f"{persona_id}: {problem}" for problem in problems]
+        if shape is not None:
+            personas[persona_id] = of(shape)
+    ordered = {persona_id: personas[persona_id] for persona_id in sorted(personas)}
+    return Library(MappingProxyType(ordered), base.names), tuple(wrong)
+
+
 def check(folder: Path | None = None) -> tuple[str, ...]:
     """Return the problems of the persona files of a folder, one line each; empty for none."""
     return tuple(_read_all(folder or SHIPPED)[2])
@@ -134,7 +149,7 @@ def _read_all(folder: Path) -> tuple[dict[str, Persona], Names | None, list[str]
         if shape is not None and shape.id in found:
             problems = [f"id: {shape.id!r} is also the id of {found[shape.id][0].name}; give each persona its own"]
         elif shape is not None:
-            found[shape.id] = (file, _persona(shape))
+            found[shape.id] = (file, of(shape))
         wrong += [f"{folder.name}/{file.name}: {problem}" for problem in problems]
     personas = {persona_id: found[persona_id][1] for persona_id in sorted(found)}
     return personas, _names(names_shape) if names_shape else None, wrong
@@ -152,7 +167,8 @@ def _files(folder: Path) -> list[Path]:
     )
 
 
-def _persona(shape: PersonaShape) -> Persona:
+def of(shape: PersonaShape) -> Persona:
+    """Return the value of a checked file or document."""
     return Persona(
         id=shape.id,
         emoji=shape.emoji,
@@ -167,6 +183,24 @@ def _persona(shape: PersonaShape) -> Persona:
         schedule=shape.schedule.schedule(),
         grammar=MappingProxyType(shape.rules()),
     )
+
+
+def document_of(persona: Persona) -> dict[str, Any]:
+    """Return a persona as its file has it: fields in the order of the docs, days by name."""
+    week = persona.schedule
+    return {
+        "id": persona.id, "emoji": persona.emoji, **persona.character.values(),
+        "username_prefix": persona.username_prefix, "name_templates": [*persona.name_templates],
+        "share": persona.share, "tier": persona.tier,
+        "interval_seconds": [persona.interval.min_s, persona.interval.max_s], "weights": {**persona.weights},
+        "workflow_types": [*persona.workflow_types],
+        "schedule": {
+            "timezone": week.timezone, "active_days": [persona_file.DAYS[day][:3] for day in sorted(week.active_days)],
+            "peak_hours": [[*window] for window in week.peak], "sleep_hours": [[*window] for window in week.sleep],
+            "peak_multiplier": week.peak_multiplier, "off_peak_multiplier": week.off_peak_multiplier,
+        },
+        "grammar": {rule: [*alternatives] for rule, alternatives in persona.grammar.items()},
+    }  # fmt: skip
 
 
 def _names(shape: NamesShape) -> Names:

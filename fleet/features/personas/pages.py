@@ -1,10 +1,11 @@
-"""Pages of personas: their files, their agents and their week."""
+"""Pages of personas: their content, their agents, their week and their changes."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Request
@@ -15,9 +16,12 @@ from fleet.core import clock, ids
 from fleet.engine.agents import queries
 from fleet.engine.agents.queries import AgentFilter, AgentTally
 from fleet.engine.deps import Deps
+from fleet.engine.settings import documents
+from fleet.engine.settings.documents import StoredDocument
 from fleet.features.personas import heat
-from fleet.features.personas.library import Persona, weights_of
-from fleet.features.personas.service import pace, personas_of
+from fleet.features.personas.api import PersonaSource, source_of
+from fleet.features.personas.library import Persona, document_of, weights_of
+from fleet.features.personas.service import KIND, of_files, pace, personas_of
 from fleet.features.personas.settings import PersonasSettings
 from fleet.llm.offline import grammar
 from fleet.web.auth import TheDeps, needs
@@ -27,6 +31,7 @@ from fleet.web.rendering import render
 router = APIRouter()
 _SHOWN = 12
 _EXAMPLES = 4
+_MOST_VERSIONS = 20
 _DAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
 
 
@@ -42,6 +47,18 @@ class PersonaFacts:
     peak: str
     days: str
     sleep: str
+    source: PersonaSource
+
+
+@dataclass(frozen=True, slots=True)
+class ShownVersion:
+    """A change at run time; `what` names the fields that differ from the version before."""
+
+    version: int
+    set_by: str
+    set_at: datetime
+    reason: str
+    what: str
 
 
 @router.get("/personas", dependencies=[needs(Permission.FLEET_VIEW)])
@@ -60,10 +77,12 @@ def persona(request: Request, deps: TheDeps, persona_id: Annotated[str, Path(max
     with deps.db.transaction() as tx:
         tally = queries.tally(tx, AgentFilter(persona_id=one.id))
         agents = queries.find(tx, AgentFilter(persona_id=one.id), limit=_SHOWN)
+        history = documents.history(tx, KIND, one.id, limit=_MOST_VERSIONS + 1)
     return render(
         request, "personas/persona.html", one=_facts(deps, one, tally), week=heat.strip(one.schedule, clock.now()),
         pace=pace(deps, one.interval.min_s, one.interval.max_s),
         agents=agents, address=agent_address, examples=_examples(one), source=_source(deps),
+        versions=_versions(history, of_files(deps).personas.get(one.id)),
     )  # fmt: skip
 
 
@@ -75,8 +94,20 @@ def _facts(deps: Deps, one: Persona, tally: AgentTally) -> PersonaFacts:
         one, tally.of_persona(one.id), tally.living.get((one.id, "running"), 0),
         {name: weight / sum(weights.values()) for name, weight in weights.items()},
         one.share / sum(other.share for other in personas_of(deps)), _hours(schedule.peak),
-        "every day" if len(schedule.active_days) == 7 else days, _hours(schedule.sleep),
+        "every day" if len(schedule.active_days) == 7 else days, _hours(schedule.sleep), source_of(deps, one.id),
     )  # fmt: skip
+
+
+def _versions(history: Sequence[StoredDocument], file: Persona | None) -> list[ShownVersion]:
+    """Return the changes at run time, newest first, each with the fields that differ from the one before it."""
+    contents = [one.document or (document_of(file) if file else {}) for one in history]
+    first = document_of(file) if file and len(history) <= _MOST_VERSIONS else {}
+    found = []
+    for one, now, was in zip(history[:_MOST_VERSIONS], contents, [*contents[1:], first], strict=False):
+        fields = ", ".join(name for name in {**was, **now} if was.get(name) != now.get(name))
+        what = (fields if was else "added") if one.document else "reset to the file" if file else "removed"
+        found.append(ShownVersion(one.version, one.set_by, one.set_at, one.reason, what))
+    return found
 
 
 def _hours(windows: tuple[tuple[int, int], ...]) -> str:

@@ -23,8 +23,8 @@ from fleet.engine.schedule import Schedule
 from fleet.llm.offline import grammar
 
 _PAGE = "docs/personas.md"
-_DAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
-_ALL_DAYS = frozenset(range(7))
+DAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
+_ALLDAYS = frozenset(range(7))
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
 
@@ -32,7 +32,7 @@ def _schedule_part(field: str) -> Callable[[Any], Any]:
     """Let `Schedule` validate one part, so that zones and windows have one set of rules."""
 
     def check(value: Any) -> Any:
-        trial: dict[str, Any] = {"timezone": "UTC", "active_days": _ALL_DAYS, "peak": ()}
+        trial: dict[str, Any] = {"timezone": "UTC", "active_days": _ALLDAYS, "peak": ()}
         trial[field] = tuple(tuple(window) for window in value) if isinstance(value, list) else value
         try:
             Schedule(**trial)
@@ -46,7 +46,7 @@ def _schedule_part(field: str) -> Callable[[Any], Any]:
 def _day(value: object) -> object:
     if isinstance(value, str):
         name = value.strip().casefold()
-        hits = [number for number, day in enumerate(_DAYS) if len(name) >= 3 and day.startswith(name)]
+        hits = [number for number, day in enumerate(DAYS) if len(name) >= 3 and day.startswith(name)]
         if len(hits) == 1:
             return hits[0]
     if type(value) is int and 0 <= value <= 6:
@@ -177,7 +177,15 @@ class NamesShape(Shape):
 
 def read_persona(file: Path) -> tuple[PersonaShape | None, list[str]]:
     """Read one persona file: the model, or None and its problems."""
-    shape, wrong = yaml_file.read(file, PersonaShape, page=_PAGE)
+    return _with_grammar(*yaml_file.read(file, PersonaShape, page=_PAGE))
+
+
+def check(document: object) -> tuple[PersonaShape | None, list[str]]:
+    """Check the content of a persona that is in no file, by the same rules: the model, or None and its problems."""
+    return _with_grammar(*yaml_file.validate(document, PersonaShape, page=_PAGE))
+
+
+def _with_grammar(shape: PersonaShape | None, wrong: list[str]) -> tuple[PersonaShape | None, list[str]]:
     if shape is not None:
         wrong = [f"grammar.{problem}" for problem in grammar.problems(shape.rules())]
     return (None if wrong else shape), wrong

@@ -1,24 +1,66 @@
-"""The personas of a process: read once from the folder that the settings name."""
+"""The personas of a process: those of the folder that the settings name, and above them those set at run time."""
 
 from __future__ import annotations
 
 import functools
 import uuid
+from dataclasses import dataclass
 
-from fleet.core import text
+from fleet.core import logs, text
+from fleet.core.db import Tx
+from fleet.core.errors import NotFound
 from fleet.core.settings import Settings
 from fleet.engine import dispatch
 from fleet.engine.deps import Deps
 from fleet.engine.schedule import ALWAYS, Schedule, real_gap_s
-from fleet.features.personas.library import Library, load
+from fleet.engine.settings import documents
+from fleet.engine.settings.documents import Contents
+from fleet.features.personas.library import Library, load, overridden
 from fleet.features.personas.settings import PersonasSettings
 
+KIND = "persona"
+"""The kind of their documents."""
+
+log = logs.get(__name__)
 _load = functools.lru_cache(maxsize=4)(load)
 
 
+@dataclass(slots=True)
+class _Latest:
+    """The library made last, and of what. Replaced whole, so that no thread sees half of it."""
+
+    made: tuple[Library, Contents, Library] | None = None
+
+
 def personas_of(deps: Deps) -> Library:
-    """Return the personas of this process. Raises InvalidInput for files that are wrong."""
+    """Return the personas in force: the same object until one changes. Asks no database.
+
+    Raises InvalidInput for files that are wrong.
+    """
+    base, above = of_files(deps), deps.live.documents(KIND)
+    if not above:
+        return base
+    latest = deps.part("personas.latest", lambda _: _Latest())
+    made = latest.made
+    if made is None or made[0] is not base or made[1] is not above:
+        library, wrong = overridden(base, above)
+        for problem in wrong:
+            log.warning("persona_not_in_force", problem=problem)
+        latest.made = made = (base, above, library)
+    return made[2]
+
+
+def of_files(deps: Deps) -> Library:
+    """Return the personas of the files alone. Raises InvalidInput for files that are wrong."""
     return deps.part("personas", lambda deps: _load(deps.settings.of(PersonasSettings).personas_dir))
+
+
+def rely_on(deps: Deps, tx: Tx, persona_id: str) -> None:
+    """Keep a persona from being removed until this transaction ends, which gives it to an agent. Raises NotFound."""
+    documents.rely_on(tx, KIND)
+    latest = documents.latest(tx, KIND, persona_id)
+    if latest is not None and latest.document is None and persona_id not in of_files(deps):
+        raise NotFound(f"The persona {persona_id!r} was removed.", fix="`fleet persona list` shows the others.")
 
 
 def schedule_of(deps: Deps, persona_id: str | None, agent_id: uuid.UUID | None = None) -> Schedule:

@@ -23,6 +23,10 @@ FEATURE = Feature(
         ),
     ),
     actions=social.ACTIONS,
+    agent_summary="fleet.features.publishing.posts:AgentPostsOut",
+    agent_rows="fleet.features.publishing.agent_rows:rows",
+    extends={"agents.beginning": ("fleet.features.publishing.posts:BEGINNING",)},
+    templates=__package__,
     agent_deleted="fleet.features.publishing.handlers.account:remove_account",
     account_left="fleet.features.publishing.handlers.account:leave_account",
     jobs=(

@@ -16,7 +16,7 @@ from fleet.adapters.pictures import PictureFile, PictureOrder
 from fleet.adapters.social import POST
 from fleet.core import events, logs
 from fleet.core.db import Tx
-from fleet.engine import controls
+from fleet.engine import controls, registry
 from fleet.engine.attempts.work import Work
 from fleet.features.publishing.settings import PublishingSettings
 from fleet.features.publishing.words.voice import speaker_of
@@ -33,8 +33,32 @@ def picture(work: Work, prompt: str) -> str:
     """Return the address of the workflow's picture, or the marked file of one as a data URL."""
     ordered = _ordered(work, prompt)
     made = _fit_to_post(work, ordered["url"], prompt) if "url" in ordered else None
+    if made is not None:
+        show(work, (work.known("picture") or {}).get("preview"))
+        return made
     # Fleet's own picture is drawn again from its prompt each time rather than stored.
-    return made or data_url(_as_sent(work, _drawn(work, prompt)))
+    drawn = _drawn(work, prompt)
+    show(work, _preview(work, drawn))
+    return data_url(_as_sent(work, drawn))
+
+
+def _preview(work: Work, picture: bytes) -> str | None:
+    """Return the key of a small copy for the dashboard, kept by the feature that stores pictures, if there is one.
+
+    Nothing is kept of a post that is not sent.
+    """
+    if work.gateway.policy.dry_run:
+        return None
+    for keep in registry.current().extensions("publishing.previews"):
+        found: str | None = keep(work, picture)
+        return found
+    return None
+
+
+def show(work: Work, key: str | None) -> None:
+    """Have the job's result and event name our copy of the picture."""
+    if key is not None:
+        work.told = {**work.told, "picture": key}
 
 
 def rendered(work: Work, prompt: str, part: str = "") -> tuple[bytes, str]:
@@ -110,7 +134,7 @@ def _fit_to_post(work: Work, url: str, prompt: str) -> str | None:
     if not work.settings.of(PublishingSettings).check_images and not signed and not is_sent:
         return url
     fetched: list[PictureFile] = []
-    looked = _looked(work, url, fetched)
+    looked = _looked(work, url, fetched, is_posted=True)
     if "why" in looked:
         return None
     if not signed and not is_sent and (looked["marked"] or not work.settings.label_agents):
@@ -119,15 +143,18 @@ def _fit_to_post(work: Work, url: str, prompt: str) -> str | None:
     return None if made is None else data_url(_as_sent(work, made))
 
 
-def _looked(work: Work, url: str, fetched: list[PictureFile], part: str = "") -> dict[str, Any]:
+def _looked(
+    work: Work, url: str, fetched: list[PictureFile], part: str = "", *, is_posted: bool = False
+) -> dict[str, Any]:  # fmt: skip
+    """Check a picture once, with the result saved; a small copy is kept of one that is posted. Drafts store theirs."""
     step = f"picture{part}"
     looked: dict[str, Any] = work.step(
-        step, lambda: _look_at(work, url, fetched, part), also=partial(_replaced, work, step)
+        step, lambda: _look_at(work, url, fetched, part, is_posted=is_posted), also=partial(_replaced, work, step)
     )  # fmt: skip
     return looked
 
 
-def _look_at(work: Work, url: str, fetched: list[PictureFile], part: str) -> dict[str, Any]:
+def _look_at(work: Work, url: str, fetched: list[PictureFile], part: str, *, is_posted: bool) -> dict[str, Any]:
     found = _fetch(work, url, part)
     if isinstance(found, str):
         return {"fit": False, "why": found}
@@ -136,7 +163,8 @@ def _look_at(work: Work, url: str, fetched: list[PictureFile], part: str) -> dic
         return {"fit": False, "why": why}
     fetched.append(found)
     marks = read_marks(found.data)
-    return {"fit": True, "marked": marks is not None and marks.is_machine_made}
+    fit = {"fit": True, "marked": marks is not None and marks.is_machine_made}
+    return {**fit, "preview": _preview(work, found.data)} if is_posted else fit
 
 
 def _file(work: Work, url: str, prompt: str, fetched: list[PictureFile], part: str = "") -> bytes | None:

@@ -68,8 +68,8 @@ class Bounds:
 class SettingDetail:
     """A setting with all its layers, weakest first, and its latest changes, newest first.
 
-    `version` changes with the value in the scope that was asked for. `changes` are lines of the audit log that all
-    users who may view settings see: they say why a limit is in force.
+    `version` changes with the value in the scope that was asked for. `changes` are lines of the audit log: all who may
+    view settings see them, since they say why a limit is in force.
     """
 
     setting: Setting

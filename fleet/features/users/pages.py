@@ -18,7 +18,7 @@ from fleet.features.users import invite as inviting
 from fleet.features.users import service as accounts
 from fleet.web.auth import TheDeps, address_of_ours, needs
 from fleet.web.problems import status_of
-from fleet.web.rendering import go, render
+from fleet.web.rendering import KeptForm, go, render
 
 router = APIRouter()
 _HERE = "/users"
@@ -59,7 +59,7 @@ def change_role(request: Request, deps: TheDeps, who: Editor, name: Name, role: 
     try:
         changed = verbs.perform(deps, who, "user", "role", user=name, role=role)
     except FleetError as error:
-        return go(request, _HERE, str(error), wrong=True)
+        return go(request, _HERE, str(error), kept=KeptForm(f"role {name}", "role", {"role": role}))
     return go(request, _HERE, f"{name} is {role} now." if changed else f"{name} was {role} already.")
 
 

@@ -17,7 +17,7 @@ from fleet.features.webhooks.outbound.subscriptions import Subscription, Subscri
 from fleet.web.auth import TheDeps, needs
 from fleet.web.openapi import ASKED
 from fleet.web.requests.cursors import Page, Paging
-from fleet.web.requests.fields import Body, MovedOut, taken
+from fleet.web.requests.fields import Body, MovedOut, line, taken
 
 router = APIRouter(prefix="/hooks", tags=["hooks"])
 Looker = Annotated[Principal, needs(Permission.HOOKS_VIEW)]
@@ -93,6 +93,17 @@ class DeliveryOut(BaseModel):
     created_at: datetime
     tried_at: datetime | None
     next_attempt_at: datetime
+
+
+class DeliveriesIn(Body):
+    """Which failed deliveries; without names all of the webhook's."""
+
+    deliveries: Annotated[list[Annotated[str, line(36, least=4)]], Field(min_length=1, max_length=1000)] | None = Field(
+        None, description="ids of their jobs, or the beginnings of them"
+    )
+
+
+_ALL_FAILED = DeliveriesIn()
 
 
 class ReplayedOut(BaseModel):
@@ -183,9 +194,11 @@ def list_deliveries(hook: HookId, deps: TheDeps, *, which: Annotated[DeliveryQue
 
 
 @router.post("/{hook}/replay")
-def replay(hook: HookId, deps: TheDeps, who: Annotated[Principal, needs(Permission.JOBS_CONTROL)]) -> ReplayedOut:
-    """Send failed deliveries of a webhook again, at most a thousand."""
-    return ReplayedOut(number=hooks.replay_failed(deps, hooks.find(deps, hook), by=who.by))
+def replay(hook: HookId, deps: TheDeps, who: Annotated[Principal, needs(Permission.JOBS_CONTROL)], *,
+           body: DeliveriesIn = _ALL_FAILED) -> ReplayedOut:  # fmt: skip
+    """Send failed deliveries of a webhook again: those that are named, or all, at most a thousand."""
+    only = hooks.resolved(deps, body.deliveries or ())
+    return ReplayedOut(number=hooks.replay_failed(deps, hooks.find(deps, hook), only=only, by=who.by))
 
 
 def _hook(found: Subscription, who: Principal) -> Hook:

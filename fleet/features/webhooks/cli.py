@@ -143,12 +143,17 @@ def off(door: Door, /, *, hook: str) -> None:
 
 @hooks.command()
 @_hook
+@click.argument("deliveries", metavar="[DELIVERY...]", nargs=-1)
 @pass_door
-def replay(door: Door, /, *, hook: str) -> None:
-    """Send failed deliveries again."""
-    number = door.api.post(at("hooks", hook, "replay"))["number"]
+def replay(door: Door, /, *, hook: str, deliveries: tuple[str, ...]) -> None:
+    """Send failed deliveries again: those that are named, or all of the webhook.
+
+    DELIVERY is the id of its job, as `fleet hooks show` prints it, or its first characters.
+    """
+    body = {"deliveries": list(deliveries)} if deliveries else {}
+    number = door.api.post(at("hooks", hook, "replay"), body)["number"]
     tried = "1 delivery is tried again." if number == 1 else f"{number} deliveries are tried again."
-    door.say(tried if number else "Nothing has failed.")
+    door.say(tried if number else "None of these has failed." if deliveries else "Nothing has failed.")
 
 
 @hooks.command()

@@ -19,6 +19,7 @@ from fleet.core.errors import InvalidInput
 from fleet.core.subjects import refuse_unknown
 from fleet.engine import registry
 from fleet.engine.deps import Deps
+from fleet.engine.jobs import queries as job_queries
 from fleet.engine.jobs.queries import JobFilter
 from fleet.features.jobs import commands as job_commands
 from fleet.features.webhooks import secrets as hook_secrets
@@ -152,6 +153,12 @@ def counts(deps: Deps, subscription_id: uuid.UUID) -> dict[str, int]:
     """Return how many of a subscription's newest thousand deliveries are in each state."""
     with deps.db.transaction() as tx:
         return deliveries.counts(tx, subscription_id)
+
+
+def resolved(deps: Deps, prefixes: Sequence[str]) -> tuple[uuid.UUID, ...]:
+    """Return the jobs of deliveries by their ids or the beginnings of them. Raises NotFound, InvalidInput."""
+    with deps.db.transaction() as tx:
+        return tuple(job_queries.resolve_prefix(tx, one) for one in prefixes)
 
 
 def replay_failed(deps: Deps, subscription_id: uuid.UUID, *, only: Sequence[uuid.UUID] = (), by: str) -> int:

@@ -6,15 +6,21 @@ Each has a description for screen readers, and charts with figures bring them as
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from markupsafe import Markup
 
 _W, _H = 120, 32
 _PLOT_W, _PLOT_H, _LEFT, _BOTTOM = 720, 200, 40, 22
-_LABELLED = 4
+_MOST_LABELS = 7
 _EMPTY = Markup("")
+KIND_TITLES: Mapping[str, str] = {
+    "post": "Posts", "comment": "Comments", "like": "Likes", "react": "Reactions", "connect": "Requests",
+    "browse": "Looks", "scan_feed": "Scans", "other": "Other",
+}  # fmt: skip
+"""Kinds of job that have a colour of their own in charts, and all others."""
 
 
 def sparkline(values: Sequence[float | None], label: str) -> Markup:
@@ -56,58 +62,115 @@ def _stretch(points: Sequence[str]) -> Markup:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One bar: its label below, and the height of each of its parts; None where the value is unknown."""
+    """One bar: its label below, and the height of each of its parts; None where the value is unknown.
+
+    `name` is the label in full. With `href` the bar is a link; `start` and `end` are the span that it stands for.
+    """
 
     label: str
-    values: Mapping[str, int] | None
+    values: Mapping[str, float] | None
+    name: str = ""
+    href: str = ""
+    start: datetime | None = None
+    end: datetime | None = None
 
     @property
-    def total(self) -> int:
-        """The height of the whole bar."""
+    def total(self) -> float:
+        """The height of the whole bar, if its parts are stacked."""
         return sum(self.values.values()) if self.values else 0
 
+    @property
+    def full_name(self) -> str:
+        """The label in full."""
+        return self.name or self.label
 
-def stacked(columns: Sequence[Column], series: Mapping[str, str], label: str) -> Markup:
+
+def by_kind(done: Mapping[str, int]) -> dict[str, int]:
+    """Return numbers of jobs by the kinds that have a colour; those of other kinds are summed."""
+    named = {kind: number for kind, number in done.items() if kind in KIND_TITLES}
+    other = sum(done.values()) - sum(named.values())
+    return {**named, "other": other} if other else named
+
+
+def count(value: float) -> str:
+    """Return a number of things."""
+    return f"{value:,.0f}"
+
+
+def stacked(
+    columns: Sequence[Column], series: Mapping[str, str], label: str, *, show: Callable[[float], str] = count,
+    axis: Callable[[float], str] | None = None, is_layered: bool = False, sums: Mapping[str, str] | None = None,
+) -> Markup:  # fmt: skip
     """Return bars side by side, each of stacked parts; `series` gives each part's title, its class is `k-` and its
     name.
 
-    Every fourth bar has its label below. A legend has the sums; the figures follow as a table.
+    A few bars have their label below. A legend has the sums, or `sums`; the figures follow as a table. `show` writes a
+    value; `axis` writes one at the side. Layered parts begin at the bottom, all of them, the highest at the back.
     """
-    top = _round_up(max((column.total for column in columns), default=0))
+    highest = [max((column.values or {}).values(), default=0) if is_layered else column.total for column in columns]
+    top = _round_up(max(highest, default=0), least=4 if show is count else 0.001)
     width = (_PLOT_W - _LEFT) / max(1, len(columns))
-    bars = [_bar(column, series, _LEFT + place * width, width, top) for place, column in enumerate(columns)]
+    bars = [
+        _bar(column, series, (_LEFT + place * width, width, top), show, is_layered)
+        for place, column in enumerate(columns)
+    ]
+    every = max(1, math.ceil(len(columns) / _MOST_LABELS))
     named = [
-        Markup('<text x="{:.1f}" y="{}" text-anchor="middle">{}</text>').format(
-            _LEFT + (place + 0.5) * width, _PLOT_H - 5, column.label
+        Markup('<text x="{:.1f}" y="{}" text-anchor="middle"{}>{}</text>').format(
+            _LEFT + (place + 0.5) * width, _PLOT_H - 5, _hour_of(column), column.label
         )
         for place, column in enumerate(columns)
-        if (len(columns) - 1 - place) % _LABELLED == 0
+        if (len(columns) - 1 - place) % every == 0
     ]
     return Markup(
-        '<figure class="chart"><svg class="plot" viewBox="0 0 {w} {h}" role="img" aria-label="{label}">'
+        '<figure class="chart"><svg class="plot" viewBox="0 0 {w} {h}" role="{role}" aria-label="{label}">'
         "{grid}{bars}{named}</svg><figcaption>{legend}</figcaption>{table}</figure>"
     ).format(
-        w=_PLOT_W, h=_PLOT_H, label=label, grid=_grid(top), bars=_EMPTY.join(bars), named=_EMPTY.join(named),
-        legend=_legend(columns, series), table=_table(columns, series, label),
+        w=_PLOT_W, h=_PLOT_H, label=label, grid=_grid(top, axis or _short), bars=_EMPTY.join(bars),
+        named=_EMPTY.join(named), legend=_legend(columns, series, sums, show),
+        table=_table(columns, series, label, show), role="group" if any(one.href for one in columns) else "img",
     )  # fmt: skip
 
 
-def _bar(column: Column, series: Mapping[str, str], x: float, width: float, top: int) -> Markup:
+def _hour_of(column: Column) -> Markup:
+    """Return the mark of a label that is an hour, which a browser may show in its own zone."""
+    is_hour = column.start is not None and ":" in column.label
+    return Markup(' data-at="{}"').format(column.start.isoformat()) if is_hour and column.start else _EMPTY
+
+
+def _bar(column: Column, series: Mapping[str, str], place: tuple[float, float, float], show: Callable[[float], str],
+         is_layered: bool) -> Markup:  # fmt: skip
+    x, width, top = place
     room = _PLOT_H - _BOTTOM
     values = column.values or {}
     y = float(room)
     marks = []
-    for name in series:
+    for name in sorted(series, key=lambda one: -values.get(one, 0)) if is_layered else series:
         value = values.get(name, 0)
         height = value / top * (room - 8)
         if value:
-            y -= height
+            y = room - height if is_layered else y - height
             marks.append(_rect(f"mark k-{name}", x + width * 0.14, y, width * 0.72, max(height - 0.8, 0.6)))
-    told = "not counted yet" if column.values is None else f"{column.total:,}"
-    parts = "".join(f"\n{title}: {values[name]:,}" for name, title in series.items() if name in values)
-    return Markup("<g><title>{}: {}{}</title>{}{}</g>").format(
-        column.label, told, parts, _rect("slot", x, 0, width, room), _EMPTY.join(marks)
+    drawn = Markup("{}{}").format(_rect("slot", x, 0, width, room), _EMPTY.join(marks))
+    told = _told(column, series, show, is_layered)
+    if not column.href:
+        return Markup("<g><title>{}</title>{}</g>").format(told, drawn)
+    span = _EMPTY
+    if column.start is not None and column.end is not None:
+        span = Markup(' data-start="{}" data-end="{}"').format(column.start.isoformat(), column.end.isoformat())
+    return Markup('<a class="bar" href="{}" aria-label="{}" data-told="{}"{}><title>{}</title>{}</a>').format(
+        column.href, told.replace("\n", ", "), told, span, told, drawn
     )
+
+
+def _told(column: Column, series: Mapping[str, str], show: Callable[[float], str], is_layered: bool) -> str:
+    values = column.values
+    if values is None:
+        return f"{column.full_name}: not known"
+    parts = [f"{title}: {show(values[name])}" for name, title in series.items() if name in values]
+    if is_layered or len(series) == 1:
+        return f"{column.full_name}\n" + ("\n".join(parts) or "nothing")
+    return "\n".join([f"{column.full_name}: {show(column.total)}", *parts])
 
 
 def _rect(kind: str, x: float, y: float, width: float, height: float) -> Markup:
@@ -116,7 +179,7 @@ def _rect(kind: str, x: float, y: float, width: float, height: float) -> Markup:
     )
 
 
-def _grid(top: int) -> Markup:
+def _grid(top: float, axis: Callable[[float], str]) -> Markup:
     room = _PLOT_H - _BOTTOM
     lines = []
     for share in (0.0, 0.5, 1.0):
@@ -125,24 +188,28 @@ def _grid(top: int) -> Markup:
             Markup(
                 '<line class="{}" x1="{}" x2="{}" y1="{y:.1f}" y2="{y:.1f}"/>'
                 '<text x="{}" y="{ty:.1f}" text-anchor="end">{}</text>'
-            ).format("grid" if share else "axis", _LEFT, _PLOT_W, _LEFT - 7, _short(top * share), y=y, ty=y + 4)
+            ).format("grid" if share else "axis", _LEFT, _PLOT_W, _LEFT - 7, axis(top * share), y=y, ty=y + 4)
         )
     return _EMPTY.join(lines)
 
 
-def _legend(columns: Sequence[Column], series: Mapping[str, str]) -> Markup:
-    sums = {name: sum((column.values or {}).get(name, 0) for column in columns) for name in series}
+def _legend(columns: Sequence[Column], series: Mapping[str, str], sums: Mapping[str, str] | None,
+            show: Callable[[float], str]) -> Markup:  # fmt: skip
+    if sums is None:
+        found = {name: sum((column.values or {}).get(name, 0) for column in columns) for name in series}
+        sums = {name: show(value) for name, value in found.items() if value}
     return _EMPTY.join(
-        Markup('<span class="key k-{}">{} <b>{:,}</b></span>').format(name, title, sums[name])
+        Markup('<span class="key k-{}">{} <b>{}</b></span>').format(name, title, sums[name])
         for name, title in series.items()
-        if sums[name]
+        if name in sums
     )
 
 
-def _table(columns: Sequence[Column], series: Mapping[str, str], label: str) -> Markup:
+def _table(columns: Sequence[Column], series: Mapping[str, str], label: str, show: Callable[[float], str]) -> Markup:
     head = _EMPTY.join(Markup('<th scope="col" class="num">{}</th>').format(title) for title in series.values())
     rows = _EMPTY.join(
-        Markup('<tr><th scope="row">{}</th>{}</tr>').format(column.label, _cells(column, series)) for column in columns
+        Markup('<tr><th scope="row">{}</th>{}</tr>').format(_linked(column), _cells(column, series, show))
+        for column in columns
     )
     name = "".join(char if char.isalnum() else "-" for char in label.lower())[:60]
     return Markup(
@@ -151,8 +218,14 @@ def _table(columns: Sequence[Column], series: Mapping[str, str], label: str) -> 
     ).format(name, head, rows)
 
 
-def _cells(column: Column, series: Mapping[str, str]) -> Markup:
-    told = ["–" if column.values is None else f"{column.values.get(name, 0):,}" for name in series]
+def _linked(column: Column) -> Markup:
+    if not column.href:
+        return Markup("{}").format(column.full_name)
+    return Markup('<a href="{}">{}</a>').format(column.href, column.full_name)
+
+
+def _cells(column: Column, series: Mapping[str, str], show: Callable[[float], str]) -> Markup:
+    told = ["–" if column.values is None else show(column.values.get(name, 0)) for name in series]
     return _EMPTY.join(Markup('<td class="num">{}</td>').format(words) for words in told)
 
 
@@ -184,12 +257,12 @@ def shares(parts: Sequence[tuple[str, int]], label: str) -> Markup:
     ).format(label, _EMPTY.join(drawn))
 
 
-def _round_up(value: int) -> int:
+def _round_up(value: float, *, least: float) -> float:
     """Return the next number that people like to read on an axis."""
-    if value <= 4:
-        return 4
-    size = 10 ** int(math.log10(value))
-    return next(int(size * step) for step in (1, 2, 4, 5, 6, 8, 10) if size * step >= value)
+    if value <= least:
+        return least
+    size = 10.0 ** math.floor(math.log10(value))
+    return next((size * step for step in (1, 1.2, 1.6, 2, 3, 4, 6, 8) if size * step >= value), size * 10)
 
 
 def _short(value: float) -> str:

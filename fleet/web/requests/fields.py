@@ -34,7 +34,7 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-def taken(model: type[V], source: object, **more: object) -> V:
+def taken(model: type[V], source: object, /, **more: object) -> V:
     """Return a view with the fields of the same name from a row or value; `more` are the others."""
     own = {name: getattr(source, name) for name in model.model_fields if name not in more}
     return model(**own, **more)

@@ -6,7 +6,7 @@ meaning.
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, TypeVar
 
@@ -28,6 +28,16 @@ Name = Annotated[str, StringConstraints(max_length=100), AfterValidator(text.cle
 """What an agent, a persona or a provider is called."""
 Words = Annotated[str, StringConstraints(max_length=300), AfterValidator(text.clean)]
 """A sentence of a person, such as a reason."""
+_EARLIEST, _LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+
+
+def _in_utc(value: datetime) -> datetime:
+    moment = value if value.tzinfo is not None else value.replace(tzinfo=UTC)
+    return max(_EARLIEST, min(_LATEST, moment)).astimezone(UTC)
+
+
+MaybeMoment = Maybe[Annotated[datetime, AfterValidator(_in_utc)]]
+"""A moment of a form or a link, or none. Without an offset it is UTC, which pages show; the calendar's ends are cut."""
 JobId = Annotated[str, StringConstraints(max_length=60)]
 """A job's id or its beginning."""
 

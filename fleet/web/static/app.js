@@ -77,18 +77,19 @@ function arrive(url, answer, page, { method, form, ...how }) {
   if (!page || new URL(answer.url).origin !== location.origin) {
     if (method === "GET" && answer.ok) location.assign(url);
     else say(`The server answered ${answer.status} ${answer.statusText}.`, true);
-  } else if (form && !answer.ok && $("[data-problem]", page)) {
-    // What was typed stays where it is.
+  } else if (form && !answer.ok && $("[data-problem]", page) && !$("[aria-invalid]", page)) {
+    // What was typed stays where it is. A page that marks wrong fields has what was typed in them.
     say($$("[data-problem] > p:not(.actions)", page).map((one) => one.textContent.trim()).join(" "), true);
   } else if (!$("#main", page) || Boolean($(".rail", page)) !== Boolean($(".rail"))) {
     location.assign(answer.url); // in or out: another frame, and another session's stream
   } else {
     // An answer to a form that leads nowhere has no address of its own: one could not come back to it.
-    show(page, method === "GET" || answer.redirected ? answer.url + new URL(url, location.href).hash : null, how);
+    const { hash } = new URL(url, location.href);
+    show(page, method === "GET" || answer.redirected ? answer.url + hash : null, { hash, ...how });
   }
 }
 
-function show(page, url, { push = true, keepFocus = false, entryAfter = null }) {
+function show(page, url, { push = true, keepFocus = false, entryAfter = null, hash = "" }) {
   const before = location.pathname;
   const place = $("#main [data-place]")?.dataset.place; // pages of one place keep the scroll
   const focused = keepFocus && placeOf(document.activeElement);
@@ -102,11 +103,14 @@ function show(page, url, { push = true, keepFocus = false, entryAfter = null }) 
   $("#main").replaceWith(document.adoptNode($("#main", page)));
   frame(page);
   ready($("#main"));
-  const same = url && (before === location.pathname || (place && place === $("#main [data-place]")?.dataset.place));
-  const to = location.hash ? document.getElementById(location.hash.slice(1)) : null;
+  const same = (url && before === location.pathname) || (place && place === $("#main [data-place]")?.dataset.place);
+  const anchor = url ? location.hash : hash;
+  const to = anchor ? document.getElementById(anchor.slice(1)) : null;
+  const wrong = $("#main [aria-invalid]");
   const old = focused ? find(focused, document) : null;
-  (old ?? to ?? $("#main [autofocus]") ?? $("#main")).focus({ preventScroll: true });
-  if (entryAfter) scrollTo(0, scrolls.get(entryAfter) ?? 0);
+  (wrong ?? old ?? to ?? $("#main [autofocus]") ?? $("#main")).focus({ preventScroll: true });
+  if (wrong) wrong.scrollIntoView({ block: "center" });
+  else if (entryAfter) scrollTo(0, scrolls.get(entryAfter) ?? 0);
   else if (to) to.scrollIntoView();
   else scrollTo(0, same ? y : 0);
   live.look();
@@ -129,8 +133,8 @@ function frame(page) {
 document.addEventListener("click", (event) => {
   const link = event.target.closest("a[href]");
   if (!link || event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
-  const url = new URL(link.href, location.href);
-  const elsewhere = link.target || link.hasAttribute("download") || "whole" in link.dataset || url.origin !== location.origin;
+  const url = new URL(link.getAttribute("href"), location.href); // of a link in a drawing, `href` is no text
+  const elsewhere = link.getAttribute("target") || link.hasAttribute("download") || "whole" in link.dataset || url.origin !== location.origin;
   const anchor = url.hash && url.pathname + url.search === location.pathname + location.search;
   if (elsewhere || anchor || /^\/(static|api|live)\//.test(url.pathname)) return;
   event.preventDefault();
@@ -179,7 +183,7 @@ function placeOf(element) {
   const inForm = form && !elsewhere ? `form[action="${CSS.escape(form)}"] ` : "";
   const ofForm = elsewhere ? `[form="${CSS.escape(elsewhere)}"]` : "";
   if (name) return `${inForm}${element.localName}[name="${CSS.escape(name)}"]${ofForm}${/checkbox|radio/.test(element.type) ? value : ""}`;
-  if (element.href) return `a[href="${CSS.escape(element.getAttribute("href"))}"]`;
+  if (element.hasAttribute("href")) return `a[href="${CSS.escape(element.getAttribute("href"))}"]`;
   return inForm ? `${inForm}button` : null;
 }
 const find = (place, within) => { try { return $(place, within); } catch { return null; } };
@@ -212,7 +216,7 @@ function put(html) {
 
 /* ---- choosing many ---- */
 
-const boxes = (name, within) => $$(`input[type=checkbox][name="${CSS.escape(name)}"]`, within);
+const boxes = (name, within) => $$(`input[type=checkbox][name="${CSS.escape(name)}"]:not(:disabled)`, within);
 const scopeOf = (box) => box.form ?? $("#main");
 
 function tally(within) {
@@ -234,7 +238,7 @@ document.addEventListener("change", (event) => {
 
 function ready(within) {
   document.dispatchEvent(new Event("fleet:ready"));
-  tally(within);
+  tally($("#main") ?? document);
   freshness.show(within);
   share(within);
   tellTimes(within);
@@ -281,6 +285,28 @@ function share(within) {
   }
 }
 document.addEventListener("input", (event) => { if (event.target.closest?.("[data-shares]")) share($("#main")); });
+
+/* ---- a preview of a form, while somebody types ---- */
+
+let previewTimer;
+let previewing;
+document.addEventListener("input", (event) => {
+  const form = event.target.closest?.("form[data-preview]");
+  if (!form) return;
+  clearTimeout(previewTimer);
+  previewTimer = setTimeout(() => preview(form), 400);
+});
+async function preview(form) {
+  previewing?.abort();
+  previewing = new AbortController();
+  const how = { method: "POST", body: new URLSearchParams(new FormData(form)), signal: previewing.signal };
+  try {
+    const answer = await fetch(form.dataset.preview, { ...how, credentials: "same-origin", headers: { accept: "text/html" } });
+    if (answer.ok) put(await answer.text());
+  } catch (error) {
+    if (error.name !== "AbortError") say("The server cannot be reached. Nothing was lost; try again.", true);
+  }
+}
 
 /* ---- how long ago ---- */
 

@@ -39,6 +39,8 @@ const isBusy = (target) => target.closest?.("input:not([type=checkbox]), textare
   || $("dialog[open], :popover-open");
 
 document.addEventListener("keydown", (event) => {
+  // Until the page that a key asked for is shown, the buttons are those of the request before.
+  if (document.documentElement.classList.contains("busy")) return;
   if (!$(".desk") || event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
   const part = event.target.closest?.("details.act[open]");
   if (event.key === "Escape" && part) {

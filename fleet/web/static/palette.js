@@ -35,18 +35,25 @@ function openPalette() {
   box.showModal();
   field.focus();
   let timer = null;
-  field.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(() => search(field, list, hint), TYPED_MS); });
-  field.addEventListener("keydown", (event) => {
+  let shown = null; // the text whose results the list has
+  const find = async () => {
+    clearTimeout(timer);
+    const text = field.value;
+    if (await search(field, list, hint)) shown = text;
+  };
+  field.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(find, TYPED_MS); });
+  field.addEventListener("keydown", async (event) => {
     if (event.key === "ArrowDown" || event.key === "ArrowUp") {
       event.preventDefault();
       choose(field, list, event.key === "ArrowDown" ? 1 : -1);
     } else if (event.key === "Enter") {
       event.preventDefault();
-      chosenIn(list)?.click();
+      if (shown !== field.value) await find(); // else it would open a result of the text before
+      if (shown === field.value) chosenIn(list)?.click();
     }
   });
   list.addEventListener("click", (event) => { if (event.target.closest("a")) setTimeout(() => box.close()); });
-  search(field, list, hint);
+  find();
 }
 
 const chosenIn = (list) => list.querySelector("a[aria-selected=true]");
@@ -64,6 +71,7 @@ function select(field, every, one) {
   one?.scrollIntoView({ block: "nearest" });
 }
 
+// Return whether the list shows the results of this search; a later one takes its place.
 async function search(field, list, hint) {
   const number = ++asked;
   let groups;
@@ -73,9 +81,9 @@ async function search(field, list, hint) {
     ({ groups } = await answer.json());
   } catch {
     if (number === asked) hint.textContent = "The search does not respond. Try again.";
-    return;
+    return false;
   }
-  if (number !== asked) return;
+  if (number !== asked) return false;
   list.replaceChildren(...groups.map((group, nr) => {
     const part = element("div", { role: "group", "aria-label": group.name });
     part.append(element("p", { class: "title", "aria-hidden": "true", text: group.name }), ...group.hits.map((hit, place) => {
@@ -88,6 +96,7 @@ async function search(field, list, hint) {
   const every = [...list.querySelectorAll("a")];
   select(field, every, every[0]);
   hint.textContent = every.length ? "" : "Nothing matches.";
+  return true;
 }
 
 /* ---- the keys ---- */
@@ -95,8 +104,8 @@ async function search(field, list, hint) {
 function openKeys() {
   const box = open("keys", "Keys");
   const rows = element("dl", { class: "facts" });
-  // A page names its own keys in elements with data-key and data-key-label.
-  const own = [...document.querySelectorAll("[data-key][data-key-label]")].map((one) => [one.dataset.key, one.dataset.keyLabel]);
+  // A page names its own keys in elements with data-key-label, which hold the key.
+  const own = [...document.querySelectorAll("[data-key-label]")].map((one) => [one.textContent, one.dataset.keyLabel]);
   for (const [key, label] of [...KEYS, ...own, ["Esc", "Close"]]) {
     const term = element("dt");
     term.append(element("kbd", { text: key }));

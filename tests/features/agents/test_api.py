@@ -230,3 +230,27 @@ def test_who_may_only_look_changes_nothing(web: Web, fleet: Fleet) -> None:
     assert operator.delete("/api/v1/agents/ada_1").status_code == 403
     assert operator.post("/api/v1/agents", json=ADA).status_code == 403
     assert web.anonymous().get("/api/v1/agents").status_code == 401
+
+
+def test_agents_get_another_owner_by_name_persona_or_the_owner_before(api: TestClient, web: Web) -> None:
+    web.user("reviewer", "ben")
+    for name, persona in (("ada_1", "ai_artist"), ("bob_1", "ai_artist"), ("cleo_1", "data_viz")):
+        api.post("/api/v1/agents", json={"username": name, "name": name, "persona": persona})
+
+    def assign(**body: object) -> object:
+        answer = api.post("/api/v1/agents/assign", json=body)
+        assert answer.status_code == 200, answer.text
+        return answer.json()["count"]
+
+    assert assign(owner="ben", agents=["ada_1", "nobody_1"]) == 1
+    assert assign(owner="ben", agents=["ada_1"]) == 0
+    assert usernames(api, "?owner=ben") == ["ada_1"]
+    assert assign(owner="ben", persona="ai_artist") == 1
+    assert assign(owner="", previous_owner="ben") == 2
+    assert usernames(api, "?owner=") == ["ada_1", "bob_1"]
+    events = api.get("/api/v1/activity?subject=agent.owned").json()["items"]
+    assert [one["payload"]["owner"] for one in events] == ["", "", "ben", "ben"]
+    for body, status in (({"owner": "ben"}, 422), ({"owner": "nobody", "agents": ["ada_1"]}, 404)):
+        assert api.post("/api/v1/agents/assign", json=body).status_code == status
+    operator = web.program("operator")
+    assert operator.post("/api/v1/agents/assign", json={"owner": "ben", "agents": ["ada_1"]}).status_code == 403

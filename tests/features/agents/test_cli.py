@@ -14,6 +14,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
+from fleet.access import Role, users
 from fleet.cli.app import cli as root
 from fleet.engine.agents.status import AgentStatus
 from fleet.engine.dispatch import dispatch
@@ -27,7 +28,7 @@ AGENT_KEYS = {
     "scans", "scan_interval_s", "audience", "heeds_agents", "draft_days",
     "real_interval_s",
     "tick_no", "next_tick_at", "paused_until", "pause_reason", "current_action", "last_action_at", "last_thought",
-    "remote_account", "created_at", "updated_at", "deleted_at", "persona", "weights", "interval_s", "totals",
+    "remote_account", "url", "created_at", "updated_at", "deleted_at", "persona", "weights", "interval_s", "totals",
     "config",
 }  # fmt: skip
 HOSTILE = "[red]Ann[/red] \x1b[31m\x07\u202e:smile:"
@@ -285,3 +286,15 @@ def test_decisions_tell_what_and_why(cli: Cli, fleet: Fleet) -> None:
     assert len(page["items"]) == 1
     assert "inputs" not in page["items"][0]
     assert cli.json("agents", "decisions", "ann_1", "--inputs")["items"][0]["inputs"]["username"] == "ann_1"
+
+
+def test_agents_are_given_an_owner_by_name_or_by_their_owner_before(cli: Cli, fleet: Fleet) -> None:
+    with fleet.deps.db.transaction() as tx:
+        users.create(tx, "ben", Role.REVIEWER, "correct horse battery")
+    fleet.agent(username="ada_1")
+    fleet.agent(username="bob_1")
+    assert "ben owns 2 more agents." in cli("agents", "assign", "ben", "ada_1", "bob_1").stdout
+    assert "Nobody owns 2 more agents." in cli("agents", "assign", "", "--from", "ben").stdout
+    assert {one["owner"] for one in cli.json("agents", "list")["items"]} == {""}
+    assert "no user zoe" in cli("agents", "assign", "zoe", "ada_1", code=3).stderr
+    cli("agents", "assign", "ben", code=2)

@@ -329,9 +329,10 @@ def test_an_agent_that_is_held_back_is_called_by_its_name(web: Web) -> None:
 def test_an_agent_called_like_a_page_of_ours_has_a_page_too(web: Web) -> None:
     agent(web, "new", name="Newton")
     agent(web, "bulk", name="Hulk")
+    agent(web, "assign", name="Signe")
     ana = web.browser("owner")
     hrefs = re.findall(r'<a href="(/agents/[^"]+)">(\w+)</a></span>', ana.get("/agents").text)
-    assert {name for _, name in hrefs} == {"Newton", "Hulk"}
+    assert {name for _, name in hrefs} == {"Newton", "Hulk", "Signe"}
     assert all(f"<h1>{name} " in ana.get(href).text for href, name in hrefs)
 
 
@@ -794,3 +795,26 @@ def test_find_walks_both_ways_whatever_the_filter(web: Web) -> None:
             assert found(after="agent_b") == names[2:4]
             assert found(before="agent_e") == names[2:4]
             assert found(offset=1) == names[1:3]
+
+
+def test_many_agents_get_another_owner_by_their_list(web: Web) -> None:
+    web.user("reviewer", "ben")
+    web.user("viewer", "vic")
+    for name in ("ada_1", "bob_1", "cleo_1"):
+        agent(web, name)
+    ana = web.browser("admin", "ana")
+    assert 'formaction="/agents/assign"' in ana.get("/agents").text
+    asked = ana.get("/agents/assign?name=ada_1&name=bob_1").text
+    assert "the owner of 2 agents?" in asked
+    assert re.findall(r'<option value="(\w*)"', asked) == ["", "ana", "ben"]  # a viewer cannot own agents
+    sent = ana.post("/agents/assign?name=ada_1&name=bob_1", new_owner="ben")
+    assert sent.headers["location"] == "/agents"
+    assert "ben owns 2 more agents." in ana.get("/agents").text
+    assert usernames(ana.get("/agents?owner=ben").text) == ["ada_1", "bob_1"]
+    assert ana.post("/agents/assign?all=1&owner=ben", new_owner="").status_code == 303
+    assert usernames(ana.get("/agents?owner=ben").text) == []
+    refused = ana.post("/agents/assign?name=ada_1", new_owner="vic")
+    assert refused.status_code == 422 and "vic cannot own agents." in refused.text
+    operator = web.browser("operator")
+    assert "/agents/assign" not in operator.get("/agents").text
+    assert operator.post("/agents/assign?name=ada_1", new_owner="ben").status_code == 403

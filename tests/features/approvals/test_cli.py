@@ -145,7 +145,7 @@ def test_keys_are_stable_and_hostile_words_are_only_words(cli: Cli, fleet: Fleet
     assert set(cli.json("approvals", "list")["items"][0]) == REQUEST_KEYS
     whole = cli.json("approvals", "show", short(request))
     assert set(whole) == REQUEST_KEYS | {
-        "payload", "before", "current", "changed", "arguments", "facts", "diff", "record"
+        "payload", "before", "current", "changed", "arguments", "outdated", "facts", "diff", "record"
     }  # fmt: skip
     for output in (cli("approvals", "list").stdout, cli("approvals", "show", short(request)).stdout):
         assert not {"\x1b", "\x07", "\u202e"} & set(output)
@@ -154,17 +154,17 @@ def test_keys_are_stable_and_hostile_words_are_only_words(cli: Cli, fleet: Fleet
 
 def test_rules_are_shown_and_checked_without_servers(cli: Cli, tmp_path: Path) -> None:
     nowhere = Cli("", "")
-    lines = nowhere("approvals", "rules").stdout.splitlines()
+    lines = nowhere("approvals", "rules", "check").stdout.splitlines()
     assert "drafts" in lines[1]
     assert max(map(len, lines)) <= 80
     path = tmp_path / "rules.toml"
     path.write_text(TWO + "auto_approve=[{field='confidence', op='ge', value=0.9}]\n")
-    shown = nowhere("approvals", "rules", "--file", str(path)).stdout
+    shown = nowhere("approvals", "rules", "check", "--file", str(path)).stdout
     assert "2 of owner" in shown
     assert "confidence ge 0.9" in shown
-    assert nowhere.json("approvals", "rules", "--file", str(path))["items"][0]["min_approvals"] == 2
+    assert nowhere.json("approvals", "rules", "check", "--file", str(path))["items"][0]["min_approvals"] == 2
     path.write_text("[[rule]]\nname='x'\n")
-    assert "rule.1.resource" in nowhere("approvals", "rules", "--file", str(path), code=2).stderr
+    assert "rule.1.resource" in nowhere("approvals", "rules", "check", "--file", str(path), code=2).stderr
     assert "rule.1.resource" in cli("approvals", "list", code=2, FLEET_APPROVAL_RULES=str(path)).stderr
 
 

@@ -118,11 +118,22 @@ def test_a_payload_is_edited_as_data_and_kept_when_it_is_wrong(web: Web) -> None
     assert ana.get(f"/review/{request.id}/edit").headers["location"] == f"/review/{request.id}"
 
 
+def test_what_was_typed_is_shown_when_somebody_decided_meanwhile(web: Web) -> None:
+    request = propose(web.fleet, **BUDGET)
+    approving.approve(web.deps, [request.id], BEN)
+    ana = web.browser("owner", "ana")
+    page = ana.post(f"/review/{request.id}/edit", revision=1, payload='{"usd": 7}', reason="<b>less</b>").text
+    assert "is approved already" in page and "What you typed was not saved" in page
+    assert (
+        "{&#34;usd&#34;: 7}" in page and "&lt;b&gt;less" in page and ana.csrf not in page.split('id="unsaved"')[1][:600]
+    )
+
+
 def test_what_would_be_done_as_it_was_is_not_edited(web: Web) -> None:
     request = propose(web.fleet, resource="job", action="retry", summary="Try it again")
     ana = web.browser("owner", "ana")
     page = ana.get(f"/review/{request.id}").text
-    assert "Edit the payload" not in page and "Send it back" not in page
+    assert f"/review/{request.id}/reject" in page and not re.search(r"/(edit|revise)[\"?]", page)
     refused = ana.post(f"/review/{request.id}/edit", revision=1, payload="{}")
     assert refused.status_code == 409 and "cannot be edited" in refused.text
     assert ana.post(f"/review/{request.id}/revise", instructions="otherwise").status_code == 409

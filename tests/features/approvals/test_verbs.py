@@ -22,6 +22,7 @@ from fleet.core.db import Tx
 from fleet.core.errors import FleetError, NotFound
 from fleet.engine import registry
 from fleet.engine.agents.models import AgentRow
+from fleet.engine.jobs.states import JobState
 from fleet.engine.points import verbs
 from fleet.engine.points.verbs import Asked, VerbArguments
 from fleet.engine.registry import load
@@ -38,8 +39,16 @@ from fleet.spending.budgets import Period, Scope
 from tests.factories import Fleet
 from tests.features.agents.test_cli import Cli
 from tests.features.drafts.test_pages import said
+from tests.features.jobs.test_pages import add_job
 from tests.web_client import Web
 
+LETTERS = """
+[[rule]]
+name = "letters"
+resource = "dead_letter"
+action = "*"
+approvers = ["role:owner"]
+"""
 OWNERS = frozenset({"owner", "admin", "operator", "reviewer"})
 ANN, BEN = Person("web:ann", OWNERS), Person("web:ben", OWNERS)
 
@@ -111,13 +120,92 @@ def test_what_changed_since_the_question_is_shown_and_approved_again(web: Web) -
     lowered = ann.put("/api/v1/budgets/fleet/*/day", json={"microusd": 3_000_000})  # less is no raise
     assert lowered.status_code == 200
     (request_id,) = [asked.json()["id"]]
+    page = ben.get(f"/review/{request_id}").text
+    assert 'id="outdated"' in page and 'name="revision" value="1"' in page
     answer = ben.post(f"/review/{request_id}/approve", revision=1)
     assert "has changed since the question" in said(ben, answer)
     page = ben.get(f"/review/{request_id}").text
-    assert "Changed since the question" in page and re.search(r"<del>.*5.*</del><ins>.*3", page)
+    assert (
+        'id="outdated"' not in page
+        and "Changed since the question" in page
+        and re.search(r"<del>.*5.*</del><ins>.*3", page)
+    )
     assert "Approved" in said(ben, ben.post(f"/review/{request_id}/approve", revision=2))
     (budget,) = ann.get("/api/v1/budgets").json()["items"]
     assert budget["limit_microusd"] == 20_000_000
+
+
+def test_an_override_is_approved_with_what_had_been_added_by_then(web: Web) -> None:
+    ann, ben = web.browser("owner", "ann"), web.browser("owner", "ben")
+    costs.set_budget(web.deps, Scope.FLEET, None, Period.DAY, 1_000_000, by="test")
+    form = {"scope": "fleet", "period": "day", "amount": "20", "reason": "launch"}
+    ann.post("/controls/budgets/raise", **form, had=5)
+    assert requests(web.fleet) == []  # it would be refused: nobody is asked
+    ann.post("/controls/budgets/raise", **form, had=0)
+    (asked,) = requests(web.fleet)
+    costs.allow(web.deps, Scope.FLEET, None, Period.DAY, 300_000, by="test", reason="")
+    ben.post(f"/review/{asked.id}/look")
+    assert "Approved" in said(ben, ben.post(f"/review/{asked.id}/approve", revision=2))
+    assert costs.budget(web.deps, Scope.FLEET, None, Period.DAY).allowance_microusd == 20_300_000
+
+
+def test_a_renewed_request_keeps_the_owner_and_tells_the_new_facts(web: Web, tmp_path: Any) -> None:
+    use_rules(web.fleet, LETTERS + """
+[[rule]]
+name = "agents"
+resource = "agent"
+action = "delete"
+approvers = ["role:owner"]
+escalate = { after_minutes = 60, to = ["owner"] }
+""", tmp_path)  # fmt: skip
+    ann, ben, dan = web.program("owner", name="ann"), web.program("owner", name="ben"), web.program("operator")
+    agent = web.fleet.agent(username="ana_1")
+    web.fleet.sql("UPDATE agents SET owner = 'dan' WHERE username = 'ana_1'")
+    asked = ann.delete("/api/v1/agents/ana_1").json()
+    assert (
+        dan.post("/api/v1/agents/ana_1/pause", json={"reason": "lunch"}).status_code == 200
+    )  # the object has another status now
+    approving.look_again(web.deps, uuid.UUID(asked["id"]))
+    (request,) = requests(web.fleet)
+    assert (request.revision, request.escalate_to) == (2, ("owner:dan",))
+    assert ann.patch("/api/v1/agents/ana_1", json={"owner": "ben"}).status_code == 200
+    assert requests(web.fleet)[0].escalate_to == ("owner:ben",)
+
+    letters = [add_job(web, JobState.DEAD, agent=agent) for _ in range(2)]
+    body = {"ids": [str(one) for one in letters]}
+    asked = ann.post("/api/v1/dead/discard", json=body).json()
+    assert asked["summary"].startswith("Discard 2 dead letters")
+    web.fleet.sql(f"UPDATE jobs SET state = 'cancelled' WHERE id = '{letters[0]}'")
+    approving.look_again(web.deps, uuid.UUID(asked["id"]))
+    assert ben.get(f"/api/v1/approvals/{asked['id']}").json()["summary"].startswith("Discard 1 dead letter:")
+
+
+def test_a_replay_is_asked_about_as_many_letters_as_it_would_replay(web: Web, tmp_path: Any) -> None:
+    use_rules(web.fleet, LETTERS, tmp_path)
+    ann = web.program("owner", name="ann")
+    web.user("owner", "ben")
+    agent = web.fleet.agent(username="ana_1")
+    first, second = (add_job(web, JobState.DEAD, agent=agent) for _ in range(2))
+    add_job(web, JobState.DEAD, agent=agent, stale=True)
+    body = {"filter": {}, "limit": 10}
+    asked = ann.post("/api/v1/dead/replay", json=body)
+    assert asked.status_code == 202 and asked.json()["summary"].startswith("Replay 2 dead letters")
+    web.fleet.sql(f"UPDATE jobs SET state = 'cancelled' WHERE id = '{second}'")
+    alone = ann.post("/api/v1/dead/replay", json=body)  # one letter is replayed at once, whatever else is dead
+    assert alone.status_code == 200 and web.fleet.job(first).state == "ready"
+
+
+def test_a_request_whose_verb_no_feature_has_is_shown_and_withdrawn(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    ann, ben = web.program("owner", name="ann"), web.browser("owner", "ben")
+    web.fleet.agent(username="ana_1")
+    asked = ann.delete("/api/v1/agents/ana_1").json()
+    rest = {key: one for key, one in verbs.known().items() if key != ("agent", "delete")}
+    monkeypatch.setattr(verbs, "known", lambda: rest)
+    for path in ("/review", f"/review/{asked['id']}"):
+        page = ben.get(path)
+        assert page.status_code == 200 and 'id="outdated"' in page.text
+    with web.deps.db.transaction() as tx:
+        assert gone_ones(web.deps, tx) == [uuid.UUID(asked["id"])]
 
 
 def test_a_request_ends_when_its_object_or_the_asker_s_permission_is_gone(web: Web) -> None:
@@ -133,11 +221,14 @@ def test_a_request_ends_when_its_object_or_the_asker_s_permission_is_gone(web: W
     with web.deps.db.transaction() as tx:
         assert gone_ones(web.deps, tx) == [gone.id]  # what the approval agent withdraws
     shown = ben.get(f"/api/v1/approvals/{gone.id}").json()
-    assert shown["state"] == "withdrawn" and "no agent" in shown["reason"]
+    assert (shown["state"], shown["outdated"]) == ("pending", True)  # to look changes nothing
+    refused = ben.post(f"/api/v1/approvals/{gone.id}/approve")
+    assert refused.status_code == 409 and "no agent" in refused.json()["detail"]
+    assert ben.get(f"/api/v1/approvals/{gone.id}").json()["state"] == "withdrawn"
 
     accounts.change_role(web.deps, "ann", accounts.Role.OPERATOR)  # she may delete no agents now
     refused = ben.post(f"/api/v1/approvals/{kept.id}/approve")
-    assert refused.status_code == 409 and "agents.edit no more" in refused.json()["detail"]
+    assert refused.status_code == 409 and "no longer has the permission agents.edit" in refused.json()["detail"]
     shown = ben.get(f"/api/v1/approvals/{kept.id}").json()
     assert shown["state"] == "withdrawn" and not is_deleted(web.fleet, uuid.UUID(kept.resource_id))
 
@@ -391,4 +482,4 @@ class _World:
 
     def look(self, _: str | None, __: str | None) -> None:
         for one in self.asked:
-            approving.show(self.deps, str(one))
+            approving.look_again(self.deps, one)

@@ -28,9 +28,11 @@ from fleet.engine.system_agents import staff
 from fleet.engine.tick import tick
 from fleet.features.agents import commands as agent_commands
 from fleet.features.approvals import service as approving
+from fleet.features.approvals.queries import RequestFilter
 from fleet.features.approvals.request import AlreadySettled
 from fleet.features.approvals.rule_file import shipped
 from fleet.features.approvals.rules import Person
+from fleet.features.approvals.states import RequestState
 from fleet.features.controls import commands as fleetwide
 from fleet.features.drafts import commands as drafting
 from fleet.features.drafts.models import DraftRow, LessonRow
@@ -357,7 +359,7 @@ def test_drafts_of_a_deleted_agent_wait_for_nobody(fleet: Fleet) -> None:
     agent_commands.delete(fleet.deps, str(draft.agent_id), by="cli:ann")
     assert (row(fleet, draft).status, row(fleet, draft).reason) == ("withdrawn", "its agent was deleted")
     assert drafting.page(fleet.deps, DraftFilter(DraftStatus.PENDING)) == []
-    assert approving.pending(fleet.deps) == {}
+    assert approving.page(fleet.deps, RequestFilter((RequestState.PENDING,))) == []
     assert drafting.learned(fleet.deps, str(draft.agent_id)) == []
 
 
@@ -580,23 +582,21 @@ def test_pictures_of_drafts_are_deleted_with_them_unless_another_draft_shows_the
     drafting.reject(fleet.deps, [str(first.id)], ANN, "no")
     fleet.sql("UPDATE drafts SET decided_at = decided_at - interval '400 days' WHERE status <> 'pending'")
     prune(fleet.deps)
-    an_hour_passes(fleet)
+    minutes_pass(fleet, 60)
     assert there() == [keys[0] == keys[1], True]
     drafting.reject(fleet.deps, [str(second.id)], ANN, "no")
     fleet.sql("UPDATE drafts SET decided_at = decided_at - interval '400 days' WHERE status <> 'pending'")
     prune(fleet.deps)
+    minutes_pass(fleet, 59)
     media.store(fleet.deps, file)  # by a job whose draft comes later: equal files have one key
-    an_hour_passes(fleet)
+    minutes_pass(fleet, 59)
     assert there()[1]
-    pictures.drop(fleet.deps, {"media": [{"key": keys[1]}]})
-    sweep(fleet.deps)
-    assert there()[1], "another job may have stored it, whose draft comes within the hour"
-    an_hour_passes(fleet)
+    minutes_pass(fleet, 1)
     assert there() == [False, False]
 
 
-def an_hour_passes(fleet: Fleet) -> None:
-    fleet.sql("UPDATE discarded_pictures SET discarded_at = discarded_at - interval '1 hour'")
+def minutes_pass(fleet: Fleet, minutes: int) -> None:
+    fleet.sql("UPDATE discarded_pictures SET due_at = due_at - make_interval(mins => :n)", n=minutes)
     sweep(fleet.deps)
 
 
@@ -625,6 +625,6 @@ def test_a_picture_that_comes_after_the_decision_is_deleted_and_that_of_the_draf
     assert (fleet.job(job.id).state, len(fleet.surface.images_paid)) == (JobState.SKIPPED, 2)
     folder = media.objects_of(fleet.deps)._folder
     assert len([file for file in folder.rglob("*.*") if file.is_file()]) == 2
-    an_hour_passes(fleet)
+    minutes_pass(fleet, 60)
     (left,) = (file for file in folder.rglob("*.*") if file.is_file())
     assert str(left.relative_to(folder)) == draft.content["media"][0]["key"]

@@ -233,7 +233,8 @@ def test_a_rule_that_names_nobody_or_somebody_who_may_not_decide_is_refused_with
         with pytest.raises(InvalidInput, match=words) as error:
             rule_users.refuse(fleet.deps.db, fleet.deps.settings, found)
         assert fix in str(error.value.fix)
-        assert words in " ".join(cli("approvals", "rules", "--file", str(path), code=2, columns=300).stderr.split())
+        told = cli("approvals", "rules", "check", "--file", str(path), code=2, columns=300).stderr
+        assert words in " ".join(told.split())
 
     refused("'big' names user:ann, and there is no such account", "fleet users create ann --role reviewer")
     accounts.create_user(fleet.deps, "ann", Role.VIEWER, PASSWORD)
@@ -243,7 +244,7 @@ def test_a_rule_that_names_nobody_or_somebody_who_may_not_decide_is_refused_with
     refused("'e' names user:Ben, and there is no such account", "Did you mean user:ben?")
     path.write_text(path.read_text().replace("Ben", "ben"))
     rule_users.refuse(fleet.deps.db, fleet.deps.settings, rule_file.load(path))
-    assert "big" in cli("approvals", "rules", "--file", str(path)).stdout
+    assert "big" in cli("approvals", "rules", "check", "--file", str(path)).stdout
 
 
 def test_a_name_with_roles_at_the_command_line_needs_no_account(make: Callable[..., Fleet], tmp_path: Path) -> None:

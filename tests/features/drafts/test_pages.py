@@ -389,6 +389,16 @@ def test_old_addresses_lead_to_the_queue(web: Web) -> None:
         assert (answer.status_code, answer.headers["location"]) == (308, new)
 
 
+def test_the_same_picture_again_is_no_revision(web: Web) -> None:
+    (draft,) = proposed(web.fleet, POST)
+    ana = web.browser("reviewer", "ana")
+    assert "is being made" in said(ana, ana.post(f"/drafts/{draft.id}/picture", revision=1))
+    (job,) = web.fleet.jobs(kind="illustrate_draft")
+    perform(web.deps, job.id)
+    assert web.fleet.job(job.id).state == "skipped"
+    assert "Approved" in said(ana, ana.post(at(web, draft, "approve"), revision=1))
+
+
 def test_a_post_is_shown_with_its_picture_and_another_is_made_only_on_request(web: Web) -> None:
     (draft,) = proposed(web.fleet, POST)
     ana = web.browser("reviewer", "ana")

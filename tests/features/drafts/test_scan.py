@@ -30,7 +30,9 @@ from fleet.features.activity import queries as activity_queries
 from fleet.features.agents import commands as agent_commands
 from fleet.features.agents import decisions
 from fleet.features.approvals import service as approving
+from fleet.features.approvals.queries import RequestFilter
 from fleet.features.approvals.rules import Person
+from fleet.features.approvals.states import RequestState
 from fleet.features.drafts import commands as drafting
 from fleet.features.drafts.models import DraftRow, SeenRow
 from fleet.features.drafts.scanning import handler as scan_handler
@@ -475,7 +477,11 @@ def test_an_agent_that_is_gone_or_decides_for_itself_by_now_proposes_nothing(fle
 
     fleet.words.proposals = and_meanwhile
     job = fleet.job(scan(fleet, agent))
-    assert (job.state, drafts(fleet), approving.pending(fleet.deps)) == (JobState.SKIPPED, [], {})
+    assert (job.state, drafts(fleet), approving.page(fleet.deps, RequestFilter((RequestState.PENDING,)))) == (
+        JobState.SKIPPED,
+        [],
+        [],
+    )
     assert "deleted or decides for itself" in str(job.result or job.error or job.held)
 
 
@@ -507,7 +513,7 @@ def test_what_a_scan_opens_while_its_agent_is_being_deleted_is_taken_back(
     has_opened.set()
     deleting.join(WITHIN_S)
     assert [draft.status for draft in drafts(fleet)] == ["withdrawn"]
-    assert approving.pending(fleet.deps) == {}
+    assert approving.page(fleet.deps, RequestFilter((RequestState.PENDING,))) == []
 
 
 @pytest.mark.parametrize("unstorable", ["\x00", "\ud800"], ids=["nul", "half_a_character"])

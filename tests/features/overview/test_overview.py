@@ -270,7 +270,11 @@ SWEPT = Signs(swept_s=3.0, overdue_s=0.0, is_paused=False)
 @pytest.mark.parametrize(
     ("part", "asked", "signs", "level", "words"),
     [
-        ("Workers", BrokerAnswers(), SWEPT, "unknown", "asked"),
+        ("Workers", BrokerAnswers(), replace(SWEPT, swept_s=20.0), "unknown", "asked"),
+        ("Workers", BrokerAnswers(), replace(SWEPT, swept_s=None), "unknown", "asked"),
+        ("Workers", BrokerAnswers(), SWEPT, "ok", "swept the fleet 3 s ago"),  # before the first ping
+        ("Beat", BrokerAnswers(), SWEPT, "ok", "on time"),
+        ("Beat", BrokerAnswers(), replace(SWEPT, swept_s=20.0), "unknown", "none answers"),
         ("Workers", ASKED, SWEPT, "ok", "2: w1@host, w2@host"),
         ("Workers", BrokerAnswers({}, [], unanswered=1), SWEPT, "warn", "none answers"),
         ("Workers", BrokerAnswers({}, [], unanswered=2), SWEPT, "bad", "none answers"),

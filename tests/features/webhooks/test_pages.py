@@ -26,6 +26,7 @@ from fleet.features.webhooks.kinds import DELIVER
 from fleet.features.webhooks.models import SubscriptionRow
 from fleet.features.webhooks.outbound import delivery
 from tests import receiver as receivers
+from tests.engine.test_perform import add
 from tests.factories import Fleet, make_fleet
 from tests.receiver import Receiver
 from tests.web_client import Web
@@ -105,7 +106,15 @@ def test_what_failed_is_tried_again_from_the_page(web: Web, receiver: Receiver) 
     (dead,) = hooks.history(web.deps, hook.id, state="dead")
     ana.post(f"/hooks/{hook.id}/replay", job=str(uuid.uuid4()))
     assert web.fleet.job(dead.job_id).state == JobState.DEAD
+    program, address = web.program("operator"), f"/api/v1/hooks/{hook.id}/replay"
+    stranger = str(add(web.fleet, web.fleet.agent(), "like", target="p1"))
+    assert program.post(address, json={"deliveries": [stranger]}).json() == {"number": 0}
+    assert program.post(address, json={"deliveries": ["ffff"]}).status_code == 404
+    assert program.post(address, json={"deliveries": []}).status_code == 422
+    assert program.post(address, json={"deliveries": [str(dead.job_id)[:8]]}).json() == {"number": 1}
+    carry_out(web)  # it fails again
     ana.post(f"/hooks/{hook.id}/replay", job=str(dead.job_id))
+    receiver.answer(204)
     carry_out(web)
     assert web.fleet.job(dead.job_id).state == JobState.DONE
     assert ana.get(f"/hooks/{hook.id}?state=dead").text.count("No delivery is in this state") == 1

@@ -50,4 +50,6 @@ def _shown(found: dict[str, Any]) -> Text:
     if name := found["name"]:
         text.append(f"{render.safe(found['emoji'])} " if found["emoji"] else "")
         text.append(f"{render.clip(name, 60)} ", style="bold" if not found["tone"].startswith("dim") else "dim")
-    return text.append(f"{found['sign']} {found['words']}".lstrip(), style=found["tone"])
+    return text.append_text(
+        render.linked(f"{found['sign']} {found['words']}".lstrip(), found.get("url"), found["tone"])
+    )

@@ -43,6 +43,7 @@ from fleet.features.agents.schema import (
     Totals,
 )
 from fleet.features.personas.api import CharacterOut, RealIntervalOut, TickIntervalOut, WeightsOut, real_interval
+from fleet.web import links
 from fleet.web.auth import TheDeps, needs, require
 from fleet.web.middleware import etags
 from fleet.web.openapi import ASKED
@@ -96,6 +97,7 @@ class Agent(ModeSettings, CharacterOut):
     last_thought: Said | None
     totals: Totals
     remote_account: str | None = Field(description="its id at its main account; null until it has one")
+    url: str | None = Field(description="its profile at the surface, for people; null until it is known there")
     created_at: datetime
     updated_at: datetime
     deleted_at: datetime | None
@@ -175,7 +177,8 @@ def _view(model: type[A], deps: Deps, row: AgentRow, **more: Any) -> A:
         weights=WeightsOut(**agent_views.weights(row)),
         interval_s=TickIntervalOut(min=row.min_interval_s, max=row.max_interval_s),
         real_interval_s=real_interval(deps, row.min_interval_s, row.max_interval_s),
-        totals=Totals(**agent_views.totals(row)), config=config.values(row.kind, row.config),
+        totals=Totals(**agent_views.totals(row)), url=links.url_of_agent(deps, row),
+        config=config.values(row.kind, row.config),
         **agent_views.mode_config(row), **more,
     )  # fmt: skip
 

@@ -113,6 +113,7 @@ def _facts(agent: Answer, others: list[tuple[str, object]]) -> list[tuple[str, o
         ("Autonomy", agent["autonomy"]),
         *others,
         ("Surface", f"{agent['surface']}, account {agent['remote_account'] or 'not made yet'}"),
+        ("Profile", render.linked(agent["url"], agent["url"]) if agent["url"] else None),
         ("Owner", agent["owner"] or "nobody"),
         ("Created", render.when(agent["created_at"])),
         ("Deleted", render.when(agent["deleted_at"]) if agent["deleted_at"] else None),

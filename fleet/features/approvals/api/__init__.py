@@ -15,7 +15,6 @@ from fleet.core.diff import Change, How, diff
 from fleet.core.masking import mask_all
 from fleet.engine.agents import lookup
 from fleet.engine.deps import Deps
-from fleet.features.approvals import rule_file
 from fleet.features.approvals import service as approving
 from fleet.features.approvals.api import decisions as api_decisions
 from fleet.features.approvals.api.decisions import (
@@ -34,7 +33,6 @@ from fleet.features.approvals.api.decisions import (
 )
 from fleet.features.approvals.queries import ApprovalDecision, RequestFilter
 from fleet.features.approvals.request import Request
-from fleet.features.approvals.settings import ApprovalsSettings
 from fleet.features.approvals.states import DecisionKind, RequestState
 from fleet.web.auth import TheDeps, needs
 from fleet.web.requests import cursors
@@ -103,6 +101,7 @@ class WholeRequest(Approval):
     current: Told | None = Field(description="the object of this revision, if it has changed since the question")
     changed: list[FieldChange] = Field(description="how the object has changed since the question")
     arguments: Told | None = Field(description="of the verb that it runs")
+    outdated: bool = Field(description="whether its object has changed since; an approval makes a new revision of it")
     facts: Told
     diff: list[FieldChange]
     record: list[Entry]
@@ -135,29 +134,6 @@ class NewPayload(DecisionIn):
         return self
 
 
-class RuleOut(BaseModel):
-    """A rule of approval, in the words of its file."""
-
-    name: str
-    resource: str
-    action: str
-    approvers: list[str]
-    min_approvals: int
-    expiration_minutes: float
-    when: list[dict[str, Any]]
-    auto_approve: list[dict[str, Any]]
-    escalate: dict[str, Any] | None
-    requires_approval: bool
-    own: bool = Field(alias="self", description="whether approvers run verbs without asking")
-
-
-class RulesOut(BaseModel):
-    """The rules of approval in their order."""
-
-    file: str = Field(description="name of the file, or `shipped`")
-    items: list[RuleOut]
-
-
 def whole_request(deps: Deps, request_id: uuid.UUID) -> WholeRequest:
     """Return a request as programs see it, with diff and record. Raises NotFound."""
     return _whole(deps, *approving.show(deps, str(request_id)))
@@ -167,6 +143,7 @@ def _whole(deps: Deps, request: Request, record: list[ApprovalDecision]) -> Whol
     names = lookup.names(deps.db, [request.agent_id])
     return taken(
         WholeRequest, request, agent=lookup.username(names, request.agent_id),
+        outdated=approving.is_outdated(deps, request),
         diff=[_field_change(one) for one in diff(request.known, request.payload)],
         changed=[_field_change(one) for one in diff(request.before, request.current or request.before or {})],
         **{name: None if getattr(request, name) is None else dict(getattr(request, name))
@@ -203,14 +180,6 @@ def list_approvals(deps: TheDeps, *, which: Annotated[ApprovalQuery, Query()]) -
     return ApprovalPage(
         items=[taken(Approval, one, agent=lookup.username(names, one.agent_id)) for one in requests], next=following
     )
-
-
-@router.get("/rules", dependencies=[needs(Permission.DRAFTS_VIEW)])
-def list_rules(deps: TheDeps) -> RulesOut:
-    """Return the approval rules in their order."""
-    path = deps.settings.of(ApprovalsSettings).approval_rules
-    items = [RuleOut(**rule_file.rule_data(rule)) for rule in approving.rules_of(deps)]
-    return RulesOut(file="shipped" if path is None else path.name, items=items)
 
 
 @router.get("/{request_id}", dependencies=[needs(Permission.DRAFTS_VIEW)])

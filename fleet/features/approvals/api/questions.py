@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Annotated, Any, Self
 
@@ -17,11 +17,11 @@ from fleet.engine.deps import Deps
 from fleet.engine.points import verbs
 from fleet.engine.registry import load
 from fleet.features.approvals import asking, rule_file
-from fleet.features.approvals.api import RuleOut, WholeRequest, whole_request
+from fleet.features.approvals.api import WholeRequest, whole_request
 from fleet.features.approvals.requests import people
-from fleet.features.approvals.rules import Verdict
+from fleet.features.approvals.rules import Rule, Verdict
 from fleet.web.auth import TheDeps, needs, require
-from fleet.web.requests.fields import Body, Json, line, prose, whole
+from fleet.web.requests.fields import AgentFilter, Body, Json, line, prose, whole
 
 router = APIRouter(prefix="/approvals", tags=["approvals"])
 _MINUTE = timedelta(minutes=1)
@@ -60,11 +60,16 @@ class TryQuery(Body):
     resource: Resource
     action: Resource
     asker: Annotated[str, line(100)] = Field("", description="name of a user; you, if empty")
+    agent: AgentFilter = Field("", description="username or id: whom it is about; its facts are added")
+    usd: float | None = Field(None, ge=0, le=10**9, description="the fact `usd`, such as the amount of a budget")
     facts: Annotated[str, prose(4000)] = Field("", description="facts for conditions, as a JSON object")
 
     @property
     def known(self) -> dict[str, Any]:
         """Return the facts. Raises InvalidInput."""
+        return {**({} if self.usd is None else {"usd": self.usd}), **self._facts()}
+
+    def _facts(self) -> dict[str, Any]:
         try:
             found = json.loads(self.facts or "{}")
         except (json.JSONDecodeError, RecursionError):
@@ -72,6 +77,22 @@ class TryQuery(Body):
         if not isinstance(found, dict):
             raise InvalidInput("The facts are no JSON object.", fix='Write them as {"usd": 12}.')
         return found
+
+
+class RuleOut(BaseModel):
+    """A rule of approval, in the words of its file."""
+
+    name: str
+    resource: str
+    action: str
+    approvers: list[str]
+    min_approvals: int
+    expiration_minutes: int
+    when: list[dict[str, Any]]
+    auto_approve: list[dict[str, Any]]
+    escalate: dict[str, Any] | None
+    requires_approval: bool
+    own: bool = Field(alias="self", description="whether approvers run verbs without asking")
 
 
 class RulingOut(BaseModel):
@@ -121,13 +142,16 @@ def list_of_verbs() -> list[VerbOut]:
     ]  # fmt: skip
 
 
-def ruling(deps: Deps, who: Principal, asked: TryQuery) -> RulingOut:
-    """Return what would happen to a question. Raises InvalidInput, NotFound for an unknown asker, Forbidden."""
+def ruling(deps: Deps, who: Principal, asked: TryQuery, *, among: Sequence[Rule] | None = None) -> RulingOut:
+    """Return what would happen to a question, by the rules in force or others.
+
+    Raises InvalidInput, NotFound for an unknown asker or agent, Forbidden.
+    """
     asker = who
     if asked.asker and asked.asker != who.name:
         require(who, Permission.USERS_VIEW)
         asker = people.named(deps, asked.asker)
-    found = asking.question(deps, asker, asked.resource, asked.action, asked.known)
+    found = asking.question(deps, asker, asked.resource, asked.action, asked.known, agent=asked.agent, among=among)
     rule = None if found.rule is None else RuleOut(**rule_file.rule_data(found.rule))
     return RulingOut(
         asks=found.verdict is Verdict.ASKS, verdict=found.verdict, words=_WORDS[found.verdict],

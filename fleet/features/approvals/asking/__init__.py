@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -13,6 +13,8 @@ from fleet.access.roles import Permission
 from fleet.core import ids
 from fleet.core.db import Tx
 from fleet.core.errors import Conflict, NotFound
+from fleet.engine.agents import queries as agents
+from fleet.engine.agents.models import AgentRow
 from fleet.engine.deps import Deps
 from fleet.engine.points import verbs
 from fleet.engine.points.verbs import Asked, Verb, VerbArguments, VerbPreview
@@ -23,6 +25,7 @@ from fleet.features.approvals.effects.verb import plain
 from fleet.features.approvals.request import Proposal, Request
 from fleet.features.approvals.requests import maintenance, people
 from fleet.features.approvals.rules import DEFAULT_RULE, SUBJECT, Rule, Step, Verdict
+from fleet.features.approvals.ruleset.in_force import rules_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +73,9 @@ def _open_verb(deps: Deps, tx: Tx, who: Principal, verb: Verb, arguments: VerbAr
 
 
 def ruled(deps: Deps, tx: Tx, who: Principal, verb: tuple[str, str], facts: Mapping[str, Any], *,
-          agent_id: uuid.UUID | None = None) -> Ruling:  # fmt: skip
-    """Return what the rules say about a verb that somebody runs."""
-    rule = rules.covering(service.rules_of(deps), *verb, facts)
+          agent_id: uuid.UUID | None = None, among: Sequence[Rule] | None = None) -> Ruling:  # fmt: skip
+    """Return what the rules say about a verb that somebody runs: those in force, or others."""
+    rule = rules.covering((rules_of(deps) if among is None else among), *verb, facts)
     if rule is None:
         return Ruling(Verdict.NO_RULE, None, 0)
     rule = agent_owners.named(tx, rule, agent_id)
@@ -103,15 +106,27 @@ def ask(deps: Deps, who: Principal, *, resource: str, action: str, resource_id: 
         ))  # fmt: skip
 
 
-def question(deps: Deps, who: Principal, resource: str, action: str, facts: Mapping[str, Any]) -> Ruling:
-    """Return what the rules say about a question that somebody asks: a verb, or something of a program's own."""
-    known = _facts(who, facts)
+def question(deps: Deps, who: Principal, resource: str, action: str, facts: Mapping[str, Any], *,
+             agent: str = "", among: Sequence[Rule] | None = None) -> Ruling:  # fmt: skip
+    """Return what the rules say about a question that somebody asks: a verb, or something of a program's own.
+
+    `agent` is whom it is about, whose facts are added; `among` are rules that are not in force. Raises NotFound.
+    """
     with deps.db.transaction() as tx:
-        found = ruled(deps, tx, who, (resource, action), known)
+        about = agents.named(tx, agent) if agent else None
+        known = _facts(who, {**(_facts_of(about) if about else {}), **facts})
+        agent_id = about.id if about else None
+        found = ruled(deps, tx, who, (resource, action), known, agent_id=agent_id, among=among)
         if found.rule is not None or (resource, action) in verbs.known():
             return found
         others = people.others(tx, deps.settings, DEFAULT_RULE.approvers, who.by)
         return Ruling(Verdict.ASKS, DEFAULT_RULE, others)
+
+
+def _facts_of(agent: AgentRow) -> dict[str, Any]:
+    """Return the facts of an agent as verbs about one have them."""
+    return {"agent": agent.username, "kind": agent.kind, "owner": agent.owner, "persona": agent.persona_id,
+            "mode": agent.autonomy, "status": agent.status, "surface": agent.surface}  # fmt: skip
 
 
 def _facts(who: Principal, about: VerbPreview | Mapping[str, Any]) -> dict[str, Any]:

@@ -1,11 +1,10 @@
-"""`fleet approvals`: list, show and decide approval requests, and show the rules."""
+"""`fleet approvals`: list, show and decide approval requests."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -16,10 +15,8 @@ from fleet.cli.frame.context import Door, pass_door
 from fleet.cli.frame.options import AGENT, TextType, json_option, list_options, yes_option
 from fleet.features.approvals.cli import views
 from fleet.features.approvals.cli.decisions import SHORT, as_option, decide, given, reason_option, revision_option, seen
+from fleet.features.approvals.cli.rules import rules
 from fleet.features.approvals.states import RequestState
-
-if TYPE_CHECKING:
-    from fleet.features.approvals.rules import Rule
 
 _REQUEST = click.argument("request", metavar="REQUEST")
 _REQUESTS = click.argument("requests", metavar="REQUEST...", nargs=-1, required=True)
@@ -219,61 +216,4 @@ def try_(door: Door, /, *, resource: str, action: str, asker: str | None, facts:
         door.show(*views.ruling(found))
 
 
-@approvals.command()
-@click.option("--file", "path", type=click.Path(dir_okay=False, exists=True, path_type=Path), help="Of this file.")
-@json_option
-@pass_door
-def rules(door: Door, /, *, path: Path | None, as_json: bool) -> None:
-    """Show and check the approval rules, in their order.
-
-    Needs no servers; where a fleet is there, also checks that the users whom the rules name may decide. With --server
-    and without --file: the rules of that server.
-    """
-    found = door.api.get("/approvals/rules") if door.server and path is None else _local_rules(door, path)
-    if as_json:
-        door.json(found)
-        return
-    door.show(views.rules_table(found["items"]))
-    source = "the shipped file" if found["file"] == "shipped" else found["file"]
-    door.note(f"From {source}. What none of them covers, an owner decides within a day.")
-
-
-def _local_rules(door: Door, path: Path | None) -> Mapping[str, Any]:
-    """Return the rules of a file, or of this machine's settings. Raises InvalidInput."""
-    from fleet.cli.frame import paths
-    from fleet.features.approvals import rule_file
-    from fleet.features.approvals.settings import ApprovalsSettings
-
-    named = path or paths.given(door.home).of(ApprovalsSettings).approval_rules
-    found = rule_file.shipped() if named is None else rule_file.load(named)
-    if not door.server:
-        _check_users(door, found)
-    return {"file": str(named or "shipped"), "items": [rule_file.rule_data(rule) for rule in found]}
-
-
-def _check_users(door: Door, found: Sequence[Rule]) -> None:
-    """Check the users whom rules name, where a database is known.
-
-    Raises InvalidInput for one who never could decide.
-    """
-    from fleet.core.db import Database
-    from fleet.core.errors import InvalidInput
-    from fleet.features.approvals import rule_users
-    from fleet.features.approvals.rules import users_of
-
-    if not any(users_of(rule) for rule in found):
-        return
-    try:
-        settings = door.settings
-    except InvalidInput:
-        door.note("Users in the rules were not checked: no fleet runs here.")
-        return
-    database = Database(settings.database_url, pool_size=1)
-    try:
-        problems = rule_users.problems(database, settings, found)
-    finally:
-        database.close()
-    for one in problems:
-        if not one.is_lost:
-            raise InvalidInput(one.words, fix=one.fix)
-        door.note(f"{one.words} {one.fix}")
+approvals.add_command(rules)

@@ -16,10 +16,10 @@ import sqlalchemy as sa
 from fleet.access import Actor, Permission, Principal, audit, authenticate
 from fleet.access.errors import NotPermitted
 from fleet.core.db import Tx
-from fleet.core.errors import FleetError, NotFound
+from fleet.core.errors import FleetError, InvalidInput, NotFound
 from fleet.engine.deps import Deps
 from fleet.engine.points import verbs
-from fleet.engine.points.verbs import VerbPreview
+from fleet.engine.points.verbs import Verb, VerbArguments, VerbPreview
 from fleet.engine.registry import load
 from fleet.features.approvals.effects.effect import Effect
 from fleet.features.approvals.models import RequestRow
@@ -35,14 +35,13 @@ def settled(deps: Deps, tx: Tx, request: Request) -> None:
     """Run the verb if that was approved. Raises Ended if it never can run, Changed if its object is another by now."""
     if request.state is not RequestState.APPROVED:
         return
-    assert request.arguments is not None  # the caller looks at that
-    verb = verbs.get(request.resource, request.action)
+    verb, arguments = _of(request)
     who = _asker(tx, request, verb.permission)
     if not _is_as_seen(request, preview(deps, tx, request)):
         raise Changed(f"What request {request.id} is about has changed at this moment.", fix="Look at it again.")
     try:
         with deps.db.joined(tx), audit.acting(Actor(who.name, who.role, who.via)):
-            load(verb.run)(deps, verb.parse(request.arguments), who)
+            load(verb.run)(deps, arguments, who)
     except (NotFound, NotPermitted) as error:
         raise Ended(str(error)) from error
 
@@ -50,12 +49,21 @@ def settled(deps: Deps, tx: Tx, request: Request) -> None:
 EFFECT = Effect(settled)
 
 
-def preview(deps: Deps, tx: Tx, request: Request) -> VerbPreview:
-    """Return what the verb of a request would change now. Raises Ended if its object is gone."""
+def _of(request: Request) -> tuple[Verb, VerbArguments]:
+    """Return the verb of a request with its arguments. Raises Ended if this fleet no longer has such a verb."""
     assert request.arguments is not None
-    verb = verbs.get(request.resource, request.action)
     try:
-        found: VerbPreview = load(verb.preview)(deps, tx, verb.parse(request.arguments))
+        verb = verbs.get(request.resource, request.action)
+        return verb, verb.parse(request.arguments)
+    except (NotFound, InvalidInput) as error:  # its feature is left out, or its arguments are those of another version
+        raise Ended(error.message) from error
+
+
+def preview(deps: Deps, tx: Tx, request: Request) -> VerbPreview:
+    """Return what the verb of a request would change now. Raises Ended if its object or the verb is gone."""
+    verb, arguments = _of(request)
+    try:
+        found: VerbPreview = load(verb.preview)(deps, tx, arguments)
     except NotFound as error:
         raise Ended(error.message) from error
     if found.resource_id != request.resource_id:  # the name is that of another object now
@@ -69,7 +77,19 @@ def renewed(deps: Deps, tx: Tx, request: Request, rules: Sequence[Rule]) -> Requ
     if _is_as_seen(request, now):
         return request
     facts = {**request.facts, **now.facts}
-    return moves.renew(tx, request, rules, current=plain(now.before), payload=plain(now.after), facts=plain(facts))
+    return moves.renew(
+        tx, request, rules, current=plain(now.before), payload=plain(now.after), facts=plain(facts), summary=now.summary
+    )
+
+
+def is_outdated(deps: Deps, tx: Tx, request: Request) -> bool:
+    """Say whether the object of an open request differs from what the request shows, or is gone. Changes nothing."""
+    if request.is_settled or not request.is_verb:
+        return False
+    try:
+        return not _is_as_seen(request, preview(deps, tx, request))
+    except FleetError:
+        return True
 
 
 def gone(deps: Deps, tx: Tx) -> list[uuid.UUID]:
@@ -93,9 +113,9 @@ def _asker(tx: Tx, request: Request, permission: Permission) -> Principal:
     """Return who asked, with their role of now. Raises Ended if they may not do this any more."""
     who = authenticate.again(tx, request.asker or {})
     if who is None:
-        raise Ended(f"{request.requested_by} may do nothing here any more.")
+        raise Ended(f"{request.requested_by} can no longer act here.")
     if not who.may(permission):
-        raise Ended(f"{request.requested_by} has the permission {permission} no more.")
+        raise Ended(f"{request.requested_by} no longer has the permission {permission}.")
     return who
 
 

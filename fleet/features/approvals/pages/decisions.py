@@ -104,6 +104,14 @@ def reject(request: Request, deps: TheDeps, name: Name, asked: TheAsked, who: De
     )  # fmt: skip
 
 
+@router.post("/{name}/look")
+def look_again(request: Request, deps: TheDeps, name: Name, asked: TheAsked, who: Decider) -> Response:  # noqa: ARG001
+    """Compare a request with its object: what differs by now becomes a new revision."""
+    (found,) = approving.find(deps, [name])
+    approving.look_again(deps, found)
+    return go(request, asked.url(found), "This is how it stands now.")
+
+
 @router.post("/{name}/withdraw")
 def withdraw(request: Request, deps: TheDeps, name: Name, asked: TheAsked, who: Decider, *,
              reason: Reason = "") -> Response:  # fmt: skip
@@ -134,7 +142,7 @@ def revise(request: Request, deps: TheDeps, name: Name, asked: TheAsked, who: De
     try:
         one, _ = approving.show(deps, name)
         if not instructions.strip():
-            raise InvalidInput("Sent back for what?", fix="Say in your own words what should be different.")
+            raise InvalidInput("Instructions are missing.", fix="Say in your own words what should be different.")
         approving.revise(deps, one.id, instructions.strip().replace("\r\n", "\n"), person_of(who))
     except FleetError as error:
         kept = {"verb": "revise", "instructions": instructions}
@@ -144,7 +152,7 @@ def revise(request: Request, deps: TheDeps, name: Name, asked: TheAsked, who: De
 
 def _payload(one: Asks, typed: Mapping[str, str]) -> Mapping[str, Any]:
     """Return the payload that a form makes. Raises InvalidInput that names the place of an error."""
-    how = renderer.of(one.resource)
+    how = renderer.of(one)
     if how.edited is not None:
         return how.edited(one, typed)
     try:

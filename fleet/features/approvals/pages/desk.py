@@ -18,6 +18,7 @@ from fastapi.responses import Response
 
 from fleet.access import Permission, Principal
 from fleet.core import clock
+from fleet.core.db import Tx
 from fleet.core.diff import Change, How, Piece, diff, pieces
 from fleet.core.errors import FleetError
 from fleet.core.text import storable
@@ -30,16 +31,19 @@ from fleet.features.approvals.approver import person_of
 from fleet.features.approvals.queries import ApprovalDecision
 from fleet.features.approvals.request import Changed
 from fleet.features.approvals.request import Request as Asks
+from fleet.features.approvals.requests.permissions import RequestPermissions
 from fleet.features.approvals.review import queue, renderer
 from fleet.features.approvals.review.queue import QueueFilter, QueueOrder
 from fleet.features.approvals.review.renderer import Line, Renderer
 from fleet.features.approvals.states import RequestState
+from fleet.web.auth import CSRF_FIELD
 from fleet.web.rendering import render
 from fleet.web.requests.form_types import Maybe
 
 BASE = "/review"
 _ROWS = 50
 _NEAR, _VERY_NEAR = timedelta(hours=24), timedelta(hours=2)
+_HIDDEN = {"verb", CSRF_FIELD, "revision"}
 _DEFAULTS = {"state": RequestState.PENDING, "order": QueueOrder.EXPIRY}
 _BOX = Annotated[str, Query(max_length=60)]
 
@@ -124,13 +128,15 @@ class Desk:
             after = queries.resolve_prefix(tx, asked.after) if asked.after else None
             found = queue.page(tx, where, limit=_ROWS + 1, after=after)
             lines, waiting, counts = renderer.lines(tx, found), queue.waiting(tx), queue.counts(tx, where)
-        shown = found[:_ROWS]
+            shown = found[:_ROWS]
+            decidable = {one.id for one in shown if self._may_decide(tx, one)}
         name = self.name or (str(shown[0].id) if shown else "")
         chosen, record = approving.show(self.deps, name) if name else (None, [])
         names = lookup.names(self.deps.db, [one.agent_id for one in (*shown, *filter(None, [chosen]))])
         return render(
             self.request, "approvals/review.html", code=code, asked=asked, counts=counts,
-            chips=_chips(waiting, asked), rows=[_row(self, one, lines[one.id], names) for one in shown],
+            chips=_chips(waiting, asked),
+            rows=[_row(one, lines[one.id], names, may=one.id in decidable) for one in shown],
             more=str(shown[-1].id) if len(found) > _ROWS else "", states=RequestState, orders=QueueOrder,
             is_open=bool(self.name), problem=problem, is_changed=isinstance(problem, Changed), kept=kept or {},
             live=_live(shown), links=[link for one in renderer.known().values() for link in one.links],
@@ -138,15 +144,18 @@ class Desk:
             **({} if chosen is None else _detail(self, chosen, record, shown, kept or {})),
         )  # fmt: skip
 
+    def _may_decide(self, tx: Tx, one: Asks) -> bool:
+        if not self.who.may(Permission.DRAFTS_DECIDE):
+            return False
+        return approving.permissions(self.deps, tx, one, person_of(self.who), clock.now()).decide
+
 
 def _live(shown: Sequence[Asks]) -> str:
-    subjects = [renderer.of(one).live_lines for one in dict.fromkeys(one.resource for one in shown)]
+    subjects = [renderer.of(one).live_lines for one in shown]
     return ",".join(dict.fromkeys(part for some in ("approval.*", *subjects) for part in some.split(",") if part))
 
 
-def _row(desk: Desk, one: Asks, line: Line, names: Names) -> QueueRow:
-    person = person_of(desk.who)
-    may = desk.who.may(Permission.DRAFTS_DECIDE) and approving.permissions(desk.deps, one, person, clock.now()).decide
+def _row(one: Asks, line: Line, names: Names, *, may: bool) -> QueueRow:
     named = names.get(one.agent_id) if one.agent_id else None
     return QueueRow(one, line, named.name if named else "", f"{one.id}:{one.revision}" if may else "")
 
@@ -180,13 +189,15 @@ def _chips(waiting: Sequence[queue.Waiting], which: QueueQuery) -> list[QueueChi
 def _detail(desk: Desk, one: Asks, record: Sequence[ApprovalDecision], shown: Sequence[Asks],
             kept: Mapping[str, str]) -> dict[str, Any]:  # fmt: skip
     """Return what the right side shows of a request."""
-    how = renderer.of(one.resource)
+    how = renderer.of(one)
+    with desk.deps.db.transaction() as tx:
+        stands = approving.permissions(desk.deps, tx, one, person_of(desk.who), clock.now())
     ids = [other.id for other in shown]
     place = ids.index(one.id) + 1 if one.id in ids else len(ids)
     return {
         "how": how, "shown": how.facts(desk.deps, one), "record": record, "edits": _edits(record),
         "may": desk.who.may(Permission.DRAFTS_DECIDE),
-        "stands": approving.permissions(desk.deps, one, person_of(desk.who), clock.now()),
+        "stands": stands, "is_outdated": approving.is_outdated(desk.deps, one), "unsaved": _unsaved(stands, kept),
         "can_edit": approving.may_be_edited(one), "can_revise": approving.may_be_revised(one),
         "following": ids[place] if place < len(ids) else None, "against": _against(how, one, kept),
     }  # fmt: skip
@@ -197,6 +208,13 @@ def _against(how: Renderer, one: Asks, kept: Mapping[str, str]) -> list[FieldDif
     if how.edited is None or kept.get("verb") != "edit":
         return []
     return changes(one.payload, how.edited(one, kept))
+
+
+def _unsaved(stands: RequestPermissions, kept: Mapping[str, str]) -> dict[str, str]:
+    """Return what was typed into a form that this page no longer offers: somebody decided meanwhile."""
+    if stands.change:
+        return {}
+    return {name: value for name, value in kept.items() if name not in _HIDDEN and value.strip()}
 
 
 def _edits(record: Sequence[ApprovalDecision]) -> list[tuple[ApprovalDecision, list[FieldDiff]]]:

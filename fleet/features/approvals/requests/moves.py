@@ -189,13 +189,14 @@ def amend(tx: Tx, request_id: uuid.UUID, payload: Mapping[str, Any], by: Person,
 
 
 def renew(tx: Tx, request: Request, rules: Sequence[Rule], *, current: Mapping[str, Any], payload: Mapping[str, Any],
-          facts: Mapping[str, Any]) -> Request:  # fmt: skip
+          facts: Mapping[str, Any], summary: str) -> Request:  # fmt: skip
     """Record that the object of a request has changed: a new revision, which people approve again.
 
     The caller holds the lock of its row. The rule is chosen again; it approves nothing automatically.
     """
     rule = ruling.rule_for(rules, request.resource, request.action, facts)
-    values = {"current": dict(current), "payload": dict(payload), "facts": dict(facts),
+    rule = agent_owners.named(tx, rule, request.agent_id)
+    values = {"current": dict(current), "payload": dict(payload), "facts": dict(facts), "summary": _in_short(summary),
               "revision": request.revision + 1, **_chosen_anew(request, rule)}  # fmt: skip
     if request.voices:
         values |= {"announced_at": None, "next_step_at": tx.now()}

@@ -38,6 +38,8 @@ class Renderer:
     """
 
     resource: str
+    actions: frozenset[str]
+    """Those that it shows; requests for another action with the resource are shown by the generic one."""
     plural: str
     """The requests in the filter: "Drafts"."""
     template: str
@@ -68,22 +70,27 @@ def known() -> Mapping[str, Renderer]:
     return {one.resource: one for one in found}
 
 
-def of(resource: str) -> Renderer:
-    """Return the renderer of a resource."""
-    found = known().get(resource)
+def of(request: Request) -> Renderer:
+    """Return the renderer of a request."""
+    found = known().get(request.resource)
+    return found if found is not None and request.action in found.actions else _generic(request.resource)
+
+
+def _generic(resource: str) -> Renderer:
     label = resource.replace("_", " ").capitalize()
-    return found or Renderer(resource=resource, plural=label, template=GENERIC, lines=_generic_lines)
+    return Renderer(resource=resource, actions=frozenset(), plural=label, template=GENERIC, lines=_generic_lines)
 
 
 def lines(tx: Tx, requests: Sequence[Request]) -> Mapping[uuid.UUID, Line]:
     """Return each request as a line; one that its feature does not know any more is shown by its summary."""
     found = dict(_generic_lines(tx, requests))
-    for resource in {one.resource for one in requests}:
-        found |= of(resource).lines(tx, [one for one in requests if one.resource == resource])
+    for own in known().values():
+        mine = [one for one in requests if of(one) is own]
+        found |= own.lines(tx, mine) if mine else {}
     return found
 
 
 def label(resource: str, kind: str) -> str:
     """Return what the filter calls requests of a kind."""
-    one = of(resource)
+    one = known().get(resource) or _generic(resource)
     return one.kinds.get(kind, f"{one.plural}: {kind.replace('_', ' ')}") if kind else one.plural

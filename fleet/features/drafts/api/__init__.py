@@ -38,6 +38,7 @@ from fleet.features.drafts.pictures import commands as pictures
 from fleet.features.drafts.queries import DraftFilter
 from fleet.features.drafts.settings import DraftsSettings
 from fleet.features.drafts.states import DraftKind, DraftStatus
+from fleet.web import links
 from fleet.web.auth import TheDeps, needs
 from fleet.web.requests import cursors
 from fleet.web.requests.cursors import Page, Paging
@@ -68,6 +69,7 @@ class DraftOut(BaseModel):
     request_id: uuid.UUID | None = Field(description="the request for approval that decides about it")
     job_id: uuid.UUID | None
     remote_id: str | None = Field(description="what the surface calls it, once it is published")
+    url: str | None = Field(description="its page at the surface, for people; null until it is published")
     created_at: datetime
     expires_at: datetime
     decided_at: datetime | None
@@ -136,10 +138,10 @@ class SeenDraft(DecisionIn):
 _UNSEEN = SeenDraft()
 
 
-def _view(model: type[DraftOut], seen: DraftView, names: Names, **more: Any) -> Any:
-    remote_id = seen.job.remote_id if seen.job else None
+def _view(model: type[DraftOut], deps: Deps, seen: DraftView, names: Names, **more: Any) -> Any:
     username = lookup.username(names, seen.row.agent_id)
-    return taken(model, seen.row, outcome=seen.outcome, agent=username, remote_id=remote_id, **more)
+    remote_id, url = (seen.job.remote_id, links.url_of_job(deps, seen.job, username)) if seen.job else (None, None)
+    return taken(model, seen.row, outcome=seen.outcome, agent=username, remote_id=remote_id, url=url, **more)
 
 
 @router.get("", dependencies=[needs(Permission.DRAFTS_VIEW)])
@@ -153,7 +155,7 @@ def list_drafts(deps: TheDeps, *, which: Annotated[DraftQuery, Query()]) -> Draf
         found = drafting.page(deps, wanted, limit=which.one_more, before=which.place(cursors.row_id))
     drafts, following = which.page(found, lambda seen: seen.row.id)
     names = lookup.names(deps.db, [seen.row.agent_id for seen in drafts])
-    return DraftPage(items=[_view(DraftOut, seen, names) for seen in drafts], next=following)
+    return DraftPage(items=[_view(DraftOut, deps, seen, names) for seen in drafts], next=following)
 
 
 @router.get("/limits", dependencies=[needs(Permission.DRAFTS_VIEW)])
@@ -175,7 +177,7 @@ def _whole(deps: Deps, name: str) -> WholeDraft:
     request = None if request_id is None else whole_request(deps, request_id)
     names = lookup.names(deps.db, [seen.row.agent_id])
     found: WholeDraft = _view(
-        WholeDraft, seen, names, revisions=[taken(Revision, one) for one in revisions], request=request
+        WholeDraft, deps, seen, names, revisions=[taken(Revision, one) for one in revisions], request=request
     )
     return found
 

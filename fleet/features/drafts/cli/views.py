@@ -34,8 +34,8 @@ def table(found: Sequence[Answer]) -> Table:
     """Return drafts as lines."""
     made = render.table("Draft", "Kind", "Agent", "Status", "Until", ("What", render.ABOUT))
     for one in found:
-        render.row(made, one["id"][:_ID_CHARS], one["kind"], one["agent"] or "–", _status(one),
-                   render.when(one["decided_at"] or one["expires_at"]), _what(one))  # fmt: skip
+        moment, what = render.when(one["decided_at"] or one["expires_at"]), render.linked(_what(one), one["url"])
+        render.row(made, one["id"][:_ID_CHARS], one["kind"], one["agent"] or "–", _status(one), moment, what)
     return made
 
 
@@ -84,6 +84,7 @@ def _facts(one: Answer) -> list[tuple[str, object]]:
         ("Agent", one["agent"] or "–"),
         ("Status", _status(one)),
         ("Came to", one["outcome"] if one["job_id"] is not None else None),
+        ("Published", render.linked(one["url"], one["url"]) if one["url"] else None),
         ("Because", one["reason"]),
         ("Decided by", one["decided_by"]),
         ("Sure", None if one["confidence"] is None else f"{one['confidence']:.0%}"),

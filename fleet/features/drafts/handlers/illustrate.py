@@ -11,6 +11,7 @@ from fleet.core.db import Tx
 from fleet.core.errors import Conflict
 from fleet.engine.attempts.work import Work
 from fleet.engine.jobs.outcomes import Done, Skipped
+from fleet.features.approvals import queries as approval_queries
 from fleet.features.approvals.requests import moves
 from fleet.features.approvals.rules import Person
 from fleet.features.drafts import service
@@ -45,7 +46,10 @@ def _replace(work: Work, row: DraftRow, made: dict[str, Any], tx: Tx) -> None:
     by, why = work.claim.payload["by"], "another picture"
     agent = Person(f"agent:{work.agent.username}")
     assert row.request_id is not None
-    moves.amend(tx, row.request_id, made, agent, reason=f"{why}, asked for by {by}")
+    before = approval_queries.get(tx, row.request_id)
+    amended = moves.amend(tx, row.request_id, made, agent, reason=f"{why}, asked for by {by}")
+    if amended.revision == before.revision:  # a revision of the draft alone would be out of step with its request
+        raise Conflict("the picture is the same again")
     revision = service.revise(tx, row.id, made, made_by=agent.name, instructions=why, before=row.revision)
     if revision is None:
         raise Conflict("the draft was decided or changed meanwhile")

@@ -18,7 +18,7 @@ from fleet.engine.jobs.outcomes import Done, Skipped
 from fleet.features.approvals import queries as approval_queries
 from fleet.features.approvals.requests import moves
 from fleet.features.approvals.rules import Person
-from fleet.features.approvals.service import rules_of
+from fleet.features.approvals.ruleset.in_force import rules_of
 from fleet.features.costs import budget_guard
 from fleet.features.drafts import effect, service
 from fleet.features.drafts.content import gist

@@ -13,6 +13,7 @@ from fleet.features.drafts.lessons import explained
 from fleet.features.drafts.limits import Limits
 from fleet.features.drafts.queries import DraftFilter
 from fleet.features.drafts.stats import queries as stats
+from fleet.web import links
 
 _ENTRIES, _MOST_LESSONS = 20, 5
 
@@ -22,6 +23,7 @@ def tab(deps: Deps, agent: AgentRow, before: str) -> dict[str, Any]:
     found = commands.page(deps, DraftFilter(agent_id=agent.id), limit=_ENTRIES, before=before or None)
     return {"limits": _limits(deps, agent),
             "drafts": [(one, content.gist(one.row.content)) for one in found],
+            "urls": {one.row.id: links.url_of_job(deps, one.job, agent.username) for one in found if one.job},
             "lessons": [] if before else _lessons(deps, agent), "may_undo": Permission.DRAFTS_DECIDE,
             "faring": stats.of_agent(deps, agent.id),
             "more": found[-1].row.id if len(found) == _ENTRIES else None}  # fmt: skip

@@ -9,16 +9,18 @@ from typing import Any
 
 from fleet.core.db import Tx
 from fleet.core.errors import InvalidInput, NotFound
+from fleet.engine.agents import lookup
 from fleet.engine.deps import Deps
 from fleet.features.approvals.pages.desk import changes
 from fleet.features.approvals.request import Request
 from fleet.features.approvals.review.renderer import Line, Renderer
 from fleet.features.drafts import commands
 from fleet.features.drafts.content import CHOICES, FIELDS, editable
-from fleet.features.drafts.effect import RESOURCE
+from fleet.features.drafts.effect import ACTION, RESOURCE
 from fleet.features.drafts.models import RevisionRow
 from fleet.features.drafts.pictures import commands as pictures
 from fleet.features.drafts.states import DraftKind
+from fleet.web import links
 
 _NAMES = {
     DraftKind.POST: ("Post", "Posts"), DraftKind.COMMENT: ("Comment", "Comments"),
@@ -68,7 +70,16 @@ def facts(deps: Deps, request: Request) -> Mapping[str, Any]:
     return known | {
         "fields": FIELDS[kind], "choices": CHOICES[kind], "view": view, "history": _history(revisions),
         "rendering": pictures.under_way(deps, view.row), "is_other": pictures.is_other(view.row.content),
+        "url": _url(deps, view),
     }  # fmt: skip
+
+
+def _url(deps: Deps, view: commands.DraftView) -> str | None:
+    """Return the address of what a draft became at its surface."""
+    if view.job is None:
+        return None
+    username = lookup.username(lookup.names(deps.db, [view.row.agent_id]), view.row.agent_id)
+    return links.url_of_job(deps, view.job, username)
 
 
 def _history(revisions: Sequence[RevisionRow]) -> list[dict[str, Any]]:
@@ -93,7 +104,8 @@ def edited(request: Request, fields: Mapping[str, str]) -> Mapping[str, Any]:
 
 
 RENDERER = Renderer(
-    resource=RESOURCE, plural="Drafts", kinds={str(kind): names[1] for kind, names in _NAMES.items()},
+    resource=RESOURCE, actions=frozenset({ACTION}), plural="Drafts",
+    kinds={str(kind): names[1] for kind, names in _NAMES.items()},
     template="drafts/_review.html", lines=lines, facts=facts, edited=edited,
     live="approval.*,agent.draft.*,job.*", live_lines="agent.draft.*", links=(("Draft statistics", "/drafts/stats"),),
 )  # fmt: skip

@@ -19,7 +19,7 @@ from fleet.features.content.surfaces import Kind
 from fleet.features.costs import budget_guard
 from fleet.features.publishing import approved
 from fleet.features.publishing.kinds import POST
-from fleet.features.publishing.pictures import picture
+from fleet.features.publishing.pictures import picture, show
 from fleet.features.publishing.words import batching, published_texts
 from fleet.features.publishing.words.memory import MOST_RECALLED, memory_of
 from fleet.features.publishing.words.quality import quality_of
@@ -36,9 +36,14 @@ def prepare(work: Work) -> AnyAction | Skipped | Held:
     words = reviewed(work, lambda turn: _write(work, turn))
     if isinstance(words, Skipped | Held):
         return words
-    work.told = {"reason": words["reason"]} if "reason" in words else {}
+    told = {"reason": words.get("reason"), "alt_text": words["alt_text"]}
+    work.told = {name: value for name, value in told.items() if value}
     # A probe searches by the text of the post; nothing is fetched or drawn for that.
-    url = "" if work.claim.state is JobState.UNKNOWN else picture(work, words["image_prompt"])
+    if work.claim.state is JobState.UNKNOWN:
+        url = ""
+        show(work, (work.known("picture") or {}).get("preview"))
+    else:
+        url = picture(work, words["image_prompt"])
     return work.action(social.POST, social.PostPayload(words["caption"], url, words["alt_text"]))
 
 
@@ -55,6 +60,8 @@ def _as_approved(work: Work, said: Mapping[str, Any]) -> AnyAction | Skipped:
     if isinstance(words, Skipped):
         return words
     url = ""
+    work.told = {"alt_text": words["alt_text"]} if words.get("alt_text") else {}
+    show(work, str(said["media"][0]["key"]) if said["media"] else None)
     if work.claim.state is not JobState.UNKNOWN:
         url = _kept_picture(work, said["media"]) or picture(work, words["image_prompt"])
     post = social.PostPayload(words["caption"], url, words.get("alt_text", ""), said["visibility"])
@@ -69,8 +76,8 @@ def _kept_picture(work: Work, kept: Sequence[Mapping[str, Any]]) -> str | None:
     """
     if not kept:
         return None
-    for show in registry.current().extensions("publishing.kept_pictures"):
-        found: str | None = show(work, kept)
+    for serve in registry.current().extensions("publishing.kept_pictures"):
+        found: str | None = serve(work, kept)
         return found
     raise InvalidInput(
         "The approved picture is kept by a feature that this fleet leaves out.",

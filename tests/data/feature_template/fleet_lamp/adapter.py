@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from urllib.parse import urlsplit
 
-from fleet.adapters.base import AnyAction, Receipt, Refused, Resolution, Uncertain
+from fleet.adapters.base import AnyAction, Receipt, Refused, Resolution, SurfaceObject, Uncertain
 from fleet.adapters.http import HttpClient
 from fleet.adapters.manifest import AccountAccess, AdapterType
 from fleet_lamp.actions import LIGHT, Colour
@@ -39,6 +39,10 @@ class Lamp:
 
     def probe(self, action: AnyAction, *, since: datetime, known: frozenset[str]) -> Receipt | None:
         """Look for the effect of an earlier write. Not called for an action that is NATURAL."""
+        return None
+
+    def url_of(self, found: SurfaceObject) -> str | None:
+        """Return None: a lamp has no page that shows its colour."""
         return None
 
 

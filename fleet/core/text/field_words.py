@@ -1,4 +1,4 @@
-"""Say in Fleet's words what is wrong with a field of a request: pydantic's are for programmers."""
+"""Say in Fleet's words what is wrong with a field of a request or a file: pydantic's are for programmers."""
 
 from __future__ import annotations
 
