@@ -8,7 +8,7 @@ import random
 import socket
 import threading
 import uuid
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -27,7 +27,7 @@ from fleet.core import queue
 from fleet.core.clock import SYSTEM, Clock
 from fleet.core.db import Database, sql
 from fleet.core.errors import InvalidInput, Unavailable
-from fleet.core.settings import Settings
+from fleet.core.settings import Settings, SettingScope
 from fleet.engine import controls, registry, surface_pictures
 from fleet.engine.agents.loop import ActingAgent
 from fleet.engine.schedule import ALWAYS, with_hours
@@ -80,6 +80,24 @@ class Instead:
     batches: BatchWriter | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class ModelOrder:
+    """Models with a key or an address, in the order of calls; `scope` set the order, None: environment or default."""
+
+    models: Sequence[str]
+    scope: SettingScope | None
+
+    @property
+    def words(self) -> str:
+        """The order as text."""
+        return ", then ".join([*self.models, "the persona's own grammar"])
+
+    @property
+    def source(self) -> str:
+        """Where the order comes from, as text."""
+        return "the environment, or the default" if self.scope is None else f"set for the {self.scope}"
+
+
 @dataclass(frozen=True)
 class Deps:
     """The process's connections and rules. Build it after fork."""
@@ -114,9 +132,18 @@ class Deps:
         """The settings of the whole fleet that are in force: the same object until one changes."""
         return self.live.fleet
 
-    def settings_of(self, agent_id: uuid.UUID | None, account_id: uuid.UUID | None = None) -> Settings:
-        """Return the settings of an agent as it acts through an account; None is the account of the settings."""
-        return self.live.of(agent_id, account_id)
+    def settings_of(
+        self, agent_id: uuid.UUID | None, account_id: uuid.UUID | None = None, persona_id: str | None = None
+    ) -> Settings:
+        """Return the settings of an agent of a persona as it acts through an account; None: that of the settings."""
+        return self.live.of(agent_id, account_id, persona_id)
+
+    def model_order(self, agent_id: uuid.UUID | None = None, persona_id: str | None = None) -> ModelOrder:
+        """Return the models that an agent, or agents of a persona, write with, and who set their order."""
+        settings = self.settings_of(agent_id, None, persona_id)
+        used = models.configured(self.keys.fill(settings))
+        scope = self.live.scope_of("llm_order", agent_id, persona_id)
+        return ModelOrder([f"{name} ({getattr(settings, f'{name}_model')})" for name in used], scope)
 
     def gateway(self, account_id: uuid.UUID | None = None, agent_id: uuid.UUID | None = None) -> Gateway:
         """Return the gateway of an account, by default that of the settings, with the rules for an agent.
@@ -235,6 +262,12 @@ class Deps:
     def links(self) -> Links:
         """The addresses of what agents published, for people."""
         return Links(self.accounts, self.outside.connect, lambda: self.settings)
+
+    def under(self, settings: Settings) -> Deps:
+        """Return the same connections with these settings in force for every agent: to try some before they are set."""
+        other = replace(self)
+        other.__dict__["live"] = LiveSettings(self.db, settings)  # the property's own place; it is never refreshed
+        return other
 
     def refresh(self) -> None:
         """Take in changes of settings within seconds, of the key store and of accounts within half a minute.

@@ -30,7 +30,7 @@ def keep(work: Work, data: bytes) -> str | None:
         small = cleaning.clean(data, max_bytes=_MOST_BYTES, max_pixels=_MOST_PIXELS, max_side_px=_SIDE_PX)
         key = media.store(deps, small.data)
         with deps.db.transaction() as tx:
-            records.discard(tx, [key], after=timedelta(days=deps.settings.retention_days) + _BEYOND)
+            records.discard_later(tx, key, timedelta(days=deps.settings.retention_days) + _BEYOND)
     except FleetError as error:
         log.warning("preview_not_kept", job_id=str(work.claim.job_id), reason=str(error)[:300])
         return None

@@ -21,9 +21,9 @@ from fleet.features.media.states import REFUSED_FOR, MediaState, retry_after
 
 _CLOCK = sa.func.clock_timestamp()
 _LONGEST_ERROR = 500
-_SOON = timedelta(hours=1)
-"""Longer than any job takes from storing a picture to the row that shows it."""
-_IS_DUE = DiscardedRow.due_at <= sa.func.statement_timestamp()
+_DUE_AT = DiscardedRow.due_at
+_IS_DUE = sa.func.statement_timestamp() >= _DUE_AT  # one value a statement: an index serves it
+_SHOWN_BY_THEN = timedelta(hours=1)  # longer than any job takes from storing a picture to the row that shows it
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,39 +157,36 @@ def prune_not_had(tx: Tx, *, days: int, limit: int) -> int:
     return tx.execute(sa.delete(MediaRow).where(MediaRow.url_hash.in_(old))).rowcount
 
 
-def discard(tx: Tx, keys: Collection[str], *, after: timedelta = _SOON) -> None:
-    """Note that stored pictures are to be deleted after so long, except those of addresses, which are found by them.
-
-    Of two notes about one picture the later counts.
-    """
+def discard(tx: Tx, keys: Collection[str]) -> None:
+    """Note that stored pictures are to be deleted, except those of addresses, which are found again by them."""
     if keys:
         kept = set(tx.session.scalars(sa.select(MediaRow.object_key).where(MediaRow.object_key.in_(keys))))
-        values = [{"object_key": key, "due_at": _CLOCK + after} for key in sorted(set(keys) - kept)]
+        values = [{"object_key": key, "due_at": _CLOCK + _SHOWN_BY_THEN} for key in sorted(set(keys) - kept)]
         if values:
-            row = insert(DiscardedRow).values(values)
-            later = sa.func.greatest(DiscardedRow.due_at, row.excluded.due_at)
-            tx.execute(row.on_conflict_do_update(index_elements=[DiscardedRow.object_key], set_={"due_at": later}))
+            tx.execute(insert(DiscardedRow).values(values).on_conflict_do_nothing())
+
+
+def discard_later(tx: Tx, key: str, after: timedelta) -> None:
+    """Note that a stored picture is to be deleted after so long, unless an address has it; the later note counts."""
+    if tx.scalar(sa.select(sa.literal(1)).where(MediaRow.object_key == key).limit(1)) is not None:
+        return
+    row = insert(DiscardedRow).values(object_key=key, due_at=_CLOCK + after)
+    later = sa.func.greatest(DiscardedRow.due_at, row.excluded.due_at)
+    tx.execute(row.on_conflict_do_update(index_elements=[DiscardedRow.object_key], set_={"due_at": later}))
 
 
 def discarded(tx: Tx, *, limit: int) -> list[str]:
-    """Return the keys of pictures that are to be deleted now."""
-    due = sa.select(DiscardedRow.object_key).where(_IS_DUE)
-    return list(tx.session.scalars(due.order_by(DiscardedRow.due_at).limit(limit)))
+    """Return the keys of pictures that are to be deleted by now."""
+    return list(tx.session.scalars(sa.select(DiscardedRow.object_key).where(_IS_DUE).order_by(_DUE_AT).limit(limit)))
 
 
 def take_discarded(tx: Tx, key: str) -> bool:
-    """Remove the note about a picture that is to be deleted now; False without one.
+    """Remove the note about a picture that is to be deleted by now; False without one.
 
-    `postpone` and `keep` of the same picture wait until this transaction ends.
+    `keep` of the same picture waits until this transaction ends.
     """
     gone = sa.delete(DiscardedRow).where(DiscardedRow.object_key == key, _IS_DUE).returning(DiscardedRow.object_key)
     return tx.scalar(gone) is not None
-
-
-def postpone(tx: Tx, key: str) -> None:
-    """Let a picture that was discarded stay for the time that a job needs to show it."""
-    later = sa.func.greatest(DiscardedRow.due_at, _CLOCK + _SOON)
-    tx.execute(sa.update(DiscardedRow).where(DiscardedRow.object_key == key).values(due_at=later))
 
 
 def keep(tx: Tx, keys: Collection[str]) -> None:

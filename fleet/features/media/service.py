@@ -116,7 +116,7 @@ def discard(tx: Tx, keys: Collection[str]) -> None:
 
 
 def sweep(deps: Deps) -> None:
-    """Delete discarded pictures whose time has come, and that nobody has stored or shown again meanwhile."""
+    """Delete pictures that were discarded an hour ago or before, and not stored or shown again since."""
     if not keeps_pictures(deps):
         return
     with deps.db.transaction() as tx:
@@ -139,7 +139,7 @@ def _delete(deps: Deps, key: str) -> None:
 def _put(deps: Deps, data: bytes, content_type: str) -> str:
     """Store a file after a deletion of the same picture, not before or beside it."""
     with deps.db.transaction() as tx:
-        records.postpone(tx, objects_of(deps).key_of(data, content_type))
+        records.keep(tx, [objects_of(deps).key_of(data, content_type)])
     return objects_of(deps).put(data, content_type)
 
 

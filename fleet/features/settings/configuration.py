@@ -41,6 +41,7 @@ class SettingSource(StrEnum):
     KEY_STORE = "key store"
     FLEET = "fleet"
     ORGANISATION = "organisation"
+    PERSONA = "persona"
     ACCOUNT = "account"
     AGENT = "agent"
 

@@ -241,7 +241,7 @@ def test_no_more_texts_are_looked_at_than_a_new_one_must_not_repeat(fleet: Fleet
     assert asked == [False, True]
 
 
-def test_nobody_is_kept_from_repeating_where_the_owner_compares_nothing(fleet: Fleet, database_url: str) -> None:
+def test_texts_may_repeat_where_the_owner_turned_comparison_off(fleet: Fleet, database_url: str) -> None:
     free = make_fleet(database_url, recent_texts=0)
     try:
         says(free, POEMS[0], POEMS[0])
@@ -347,7 +347,8 @@ def test_a_good_picture_is_posted_by_its_address(fleet: Fleet) -> None:
     assert why_unfit(GOOD, "application/octet-stream") is None
     job = add(fleet, fleet.agent())
     assert sent_picture(fleet, job) == "http://127.0.0.1/images/1.png"
-    assert fleet.job(job).checkpoint["picture"] == {"fit": True, "marked": True}
+    done = fleet.job(job)
+    assert done.checkpoint["picture"] == {"fit": True, "marked": True, "preview": done.result["picture"]}
     assert [subject for subject, _ in told(fleet, job)] == ["job.done"]
 
 
