@@ -1,13 +1,13 @@
 """notices: the position in the events is one of `event_readers`, which a restore repairs
 
-Revision: 0036, after 0030
+Revision: 0036, after 0035
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0036"
-down_revision = "0030"
+down_revision = "0035"
 branch_labels = None
 depends_on = None
 

@@ -8,6 +8,7 @@ import pytest
 
 from fleet.access import Role, users
 from fleet.accounts.sealing import new_key
+from fleet.engine.system_agents import staff
 from fleet.features.notices.kinds import NOTIFY_USER
 from tests.factories import Fleet, make_fleet
 from tests.features.agents.test_cli import Cli
@@ -20,15 +21,18 @@ ALLOWED = "127.0.0.1:9"
 
 @pytest.fixture
 def web(database_url: str) -> Web:
-    return Web(make_fleet(database_url, secret_keys=new_key(), notify_allow=(ALLOWED,)))
+    fleet = make_fleet(database_url, secret_keys=new_key(), notify_allow=(ALLOWED,))
+    staff(fleet.deps.db)
+    return Web(fleet)
 
 
 @pytest.fixture
 def cli(database_url: str, broker_url: str, fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> Cli:
     monkeypatch.setenv("FLEET_SECRET_KEYS", new_key())
     monkeypatch.setenv("FLEET_NOTIFY_ALLOW", ALLOWED)
+    staff(fleet.deps.db)
     with fleet.deps.db.transaction() as tx:
-        users.create(tx, "ann", Role.REVIEWER, PASSWORD)
+        users.create(tx, users.choose_password("ann", PASSWORD), Role.REVIEWER)
     return Cli(database_url, broker_url)
 
 
