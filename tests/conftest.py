@@ -72,9 +72,6 @@ structlog.configure(
 )
 
 
-app.load()  # all features
-
-
 class PostgresForTests:
     """A server on which tests make and drop databases of their own."""
 
@@ -140,7 +137,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Draw fewer examples in a quick run."""
+    """Load all features, except where xdist's other processes run the tests; draw fewer examples in a quick run."""
+    if not config.getoption("tx", None):
+        app.load()
     if config.getoption(quick.OPTION):
         hypothesis.settings.load_profile("quick")
 
@@ -155,6 +154,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Begin with the tests that may take longest: begun last, they keep one process busy while the others are done."""
     if config.getoption(quick.OPTION):
         items[:] = [item for item in items if not quick.is_left_out_too(item)]
+        for item in items:
+            quick.draw_fewer(item)
     items.sort(key=_limit_s, reverse=True)
 
 

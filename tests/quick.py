@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 OPTION = "--quick"
@@ -29,3 +30,15 @@ def is_left_out(path: Path) -> bool:
 def is_left_out_too(item: pytest.Item) -> bool:
     """Say whether a test is a long one, or gets a server from a fixture."""
     return item.get_closest_marker("long") is not None or not _SERVERS.isdisjoint(getattr(item, "fixturenames", ()))
+
+
+def draw_fewer(item: pytest.Item) -> None:
+    """Give a property test with a number of examples of its own at most that of the quick profile.
+
+    A private part of Hypothesis: the settings of a decorated test.
+    """
+    test = getattr(item, "obj", None)
+    own, most = getattr(test, "_hypothesis_internal_use_settings", None), hypothesis.settings.default
+    if own is not None and most is not None and own.max_examples > most.max_examples:
+        fewer = hypothesis.settings(own, max_examples=most.max_examples)
+        test._hypothesis_internal_use_settings = fewer  # type: ignore[union-attr]

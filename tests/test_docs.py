@@ -124,11 +124,15 @@ def _agents_in(words: list[str]) -> Iterator[str]:
 
 @pytest.mark.parametrize("page", PAGES, ids=_name)
 def test_agents_in_docs_are_those_that_a_new_fleet_has(page: Path) -> None:
-    """Whoever types along finds the agent: `fleet up` and `fleet seed -n 12` make these in an empty database."""
-    library = personas.load()
-    made = {agent.username for agent in generator.generate(library, library.names, seed=0, start=1, count=12)}
     named = {agent for words in _command_lines(page) if words[0] == "fleet" for agent in _agents_in(words)}
-    assert named <= made
+    assert named <= _new_agents()
+
+
+@cache
+def _new_agents() -> set[str]:
+    """Return the agents that `fleet up` and `fleet seed -n 12` create in an empty database."""
+    library = personas.load()
+    return {agent.username for agent in generator.generate(library, library.names, seed=0, start=1, count=12)}
 
 
 @pytest.mark.long
@@ -179,16 +183,19 @@ def _headings(page: Path) -> set[str]:
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in found}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=_name)
-def test_sql_in_docs_fits_the_tables(page: Path, request: pytest.FixtureRequest) -> None:
-    blocks = re.findall(r"^```sql\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S)
-    blocks += re.findall(r"^ +query: >-\n((?: {10}.*\n)+)", page.read_text(encoding="utf-8"), re.M)
-    if not blocks:
-        return
-    engine = sa.create_engine(request.getfixturevalue("owner_url"))
+def _sql_in(page: Path) -> list[str]:
+    """Return the SQL of a page."""
+    text = page.read_text(encoding="utf-8")
+    blocks = re.findall(r"^```sql\n(.*?)^```", text, re.M | re.S)
+    return blocks + re.findall(r"^ +query: >-\n((?: {10}.*\n)+)", text, re.M)
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if _sql_in(page)], ids=_name)
+def test_sql_in_docs_fits_the_tables(page: Path, owner_url: str) -> None:
+    engine = sa.create_engine(owner_url)
     try:
         with engine.begin() as connection:
-            for statement in ";".join(blocks).split(";"):
+            for statement in ";".join(_sql_in(page)).split(";"):
                 connection.execute(sa.text(statement))
     finally:
         engine.dispose()

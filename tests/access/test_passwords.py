@@ -24,6 +24,7 @@ def test_a_guess_takes_the_memory_and_the_rounds_of_rfc_9106() -> None:
     assert SHIPPED_HASHER.salt_len >= 16
 
 
+@pytest.mark.long
 def test_the_right_password_is_known_and_no_other() -> None:
     kept = secret.hash_password("correct horse battery")
     assert kept.startswith("$argon2id$v=19$m=65536,t=3,p=4$")

@@ -38,7 +38,7 @@ def test_a_role_above_another_may_all_that_the_other_may(role: Role, other: Role
 
 
 @given(role=ROLES, other=ROLES)
-def test_nobody_but_an_owner_appoints_their_like(role: Role, other: Role) -> None:
+def test_only_owners_appoint_users_of_their_own_role(role: Role, other: Role) -> None:
     assert may_appoint(role, other) == (role is Role.OWNER or ORDER.index(role) < ORDER.index(other))
     assert may_appoint(Role.OWNER, other)
 

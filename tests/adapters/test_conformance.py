@@ -174,7 +174,7 @@ def test_a_like_delivered_twice_by_a_proxy_ends_up_liked(surface: FloImg, world:
     ("fault", "error"),
     [({"error_rate": 1.0}, base.Uncertain), ({"too_many_rate": 1.0, "retry_after_s": 7}, base.Throttled)],
 )
-def test_faults_are_told_apart(
+def test_faults_are_distinguished(
     surface: FloImg, world: World, account: Account, fault: dict[str, Any], error: type[Exception]
 ) -> None:
     world.faults(**fault)
@@ -274,7 +274,7 @@ def test_what_is_reacted_to_or_asked_has_to_be_there(surface: FloImg, account: A
         surface.write(act(one, account, target=str(uuid.uuid4()), **said), timeout_s=10)
 
 
-def test_a_post_is_shown_to_those_whom_it_is_for(surface: FloImg, account: Account) -> None:
+def test_a_post_is_shown_to_its_audience(surface: FloImg, account: Account) -> None:
     friend, stranger = somebody_else(surface), somebody_else(surface)
     for one, other in ((account, friend), (friend, account)):
         surface.write(act(social.CONNECT, one, "k", target=other.remote_id), timeout_s=10)
@@ -314,7 +314,7 @@ def test_a_comment_on_a_post_that_is_gone_is_surely_not_there(surface: FloImg, a
 
 
 @pytest.mark.parametrize("visibility", ["public", "friends", "private"])
-def test_a_probe_finds_a_post_whoever_may_see_it(surface: FloImg, account: Account, visibility: str) -> None:
+def test_a_probe_finds_a_post_of_any_audience(surface: FloImg, account: Account, visibility: str) -> None:
     since, text = datetime.now(UTC), f"For some {uuid.uuid4()}"
     image = data_url(render_jpeg("x", "ai_artist"))
     action = act(social.POST, account, str(uuid.uuid4()), text=text, image_url=image, visibility=visibility)

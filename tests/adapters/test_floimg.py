@@ -215,7 +215,7 @@ def test_each_code_means_what_the_table_says(
         ("AGENT_MONTHLY_LIMIT_EXCEEDED", False),
     ],
 )
-def test_budgets_say_whom_they_concern_and_until_when(
+def test_budgets_show_their_scope_and_their_end(
     surface: FloImg, wire: respx.MockRouter, code: str, whole_fleet: bool, nested: bool
 ) -> None:
     said: dict[str, Any] = {"code": code, "message": "enough", "resetAt": "2026-11-22T00:00:00Z"}

@@ -165,9 +165,7 @@ def test_a_person_throws_the_kill_switch_and_lifts_it(dashboard: Dashboard, flee
     assert fleetwide.holds(fleet.deps) == []
 
 
-def test_what_is_ticked_stays_ticked_when_the_list_is_fetched_anew(
-    dashboard: Dashboard, fleet: Fleet, ada: str
-) -> None:
+def test_ticked_rows_stay_ticked_when_the_list_is_reloaded(dashboard: Dashboard, fleet: Fleet, ada: str) -> None:
     agent_commands.create(fleet.deps, NewAgent("Ben Low", "ben_2", WEIGHTS, kind="gallery"))
     ana = listening(dashboard.person().go("/agents"))
     box = ana.page.get_by_role("checkbox", name="Select Ada Bright")
@@ -182,7 +180,7 @@ def test_what_is_ticked_stays_ticked_when_the_list_is_fetched_anew(
     assert ana.script_errors == []
 
 
-def test_a_page_that_answers_a_form_can_be_loaded_anew(dashboard: Dashboard) -> None:
+def test_a_page_that_answers_a_form_can_be_reloaded(dashboard: Dashboard) -> None:
     ana = dashboard.person().go("/account")
     ana.mark()
     ana.page.get_by_label("Name", exact=True).fill("a program")

@@ -114,5 +114,5 @@ def test_sessions_can_be_ended_one_by_one(servers: Servers) -> None:
             victim.execute("SELECT 1")
 
 
-def test_nobody_can_be_limited_who_is_gone() -> None:
+def test_a_file_size_limit_for_an_ended_process_returns_false() -> None:
     assert not limit_file_size(2**22 - 1, 0)

@@ -22,7 +22,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_a_misspelt_setting_is_told_with_the_one_that_is_meant(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_misspelt_setting_is_reported_with_a_suggestion(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FLEET_DRYRUN", "true")
     (folder / ".env").write_text("FLEET_SCAN_ITEM=1\nELSE=2\n")
     assert env_check.found() == [
@@ -50,7 +50,7 @@ def test_a_setting_of_a_feature_that_is_left_out_is_told_with_the_feature(
     ]
 
 
-def test_a_misspelt_option_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_misspelt_option_is_reported(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FLEET_UP_AGENT", "3")
     assert env_check.found() == ["FLEET_UP_AGENT is set, and nothing reads it; FLEET_UP_AGENTS is meant?"]
 

@@ -84,7 +84,7 @@ def test_what_is_not_there_ends_with_3_and_a_fix(cli: Cli, fleet: Fleet) -> None
     assert {name: said for name, said in wrong.items() if said} == {}
 
 
-def test_options_that_name_nobody_end_with_3_and_a_fix(cli: Cli, fleet: Fleet) -> None:
+def test_options_without_a_match_exit_with_3_and_a_fix(cli: Cli, fleet: Fleet) -> None:
     wrong = {}
     for name, option in OPTIONS:
         command = LEAVES[name]

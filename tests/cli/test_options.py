@@ -67,7 +67,7 @@ def test_bytes_that_are_no_text_are_refused_everywhere(words: list[str]) -> None
     ["dead", "discard", "--yes", "--agent"], ["drafts", "bulk", "approve", "--yes", "--agent"],
     ["agents", "stop-all", "--yes", "--persona"], ["agents", "activity"], ["--home"], ["persona", "check"],
 ])  # fmt: skip
-def test_a_variable_that_nobody_set_does_not_mean_everybody_or_here(words: list[str]) -> None:
+def test_an_unset_variable_means_neither_everybody_nor_this_host(words: list[str]) -> None:
     result = CliRunner().invoke(cli, [*words, ""], prog_name="fleet")
     assert result.exit_code == 2
     assert "It is empty" in result.stderr

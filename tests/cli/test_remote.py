@@ -150,7 +150,7 @@ def test_what_the_server_could_not_understand_is_told_here(words: tuple[str, ...
     assert result.exit_code == 2 and said in result.stderr
 
 
-def test_a_token_that_opens_nothing_is_told_as_such(fleet: Fleet) -> None:
+def test_an_invalid_token_is_reported_as_invalid(fleet: Fleet) -> None:
     with server.running(fleet.deps) as url:
         result = CliRunner().invoke(root, ["status"], env=_env(url))
     assert result.exit_code == 1 and "does not accept this token" in result.stderr and "FLEET_TOKEN" in result.stderr
@@ -184,7 +184,7 @@ class Stranger(BaseHTTPRequestHandler):
     (b'{"items": [], "changed": true, "x": "' + b"x" * 17_000_000 + b'"}', ""),
 ])  # fmt: skip
 @pytest.mark.parametrize("command", [("agents", "list"), ("agents", "start", "ana")])
-def test_a_server_that_is_no_fleet_is_told_in_words(
+def test_a_server_that_is_no_fleet_is_reported_in_words(
     monkeypatch: pytest.MonkeyPatch, told: bytes, packed: str, command: tuple[str, ...]
 ) -> None:
     monkeypatch.setattr(Stranger, "told", told)

@@ -220,7 +220,7 @@ def test_a_grant_that_went_too_far_is_taken_back_by_the_next_migration(server: E
                 app.execute(statement.encode())
 
 
-def test_a_role_that_nobody_made_is_named_with_the_fix(server: EmbeddedPostgres) -> None:
+def test_a_missing_database_role_is_named_with_the_fix(server: EmbeddedPostgres) -> None:
     with pytest.raises(InvalidInput, match=r"no role nobody's.*`fleet roles` creates it"):
         db.migrate(server.url("fleet", role=OWNER), app_role="nobody's")
 

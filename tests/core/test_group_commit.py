@@ -57,7 +57,7 @@ def test_one_turn_is_of_one_kind_and_the_first_that_waits_says_which() -> None:
     assert (turns.gone, others.gone) == ([[1, 2]], [[7, 8]])
 
 
-def test_no_more_go_together_than_the_planner_was_told() -> None:
+def test_no_batch_is_larger_than_the_planner_expects() -> None:
     turns, group = Turns(), GroupCommit()
     numbers = range(MOST + 3)
     assert at_once(group, *calls(group, turns.note, *numbers)) == [10 * number for number in numbers]
@@ -106,7 +106,7 @@ def test_who_is_sent_away_tries_alone_with_all_the_patience_in_the_world() -> No
     assert turns.patience == [PATIENCE_MS, NO_END_MS, NO_END_MS, NO_END_MS]
 
 
-def test_who_waits_alone_keeps_nobody() -> None:
+def test_a_thread_that_waits_alone_delays_no_other() -> None:
     group, may_go = GroupCommit(), threading.Event()
 
     def stuck(items: list[int], patience_ms: int) -> list[int]:
@@ -179,14 +179,14 @@ def ended(call: Callable[[], object]) -> bool:
     return not thread.is_alive()
 
 
-def test_who_is_called_away_while_it_waits_is_waited_for_by_nobody() -> None:
+def test_a_cancelled_call_does_not_delay_the_next_one() -> None:
     group, turns = GroupCommit(), Turns()
     called_away(group)
     assert ended(lambda: group.run(turns.note, 2))
     assert turns.gone == [[2]]
 
 
-def test_who_is_called_away_takes_nobody_along_who_waits_behind() -> None:
+def test_cancelling_a_waiting_thread_cancels_no_thread_behind_it() -> None:
     group, turns = GroupCommit(), Turns()
     behind = threading.Thread(target=group.run, args=(turns.note, 2), daemon=True)
 
@@ -237,7 +237,7 @@ def late(call: Callable[[], object]) -> object:
         return "late"
 
 
-def test_who_goes_first_and_is_called_away_calls_nobody_else_away() -> None:
+def test_cancelling_the_first_thread_of_a_group_cancels_no_other() -> None:
     group = GroupCommit()
 
     def leave(items: list[int], _: int) -> list[int]:

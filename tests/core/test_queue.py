@@ -48,7 +48,7 @@ def test_an_address_that_is_none_is_refused_by_its_variable_and_not_repeated(url
     assert queue.make_app("sentinel://a:26379;sentinel://b:26379")
 
 
-def test_nothing_to_say_rings_nobody() -> None:
+def test_publishing_no_messages_does_not_connect() -> None:
     Publisher(queue.make_app("redis://127.0.0.1:1/0")).publish([])
 
 
@@ -113,7 +113,7 @@ def test_the_engine_relies_on_these_settings() -> None:
     assert all(one.no_ack for one in conf.task_queues)
 
 
-def test_a_broker_that_hands_out_by_what_is_acknowledged_is_told() -> None:
+def test_an_amqp_broker_gets_acknowledgements_after_the_task() -> None:
     conf = queue.make_app("amqp://127.0.0.1:1//").conf
     assert not any(one.no_ack for one in conf.task_queues)
     assert conf.task_acks_late

@@ -51,7 +51,7 @@ def listening(broker_url: str) -> Iterator[list[str]]:
         connection.release()
 
 
-def test_redis_is_told_nothing_back_and_flower_everything_even_at_the_end(world: World) -> None:
+def test_workers_store_no_results_and_send_all_events_to_flower_until_the_end(world: World) -> None:
     world.start_worker(concurrency=4)
     with listening(world.broker_url) as heard, redis.Redis.from_url(world.broker_url) as broker:
 

@@ -40,7 +40,7 @@ def test_a_key_in_the_environment_is_all_that_workers_need(world: World) -> None
     assert KEY not in world.log("worker") + world.log("beat")
 
 
-def test_without_a_key_workers_ask_nobody_and_nothing_asks_for_one(world: World) -> None:
+def test_without_a_key_workers_call_no_model_and_ask_for_no_key(world: World) -> None:
     with ModelServer().running() as server:
         world.add_jobs(world.agents(2), "post")
         world.start_worker(ANTHROPIC_BASE_URL=server.url)

@@ -146,7 +146,7 @@ def test_the_kill_switch_stops_all_writes_within_one_action(world: World) -> Non
     assert_ledger_and_gallery_agree(world)
 
 
-def test_two_beats_at_once_wake_nobody_twice(world: World) -> None:
+def test_two_concurrent_beats_wake_no_agent_twice(world: World) -> None:
     world.start_worker()
     agents = world.agents(6)
     world.sql(
@@ -173,7 +173,7 @@ def test_a_beat_that_ticks_answers_who_asks(world: World) -> None:
     assert queue.workers(app, timeout_s=1) == [], "a beat is no worker"
 
 
-def test_a_message_that_nobody_understands_is_kept_and_the_worker_lives_on(world: World) -> None:
+def test_an_unknown_message_is_kept_and_the_worker_continues(world: World) -> None:
     agents = world.agents(1)
     world.start_worker()
     celery = world.deps.publisher._app

@@ -13,7 +13,7 @@ from fakeredis import TcpFakeServer
 def fake_broker() -> Iterator[str]:
     """Serve Redis from a thread; gives its URL."""
     server = TcpFakeServer(("127.0.0.1", 0), server_type="redis")
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=[0.01], daemon=True)  # looks for the shutdown so often
     thread.start()
     try:
         yield f"redis://127.0.0.1:{server.server_address[1]}/0"

@@ -73,7 +73,7 @@ def test_calls_at_once_are_one_transaction_and_each_has_its_own_rows(fleet: Flee
     assert len({row.xid for rows in found for row in rows}) == 1
 
 
-def test_one_that_cannot_be_carried_out_spoils_it_for_nobody_else(fleet: Fleet) -> None:
+def test_a_failing_call_of_a_group_fails_alone(fleet: Fleet) -> None:
     db = fleet.deps.db
     first, none, last = together(fleet, *(functools.partial(db.run, DIVIDE, value=value) for value in (50, 0, 10)))
     assert ([row.share for row in first], [row.share for row in last]) == ([2], [10])
@@ -95,7 +95,7 @@ def test_who_waits_for_a_lock_leaves_the_turn_to_others(fleet: Fleet) -> None:
     assert [row.key for row in done[0]] == [77]
 
 
-def test_who_needs_a_lock_that_is_held_keeps_nobody_of_its_group_waiting(fleet: Fleet) -> None:
+def test_a_call_that_needs_a_held_lock_does_not_delay_its_group(fleet: Fleet) -> None:
     db, ended = fleet.deps.db, queue.SimpleQueue[int]()
 
     def lock(key: int) -> None:

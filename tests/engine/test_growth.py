@@ -204,7 +204,7 @@ def kept(deps: Deps, **settings: Any) -> Deps:
     return replace(deps, given=deps.settings.model_copy(update=settings))
 
 
-def test_prune_never_takes_what_lives_what_nobody_knows_or_what_must_be_remembered(fleet: Fleet) -> None:
+def test_prune_keeps_live_unknown_and_protected_rows(fleet: Fleet) -> None:
     agent, old = fleet.agent(), 24.0 * 400
     stay = {
         job(fleet, agent, state, kind=kind, made_h=old, ended_h=old, reason=DeadReason.UNKNOWN_OUTCOME)
@@ -285,7 +285,7 @@ def test_the_indexes_of_the_models_are_those_of_the_migrations(database_url: str
     database.close()
 
 
-def test_a_migration_that_was_interrupted_begins_anew(fresh_database: str) -> None:
+def test_an_interrupted_migration_starts_over(fresh_database: str) -> None:
     db.migrate(fresh_database)
     database = Database(fresh_database)
     with database.engine.connect() as connection:

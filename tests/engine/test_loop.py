@@ -51,7 +51,7 @@ def due_again(fleet: Fleet) -> None:
     fleet.sql("UPDATE agents SET next_tick_at = clock_timestamp() WHERE next_tick_at IS NOT NULL")
 
 
-def test_gaps_are_drawn_from_all_of_the_interval_and_the_same_for_whoever_asks(fleet: Fleet) -> None:
+def test_gaps_cover_the_interval_and_are_the_same_for_every_caller(fleet: Fleet) -> None:
     now = datetime(2026, 7, 1, tzinfo=UTC)
     who = Due(uuid.UUID(int=1), "gallery", None, 1, now, 60, 300, "autonomous", "{}", claimed_at=now)
     gaps_s = [(drawn(fleet.deps, who, tick_no) - now).total_seconds() for tick_no in range(500)]
@@ -84,7 +84,7 @@ def test_many_dispatchers_at_once_open_each_tick_once(fleet: Fleet) -> None:
     assert sorted(rung) == sorted((str(agent), 1) for agent in agents)
 
 
-def test_dispatch_goes_on_until_nobody_is_due(fleet: Fleet) -> None:
+def test_dispatch_continues_until_no_agent_is_due(fleet: Fleet) -> None:
     agents = [fleet.agent() for _ in range(7)]
     assert dispatch(in_batches_of(2, fleet)) == len(agents)
     assert len(fleet.bell.take()) == len(agents)
@@ -186,7 +186,7 @@ def test_an_agent_that_a_person_paused_does_not_wake_by_itself(fleet: Fleet) -> 
     assert dispatch(fleet.deps) == 0
 
 
-def test_nobody_wakes_while_the_kill_switch_is_on(fleet: Fleet) -> None:
+def test_no_agent_wakes_while_the_kill_switch_is_on(fleet: Fleet) -> None:
     fleet.agent()
     fleetwide.throw_kill_switch(fleet.deps, by="ada", reason="drill")
     assert dispatch(fleet.deps) == 0

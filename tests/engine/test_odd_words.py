@@ -74,7 +74,7 @@ def test_a_decision_that_cannot_be_written_down_ends_its_tick(fleet: Fleet, monk
 
 
 @pytest.mark.parametrize("caption", ["A lamp \ud83d", "A lamp \x00"])
-def test_a_post_with_odd_words_stops_nobody(fleet: Fleet, caption: str) -> None:
+def test_a_post_with_odd_words_stops_no_agent(fleet: Fleet, caption: str) -> None:
     agent = fleet.agent()
     dispatch(fleet.deps)
     fleet.surface.posts = [FeedItem("p1", "zoe", "Zoe", caption, datetime.now(UTC))]

@@ -94,8 +94,11 @@ def test_a_lost_reply_is_found_by_looking_and_not_sent_again(fleet: Fleet, kind:
     assert settle(fleet, job) == "done"
     assert len(fleet.surface.effects) == 1
     assert fleet.job(job).remote_id == "e1"
-    whom = {"target": "p1", "to": "zoe"} if kind == COMMENT else {}
-    assert fleet.job(job).result == {"text": fleet.surface.effects[0].text, "adopted": True} | whom
+    said = {"target": "p1", "to": "zoe"} if kind == COMMENT else {"alt_text": "A harbour."}
+    result = dict(fleet.job(job).result or {})
+    assert ("picture" in result) == (kind == POST)  # the copy that the attempt before has made
+    result.pop("picture", None)
+    assert result == {"text": fleet.surface.effects[0].text, "adopted": True} | said
 
 
 def test_what_is_surely_not_there_is_sent_again_with_the_same_words(fleet: Fleet) -> None:
@@ -130,7 +133,7 @@ def test_a_like_stays_a_like_however_often_the_reply_is_lost(fleet: Fleet) -> No
     assert fleet.row(agent).totals == {"like": 1}
 
 
-def test_a_write_that_nobody_can_look_up_is_left_to_a_person(fleet: Fleet) -> None:
+def test_a_write_that_no_probe_can_find_is_left_to_a_person(fleet: Fleet) -> None:
     fleet.surface.actions = {**fleet.surface.actions, POST: Resolution.ASK}
     job = add(fleet, fleet.agent(), POST)
     fleet.surface.faults = [reply_lost]
@@ -211,7 +214,7 @@ def test_failures_cost_attempts_until_they_are_used_up(fleet: Fleet) -> None:
     assert (row.dead_reason, row.attempts) == ("exhausted", row.max_attempts)
 
 
-def test_being_told_to_wait_costs_no_attempt(fleet: Fleet) -> None:
+def test_a_rate_limit_costs_no_attempt(fleet: Fleet) -> None:
     job = add(fleet, fleet.agent(), LIKE, target="p1")
     fleet.surface.faults = [raises(base.Throttled("429", retry_after_s=7))]
     asked_at = fleet.deps.now()
@@ -379,7 +382,7 @@ def test_a_stopped_write_does_not_wait_for_a_switch_that_is_lifted_meanwhile(
     assert waits_s(fleet, job) <= 0
 
 
-def test_whoever_lifts_the_switch_waits_for_jobs_that_are_being_put_aside(fleet: Fleet) -> None:
+def test_lifting_the_kill_switch_waits_for_jobs_being_snoozed(fleet: Fleet) -> None:
     job = add(fleet, fleet.agent(), LIKE, target="p1")
     _throw(fleet)
     lifting = threading.Thread(target=fleetwide.lift_kill_switch, args=(fleet.deps,), kwargs={"by": "ada"})
@@ -678,7 +681,7 @@ def test_a_lease_that_has_run_out_is_noticed_before_the_write(fleet: Fleet) -> N
     assert fleet.job(job).state == "ready"
 
 
-def test_an_outcome_that_comes_after_the_lease_is_told_but_changes_nothing(fleet: Fleet) -> None:
+def test_an_outcome_after_the_lease_is_recorded_and_changes_nothing(fleet: Fleet) -> None:
     job = add(fleet, fleet.agent(), POST)
 
     def lose_the_lease(_: AnyAction):  # type: ignore[no-untyped-def]

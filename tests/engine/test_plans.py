@@ -98,7 +98,7 @@ def test_a_claim_of_a_tick_writes_no_index(fleet: Fleet) -> None:
 _BACKLOG = "INSERT INTO ticks (agent_id, tick_no, due_at) SELECT id, 7, now() FROM agents"
 
 
-def test_who_is_late_is_looked_up_agent_by_agent_though_nobody_was_when_statistics_were_made(fleet: Fleet) -> None:
+def test_late_agents_are_found_by_index_despite_statistics_without_late_agents(fleet: Fleet) -> None:
     """Symptom: for a batch of agents all open ticks were read, by an index that knows no agents."""
     agent = fleet.agent()
     for statement in [*_GROW.split(";")[:-1], _BACKLOG]:

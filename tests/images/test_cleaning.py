@@ -173,6 +173,7 @@ _PARTS: dict[str, tuple[str, Callable[[bytes], int], bytes]] = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", _PARTS)
 def test_a_file_of_nothing_but_tiny_parts_is_not_read_to_its_end(name: str) -> None:
     """Symptom: a JPEG of 700,000 bits of Exif data held all threads of a worker up for half a minute."""
@@ -217,7 +218,7 @@ def test_of_large_pictures_one_is_open_at_a_time_and_small_ones_need_not_wait(mo
 
 
 @pytest.mark.parametrize("look", [cleaned, checks.why_unfit, read_marks, stamp_it, safety.check])
-def test_whoever_looks_at_a_large_picture_takes_a_turn(
+def test_large_pictures_are_processed_one_at_a_time(
     look: Callable[[bytes], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     turns: list[str] = []

@@ -24,7 +24,7 @@ def test_failures_in_a_row_open_it_and_a_success_between_does_not() -> None:
     assert breaker.failed(0).state is State.OPEN
 
 
-def test_open_admits_nobody_until_its_time_and_then_one() -> None:
+def test_an_open_breaker_admits_no_call_until_its_time_and_then_one() -> None:
     assert opened().admit(9.9)[0] is False
     admitted, breaker = opened().admit(10.0)
     assert (admitted, breaker.state) == (True, State.HALF_OPEN)

@@ -111,7 +111,7 @@ def test_what_passes_is_tried_three_times_more_after_1_2_and_4_seconds_at_most()
     assert len(set(first.dice)) == 1  # the same question every time
 
 
-def test_after_three_retries_the_next_provider_is_asked_and_all_calls_are_told() -> None:
+def test_after_three_retries_the_next_provider_is_asked_and_all_calls_are_recorded() -> None:
     time = Time()
     words = chain(time, Scripted("a", *[down] * 4, time=time), Scripted("b", time=time))
     _, usage = words.write_post(POST, random.Random(1))
@@ -138,7 +138,7 @@ def test_when_all_are_down_the_words_are_written_without_a_model() -> None:
     assert said.text
 
 
-def test_an_unexpected_error_silences_nobody() -> None:
+def test_an_unexpected_error_silences_no_agent() -> None:
     time = Time()
     first = Scripted("a", *[lambda usage: RuntimeError("a bug")] * 9, time=time)
     _, usage = chain(time, first).write_post(POST, random.Random(1))
@@ -270,7 +270,7 @@ def test_each_call_is_paid_for_whatever_comes_of_it() -> None:
     ]  # fmt: skip
 
 
-def test_a_provider_that_nobody_pays_for_is_passed_over_and_keeps_its_health() -> None:
+def test_a_provider_without_a_budget_is_skipped_and_stays_healthy() -> None:
     time = Time()
     first, second = Scripted("a", *[down] * 4, time=time), Scripted("b", time=time)
     words = chain(time, first, second, rule=BreakerRule(failures=4))
@@ -282,7 +282,7 @@ def test_a_provider_that_nobody_pays_for_is_passed_over_and_keeps_its_health() -
     assert words.write_post(POST, random.Random(1))[1].provider == "a"
 
 
-def test_when_nobody_pays_for_any_model_the_words_are_written_without_one() -> None:
+def test_without_a_budget_for_any_model_the_grammar_writes() -> None:
     time = Time()
     words = chain(time, Scripted("a", time=time), Scripted("b", time=time)).paid_by(Purse("a", "b"))
     assert words.write_post(POST, random.Random(1))[1].provider == "offline"

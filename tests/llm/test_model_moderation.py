@@ -138,7 +138,7 @@ def test_an_answer_of_another_shape_lets_nothing_pass(server: ModelServer, text:
     assert len(server.asked) == 2
 
 
-def test_an_answer_that_is_mended_counts(server: ModelServer, moderator: ModelModerator) -> None:
+def test_a_repaired_answer_counts(server: ModelServer, moderator: ModelModerator) -> None:
     server.script.append(Reply(text="{}"))
     assert judge(moderator) == [Judgement()]
 

@@ -277,7 +277,7 @@ def test_a_key_that_the_server_repeats_is_not_repeated_by_us(
     assert KEY not in str(caught.value)
 
 
-def test_a_key_is_not_told_by_half_where_a_long_message_is_cut(server: ModelServer, model: Model) -> None:
+def test_truncating_a_long_message_shows_no_part_of_a_key(server: ModelServer, model: Model) -> None:
     key = "7f3c-19aa-e02b-55d1-9c40-aa71-03fe"  # of a gateway: nothing in its form says that it is one
     masking.conceal(key)
     for before in range(200, 300, 10):
@@ -318,9 +318,7 @@ def test_a_look_for_a_model_that_the_server_lacks_is_rejected(server: ModelServe
 
 
 @pytest.mark.parametrize("reply", [Reply(cut=True), Reply(body=b"hello"), Reply(body=b'{"id": "x"}')])
-def test_a_call_that_nobody_measured_counts_with_the_most_that_it_can_cost(
-    server: ModelServer, model: Model, reply: Reply
-) -> None:
+def test_an_unmeasured_call_counts_at_its_maximum_cost(server: ModelServer, model: Model, reply: Reply) -> None:
     server.always = reply
     with pytest.raises(errors.Transient) as caught:
         write(model)
@@ -357,7 +355,7 @@ STRANGE = [-5, "12", 12.5, float("nan"), 10**30, True, [1]]
 
 @pytest.mark.parametrize("tokens", STRANGE, ids=str)
 @pytest.mark.parametrize("make", [make_anthropic, make_openai])
-def test_numbers_that_no_call_takes_are_charged_as_if_none_were_told(
+def test_impossible_token_counts_are_charged_like_missing_ones(
     server: ModelServer, monkeypatch: pytest.MonkeyPatch, make: Callable[[ModelServer], Model], tokens: Any
 ) -> None:
     told = {"input_tokens": 5, "output_tokens": tokens, "prompt_tokens": 5, "completion_tokens": tokens}
@@ -376,7 +374,7 @@ def test_numbers_that_no_call_takes_are_charged_as_if_none_were_told(
         assert (type(took.microusd), took.microusd > 0) == (int, True)
 
 
-def test_a_stream_that_is_cut_short_is_charged_what_it_told(server: ModelServer) -> None:
+def test_a_stream_that_is_cut_short_is_charged_for_its_usage_so_far(server: ModelServer) -> None:
     server.script.append(Reply(cut=True, text=post_text(DICE(1))))
     with pytest.raises(errors.Transient) as cut:
         write(make_anthropic_streaming(server))
@@ -444,7 +442,7 @@ MALFORMED = {
 
 
 @pytest.mark.parametrize("raw", MALFORMED.values(), ids=MALFORMED)
-def test_a_malformed_answer_is_mended_once(server: ModelServer, model: Model, raw: str) -> None:
+def test_a_malformed_answer_is_repaired_once(server: ModelServer, model: Model, raw: str) -> None:
     server.script.append(Reply(text=raw))
     words, usage = write(model)
     assert words.caption
@@ -497,7 +495,7 @@ def test_a_server_that_lacks_options_is_asked_without_them_and_remembered(knows:
         assert set(last) - {"model", "messages"} <= knows
 
 
-def test_a_refusal_that_no_plainer_question_mended_is_no_lesson(server: ModelServer) -> None:
+def test_a_refusal_that_a_plainer_prompt_repeats_is_no_lesson(server: ModelServer) -> None:
     model = make_openai(server)
     server.always = Reply(400, body=json.dumps({"error": {"message": "failed to parse grammar"}}).encode())
     with pytest.raises(errors.Rejected):

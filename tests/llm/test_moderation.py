@@ -54,7 +54,7 @@ def body(**changes: Any) -> bytes:
     return json.dumps(result).encode()
 
 
-def test_a_key_that_the_server_repeats_is_not_told(server: ModelServer, moderator: OpenAIModerator) -> None:
+def test_a_key_in_a_servers_answer_is_not_shown(server: ModelServer, moderator: OpenAIModerator) -> None:
     key = "7f3c-19aa-e02b-55d1-9c40-aa71-03fe"  # of a gateway: nothing in its form says that it is one
     masking.conceal(key)
     for before in range(200, 300, 10):

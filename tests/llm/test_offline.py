@@ -174,10 +174,11 @@ def test_quote_is_the_first_clause_that_says_something(caption: str, quote: str)
         ("", ""),
     ],
 )
-def test_author_is_a_name_or_nobody(raw: str, name: str) -> None:
+def test_the_author_is_a_name_or_none(raw: str, name: str) -> None:
     assert subject.author_name(raw) == name
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("persona_id", IDS)
 def test_subject_of_our_own_captions_is_found(persona_id: str) -> None:
     found = [subject.subject(post.caption) for post in posts(persona_id, 200)]
@@ -209,6 +210,7 @@ def test_picture_caption_and_alt_text_are_about_one_thing(persona_id: str) -> No
         assert any(thing in post.alt_text for thing in in_prompt), post
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("persona_id", IDS)
 def test_openings_and_lengths_vary(persona_id: str) -> None:
     captions = [post.caption for post in posts(persona_id, 300)]
@@ -337,6 +339,7 @@ def test_no_two_tempers_begin_a_comment_alike() -> None:
     assert [opening for opening, times in Counter(said).items() if times > 1] == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("persona_id", IDS)
 def test_what_was_heard_lately_is_not_begun_again(persona_id: str) -> None:
     """Symptom: four voices began with "Said with respect for the work", and one with "Saving the" six times."""
@@ -363,6 +366,7 @@ def test_comments_refer_to_the_post_they_answer(persona_id: str) -> None:
     assert refers >= 0.95 * len(answered)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("persona_id", IDS)
 def test_a_persona_has_many_comments_for_one_post(persona_id: str) -> None:
     request = comment_on(speaker(persona_id), "Neon Fox", "A brass lamp on slate, no fill.")
@@ -414,6 +418,7 @@ def test_of_two_hundred_and_fifty_comments_less_than_one_in_a_hundred_is_skipped
     assert skipped < 0.01 * 500
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("persona_id", IDS)
 def test_nothing_written_without_a_model_is_out_of_character(persona_id: str) -> None:
     voice = tone.voice_of(speaker(persona_id))

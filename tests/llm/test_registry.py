@@ -94,7 +94,7 @@ def test_recording_and_replaying_are_a_matter_of_settings(tmp_path: Path) -> Non
     assert isinstance(registry.connect(given(llm_replay=path, anthropic_api_key=KEY)), Replayer)
 
 
-def test_a_person_is_told_who_writes() -> None:
+def test_the_review_page_names_the_writer() -> None:
     assert told(given()) == "the personas' own grammar"
     assert told(given(anthropic_api_key=KEY)) == "anthropic claude-haiku-5-5, then the personas' own grammar"
     assert "recorded to" in told(given(llm_record="x"))

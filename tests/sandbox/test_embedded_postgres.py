@@ -188,7 +188,7 @@ def test_a_server_left_by_a_killed_run_is_stopped_first(make: MakeServer) -> Non
     assert rows(second) == [("here",)]
 
 
-def test_a_pid_file_with_the_number_of_a_stranger_harms_nobody(make: MakeServer, folder: Path) -> None:
+def test_a_stale_pid_file_kills_no_foreign_process(make: MakeServer, folder: Path) -> None:
     first = make()
     first.start()
     first.kill()
@@ -294,7 +294,7 @@ def test_a_wheel_without_initdb_is_named(tmp_path: Path, monkeypatch: pytest.Mon
         binaries.find_postgres()
 
 
-def test_a_full_disk_is_told_from_other_complaints(make: MakeServer) -> None:
+def test_a_full_disk_is_distinguished_from_other_errors(make: MakeServer) -> None:
     server = make()
     assert server._start_failure("FATAL: could not write: No space left on device") is StartFailure.DISK_FULL
     assert isinstance(server._failure(StartFailure.DISK_FULL), Unavailable)

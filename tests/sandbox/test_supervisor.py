@@ -154,7 +154,7 @@ def test_ctrl_c_reaches_the_supervisor_alone_and_children_end_in_order(folder: P
     assert notes(folder)[3:] == ["three term", "two term", "one term"]
 
 
-def test_kill_9_of_the_process_group_leaves_nobody(folder: Path) -> None:
+def test_kill_9_of_the_process_group_leaves_no_process(folder: Path) -> None:
     driver = drive(folder, "stubborn.py", "one", "two", grace_s=0.3)
     try:
         eventually(lambda: len(notes(folder)) == 4)

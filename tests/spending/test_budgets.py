@@ -52,7 +52,7 @@ def test_the_limit_that_lasts_longest_speaks_and_a_provider_speaks_last() -> Non
     assert said is not None and said.budget is provider
 
 
-def test_a_budget_that_is_spent_is_told_in_sentences() -> None:
+def test_a_spent_budget_is_described_in_sentences() -> None:
     said = budgets.first_spent([budget(limit=5_000_000, spent=4_980_000, allowance=1_000_000)], 2_000_000, NOON)
     assert str(said) == (
         "The daily budget of the fleet ($6.00) has too little left for this call: $4.98 spent."
@@ -65,7 +65,7 @@ def test_a_budget_that_is_spent_is_told_in_sentences() -> None:
     )
 
 
-def test_what_is_told_of_an_agents_budget_fits_where_the_reason_of_a_pause_is_kept() -> None:
+def test_the_text_about_an_agents_budget_fits_the_column_of_pause_reasons() -> None:
     dear = budget(Scope.AGENT, str(uuid.uuid4()), limit=10**12, spent=10**12, reserved=10**6, period=Period.MONTH)
     assert len(str(budgets.first_spent([dear], 1, NOON))) <= 200
 

@@ -142,9 +142,7 @@ def test_a_budget_that_is_set_while_a_call_is_under_way_pays_for_it(db: Database
 
 
 @pytest.mark.parametrize(("scope", "key"), [(Scope.PERSONA, "ai_artist"), (Scope.FLEET, ALL)])
-def test_a_budget_that_is_set_anew_keeps_set_aside_what_calls_under_way_may_cost(
-    db: Database, scope: Scope, key: str
-) -> None:
+def test_resetting_a_budget_keeps_the_reservations_of_open_calls(db: Database, scope: Scope, key: str) -> None:
     limit(db, 10**9, Scope.PROVIDER, "anthropic")
     first = begin(db, 60)
     limit(db, 100, scope, key)
@@ -175,7 +173,7 @@ def test_changing_a_limit_keeps_what_was_spent_and_removing_it_lifts_it(db: Data
 
 
 @pytest.mark.parametrize(("scope", "key"), [(Scope.FLEET, "x"), (Scope.PERSONA, ALL), (Scope.AGENT, "ada")])
-def test_a_budget_of_nobody_is_refused(db: Database, scope: Scope, key: str) -> None:
+def test_a_budget_without_an_owner_is_refused(db: Database, scope: Scope, key: str) -> None:
     with pytest.raises(InvalidInput):
         limit(db, 1, scope, key)
 

@@ -91,7 +91,7 @@ def test_after_a_refusal_the_same_key_may_try_again(api: TestClient, fleet: Flee
     assert api.post("/api/v1/agents/ada_1/start", headers=KEY).json() == {"changed": True}, "as it was answered"
 
 
-def test_of_two_at_once_one_is_done_and_the_other_told_to_ask_again(
+def test_of_two_concurrent_requests_one_succeeds_and_the_other_may_retry(
     api: TestClient, fleet: Fleet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fleet.agent(username="ada_1")

@@ -59,7 +59,7 @@ def test_the_numbers_of_the_manual_are_those_of_the_code() -> None:
     assert f"for {KEPT.total_seconds() // 3600:.0f} hours" in MANUAL
 
 
-def test_every_body_refuses_a_field_that_nobody_knows() -> None:
+def test_every_body_refuses_unknown_fields() -> None:
     """A typing error must not do half of what was meant: docs/api.md says 422."""
     bodies = {
         f"{route.path} {sorted(route.methods)}": route.body_field.field_info.annotation

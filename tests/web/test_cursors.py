@@ -41,7 +41,7 @@ def test_a_cursor_of_other_filters_or_another_list_is_none(number: int, other: s
 
 
 @given(said=st.text("ABCabc012_-", min_size=1, max_size=60))
-def test_what_nobody_handed_out_is_no_cursor(said: str) -> None:
+def test_a_foreign_cursor_is_refused(said: str) -> None:
     with pytest.raises(InvalidInput, match="cursor"):
         Query(cursor=said).place(cursors.number)
 

@@ -74,7 +74,7 @@ def test_a_filter_that_names_what_there_is_not_is_told_and_does_not_look_like_an
     assert (answer.status_code, words in unescape(answer.text)) == (code, True)
 
 
-def test_a_filter_that_matches_nobody_but_could_is_an_empty_list(web: Web, fleet: Fleet) -> None:
+def test_a_valid_filter_without_matches_returns_an_empty_list(web: Web, fleet: Fleet) -> None:
     owner = web.browser("owner")
     assert "No agent matches." in owner.get("/agents?persona=ai_artist").text  # one with a file and no agent
     fleet.agent(name="Ada", username="ada_1", persona_id="long_gone")

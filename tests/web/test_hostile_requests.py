@@ -25,7 +25,7 @@ from tests.web_client import PASSWORD, Web
 FORM = "multipart/form-data; boundary=xx"
 
 
-def test_cookies_of_others_are_not_unescaped_and_take_nobodys_session(
+def test_cookies_of_other_apps_are_not_unescaped_and_change_no_session(
     web: Web, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Symptom: one request of 60 kB, of anybody, held every page up for eight seconds."""
@@ -68,7 +68,7 @@ def test_a_form_in_utf_8_is_read(web: Web, charset: str) -> None:
 
 @pytest.mark.parametrize("limit", [0, 120])
 @pytest.mark.parametrize("path", ["/api/v1/agents", "/api/v1/drafts/approve", "/api/v1/nothing"])
-def test_of_what_nobody_known_writes_to_the_api_no_body_is_read(web: Web, path: str, limit: int) -> None:
+def test_bodies_of_anonymous_requests_are_not_read(web: Web, path: str, limit: int) -> None:
     """Symptom: bodies were parsed before it was known who sends them; a megabyte held all others up for a second."""
     scope = {
         "type": "http", "method": "POST", "path": path, "raw_path": path.encode(), "query_string": b"", "root_path": "",

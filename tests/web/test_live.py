@@ -275,7 +275,7 @@ def test_words_of_agents_are_inert(fleet: Fleet, token: str, address: str) -> No
     ear.close()
 
 
-def test_who_missed_too_much_or_comes_from_elsewhere_is_told_to_look_anew(
+def test_a_client_that_missed_too_much_or_has_a_foreign_cursor_is_told_to_reload(
     fleet: Fleet, token: str, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hub, "BACKLOG", 5)
@@ -316,7 +316,7 @@ def test_nobody_listens_unknown_and_not_too_many_do(
     ear.close()
 
 
-def test_nobody_takes_the_streams_of_others(
+def test_the_limit_of_streams_is_per_user(
     fleet: Fleet, token: str, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hub, "MOST_OF_ONE", 1)
@@ -369,7 +369,9 @@ def test_a_stream_ends_when_its_user_may_hear_of_less(
         ear.close()
 
 
-def test_a_page_that_does_not_read_is_let_go_and_holds_nobody_up(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_page_that_stops_reading_is_dropped_and_blocks_no_other(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(hub, "ROUNDS", 3)
     assert asyncio.run(_beside_one_that_hangs(fleet)) == 1
 

@@ -81,7 +81,7 @@ def test_a_reconnect_gets_its_own_time_and_no_more(watched: Watched) -> None:
     assert verdicts[-1] is not None
 
 
-def test_a_loop_that_is_back_after_a_long_reconnect_is_judged_anew(watched: Watched) -> None:
+def test_a_loop_that_reconnected_late_is_judged_from_its_return(watched: Watched) -> None:
     assert [watched.look(turns=0, connected=False) for _ in range(20)] == [None] * 20
     assert watched.look(turns=0) is None
     assert [watched.look(busy=4) for _ in range(20)] == [None] * 20
@@ -106,7 +106,7 @@ LOOKS = st.fixed_dictionaries(
 
 
 @given(st.lists(LOOKS, max_size=60))
-def test_nobody_ends_without_standing_still_for_the_whole_time(looks: list[dict[str, Any]]) -> None:
+def test_a_process_ends_only_after_standing_still_for_the_whole_time(looks: list[dict[str, Any]]) -> None:
     watched = Watched()
     watched.look()
     idle_s, silent_s, was_connected = 0.0, 0.0, True

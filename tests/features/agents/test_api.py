@@ -81,7 +81,7 @@ def test_an_agent_is_created_in_a_mode_and_started_at_once(web: Web, api: TestCl
     assert api.get("/api/v1/agents/bob_1").json()["drafts"] is not None
 
 
-def test_a_persona_that_nobody_knows_is_not_found(api: TestClient) -> None:
+def test_an_unknown_persona_is_not_found(api: TestClient) -> None:
     answer = api.post("/api/v1/agents", json=ADA | {"persona": "nobody"})
     assert (answer.status_code, answer.json()["detail"]) == (404, "There is no persona 'nobody'.")
     assert usernames(api) == []

@@ -14,12 +14,13 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from fleet.access import Role, users
+from fleet.access import Role
 from fleet.cli.app import cli as root
 from fleet.engine.agents.status import AgentStatus
 from fleet.engine.dispatch import dispatch
 from fleet.engine.jobs.ticks import TickKey
 from fleet.engine.tick import tick
+from fleet.features.users import service as accounts
 from tests import ROOT
 from tests.factories import Fleet
 
@@ -113,7 +114,7 @@ def test_the_keys_of_an_agent_are_stable(cli: Cli) -> None:
     assert set(page["items"][0]) == AGENT_KEYS
     username = page["items"][0]["username"]
     shown = cli.json("agents", "show", username)
-    assert shown == page["items"][0] | {"drafts": None, "settings": {"items": []}}
+    assert shown == page["items"][0] | {"drafts": None, "publishing": {"latest": []}, "settings": {"items": []}}
     assert shown["created_at"].endswith("Z")
 
 
@@ -185,7 +186,7 @@ def test_create_has_all_options_that_edit_has(cli: Cli) -> None:
     assert (agent["heeds_agents"], agent["interval_s"], agent["status"]) == (True, {"min": 20, "max": 300}, "running")
 
 
-def test_a_pause_is_told_as_people_say_it(cli: Cli, fleet: Fleet) -> None:
+def test_a_pause_is_described_in_plain_words(cli: Cli, fleet: Fleet) -> None:
     fleet.agent(username="ann_1", min_interval_s=60, max_interval_s=300)
     assert re.search(r"Pause between +about 1 to 5 min *\n", cli("agents", "show", "ann_1").stdout)
     shown = cli("agents", "show", "ann_1", FLEET_TEMPO="10").stdout
@@ -228,7 +229,7 @@ def test_an_unknown_agent_is_not_found(cli: Cli, verb: str) -> None:
     assert "`fleet agents list`" in result.stderr
 
 
-def test_delete_asks_and_without_an_answer_deletes_nobody(cli: Cli, fleet: Fleet) -> None:
+def test_delete_asks_and_without_an_answer_deletes_no_agent(cli: Cli, fleet: Fleet) -> None:
     fleet.agent(username="ann_1", name="Ann")
     result = cli("agents", "delete", "ann_1", code=2)
     assert "--yes" in result.stderr
@@ -289,8 +290,7 @@ def test_decisions_tell_what_and_why(cli: Cli, fleet: Fleet) -> None:
 
 
 def test_agents_are_given_an_owner_by_name_or_by_their_owner_before(cli: Cli, fleet: Fleet) -> None:
-    with fleet.deps.db.transaction() as tx:
-        users.create(tx, "ben", Role.REVIEWER, "correct horse battery")
+    accounts.create_user(fleet.deps, "ben", Role.REVIEWER, "correct horse battery")
     fleet.agent(username="ada_1")
     fleet.agent(username="bob_1")
     assert "ben owns 2 more agents." in cli("agents", "assign", "ben", "ada_1", "bob_1").stdout

@@ -112,7 +112,7 @@ def test_resume_all_leaves_running_agents_alone_and_counts(fleet: Fleet) -> None
 
 
 @pytest.mark.parametrize("many", [False, True])
-def test_a_person_pauses_also_whom_a_budget_has_put_to_sleep(fleet: Fleet, many: bool) -> None:
+def test_a_person_can_pause_an_agent_that_a_budget_has_paused(fleet: Fleet, many: bool) -> None:
     agent = fleet.agent()
     with fleet.deps.db.transaction() as tx:
         assert commands.pause(tx, agent, reason="budget: 429", until=tx.now() + timedelta(milliseconds=1))
@@ -128,9 +128,7 @@ def test_a_person_pauses_also_whom_a_budget_has_put_to_sleep(fleet: Fleet, many:
 
 
 @pytest.mark.parametrize("is_claimed", [False, True])
-def test_whoever_wakes_an_agent_that_is_being_stopped_does_not_wait_for_who_waits_for_it(
-    fleet: Fleet, is_claimed: bool
-) -> None:
+def test_waking_an_agent_that_is_being_stopped_does_not_deadlock(fleet: Fleet, is_claimed: bool) -> None:
     """Symptom: a trigger held the agent and wanted its tick, a stop the other way round; Postgres ended one of them."""
     agent = fleet.agent()
     name = fleet.row(agent).username

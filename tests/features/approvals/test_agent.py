@@ -162,7 +162,7 @@ def test_a_tick_is_recorded_and_decides_the_same_again(fleet: Fleet) -> None:
     assert agent.last_thought == "Of the requests for approval I announce 1."
 
 
-def test_a_quiet_minute_is_told_to_nobody(fleet: Fleet) -> None:
+def test_a_quiet_minute_sends_no_event(fleet: Fleet) -> None:
     assert wake(fleet) == []
     with fleet.deps.db.transaction() as tx:
         assert events.latest(tx, subjects=("agent.thought",)) == []
@@ -314,7 +314,7 @@ def test_a_request_about_a_letter_that_lives_again_is_taken_back(fleet: Fleet) -
     assert fleet.job(job.id).state == JobState.READY
 
 
-def test_dead_letters_of_other_kinds_and_old_ones_ask_nobody(fleet: Fleet) -> None:
+def test_old_dead_letters_and_those_of_other_kinds_create_no_request(fleet: Fleet) -> None:
     job = dead_comment(fleet)
     fleet.sql("UPDATE jobs SET finished_at = finished_at - interval '8 days' WHERE id = :id", id=job.id)
     wake(fleet)

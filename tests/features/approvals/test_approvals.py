@@ -114,7 +114,7 @@ def test_a_rule_may_approve_at_once_and_the_record_says_so(fleet: Fleet) -> None
     assert told(fleet) == ["approval.requested", "approval.approved", "approval.requested"]
 
 
-def test_only_approvers_decide_and_nobody_about_their_own(fleet: Fleet) -> None:
+def test_only_approvers_decide_and_never_their_own_requests(fleet: Fleet) -> None:
     request = opened(fleet, requested_by="cli:ann")
     with pytest.raises(NotYours):
         decide(fleet, request, "approve", STRANGER)
@@ -183,7 +183,7 @@ def test_one_no_is_enough(fleet: Fleet) -> None:
     assert (rejected.settled, rejected.state, rejected.request.reason) == (True, RequestState.REJECTED, "too dear")
 
 
-def test_an_amendment_voids_what_was_approved_and_who_saw_the_old_one_is_told(fleet: Fleet) -> None:
+def test_an_amendment_voids_approvals_and_rejects_decisions_on_the_old_revision(fleet: Fleet) -> None:
     request = opened(fleet, resource="budget", action="override", payload={"usd": 5})
     decide(fleet, request, "approve")
     with fleet.deps.db.transaction() as tx:
@@ -211,7 +211,7 @@ def test_an_amendment_is_judged_by_the_rules_again_and_approves_nothing(fleet: F
     assert (amended.rule, amended.state) == ("sure", RequestState.PENDING)
 
 
-def test_however_often_it_is_amended_those_to_whom_it_was_escalated_decide_and_no_others(fleet: Fleet) -> None:
+def test_only_the_escalation_approvers_decide_an_escalated_request_after_any_amendment(fleet: Fleet) -> None:
     first = Rule("first", "draft", "publish", ("role:owner",), escalate_to=("user:ceo",),
                  escalate_after=timedelta(hours=1))  # fmt: skip
     other = Rule("other", "draft", "publish", ("role:owner",), escalate_to=("user:intern",),
@@ -337,7 +337,7 @@ def test_what_was_settled_long_ago_is_pruned_with_its_record_and_nothing_else(fl
         fleet.sql("DELETE FROM approval_decisions")
 
 
-def test_a_short_retention_forgets_no_request_that_a_dead_letter_would_make_anew(fleet: Fleet) -> None:
+def test_a_short_retention_keeps_requests_that_a_dead_letter_needs(fleet: Fleet) -> None:
     request = opened(fleet)
     decide(fleet, request, "reject")
     fleet.sql("UPDATE approval_requests SET created_at = created_at - interval '9 days',"

@@ -86,7 +86,7 @@ def test_deciding_again_does_nothing_and_otherwise_is_an_error(cli: Cli, fleet: 
     cli("approvals", "show", "00000000", code=3)
 
 
-def test_names_without_a_role_decide_nothing_and_nobody_about_their_own(cli: Cli, fleet: Fleet) -> None:
+def test_names_without_a_role_decide_nothing_and_no_author_decides_own_requests(cli: Cli, fleet: Fleet) -> None:
     request, own = propose(fleet), propose(fleet, requested_by=f"cli:{getpass.getuser()}")
     refused = cli("approvals", "approve", short(request), "--as", "eve", code=4)
     assert "FLEET_ROLES_OF" in refused.stderr
@@ -180,7 +180,7 @@ def test_a_payload_is_edited_by_name_as_text_or_as_data(cli: Cli, fleet: Fleet) 
     cli("approvals", "edit", short(request), "--set", "text=x", "--as", "eve", code=4)
 
 
-def test_what_cannot_be_edited_or_made_anew_says_so(cli: Cli, fleet: Fleet) -> None:
+def test_drafts_that_cannot_be_edited_or_regenerated_give_the_reason(cli: Cli, fleet: Fleet) -> None:
     retry = propose(fleet, resource="job", action="retry")
     assert "cannot be edited" in cli("approvals", "edit", short(retry), "--set", "x=1", code=4).stderr
     assert "cannot be revised" in cli("approvals", "revise", short(retry), "otherwise", code=4).stderr

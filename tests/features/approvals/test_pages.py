@@ -78,7 +78,7 @@ def test_what_somebody_asked_for_themselves_they_only_take_back(web: Web) -> Non
     assert "Withdrawn" in said(ana, ana.post(f"/review/{request.id}/withdraw"))
 
 
-def test_whoever_lacks_the_role_is_told_whose_it_is(web: Web) -> None:
+def test_a_user_without_the_role_gets_the_roles_that_may(web: Web) -> None:
     request = propose(web.fleet, **BUDGET)
     eve = web.browser("reviewer", "eve")
     page = eve.get(f"/review/{request.id}").text

@@ -70,7 +70,7 @@ def test_a_rule_names_people_not_their_doors() -> None:
     ],
 )
 @pytest.mark.parametrize("role", Role)
-def test_the_shipped_rules_ask_whoever_may_do_the_same_by_hand(
+def test_the_shipped_rules_ask_the_roles_that_may_do_the_same_by_hand(
     resource: str, action: str, permission: Permission, role: Role
 ) -> None:
     person = person_of(Principal(uuid.UUID(int=1), "ann", role, Via.SESSION, uuid.UUID(int=2)))

@@ -74,7 +74,7 @@ def use_rules(fleet: Fleet, text: str, path: Any) -> None:
     fleet.deps.parts["approval_rules"] = rule_file.load(path / "rules.toml")
 
 
-def test_the_only_owner_waits_for_nobody(web: Web, cli: Cli) -> None:
+def test_the_only_owner_needs_no_second_approval(web: Web, cli: Cli) -> None:
     first, second = web.fleet.agent(username="ana_1"), web.fleet.agent(username="ana_2")
     ann = web.program("owner", name="ann")
     assert ann.delete("/api/v1/agents/ana_1").status_code == 204
@@ -319,7 +319,7 @@ def test_programs_ask_about_verbs_and_about_things_of_their_own(web: Web) -> Non
     assert ben.post(f"/api/v1/approvals/{found['id']}/approve").json()["state"] == "approved"
 
 
-def test_the_author_of_a_question_answers_it_where_nobody_else_can(web: Web) -> None:
+def test_the_author_answers_a_question_where_no_other_person_can(web: Web) -> None:
     ann = web.program("owner", name="ann")
     own = {"resource": "launch", "action": "start", "payload": {}, "summary": "Start"}
     asked = ann.post("/api/v1/approvals", json=own).json()

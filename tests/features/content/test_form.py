@@ -142,7 +142,7 @@ def test_what_is_fitted_fits_and_fitting_again_changes_nothing(words: str, on: s
     assert rules.fit(fitted, form)[0] == fitted
 
 
-def test_a_surface_that_nobody_told_of_gets_the_strictest_rules() -> None:
+def test_an_unknown_surface_gets_the_strictest_rules() -> None:
     assert surface("somewhere") is STRICTEST
 
 

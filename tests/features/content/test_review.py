@@ -97,7 +97,7 @@ def test_what_mending_brings_together_is_refused_too(words: str, rule: str) -> N
     assert rule in rules_of(words)
 
 
-def test_a_thing_is_told_once_however_often_it_is_read() -> None:
+def test_an_event_is_sent_once_however_often_it_is_read() -> None:
     rules = rules_of("I'm not a bot! Mail zoe@example.org @tom")
     assert rules.count("privacy.email") == 1
 
@@ -131,7 +131,7 @@ def test_findings_about_people_and_harm_do_not_repeat_the_words() -> None:
     assert not any(part in told for part in ("zoe", "fst_", "kill"))
 
 
-def test_what_can_be_mended_is_mended_and_told() -> None:
+def test_repairable_texts_are_repaired_and_reported() -> None:
     verdict = review.review("“Dawn.” " + "A quiet harbour. " * 60 + "#sea", Kind.COMMENT, "floimg", SHIPPED)
     assert verdict.ok
     assert len(verdict.text) <= 300
@@ -146,7 +146,7 @@ def test_only_published_texts_are_compared() -> None:
         assert review.review("A harbour!", kind, "floimg", SHIPPED, Said("ada", recent, "2")).ok is ok
 
 
-def test_a_text_far_out_of_character_is_told_and_not_refused() -> None:
+def test_a_text_far_out_of_character_is_reported_and_not_refused() -> None:
     voice = tone.voice_of(speaker("ux_designer"))
     verdict = review.review(
         "OMG!!! BEST DAY EVER!!! 🔥🔥🔥 SO HAPPY!!!",

@@ -104,7 +104,7 @@ def test_a_surface_is_stopped_without_its_address_and_token(cli: Cli) -> None:
         (["surface", "myspace"], 3),
     ],
 )
-def test_a_pause_that_would_pause_nobody_is_refused(cli: Cli, words: list[str], code: int) -> None:
+def test_a_pause_without_agents_is_refused(cli: Cli, words: list[str], code: int) -> None:
     cli("pause", "-y", *words, code=code)
     assert cli.json("status")["holds"] == []
 
@@ -201,7 +201,7 @@ def test_check_wants_a_home_that_can_be_written_only_where_something_is_kept_in_
     assert level(FLEET_OBJECTS=str(tmp_path / "objects")) == "fail"  # `fleet up` lives there
 
 
-def test_check_finds_agents_that_nobody_wakes(cli: Cli, fleet: Fleet) -> None:
+def test_check_reports_overdue_agents_as_a_missing_beat(cli: Cli, fleet: Fleet) -> None:
     fleet.agent()
     fleet.sql("UPDATE agents SET next_tick_at = clock_timestamp() - interval '5 min'")
     findings = {item["check"]: item for item in json.loads(cli("check", "--json", code=1).stdout)["checks"]}
@@ -305,8 +305,12 @@ def test_activity_follows_what_happens_until_ctrl_c(cli: Cli, fleet: Fleet, tmp_
 
 
 def test_dispatch_and_sweep_by_hand(cli: Cli, fleet: Fleet) -> None:
-    fleet.agent()
+    agent = fleet.agent()
+    fleet.set_setting("agent_hours", ["3-4"])
+    fleet.set_setting("agent_timezone", "UTC")
     assert "Woke 1 agent." in cli("dispatch").stdout
+    wakes_at = fleet.row(agent).next_tick_at
+    assert wakes_at is not None and wakes_at.hour == 3, "with the settings that are set at run time"
     assert "No agent is due." in cli("dispatch").stdout
     assert "Nothing was left lying." in cli("sweep").stdout
     fleet.sql("UPDATE ticks SET published_at = clock_timestamp() - interval '1 h'")

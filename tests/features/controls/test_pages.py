@@ -109,7 +109,7 @@ def test_holds_are_set_told_and_lifted_once(web: Web) -> None:
 
 
 @pytest.mark.usefixtures("slow_fingers")
-def test_a_second_click_is_told_as_such(web: Web) -> None:
+def test_a_second_click_is_reported_as_a_repeat(web: Web) -> None:
     oda = web.browser("operator")
     oda.post("/controls/pause", scope="fleet", number="1", unit="minutes")
     assert said(oda) == "The fleet is paused for 1 min."
@@ -168,7 +168,7 @@ def test_forged_holds_get_a_page_with_words(web: Web, fields: dict[str, str]) ->
     assert answer.status_code == 422 and "<h1" in answer.text
 
 
-def test_a_pause_counts_whom_it_concerns_before_anything_happens(web: Web) -> None:
+def test_a_pause_counts_the_affected_agents_before_it_starts(web: Web) -> None:
     """Symptom: the untouched form stopped the whole fleet, without a question."""
     oda = web.browser("operator", "oda")
     ana = web.fleet.agent(username="ana_1", persona_id="ai_artist")

@@ -122,9 +122,7 @@ def test_words_without_a_model_cost_nothing_and_are_no_call(fleet: Fleet, server
     assert budget(fleet).spent_microusd == 0
 
 
-def test_a_provider_whose_budget_is_spent_is_passed_over_and_that_is_told_once(
-    fleet: Fleet, server: ModelServer
-) -> None:
+def test_a_provider_with_a_spent_budget_is_skipped_with_one_event(fleet: Fleet, server: ModelServer) -> None:
     limit(fleet, 1, Scope.PROVIDER, "anthropic")
     agent = fleet.agent()
     jobs = [post(fleet, agent, tick_no) for tick_no in (1, 2)]
@@ -272,7 +270,7 @@ def test_a_model_that_moderates_is_paid_once_by_the_agent(fleet: Fleet, server: 
 
 
 @pytest.mark.parametrize("scope", [Scope.PROVIDER, Scope.FLEET])
-def test_words_that_nobody_pays_to_have_judged_wait_and_are_kept(
+def test_texts_without_a_budget_for_moderation_wait_and_are_kept(
     fleet: Fleet, server: ModelServer, scope: Scope
 ) -> None:
     moderated(fleet, server)

@@ -98,7 +98,9 @@ def test_a_budget_is_set_listed_raised_and_lifted(cli: Cli, fleet: Fleet) -> Non
         (["allow", "1", "-y"], 3),
     ],
 )
-def test_a_budget_of_nobody_or_nothing_is_refused(cli: Cli, fleet: Fleet, arguments: list[str], code: int) -> None:
+def test_a_budget_without_an_owner_or_an_amount_is_refused(
+    cli: Cli, fleet: Fleet, arguments: list[str], code: int
+) -> None:
     cli("budgets", *arguments, code=code)
 
 

@@ -119,7 +119,7 @@ def is_due(fleet: Fleet, job: uuid.UUID) -> bool:
 
 
 @pytest.mark.parametrize("who", WHO)
-def test_the_grammar_writes_when_a_budget_is_spent_and_nobody_rests(
+def test_the_grammar_writes_when_a_budget_is_spent_and_no_agent_pauses(
     make: Callable[..., Fleet], server: ModelServer, who: str
 ) -> None:
     fleet = make("grammar")

@@ -64,7 +64,7 @@ def test_an_approval_needs_no_body(api: TestClient, fleet: Fleet) -> None:
     assert api.post(f"/api/v1/drafts/{love.id}/reject").status_code == 422
 
 
-def test_nobody_who_comes_over_the_network_decides_as_another_person(api: TestClient, fleet: Fleet) -> None:
+def test_remote_callers_cannot_decide_as_another_person(api: TestClient, fleet: Fleet) -> None:
     (comment,) = proposed(fleet, COMMENT)
     request = draft(api, comment)["request_id"]
     as_zoe = {"decided_by": "zoe", "reason": "good"}
@@ -212,7 +212,7 @@ def test_a_drafts_picture_is_handed_out_under_its_key(api: TestClient, fleet: Fl
     assert api.get("/api/v1/media/../../etc/passwd").status_code == 404
 
 
-def test_how_drafts_fare_is_told_of_all_and_of_one(api: TestClient, fleet: Fleet) -> None:
+def test_statistics_of_drafts_are_shown_for_all_agents_and_for_one(api: TestClient, fleet: Fleet) -> None:
     comment, _, _ = proposed(fleet, COMMENT, POST, LOVE, agent=supervised(fleet, username="ada_1"))
     proposed(fleet, LOVE, agent=supervised(fleet, username="bob_1"))
     api.post(f"/api/v1/drafts/{comment.id}/approve", json={})

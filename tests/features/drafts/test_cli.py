@@ -185,7 +185,7 @@ def test_the_feed_tells_of_drafts_in_words(cli: Cli, fleet: Fleet) -> None:
     assert "feedData" not in shown
 
 
-def test_how_drafts_fare_is_counted_and_told(cli: Cli, fleet: Fleet) -> None:
+def test_statistics_of_drafts_are_counted_and_shown(cli: Cli, fleet: Fleet) -> None:
     assert "0 proposed in 7 d" in cli("drafts", "stats").stderr
     comment, made, love = proposed(fleet, COMMENT, POST, LOVE, agent=supervised(fleet, username="ada_1"))
     drafting.approve(fleet.deps, [str(comment.id), str(made.id)], ANN)

@@ -58,7 +58,7 @@ def said(browser: Browser, answer: Any) -> str:
 
 
 @pytest.mark.parametrize("role", ["owner", "admin", "operator", "reviewer"])
-def test_whoever_reviews_approves_a_draft_beside_what_it_answers(web: Web, role: str) -> None:
+def test_a_reviewer_approves_a_draft_beside_the_post_that_it_answers(web: Web, role: str) -> None:
     (draft,) = proposed(web.fleet, COMMENT)
     ana = web.browser(role, "ana")
     page = ana.get("/review").text
@@ -151,7 +151,7 @@ def test_who_edits_what_somebody_changed_meanwhile_is_told_and_loses_nothing(web
     assert row(web, draft).content["text"] == "Ana came second."
 
 
-def test_nobody_approves_words_that_they_have_not_seen(web: Web) -> None:
+def test_an_approval_of_an_unseen_revision_is_refused(web: Web) -> None:
     (draft,) = proposed(web.fleet, COMMENT)
     ana = web.browser("reviewer", "ana")
     drafting.edit(web.deps, str(draft.id), {"text": "Other words."}, BEN)
@@ -159,7 +159,7 @@ def test_nobody_approves_words_that_they_have_not_seen(web: Web) -> None:
     assert row(web, draft).status == "pending"
 
 
-def test_of_two_people_the_second_is_told_who_was_first(web: Web) -> None:
+def test_the_second_of_two_deciders_gets_the_name_of_the_first(web: Web) -> None:
     (draft,) = proposed(web.fleet, COMMENT)
     ana, eve = web.browser("reviewer", "ana"), web.browser("operator", "eve")
     ana.post(at(web, draft, "reject"), revision=1, reason="no")
@@ -205,7 +205,7 @@ def test_a_draft_that_is_sent_back_says_so_until_it_comes_again(web: Web) -> Non
     assert "asked for: shorter, please" in page and "<ins>it</ins>" in page
 
 
-def test_a_try_to_write_it_anew_that_came_to_nothing_is_told(web: Web) -> None:
+def test_a_failed_rewrite_is_reported(web: Web) -> None:
     (draft,) = proposed(web.fleet, COMMENT)
     ana = web.browser("reviewer", "ana")
     ana.post(at(web, draft, "revise"), instructions="shorter")
@@ -273,7 +273,7 @@ def test_a_viewer_sees_the_drafts_and_no_button_and_is_refused(web: Web) -> None
     assert row(web, draft).status == "pending"
 
 
-def test_whom_the_rule_does_not_name_is_told_whom_it_does(web: Web) -> None:
+def test_a_user_that_the_rule_does_not_name_gets_the_names_that_it_does(web: Web) -> None:
     (draft,) = proposed(web.fleet, COMMENT)
     web.fleet.sql("UPDATE approval_requests SET approvers = ARRAY['role:owner', 'user:zoe']")
     ana = web.browser("reviewer", "ana")
@@ -285,7 +285,7 @@ def test_whom_the_rule_does_not_name_is_told_whom_it_does(web: Web) -> None:
     assert "Approved" in said(zoe, zoe.post(at(web, draft, "approve"), revision=1))
 
 
-def test_two_have_to_approve_and_the_first_is_told_so(web: Web) -> None:
+def test_the_first_of_two_required_approvals_is_reported_as_such(web: Web) -> None:
     (draft,) = proposed(web.fleet, COMMENT)
     web.fleet.sql("UPDATE approval_requests SET min_approvals = 2")
     ana, eve = web.browser("reviewer", "ana"), web.browser("operator", "eve")

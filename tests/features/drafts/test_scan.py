@@ -183,7 +183,7 @@ def test_a_draft_says_that_a_person_had_the_agent_look(fleet: Fleet) -> None:
     assert (made.suggested_by, event["metadata"]["suggestedBy"]) == ("manual", "manual")
 
 
-def test_a_scan_begun_by_an_older_version_is_told_without_what_that_did_not_keep() -> None:
+def test_a_scan_of_an_older_version_is_shown_without_the_fields_that_it_lacks() -> None:
     item = {"post_id": "a", "author_id": "", "author": "zoe", "text": "", "created_at": None, "likes": 3,
             "comments_count": 1, "by_agent": False,
             "comments": [{"id": "c1", "author": "ben", "text": "Nice.", "by_agent": False}]}  # fmt: skip
@@ -437,7 +437,7 @@ def test_a_surface_that_is_away_costs_an_attempt_and_marks_nothing_as_seen(fleet
     assert (fleet.job(job).state, seen(fleet, agent)) == (JobState.DONE, {"a"})
 
 
-def test_an_answer_that_nobody_pays_for_now_is_queued_and_one_that_fails_is_an_error(fleet: Fleet) -> None:
+def test_an_answer_without_budget_is_queued_and_a_failed_one_is_an_error(fleet: Fleet) -> None:
     fleet.surface.posts = [post("a")]
     agent = supervised(fleet)
     fleet.words.scan_faults = [RuntimeError("no words")]
@@ -451,7 +451,7 @@ def test_an_answer_that_nobody_pays_for_now_is_queued_and_one_that_fails_is_an_e
     assert (fleet.job(job).attempts, seen(fleet, agent)) == (1, set())
 
 
-def test_an_agent_that_became_supervised_writes_nothing_that_nobody_approved(fleet: Fleet) -> None:
+def test_a_newly_supervised_agent_writes_nothing_without_approval(fleet: Fleet) -> None:
     agent = fleet.agent(weights={"post": 1.0})
     dispatch(fleet.deps)
     tick(fleet.deps, TickKey(agent, 1))

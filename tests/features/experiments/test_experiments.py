@@ -508,7 +508,7 @@ def test_a_wrong_setting_is_told_before_anything_starts(database_url: str) -> No
     assert [one.name for one in experiment_file.shipped()] == ["caption_question", "posting_window", "prompt_light"]
 
 
-def test_the_migration_begins_anew_where_somebody_pulled_the_plug(fresh_database: str) -> None:
+def test_the_migration_starts_over_after_an_interruption(fresh_database: str) -> None:
     db.migrate(fresh_database)
     database = Database(fresh_database)
     with database.engine.connect() as connection:

@@ -152,7 +152,7 @@ def test_a_wrong_file_is_told_field_by_field(tmp_path: Path, change: tuple[str, 
     assert str(file) in str(raised.value)
 
 
-def test_names_that_nobody_knows_and_pairs_that_clash_are_refused(tmp_path: Path) -> None:
+def test_unknown_names_and_clashing_pairs_are_refused(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text(GOOD)
     with pytest.raises(InvalidInput, match="no experiment 'caption_questoin'") as unknown:
@@ -186,7 +186,7 @@ def styles(*names: str) -> tuple[Style, ...]:
     return tuple(style for style in found if style is not None)
 
 
-def test_models_are_told_the_style_after_everything_that_others_wrote() -> None:
+def test_the_prompt_has_the_style_after_all_foreign_texts() -> None:
     plain = prompts.post(PostRequest(speaker("ai_artist"), ("A brass lamp.",)), random.Random(1))
     (style,) = styles("caption_question")
     told = prompts.post(PostRequest(speaker("ai_artist"), ("A brass lamp.",), styles=(style,)), random.Random(1))

@@ -15,8 +15,8 @@ from tests.features.agents.test_cli import HOSTILE, Cli
 
 JOB_KEYS = {
     "id", "kind", "state", "priority", "agent_id", "agent", "tick_no", "surface", "target", "attempts", "max_attempts",
-    "claims", "next_attempt_at", "sending_at", "held", "remote_id", "dead_reason", "error", "text", "requested_by",
-    "created_at", "expires_at", "finished_at",
+    "claims", "next_attempt_at", "sending_at", "held", "remote_id", "url", "picture", "dead_reason", "error", "text",
+    "requested_by", "created_at", "expires_at", "finished_at",
 }  # fmt: skip
 
 
@@ -75,7 +75,7 @@ def test_a_job_is_found_by_the_beginning_of_its_id(cli: Cli, fleet: Fleet) -> No
 
 
 @pytest.mark.parametrize(("prefix", "code"), [("abc", 2), ("zzzz", 2), ("0000abcd", 3), (str(uuid.UUID(int=7)), 3)])
-def test_a_wrong_job_id_is_told_apart_from_an_unknown_one(cli: Cli, prefix: str, code: int) -> None:
+def test_a_malformed_job_id_is_distinguished_from_an_unknown_one(cli: Cli, prefix: str, code: int) -> None:
     cli("jobs", "show", prefix, code=code)
 
 
@@ -151,7 +151,7 @@ def test_replay_asks_and_brings_back_to_life_once(cli: Cli, fleet: Fleet) -> Non
     assert cli.json("status")["queues"]["normal"] == 1
 
 
-def test_replay_leaves_the_stale_unless_told(cli: Cli, fleet: Fleet) -> None:
+def test_replay_skips_stale_jobs_unless_asked(cli: Cli, fleet: Fleet) -> None:
     job_id = dead(fleet, fleet.agent(), stale=True)
     result = cli("dead", "replay", "--yes")
     assert "--allow-stale" in result.stderr

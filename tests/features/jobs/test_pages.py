@@ -133,7 +133,7 @@ def test_selected_jobs_are_moved_each_by_itself_and_what_cannot_be_is_told(web: 
 
 
 @pytest.mark.parametrize("referer", ["https://evil.example/jobs", "http://127.0.0.1//evil.example", "", "null"])
-def test_nobody_is_led_away_after_an_act(web: Web, referer: str) -> None:
+def test_an_action_redirects_to_no_foreign_address(web: Web, referer: str) -> None:
     oda = web.browser("operator")
     answer = oda.client.post("/jobs/retry", data={"csrf": oda.csrf}, headers={"referer": referer})
     assert answer.headers["location"] == "/jobs"
@@ -227,7 +227,7 @@ def test_wrong_ids_in_forms_are_told(web: Web) -> None:
     assert oda.client.post("/jobs/retry", data={"csrf": oda.csrf, "id": ["aaaa"] * 51}).status_code == 422
 
 
-def test_the_times_of_late_are_told_by_kind(web: Web) -> None:
+def test_recent_durations_are_shown_by_kind(web: Web) -> None:
     agent = web.fleet.agent()
     for n in range(4):
         job = add_job(web, JobState.DONE, agent=agent, lease_token=2)

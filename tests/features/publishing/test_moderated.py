@@ -61,9 +61,7 @@ def test_every_text_of_a_post_is_asked_about_once_and_that_is_kept(fleet: Fleet,
 
 
 @pytest.mark.parametrize("where", ["caption", "alt_text", "image_prompt"])
-def test_a_flagged_text_is_refused_kept_nowhere_and_written_anew(
-    fleet: Fleet, moderator: Moderator, where: str
-) -> None:
+def test_a_flagged_text_is_refused_not_stored_and_rewritten(fleet: Fleet, moderator: Moderator, where: str) -> None:
     moderator.bad = {POEMS[0]: "violence"} if where == "caption" else {}
     script = says(fleet, POEMS[0], POEMS[1])
     if where != "caption":

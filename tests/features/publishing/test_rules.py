@@ -70,7 +70,7 @@ def test_an_agent_without_an_account_asks_for_one_first() -> None:
     assert [plan.kind for plan in decision.plans] == ["provision"]
 
 
-def test_nobody_reacts_to_themselves_or_twice() -> None:
+def test_an_agent_reacts_neither_to_its_own_posts_nor_twice() -> None:
     feed = (
         SeenItem("mine", "me", "Me", ""),
         SeenItem("done", "zoe", "Zoe", "", done=("comment", "like")),

@@ -81,7 +81,7 @@ def test_what_is_done_to_an_agent_is_written_down_when_it_changes_something(flee
             assert of(fleet, act) == []
 
 
-def test_a_change_is_told_with_old_and_new_values_and_only_what_differs(fleet: Fleet) -> None:
+def test_a_change_shows_old_and_new_values_of_changed_fields_only(fleet: Fleet) -> None:
     likes_tea = Character(interests=("tea",))
     agent_commands.create(fleet.deps, NewAgent("Ada", "ada_1", WEIGHTS, kind="gallery", character=likes_tea))
     (line,) = of(fleet, lambda: agent_commands.update(fleet.deps, "ada_1", {"name": "Ida", "interests": ["tea"]}))
@@ -242,7 +242,7 @@ def test_the_database_refuses_to_change_the_log_even_for_its_owner(fleet: Fleet,
     assert [line.actor for line in lines(fleet)] == ["ana"]
 
 
-def test_lines_are_found_by_who_what_whom_and_when(fleet: Fleet) -> None:
+def test_audit_entries_are_found_by_actor_action_target_and_time(fleet: Fleet) -> None:
     for number in range(5):
         new = NewAgent("Ada", f"ada_{number}", WEIGHTS, kind="gallery")
         of(fleet, functools.partial(agent_commands.create, fleet.deps, new))

@@ -103,7 +103,7 @@ def test_nothing_secret_is_logged_kept_or_shown_again(web: Web) -> None:
 
 
 @pytest.mark.parametrize("kind", ["session", "token", "invitation"])
-def test_keys_are_taken_out_of_whatever_is_told(web: Web, kind: str) -> None:
+def test_keys_are_redacted_in_all_messages(web: Web, kind: str) -> None:
     web.user("owner", "ana")
     key = {
         "session": lambda: accounts.log_in(web.deps, "ana", PASSWORD, accounts.Visit())[0],

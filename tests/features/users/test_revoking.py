@@ -80,7 +80,7 @@ def test_the_api_logs_a_user_out_and_revokes_their_tokens_in_one_call(web: Web) 
     assert (ended.status_code, ended.json()["tokens_revoked"], stands(web, token)) == (200, 1, False)
 
 
-def test_nobody_revokes_the_tokens_of_a_user_above_them(web: Web) -> None:
+def test_tokens_of_users_with_a_higher_role_cannot_be_revoked(web: Web) -> None:
     token = accounts.issue_token(web.deps, web.user("owner", "olga"), "ci", ["agents.view"], None)
     refused = web.program("admin").post("/api/v1/users/olga/logout", json={"revoke_tokens": True})
     assert refused.status_code == 403 and stands(web, token)

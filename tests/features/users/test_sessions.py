@@ -68,7 +68,7 @@ def long_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(throttle, "wait_after", lambda number, free: 60 * wait_after(number, free))
 
 
-def test_a_login_says_the_same_for_a_wrong_password_and_a_name_that_nobody_has(web: Web) -> None:
+def test_a_login_gives_the_same_error_for_a_wrong_password_and_an_unknown_name(web: Web) -> None:
     web.user("viewer", "ana")
     answers = [
         web.anonymous().post("/login", data={"name": name, "password": "wrong horse battery"})
@@ -118,7 +118,7 @@ def test_who_has_one_address_of_ipv6_has_no_more_tries_than_with_one_of_ipv4() -
 
 
 @pytest.mark.usefixtures("long_waits")
-def test_nobody_is_locked_out_at_home_by_those_who_fail_elsewhere(web: Web) -> None:
+def test_failed_logins_from_elsewhere_do_not_lock_out_a_known_address(web: Web) -> None:
     web.user("viewer", "ana")
 
     def come(password: str, address: str) -> str:
@@ -307,7 +307,7 @@ def test_a_key_from_before_the_former_one_ends_the_session_too(web: Web) -> None
     assert thief.get("/agents").status_code == 303
 
 
-def test_a_new_key_that_was_lost_on_the_way_logs_nobody_out(web: Web) -> None:
+def test_a_new_session_key_that_was_lost_on_the_way_ends_no_session(web: Web) -> None:
     ana = web.browser("viewer")
     former = key_of(ana)
     age(web, ROTATED_EVERY, "rotated_at")
@@ -321,7 +321,7 @@ def test_a_new_key_that_was_lost_on_the_way_logs_nobody_out(web: Web) -> None:
     assert again.get("/agents").status_code == 200
 
 
-def test_a_key_of_another_session_or_of_none_ends_nobodys(web: Web) -> None:
+def test_a_key_of_another_session_or_of_none_ends_no_session(web: Web) -> None:
     ana = web.browser("viewer")
     family = secret.family_of(key_of(ana))
     for made_up in ("", ".", "fls_x.y", f"{family}x.y", "a" * 4000):
@@ -363,7 +363,7 @@ def test_people_see_their_own_sessions_and_end_one_of_them(web: Web) -> None:
     assert phone.get("/").status_code == 303 and ana.get("/").status_code == 303
 
 
-def test_a_login_makes_anew_a_hash_that_took_other_work(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_login_rehashes_a_password_with_outdated_parameters(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
     web.user(Role.OWNER, "ana")
     kept: list[str] = []
     for rounds in (2, 2, 1):

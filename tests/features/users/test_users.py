@@ -20,11 +20,11 @@ from fleet.access import Permission, Role, secret, tokens, users
 from fleet.access.audit import AuditFilter
 from fleet.access.errors import NotPermitted
 from fleet.access.invitations import LONGEST, NoInvitation
-from fleet.access.roles import may_appoint
+from fleet.access.roles import PRESETS, may_appoint
 from fleet.access.sessions import Visit
 from fleet.core.errors import Conflict, FleetError, InvalidInput, NotFound
 from fleet.engine.sweep import prune
-from fleet.features.users import invite
+from fleet.features.users import cli_tokens, invite
 from fleet.features.users import service as accounts
 from tests.factories import WITHIN_S, make_fleet
 from tests.web_client import PASSWORD, Browser, Web, by_token
@@ -139,7 +139,7 @@ def test_an_invitation_lasts_a_week_at_most(web: Web) -> None:
             invite.invite(web.deps, Role.VIEWER, for_=wrong)
 
 
-def test_the_first_owners_link_works_while_nobody_can_log_in_and_the_newest_one_only(web: Web) -> None:
+def test_only_the_newest_link_of_the_first_owner_works_and_only_until_a_user_can_log_in(web: Web) -> None:
     first, second = invite.first_owner_key(web.deps), invite.first_owner_key(web.deps)
     assert first and second
     assert web.anonymous().get(f"/join/{first}").status_code == 404
@@ -167,7 +167,7 @@ def test_the_address_of_an_invitation_is_sent_to_nobody_as_a_referrer(web: Web) 
 
 
 @pytest.mark.parametrize("own", [Role.OWNER, Role.ADMIN])
-def test_whom_one_may_not_appoint_one_may_not_invite_change_or_remove(web: Web, own: Role) -> None:
+def test_users_that_a_role_may_not_appoint_it_may_not_invite_change_or_remove(web: Web, own: Role) -> None:
     page, api = web.browser(own, "boss"), web.program(own, name="boss-api")
     web.user("owner", "spare")
     web.deps.parts["approval_rules"] = ()  # else another owner would have to approve each removal
@@ -190,7 +190,7 @@ def test_whom_one_may_not_appoint_one_may_not_invite_change_or_remove(web: Web, 
             assert name not in roles(web)
 
 
-def test_nobody_raises_anybody_to_or_beyond_themselves(web: Web) -> None:
+def test_users_appoint_only_roles_below_their_own(web: Web) -> None:
     admin = web.program("admin", name="ana")
     web.user("viewer", "bo")
     for role, code in (("owner", 403), ("admin", 403), ("operator", 200)):
@@ -198,7 +198,7 @@ def test_nobody_raises_anybody_to_or_beyond_themselves(web: Web) -> None:
     assert admin.patch("/api/v1/users/ana", json={"role": "owner"}).status_code == 403
 
 
-def test_the_last_owner_stays_whoever_asks(web: Web) -> None:
+def test_no_role_can_remove_the_last_owner(web: Web) -> None:
     web.user("owner", "ana")
     with pytest.raises(Conflict):
         accounts.remove_user(web.deps, "ana")
@@ -271,6 +271,11 @@ def test_who_is_removed_is_out_at_once_and_their_name_is_never_given_again(web: 
     assert web.anonymous().post("/login", data={"name": "ana", "password": PASSWORD}).status_code == 401
     with pytest.raises(Conflict):
         accounts.create_user(web.deps, "ana", Role.VIEWER, PASSWORD)
+
+
+def test_the_command_offers_the_presets_that_there_are() -> None:
+    """It has a list of its own, since the table of roles is loaded with the database's library."""
+    assert tuple(one.name for one in PRESETS) == cli_tokens._PRESETS
 
 
 def test_a_token_is_shown_once_and_narrowed_to_its_scopes(web: Web) -> None:
@@ -420,7 +425,7 @@ def test_a_token_that_is_revoked_while_it_makes_another_leaves_none_behind(web: 
         accounts.issue_token(web.deps, "ana", "later", scopes, None, by=asks)
 
 
-def test_a_token_makes_nobody_who_may_more_than_itself(web: Web) -> None:
+def test_a_token_creates_no_user_with_more_rights_than_its_own(web: Web) -> None:
     web.user("viewer", "bo")
     narrow = web.program("owner", (Permission.USERS_EDIT, Permission.USERS_VIEW))
     for role in Role:
@@ -476,7 +481,7 @@ def test_tokens_end_by_time_and_by_their_owner_alone(web: Web) -> None:
         accounts.revoke_token(web.deps, other["id"])
 
 
-def test_wrong_tokens_are_nobody(web: Web) -> None:
+def test_wrong_tokens_are_anonymous(web: Web) -> None:
     web.user("owner", "ana")
     real = accounts.issue_token(web.deps, "ana", "t", list(Permission), None)
     wrong = ("", "Bearer", "Bearer ", real, f"Bearer {real[:-1]}", f"Bearer x{real}", f"Basic {real}",
@@ -499,7 +504,7 @@ def test_who_may_not_be_given(web: Web) -> None:
             accounts.issue_token(web.deps, "ana", name, scopes, None)
 
 
-def test_who_is_demoted_while_they_invite_invites_nobody(web: Web) -> None:
+def test_a_user_who_is_being_demoted_cannot_invite(web: Web) -> None:
     web.user("admin", "ana")
     by = by_token(web.deps, accounts.issue_token(web.deps, "ana", "t", list(Permission), None))
     with ThreadPoolExecutor(1) as pool:

@@ -87,7 +87,7 @@ def test_ten_at_once_are_stored_once(web: Web, shop: TestClient) -> None:
     assert (len(receiving.history(web.deps, "shop")), len(heard(web))) == (1, 1)
 
 
-def test_whoever_cannot_prove_it_learns_nothing(web: Web, shop: TestClient) -> None:
+def test_a_caller_without_proof_learns_nothing(web: Web, shop: TestClient) -> None:
     secret = source(web)
     receiving.create(web.deps, SourceFields("asleep", SHOP, secret=secret + "x"), by="test")
     receiving.switch(web.deps, "asleep", on=False, by="test")

@@ -127,9 +127,7 @@ def test_a_receiver_that_is_down_costs_a_probe_now_and_again(fleet: Fleet) -> No
         assert len(positions.behind(tx)) == 1
 
 
-def test_a_receiver_that_comes_back_is_told_of_every_event_in_one_delivery_each(
-    fleet: Fleet, receiver: Receiver
-) -> None:
+def test_a_recovered_receiver_gets_one_delivery_for_each_missed_event(fleet: Fleet, receiver: Receiver) -> None:
     worker, well = Worker(fleet), subscribe(fleet, receiver.url + "/well")
     ill = subscribe(fleet, receiver.url + "/ill")
     look(fleet)

@@ -161,7 +161,9 @@ def test_one_webhook_too_many_is_refused_at_the_page_and_the_api(web: Web, recei
     assert len(hooks.listed(web.deps)) == 1
 
 
-def test_jobs_tell_of_receivers_and_what_they_are_told_only_who_may_see_webhooks(web: Web, receiver: Receiver) -> None:
+def test_jobs_show_receivers_and_payloads_only_with_the_permission_to_see_webhooks(
+    web: Web, receiver: Receiver
+) -> None:
     owner = web.browser("owner", "ana")
     owner.post("/hooks", url=receiver.url, subjects="parcel.*")
     (hook,) = hooks.listed(web.deps)

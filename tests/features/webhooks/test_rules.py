@@ -147,7 +147,7 @@ EVENTS = st.lists(st.tuples(SUBJECT, st.integers(0, 120)), max_size=12).map(
 
 
 @given(EVENTS, st.lists(LISTENER, max_size=4, unique_by=lambda one: one.id).map(tuple))
-def test_everybody_is_told_of_what_they_want_and_of_nothing_else(
+def test_users_get_notices_of_their_chosen_events_only(
     found: tuple[Happened, ...], listeners: tuple[ActiveSubscription, ...]
 ) -> None:
     moment = EventObservation((0, 0), (1, 99), False, found, listeners)
@@ -183,7 +183,7 @@ def test_a_flood_is_taken_in_parts_without_a_gap(monkeypatch: pytest.MonkeyPatch
     assert at == (1, 50)
 
 
-def test_a_webhook_that_has_caught_up_is_told_with_the_others_and_may_fall_behind_again() -> None:
+def test_a_webhook_that_caught_up_is_delivered_with_the_others_and_may_fall_behind_again() -> None:
     quick, slow, late = (uuid.UUID(int=number) for number in range(3))
     listeners = (ActiveSubscription(quick, ("*",), NOW, 3), ActiveSubscription(slow, ("*",), NOW, 2))
     laggards = (

@@ -171,7 +171,7 @@ class Killed(BaseException):
     """Stands for SIGKILL."""
 
 
-def test_whoever_dies_while_handling_hands_it_on_again(
+def test_an_event_is_handed_out_again_when_its_handler_dies(
     fleet: Fleet, ledger: Distribution, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     happens(fleet, 1, 2)
@@ -190,7 +190,7 @@ def test_whoever_dies_while_handling_hands_it_on_again(
     assert ledger.seen == [1, 1, 2]
 
 
-def test_an_event_that_kills_whoever_handles_it_is_parked(fleet: Fleet, ledger: Distribution) -> None:
+def test_an_event_that_kills_its_handlers_is_parked(fleet: Fleet, ledger: Distribution) -> None:
     """Symptom: twelve workers died of it, their job was poison, and the next job began with the same event."""
     happens(fleet, 1, 2, 3)
     look(fleet)

@@ -115,7 +115,7 @@ def verified(got: Got, secret: str) -> bool:
     return bool(names["is_genuine"](secret, got.headers["fleet-signature"], got.body))
 
 
-def test_an_event_is_delivered_signed_to_whoever_wants_it(fleet: Fleet, receiver: Receiver) -> None:
+def test_an_event_is_delivered_signed_to_its_subscribers(fleet: Fleet, receiver: Receiver) -> None:
     made = subscribe(fleet, receiver, "thing.*")
     subscribe(fleet, receiver, "other.*")
     agent = fleet.agent()
@@ -148,7 +148,7 @@ class Killed(BaseException):
 
 
 @pytest.mark.parametrize("place", ["gather", "decide", "act", "record"])
-def test_whoever_dies_while_reading_loses_nothing_and_doubles_nothing(
+def test_a_reader_that_dies_loses_and_repeats_no_event(
     fleet: Fleet, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
     made = [subscribe(fleet, receiver), subscribe(fleet, receiver)]
@@ -191,7 +191,7 @@ def test_the_same_event_read_twice_is_one_job(fleet: Fleet, receiver: Receiver) 
     assert len(delivery_jobs(fleet)) == 1
 
 
-def test_a_slow_transaction_that_commits_late_is_told_too(fleet: Fleet, receiver: Receiver) -> None:
+def test_events_of_a_slow_transaction_are_delivered_too(fleet: Fleet, receiver: Receiver) -> None:
     subscribe(fleet, receiver)
     look(fleet)
     slow = fleet.deps.db.transaction()
@@ -204,7 +204,7 @@ def test_a_slow_transaction_that_commits_late_is_told_too(fleet: Fleet, receiver
     assert {job.payload["event"]["subject"] for job in delivery_jobs(fleet)} == {"thing.slow", "thing.quick"}
 
 
-def test_who_wants_everything_is_not_told_of_the_telling(fleet: Fleet, receiver: Receiver) -> None:
+def test_a_subscriber_of_all_events_gets_no_delivery_events(fleet: Fleet, receiver: Receiver) -> None:
     subscribe(fleet, receiver, "*")
     look(fleet)
     deliver(fleet)
@@ -316,7 +316,7 @@ def test_tries_that_are_used_up_are_a_dead_letter(fleet: Fleet, receiver: Receiv
     assert (job.state, job.dead_reason, len(receiver.got)) == (JobState.DEAD, "exhausted", 12)
 
 
-def test_whoever_dies_after_the_answer_sends_again_under_the_same_name(
+def test_a_delivery_repeated_after_a_crash_keeps_its_id(
     fleet: Fleet, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     subscribe(fleet, receiver)
@@ -383,7 +383,7 @@ def test_after_a_rotation_both_secrets_sign_for_a_day(fleet: Fleet, receiver: Re
     assert [verified(receiver.got[1], secret) for secret in (made.secret, fresh)] == [False, True]
 
 
-def test_a_secret_that_cannot_be_opened_holds_the_delivery_and_rotating_keys_seals_it_anew(
+def test_an_unreadable_secret_holds_deliveries_and_key_rotation_reseals_secrets(
     fleet: Fleet, receiver: Receiver, database_url: str
 ) -> None:
     made = subscribe(fleet, receiver)

@@ -47,6 +47,7 @@ def test_a_prompt_always_draws_the_same_picture(style: str) -> None:
     assert pixels(first) == pixels(again)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("style", STYLES)
 def test_prompts_draw_pictures_that_look_different(style: str) -> None:
     drawn = {tuple(art.render(f"picture {n}", style, 96, 96).resize((4, 4)).tobytes()) for n in range(12)}
@@ -57,6 +58,7 @@ def test_styles_draw_the_same_prompt_differently() -> None:
     assert len({pixels(art.render("a lamp", style, 96, 96)) for style in STYLES}) == len(STYLES)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("style", STYLES)
 @settings(max_examples=6)
 @given(prompt=st.text(max_size=60), width=st.integers(16, 400), height=st.integers(16, 400))
@@ -65,6 +67,7 @@ def test_any_words_can_be_drawn_in_any_size(style: str, prompt: str, width: int,
     assert image.size == (width, height)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("style", ["product_photographer", "social_marketer", "ux_designer", "somebody_new"])
 def test_a_named_colour_leads_the_picture(style: str) -> None:
     def warmth(color: str) -> float:
@@ -87,6 +90,7 @@ def test_absurd_sizes_are_refused(width: int, height: int) -> None:
         art.render("x", "ai_artist", width, height)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("persona_id", art.STYLES)
 def test_every_subject_of_a_shipped_persona_can_be_drawn(persona_id: str) -> None:
     """Symptom: a copper kettle in the caption and a tube in the picture, as the light was named too."""
