@@ -148,7 +148,7 @@ def test_a_value_whose_key_is_lost_keeps_no_setting_from_changing_and_counts_whe
     """Symptom: it was checked as none, so that nothing could be set, not even `dry_run`, and it could not be unset."""
     given = web.fleet.deps.given.model_copy(update={"secret_keys": SecretStr(""), "home": tmp_path})
     web.app.state.deps = deps = dataclasses.replace(web.fleet.deps, given=given)
-    channel, api = "jsons://example.org:9/n", web.program("admin")
+    channel, api = "jsons://me:word@example.org:9/", web.program("admin")
     file = make_ring(given)
     assert file is not None
     assert api.put("/api/v1/settings/notify", json={"value": channel}).status_code == 200
