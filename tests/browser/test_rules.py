@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 
 import pytest
-from playwright.sync_api import expect
 
 from tests.browser import axe
 from tests.browser.conftest import Dashboard
+from tests.browser.person import expect
 from tests.factories import Fleet
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
