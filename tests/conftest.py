@@ -1,4 +1,4 @@
-"""Servers for the tests: one PostgreSQL and one Valkey for each test process, a database for each test.
+"""Servers for the tests: one PostgreSQL and one Valkey for each test process, a database as if new for each test.
 
 Both are the embedded servers, started when first asked for and stopped at the end, Ctrl-C included. With
 FLEET_TEST_DATABASE_URL or FLEET_TEST_BROKER_URL set, those servers are used: tests make and drop databases
