@@ -62,6 +62,7 @@ class SettingScope(StrEnum):
 
     FLEET = "fleet"
     ORGANISATION = "organisation"
+    PERSONA = "persona"
     ACCOUNT = "account"
     AGENT = "agent"
 
@@ -80,6 +81,7 @@ class AtRunTime:
 
 FLEET_ONLY = AtRunTime()
 FLEET_OR_AGENT = AtRunTime((SettingScope.FLEET, SettingScope.AGENT))
+FLEET_PERSONA_OR_AGENT = AtRunTime((SettingScope.FLEET, SettingScope.PERSONA, SettingScope.AGENT))
 ANY_SCOPE = AtRunTime((SettingScope.FLEET, SettingScope.ACCOUNT, SettingScope.AGENT))
 
 
@@ -156,21 +158,23 @@ class Settings(BaseSettings):
         "", validate_default=True, description="why labels are off; only for your own surfaces"
     )
 
-    llm_order: Annotated[CommaSeparated, FLEET_OR_AGENT] = Field(
+    llm_order: Annotated[CommaSeparated, FLEET_PERSONA_OR_AGENT] = Field(
         ("anthropic", "openai"),
         description="models to use, in this order, each if it has a key or an address of its own",
     )
     anthropic_api_key: SecretStr = _vendors("anthropic_api_key", SecretStr(""), "key of Anthropic's API")
-    anthropic_model: Annotated[str, FLEET_OR_AGENT] = Field("claude-haiku-5-5", min_length=1, description="its model")
+    anthropic_model: Annotated[str, FLEET_PERSONA_OR_AGENT] = Field(
+        "claude-haiku-5-5", min_length=1, description="its model"
+    )
     anthropic_base_url: str = _vendors("anthropic_base_url", "", "address of a compatible gateway")
     openai_api_key: SecretStr = _vendors(
         "openai_api_key", SecretStr(""), "key of OpenAI's API, or of a compatible server"
     )
-    openai_model: Annotated[str, FLEET_OR_AGENT] = Field("gpt-6-luna", min_length=1, description="its model")
+    openai_model: Annotated[str, FLEET_PERSONA_OR_AGENT] = Field("gpt-6-luna", min_length=1, description="its model")
     openai_base_url: str = _vendors(
         "openai_base_url", "", "address of a compatible server, e.g. http://127.0.0.1:11434/v1 for Ollama"
     )
-    llm_effort: Annotated[str, FLEET_OR_AGENT] = Field(
+    llm_effort: Annotated[str, FLEET_PERSONA_OR_AGENT] = Field(
         "low",
         pattern="^(none|low|medium|high|xhigh|max|)$",
         examples=["none, low, medium, high, xhigh, max"],
@@ -186,7 +190,7 @@ class Settings(BaseSettings):
         "grammar",
         description="when a budget is spent, use the personas' own grammar, or wait",
     )
-    llm_batch: Annotated[bool, FLEET_OR_AGENT] = Field(
+    llm_batch: Annotated[bool, FLEET_PERSONA_OR_AGENT] = Field(
         False, description="write posts by the batch API: half the price, minutes to a day later"
     )
     llm_stream: Annotated[bool, FLEET_ONLY] = Field(

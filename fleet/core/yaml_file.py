@@ -69,7 +69,7 @@ def no_repeats(values: list[Any]) -> list[Any]:
 def read(file: Path, shape: type[ShapeT], *, page: str) -> tuple[ShapeT | None, list[str]]:
     """Read one file: the model, or None and the problems. `page` is the page of the docs that explains the file."""
     try:
-        content = parse(_text(file))
+        content = parse(read_text(file))
     except InvalidInput as error:
         return None, [str(error)]
     return validate(content, shape, page=page)
@@ -90,7 +90,7 @@ def dump(content: Mapping[str, Any]) -> str:
     return yaml.dump(content, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=110)
 
 
-def _text(file: Path) -> str:
+def read_text(file: Path) -> str:
     """Return the text of a file. Raises InvalidInput."""
     try:
         if file.stat().st_size > LONGEST_FILE_BYTES:

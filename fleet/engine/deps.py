@@ -8,7 +8,7 @@ import random
 import socket
 import threading
 import uuid
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -27,7 +27,7 @@ from fleet.core import queue
 from fleet.core.clock import SYSTEM, Clock
 from fleet.core.db import Database, sql
 from fleet.core.errors import InvalidInput, Unavailable
-from fleet.core.settings import Settings
+from fleet.core.settings import Settings, SettingScope
 from fleet.engine import controls, registry, surface_pictures
 from fleet.engine.agents.loop import ActingAgent
 from fleet.engine.schedule import ALWAYS, with_hours
@@ -41,6 +41,7 @@ from fleet.llm.provider import Words
 from fleet.llm.writer import BatchWriter
 
 T = TypeVar("T")
+_IDLE_S = 3600.0
 
 
 class Outside:
@@ -79,6 +80,24 @@ class Instead:
     batches: BatchWriter | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class ModelOrder:
+    """Models with a key or an address, in the order of calls; `scope` set the order, None: environment or default."""
+
+    models: Sequence[str]
+    scope: SettingScope | None
+
+    @property
+    def words(self) -> str:
+        """The order as text."""
+        return ", then ".join([*self.models, "the persona's own grammar"])
+
+    @property
+    def source(self) -> str:
+        """Where the order comes from, as text."""
+        return "the environment, or the default" if self.scope is None else f"set for the {self.scope}"
+
+
 @dataclass(frozen=True)
 class Deps:
     """The process's connections and rules. Build it after fork."""
@@ -98,6 +117,7 @@ class Deps:
     _gateways: dict[uuid.UUID, tuple[Gateway, Mapping[str, Any]]] = field(default_factory=dict)
     _makers: dict[uuid.UUID, tuple[PictureGateway, Mapping[str, Any]]] = field(default_factory=dict)
     _connected: dict[tuple[str, Hashable], Any] = field(default_factory=dict)
+    _used_s: dict[tuple[str, Hashable], float] = field(default_factory=dict)
     _signers: list[Credentials | None] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _parts_lock: threading.RLock = field(default_factory=threading.RLock)  # one value may need another
@@ -112,9 +132,18 @@ class Deps:
         """The settings of the whole fleet that are in force: the same object until one changes."""
         return self.live.fleet
 
-    def settings_of(self, agent_id: uuid.UUID | None, account_id: uuid.UUID | None = None) -> Settings:
-        """Return the settings of an agent as it acts through an account; None is the account of the settings."""
-        return self.live.of(agent_id, account_id)
+    def settings_of(
+        self, agent_id: uuid.UUID | None, account_id: uuid.UUID | None = None, persona_id: str | None = None
+    ) -> Settings:
+        """Return the settings of an agent of a persona as it acts through an account; None: that of the settings."""
+        return self.live.of(agent_id, account_id, persona_id)
+
+    def model_order(self, agent_id: uuid.UUID | None = None, persona_id: str | None = None) -> ModelOrder:
+        """Return the models that an agent, or agents of a persona, write with, and who set their order."""
+        settings = self.settings_of(agent_id, None, persona_id)
+        used = models.configured(self.keys.fill(settings))
+        scope = self.live.scope_of("llm_order", agent_id, persona_id)
+        return ModelOrder([f"{name} ({getattr(settings, f'{name}_model')})" for name in used], scope)
 
     def gateway(self, account_id: uuid.UUID | None = None, agent_id: uuid.UUID | None = None) -> Gateway:
         """Return the gateway of an account, by default that of the settings, with the rules for an agent.
@@ -185,12 +214,21 @@ class Deps:
         return self.instead.moderator or self._connect("moderator", settings, made)
 
     def _connect(self, what: str, settings: Settings | None, connect: Callable[[Settings], T]) -> T:
-        """Return what these settings connect to, made once for each value of the settings that name it."""
+        """Return what these settings connect to, made once for each value of the settings that name it.
+
+        When settings have changed, what nobody has used for an hour is forgotten; not of a replay, which would begin
+        anew.
+        """
         complete = self.keys.fill(settings or self.settings)
-        key = what, models.key_of(complete)
+        key, now_s = (what, models.key_of(complete)), self.clock.monotonic_s()
         with self._lock:
             if key not in self._connected:
+                idle = [one for one, used_s in self._used_s.items() if now_s - used_s > _IDLE_S]
+                for one in idle if self.given.llm_replay is None else ():
+                    self._connected.pop(one, None)
+                    del self._used_s[one]
                 self._connected[key] = connect(complete)
+            self._used_s[key] = now_s
             found: T = self._connected[key]
             return found
 
@@ -224,6 +262,12 @@ class Deps:
     def links(self) -> Links:
         """The addresses of what agents published, for people."""
         return Links(self.accounts, self.outside.connect, lambda: self.settings)
+
+    def under(self, settings: Settings) -> Deps:
+        """Return the same connections with these settings in force for every agent: to try some before they are set."""
+        other = replace(self)
+        other.__dict__["live"] = LiveSettings(self.db, settings)  # the property's own place; it is never refreshed
+        return other
 
     def refresh(self) -> None:
         """Take in changes of settings within seconds, of the key store and of accounts within half a minute.

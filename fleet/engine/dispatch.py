@@ -8,10 +8,13 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
+import sqlalchemy as sa
+
 from fleet.core import ids, logs
 from fleet.core.db import Tx
 from fleet.core.errors import InvalidInput, NotFound, Unavailable
 from fleet.core.failpoints import Point, reach
+from fleet.core.settings import Settings
 from fleet.engine import controls, publish, registry, system_agents
 from fleet.engine.agents import commands, loop
 from fleet.engine.agents.loop import Due, Next
@@ -161,6 +164,32 @@ def _redraw(deps: Deps, row: AgentRow, now: datetime) -> bool:
               row.max_interval_s, row.autonomy, json.dumps(row.config), claimed_at=now)  # fmt: skip
     row.next_tick_at = drawn(deps, due, row.tick_no)
     return True
+
+
+def refuse_endless_hours(deps: Deps, tx: Tx, agent_id: uuid.UUID, own: Settings) -> None:
+    """Raise InvalidInput for settings of an agent with hours that never spend its longest interval.
+
+    Such an agent would stop with an error at its next dispatch.
+    """
+    names = ("kind", "persona_id", "tick_no", "max_interval_s", "autonomy", "config", "username")
+    row = tx.execute(
+        sa.select(*(getattr(AgentRow, name) for name in names)).where(AgentRow.id == agent_id)
+    ).one_or_none()
+    if row is None or not own.agent_hours:
+        return
+    now = tx.now()
+    longest = Due(agent_id, row.kind, row.persona_id, row.tick_no, now, row.max_interval_s, row.max_interval_s,
+                  row.autonomy, json.dumps(row.config), claimed_at=now)  # fmt: skip
+    try:
+        drawn(deps.under(own), longest, row.tick_no)
+    except NotFound:
+        return  # its persona is gone, which it says itself
+    except InvalidInput as error:
+        hours = ", ".join(own.agent_hours)
+        raise InvalidInput(
+            f"{row.username} would never wake in these hours ({hours}): {error.message}",
+            fix="Give it more hours, or a shorter interval.",
+        ) from error
 
 
 def _draw_of(kind: str, autonomy: str) -> Draw:

@@ -39,16 +39,21 @@ class Objects:
         self._folder = folder
         self._public_url = public_url.rstrip("/")
 
+    @staticmethod
+    def key_of(data: bytes, content_type: str) -> str:
+        """Return the key of a picture: equal files have one. Raises InvalidInput for a file that is no picture."""
+        if content_type not in ENDINGS:
+            raise InvalidInput(f"{content_type[:60]} is no kind of picture that is kept.")
+        digest = hashlib.sha256(data).hexdigest()
+        return f"{digest[:2]}/{digest}.{ENDINGS[content_type]}"
+
     def put(self, data: bytes, content_type: str) -> str:
         """Store a picture, unless it is stored already, and return its key.
 
         It is stored whole or not at all. Raises InvalidInput for a file that is no picture, Unavailable (retryable)
         when the disk is full or the bucket unreachable.
         """
-        if content_type not in ENDINGS:
-            raise InvalidInput(f"{content_type[:60]} is no kind of picture that is kept.")
-        digest = hashlib.sha256(data).hexdigest()
-        key = f"{digest[:2]}/{digest}.{ENDINGS[content_type]}"
+        key = self.key_of(data, content_type)
         if self.has(key, size_bytes=len(data)):
             return key
         # A folder stores no content type; the extension of the name gives it. Two concurrent writes of one picture

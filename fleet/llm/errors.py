@@ -103,3 +103,13 @@ class Unfit(ModelError):
     """
 
     outcome = CallOutcome.UNFIT
+
+
+def unwell_outcomes() -> list[str]:
+    """Return the outcomes of calls that count against a provider's health."""
+    found, kinds = set[str](), [ModelError]
+    while kinds:
+        kind = kinds.pop()
+        kinds += kind.__subclasses__()
+        found |= {str(kind.outcome)} if kind.unwell else set()
+    return sorted(found)

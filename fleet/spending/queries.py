@@ -10,6 +10,7 @@ import sqlalchemy as sa
 import sqlalchemy.orm
 
 from fleet.core.db import Tx
+from fleet.llm.errors import unwell_outcomes
 from fleet.spending import days
 from fleet.spending.groups import SpendingBy
 
@@ -30,8 +31,6 @@ class CallSum:
 
 
 _ANSWERS = ("answered", "repaired")
-_UNWELL = ("transient", "overloaded", "auth", "rejected")
-"""Outcomes that speak against the health of a provider (`ModelError.unwell`)."""
 _COLUMNS: dict[SpendingBy, str] = {
     SpendingBy.DAY: "day",
     SpendingBy.PROVIDER: "provider",
@@ -119,7 +118,7 @@ FROM judged GROUP BY provider ORDER BY provider
 
 def recent(tx: Tx, *, since: datetime, lately: datetime, limit: int = 20_000) -> list[RecentCalls]:
     """Return the results of the newest calls since a moment, by provider."""
-    asked = {"since": since, "lately": lately, "limit": limit, "unwell": list(_UNWELL), "answers": list(_ANSWERS)}
+    asked = {"since": since, "lately": lately, "limit": limit, "unwell": unwell_outcomes(), "answers": list(_ANSWERS)}
     return [RecentCalls(*row) for row in tx.execute(_RECENT, asked).tuples()]
 
 

@@ -65,10 +65,16 @@ class Needs:
         if who.via is Via.SESSION and request.method not in SAFE:
             await _from_our_pages(request)
         require(who, self.permission)
-        if deps_of(request).live.is_due:
-            await run_in_threadpool(deps_of(request).live.refresh)
+        await _refresh(request)
         audit.act_as(Actor(who.name, who.role, who.via, address_of(request), request.state.id))
         return who
+
+
+async def _refresh(request: Request) -> None:
+    """Take in changes of settings."""
+    live = deps_of(request).live
+    if live.is_due:
+        await run_in_threadpool(live.refresh)
 
 
 def require(who: Principal, permission: Permission) -> None:
@@ -84,9 +90,13 @@ def needs(permission: Permission) -> Any:
 
 
 async def anybody(request: Request) -> None:
-    """Admit everybody; a write must still come from our own pages. The dependency of open routes."""
+    """Admit everybody; a write must still come from our own pages. The dependency of open routes.
+
+    Reads ask no database: `/health` answers while it is away.
+    """
     if request.method not in SAFE:
         _same_origin(request)
+        await _refresh(request)
     audit.act_as(Actor("nobody", "", Via.SESSION, address_of(request), request.state.id))
 
 

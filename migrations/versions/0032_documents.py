@@ -1,4 +1,4 @@
-"""documents that people edit while the fleet runs: personas and experiments, each version a row
+"""documents that people edit while the fleet runs: personas and experiments, each version a row; settings of personas
 
 Revision: 0032, after 0030
 
@@ -31,7 +31,19 @@ def upgrade() -> None:
         sa.CheckConstraint("version > 0", name=op.f("ck_documents_version")),
     )
     op.create_index("uq_documents_revision", "documents", ["revision"], unique=True)
+    # A persona's id has up to 60 characters.
+    op.alter_column("settings", "scope_id", type_=sa.String(60), existing_type=sa.String(40), existing_nullable=False)
+    _scopes("fleet", "organisation", "persona", "account", "agent")
+
+
+def _scopes(*names: str) -> None:
+    op.drop_constraint(op.f("ck_settings_scope"), "settings", type_="check")
+    allowed = ", ".join(f"'{name}'" for name in names)
+    op.create_check_constraint(op.f("ck_settings_scope"), "settings", f"scope IN ({allowed})")
 
 
 def downgrade() -> None:
+    op.execute("DELETE FROM settings WHERE scope = 'persona'")
+    _scopes("fleet", "organisation", "account", "agent")
+    op.alter_column("settings", "scope_id", type_=sa.String(40), existing_type=sa.String(60), existing_nullable=False)
     op.drop_table("documents")

@@ -6,6 +6,8 @@ import threading
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -13,9 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleet.accounts.models import SETTINGS_ACCOUNT
+from fleet.core.clock import VirtualClock
 from fleet.core.db import Database
 from fleet.core.errors import InvalidInput
-from fleet.core.settings import SettingScope
+from fleet.core.settings import Settings, SettingScope
 from fleet.engine import registry
 from fleet.engine.deps import caps_of
 from fleet.engine.settings import layers, store
@@ -135,8 +138,35 @@ def test_a_change_is_in_force_for_its_caller_though_another_thread_reads_the_row
     assert live.fleet.ai_comment_lead == 6
 
 
+def test_connections_of_models_that_no_setting_names_any_more_are_forgotten(database_url: str) -> None:
+    """Symptom: each change of a model left its client and its breaker in every process for good."""
+    clock = VirtualClock(datetime(2026, 1, 1, tzinfo=UTC))
+    fleet = make_fleet(database_url, clock=clock)
+    deps, made = fleet.deps, []
+
+    def connect(chosen: Settings) -> object:
+        made.append(chosen.openai_model)
+        return object()
+
+    def use(model: str) -> object:
+        return deps._connect("writer", layers.apply(deps.given, {"openai_model": model}), connect)
+
+    with closing(deps):
+        first = use("one")
+        for minutes, model in ((0, "two"), (40, "one"), (80, "three")):
+            clock.advance(datetime(2026, 1, 1, minutes // 60, minutes % 60, tzinfo=UTC))
+            use(model)
+        assert use("one") is first, "it is in use"
+        use("two")
+        assert made == ["one", "two", "three", "two"]
+        assert len(deps._connected) == 3
+
+
 def test_a_pin_of_no_setting_is_refused_at_the_start() -> None:
     for name in ("caps.post", "caps.post.per_day", "caps", "DRY_RUN"):
         layers.check_pinned(registry.load_settings(_env_file=None, pinned=name))
     with pytest.raises(InvalidInput, match="FLEET_PINNED names no setting: caps"):
         layers.check_pinned(registry.load_settings(_env_file=None, pinned="dry_run,caps.pots"))
+    with pytest.raises(InvalidInput, match="posts_per_day") as refused:
+        layers.check_pinned(registry.load_settings(_env_file=None, pinned="posts_per_day"))
+    assert refused.value.fix == "Name caps.post.per_day."

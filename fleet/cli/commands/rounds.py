@@ -26,6 +26,7 @@ def dispatch(door: Door, /, *, every: timedelta | None) -> None:
     from fleet.engine.dispatch import dispatch as wake
 
     def once() -> str:
+        door.deps.live.refresh()
         woken = wake(door.deps)
         return f"Woke {woken} agent{'' if woken == 1 else 's'}." if woken else ""
 
@@ -40,6 +41,7 @@ def sweep(door: Door, /, *, every: timedelta | None) -> None:
     from fleet.engine.sweep import sweep as pick_up
 
     def once() -> str:
+        door.deps.live.refresh()
         found = [f"{name.replace('_', ' ')} {number}" for name, number in asdict(pick_up(door.deps)).items() if number]
         return f"{', '.join(found).capitalize()}." if found else ""
 

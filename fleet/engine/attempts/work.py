@@ -76,7 +76,7 @@ class Work:
     @property
     def settings(self) -> Settings:
         """The settings in force now for the job's agent and account."""
-        return self.deps.settings_of(self.agent.id, self.claim.account_id)
+        return self.deps.settings_of(self.agent.id, self.claim.account_id, self.agent.persona_id)
 
     @contextlib.contextmanager
     def calling(self, account: AccountKey) -> Iterator[None]:

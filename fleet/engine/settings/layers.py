@@ -10,7 +10,7 @@ from typing import Any
 
 from fleet.core import logs
 from fleet.core.errors import InvalidInput, NotFound
-from fleet.core.settings import AtRunTime, CapSetting, Settings, at_run_time, changed
+from fleet.core.settings import REPLACED, AtRunTime, CapSetting, Settings, at_run_time, changed
 from fleet.engine import registry
 
 Values = Mapping[str, Any]
@@ -106,11 +106,17 @@ def is_known(model: type[Settings], name: str) -> bool:
 
 
 def check_pinned(settings: Settings) -> None:
-    """Raise InvalidInput for FLEET_PINNED with a name that no setting has. Those of features left out are accepted."""
+    """Raise InvalidInput for FLEET_PINNED with a name that no setting has, or one that caps have replaced.
+
+    Those of features left out are accepted.
+    """
     caps = {name.rpartition(".")[0] for name in caps_parts()}
     for name in settings.pinned:
         if name.partition(".")[0] in registry.current().settings_left_out or name == CAPS or name in caps:
             continue
+        if name in REPLACED:  # it would pin nothing: the cap that it sets can be changed
+            parts = ",".join(f"{CAPS}.{action}.{part}" for action, part in REPLACED[name])
+            raise InvalidInput(f"FLEET_PINNED names {name}, which caps have replaced.", fix=f"Name {parts}.")
         try:
             declared(type(settings), name)
         except NotFound:

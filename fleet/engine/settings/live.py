@@ -69,14 +69,17 @@ class LiveSettings:
         """The settings of the whole fleet: the same object until one changes. Asks no database."""
         return self._rows.value.fleet
 
-    def of(self, agent_id: uuid.UUID | None = None, account_id: uuid.UUID | None = None) -> Settings:
-        """Return the settings of an agent as it acts through an account; None is the account of the settings."""
+    def of(
+        self, agent_id: uuid.UUID | None = None, account_id: uuid.UUID | None = None, persona_id: str | None = None
+    ) -> Settings:
+        """Return the settings of an agent of a persona as it acts through an account; None: that of the settings."""
         known = self._rows.value
+        persona = known.rows.get((SettingScope.PERSONA, str(persona_id)), {})
         account = known.rows.get((SettingScope.ACCOUNT, str(key_of(account_id))), {})
         agent = known.rows.get((SettingScope.AGENT, str(agent_id)), {})
-        if not account and not agent:
+        if not persona and not account and not agent:
             return known.fleet
-        values = {**account, **agent}
+        values = {**persona, **account, **agent}
         key = repr(sorted(values.items()))
         found = known.scoped.get(key)
         if found is None:
@@ -88,6 +91,17 @@ class LiveSettings:
     def documents(self, kind: str) -> Contents:
         """Return the documents of a kind that people have set: the same object until one changes. Asks no database."""
         return self._documents.value.get(kind, documents.NONE)
+
+    def scope_of(self, name: str, agent_id: uuid.UUID | None, persona_id: str | None) -> SettingScope | None:
+        """Return the scope that sets a setting of an agent or a persona; None if the environment or nobody does."""
+        if self._given.is_pinned(name):
+            return None
+        places = (
+            (SettingScope.AGENT, str(agent_id)),
+            (SettingScope.PERSONA, str(persona_id)),
+            (SettingScope.FLEET, ""),
+        )
+        return next((place[0] for place in places if name in self._rows.value.rows.get(place, {})), None)
 
     @property
     def is_due(self) -> bool:
@@ -131,7 +145,7 @@ class LiveSettings:
         for scope, scope_id, name, value, _ in found:
             if value is not None:
                 rows.setdefault((scope, scope_id), {})[name] = value
-        values, lost = self._opened(rows.pop((SettingScope.FLEET, ""), {}))
+        values, lost = self._opened(rows.get((SettingScope.FLEET, ""), {}))
         fleet = layers.apply_valid(self._given, values)
         return max((one.revision for one in found), default=0), _Snapshot(rows, fleet, lost)
 

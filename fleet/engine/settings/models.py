@@ -18,13 +18,14 @@ _NOW = sa.text("clock_timestamp()")
 class SettingRow(Base):
     """The value of a setting in a scope; NULL after it was unset, so that revisions only rise.
 
-    `scope_id` is the id of an account or an agent, empty for the fleet. `revision` counts all changes of the table.
+    `scope_id` is the id of a persona, an account or an agent, empty for the fleet. `revision` counts all changes of
+    the table.
     """
 
     __tablename__ = "settings"
 
     scope: Mapped[str] = mapped_column(sa.String(12), primary_key=True)
-    scope_id: Mapped[str] = mapped_column(sa.String(40), primary_key=True)
+    scope_id: Mapped[str] = mapped_column(sa.String(60), primary_key=True)
     name: Mapped[str] = mapped_column(sa.String(100), primary_key=True)
     value: Mapped[Any | None] = mapped_column(JSONB(none_as_null=True))
     set_by: Mapped[str] = mapped_column(sa.String(100))

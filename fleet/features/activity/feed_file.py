@@ -55,6 +55,7 @@ class FeedFile:
         with self._path.open(mode, encoding="utf-8") as file:
             # A line break first ends a line that a killed process wrote in part; readers skip it.
             file.write("\n" if self._is_new else "")
+            self._is_new = True  # until all lines are whole: a full disk ends one anywhere
             file.writelines(f"{json.dumps(self._line(event))}\n" for event in events)
         self._is_new = False
         self._read = events[-1].position

@@ -20,7 +20,7 @@ from fleet.adapters import registry as adapters
 from fleet.core import events
 from fleet.core.db import Tx
 from fleet.core.errors import Conflict, InvalidInput
-from fleet.engine import controls, publish, registry, system_agents
+from fleet.engine import controls, dispatch, publish, registry, system_agents
 from fleet.engine.agents import commands, loop, owners, queries
 from fleet.engine.agents.commands import NewAgent, Outdated, first_tick_at
 from fleet.engine.agents.models import AgentRow
@@ -172,6 +172,7 @@ def update(deps: Deps, name: str, changes: Mapping[str, Any], *, seen: Collectio
         if seen is not None and commands.version_of(agent) not in seen:
             raise Outdated(f"The settings of {agent.name} were changed meanwhile.", fix="Look at it again.")
         before = commands.update(tx, agent.id, changes)
+        dispatch.refuse_endless_hours(deps, tx, agent.id, deps.settings_of(agent.id))
         audit.note_change(tx, "agent.updated", f"agent:{agent.username}", before, changes)
 
 

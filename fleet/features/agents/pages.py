@@ -16,9 +16,10 @@ from pydantic import AfterValidator
 
 from fleet.access import Permission, Principal
 from fleet.core import text
-from fleet.core.errors import FleetError, NotFound
+from fleet.core.errors import FleetError, InvalidInput, NotFound
 from fleet.engine import registry
 from fleet.engine.agents import config
+from fleet.engine.agents.owners import NOBODY
 from fleet.engine.agents.queries import AgentFilter, AgentTally
 from fleet.engine.agents.status import AgentStatus
 from fleet.engine.deps import Deps
@@ -36,6 +37,7 @@ from fleet.web.requests.form_types import Maybe
 router = APIRouter()
 PAGE = 50
 _MOST_CHOSEN = 500
+_NOBODY = "-"  # in a form, where an empty value is no choice
 
 
 class ListedStatus(StrEnum):
@@ -178,13 +180,21 @@ def assign(request: Request, deps: TheDeps, asked: TheAsked, selection: TheSelec
     """Give many agents another owner, and show how many had another one."""
     if selection is None:
         return go(request, "/agents", "Choose agents first, or all that match.", wrong=True)
-    owner = text.clean(new_owner)
     try:
+        owner = _owner(new_owner)
         number = bulk.assign(deps, selection, owner)
     except FleetError as error:
         return _ask_owner(request, deps, asked, selection, problem=error)
     said = f"{owner or 'Nobody'} owns {number:,} more agent{'' if number == 1 else 's'}."
     return go(request, f"/agents?{urlencode(asked.query())}".rstrip("?"), said)
+
+
+def _owner(chosen: str) -> str:
+    """Return the owner that a form names, empty for nobody. Raises InvalidInput for a form without a choice."""
+    name = text.clean(chosen)
+    if not name:
+        raise InvalidInput("Choose an owner.", fix="“nobody” leaves the agents without one.")
+    return NOBODY if name == _NOBODY else name
 
 
 def _ask_owner(

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from fleet.engine import controls, registry, system_agents
-from fleet.engine.agents import config, lookup, queries
+from fleet.engine.agents import config, queries
 from fleet.engine.agents.loop import Due
 from fleet.engine.agents.models import AgentRow
 from fleet.engine.agents.queries import AgentFilter, AgentTally
@@ -76,11 +76,6 @@ def agents_after(deps: Deps, which: AgentFilter, *, after: str | None, limit: in
 def nobody(deps: Deps) -> Roll:
     """Return a page of no agents, for a filter that was refused."""
     return Roll((), replace(tally(deps), matching=0), {}, None, None)
-
-
-def id_of(deps: Deps, name: str | None) -> uuid.UUID | None:
-    """Return the id of an agent that a filter names, a deleted one too; None where it names none. Raises NotFound."""
-    return lookup.agent(deps.db, name, include_deleted=True).id if name else None
 
 
 def _held(holds: Sequence[Hold], agents: Sequence[AgentRow]) -> dict[uuid.UUID, Hold]:

@@ -19,11 +19,15 @@ from fleet.features.approvals.rules import OWNER, Rule
 from fleet.features.approvals.states import RequestState
 
 
-def named(tx: Tx, rule: Rule, agent_id: uuid.UUID | None) -> Rule:
-    """Return a rule with the agent's owner in the place of `owner`; plain `owner` stays for an agent without one."""
+def named(tx: Tx, rule: Rule, agent_id: uuid.UUID | None, *, opens: bool = False) -> Rule:
+    """Return a rule with the agent's owner in the place of `owner`; plain `owner` stays for an agent without one.
+
+    `opens` holds off a change of the owner until this transaction ends: `changed` could not see its request yet.
+    """
     if OWNER not in (*rule.approvers, *rule.escalate_to) or agent_id is None:
         return rule
-    one = _approver(tx.scalar(sa.select(AgentRow.owner).where(AgentRow.id == agent_id)) or "")
+    query = sa.select(AgentRow.owner).where(AgentRow.id == agent_id)
+    one = _approver(tx.scalar(query.with_for_update(key_share=True) if opens else query) or "")
     lists = ([one if who == OWNER else who for who in listed] for listed in (rule.approvers, rule.escalate_to))
     approvers, escalate_to = map(tuple, lists)
     return replace(rule, approvers=approvers, escalate_to=escalate_to)

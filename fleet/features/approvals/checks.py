@@ -10,8 +10,7 @@ from fleet.cli.frame.check_result import CheckLevel, CheckResult, ok
 from fleet.core.db import Database
 from fleet.core.errors import FleetError
 from fleet.core.settings import Settings
-from fleet.features.approvals import rule_users
-from fleet.features.approvals.ruleset import in_force, store
+from fleet.features.approvals.ruleset import in_force, rule_users, store
 from fleet.features.notices.service import channels
 from fleet.features.notices.settings import NoticesSettings
 

@@ -22,7 +22,7 @@ FEATURE = Feature(
         "fleet.features.approvals.pages.queue:router",
     ),
     agent_deleting="fleet.features.approvals.service:withdraw_of_agent",
-    refuse_name="fleet.features.approvals.rule_users:refuse_name",
+    refuse_name="fleet.features.approvals.ruleset.rule_users:refuse_name",
     templates=__package__,
     nav=(
         NavItem(
@@ -62,7 +62,7 @@ FEATURE = Feature(
     ),
     pruners=("fleet.features.approvals.requests.maintenance:prune",),
     tables=("fleet.features.approvals.models",),
-    checks_before_serving=("fleet.features.approvals.rule_users:refuse_unknown",),
+    checks_before_serving=("fleet.features.approvals.ruleset.rule_users:refuse_unknown",),
     checks_at_start=("fleet.features.approvals.service:check",),
     extends={
         "approvals.effects": ("fleet.features.approvals.effects.retry:EFFECTS",),

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from fleet.access import Permission
 from fleet.features.charts import queries
 from fleet.features.charts.buckets import ChartRange, Measures
-from fleet.features.charts.queries import Bucket
+from fleet.features.charts.queries import ChartBucket
 from fleet.web.auth import TheDeps, needs
 
 router = APIRouter(prefix="/stats", tags=["stats"])
@@ -63,7 +63,7 @@ def stats(
     )  # fmt: skip
 
 
-def _bucket(one: Bucket) -> BucketOut:
+def _bucket(one: ChartBucket) -> BucketOut:
     return BucketOut(
         start=one.start, end=one.end, measures=None if one.measures is None else _measures(one.measures),
         queue_most=None if one.queue is None else one.queue.due,

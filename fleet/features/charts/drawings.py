@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from fleet.features.charts.buckets import HOUR, ChartRange, Measures
-from fleet.features.charts.queries import Bucket, ChartData
+from fleet.features.charts.queries import ChartBucket, ChartData
 from fleet.web import filters, links
 from fleet.web.drawing import charts
 from fleet.web.drawing.charts import KIND_TITLES, Column, by_kind
@@ -88,11 +88,11 @@ def _cost(data: ChartData) -> Drawing:
     )  # fmt: skip
 
 
-def _measured(values: Callable[[Measures], _Values]) -> Callable[[Bucket], _Values | None]:
+def _measured(values: Callable[[Measures], _Values]) -> Callable[[ChartBucket], _Values | None]:
     return lambda one: None if one.measures is None else values(one.measures)
 
 
-def _columns(data: ChartData, values: Callable[[Bucket], _Values | None], *, state: str = "",
+def _columns(data: ChartData, values: Callable[[ChartBucket], _Values | None], *, state: str = "",
              time: str = "") -> list[Column]:  # fmt: skip
     written = "%H:%M" if data.range in (ChartRange.HOUR, ChartRange.DAY) else "%d %b"
     return [

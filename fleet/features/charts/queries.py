@@ -16,7 +16,7 @@ _FOR_S = {ChartRange.HOUR: 5.0, ChartRange.DAY: 10.0, ChartRange.WEEK: 30.0, Cha
 
 
 @dataclass(frozen=True, slots=True)
-class Bucket:
+class ChartBucket:
     """A stretch of a chart. `measures` None: not known (any more, or not summed yet); `queue` None: no sample."""
 
     start: datetime
@@ -31,7 +31,7 @@ class ChartData:
 
     range: ChartRange
     now: datetime
-    buckets: Sequence[Bucket]
+    buckets: Sequence[ChartBucket]
 
     @property
     def start(self) -> datetime:
@@ -79,5 +79,5 @@ def _read(deps: Deps, wanted: ChartRange) -> ChartData:
                 for start in starts
             }
     return ChartData(
-        wanted, now, [Bucket(start, start + step, known[start], queue.get(start)) for start in starts]
+        wanted, now, [ChartBucket(start, start + step, known[start], queue.get(start)) for start in starts]
     )  # fmt: skip

@@ -52,7 +52,7 @@ def next_tick(deps: Deps, due: Due, _: int) -> datetime:
 def gather(deps: Deps, claimed: ClaimedAgent) -> SupervisedObservation:
     """See whether the agent may scan its feed."""
     agent = claimed.agent
-    settings = deps.settings_of(agent.id, agent.account_id)
+    settings = deps.settings_of(agent.id, agent.account_id, agent.persona_id)
     return SupervisedObservation(
         now=claimed.now, agent_id=agent.id, has_account=agent.remote_account is not None or settings.dry_run,
         held_kinds=tuple(hold.key for hold in claimed.holds if hold.scope == "kind"),
@@ -61,7 +61,7 @@ def gather(deps: Deps, claimed: ClaimedAgent) -> SupervisedObservation:
 
 
 def _obstacle(deps: Deps, agent: ActingAgent) -> str | None:
-    if not deps.settings_of(agent.id, agent.account_id).of(DraftsSettings).scan_feeds:
+    if not deps.settings_of(agent.id, agent.account_id, agent.persona_id).of(DraftsSettings).scan_feeds:
         return "looking at feeds is switched off for all"
     if not limits.config_of(agent).scans:
         return "I am not to look at my feed"

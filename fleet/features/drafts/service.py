@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 import sqlalchemy as sa
@@ -63,7 +64,7 @@ def create(tx: Tx, new: NewDraft) -> DraftRow | None:
     made = tx.scalar(insert(DraftRow).values(values).on_conflict_do_nothing().returning(DraftRow.id))
     if made is None:
         return None
-    _keep(tx, new.id, 1, new.content, made_by=new.made_by)
+    _keep(tx, new.id, 1, new.content, made_by=new.made_by, about=new.about)
     events.emit(tx, SUBJECTS[new.kind], agent_id=new.agent_id, job_id=new.scan_id, **_told(new, expires_at, tx.now()))
     return tx.session.get(DraftRow, new.id)
 
@@ -127,10 +128,11 @@ def settle(tx: Tx, draft_id: uuid.UUID, into: DraftStatus, *, by: str | None, re
 
 
 def _keep(tx: Tx, draft_id: uuid.UUID, revision: int, content: Mapping[str, Any], *, made_by: str,
-          instructions: str | None = None) -> None:  # fmt: skip
+          instructions: str | None = None, about: Mapping[str, Any] = MappingProxyType({})) -> None:  # fmt: skip
     kept = {"draft_id": draft_id, "revision": revision, "content": dict(content), "made_by": made_by[:100],
             "instructions": instructions}  # fmt: skip
     tx.execute(sa.insert(RevisionRow).values(**kept))
+    pictures.keep(tx, content, about)
 
 
 def prune(tx: Tx, *, days: int, limit: int) -> int:

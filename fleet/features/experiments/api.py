@@ -1,16 +1,19 @@
-"""The API of experiments and their results. Reading only."""
+"""The API of experiments and their results."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from enum import StrEnum
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 
 from fleet.access import Permission
+from fleet.engine.deps import Deps
 from fleet.features.experiments import service as experiments
 from fleet.features.experiments.effect.size import CONFIDENCE, EffectVerdict
+from fleet.features.experiments.experiment_file import document_of
 from fleet.features.experiments.kinds import Whose
 from fleet.features.experiments.service import ExperimentSummary, VariantFigures
 from fleet.features.experiments.variants import Dimension, Variant
@@ -30,6 +33,16 @@ class VariantTallyOut(BaseModel):
     latest: datetime
 
 
+class ExperimentSource(StrEnum):
+    """Where an experiment comes from."""
+
+    FILE = "file"
+    CHANGED = "changed"
+    """Set at run time, above the file of its name."""
+    RUN_TIME = "run time"
+    """Set at run time, without a file."""
+
+
 class ExperimentOut(BaseModel):
     """One experiment at a glance. Of one that is in no file any more only the results are left."""
 
@@ -42,6 +55,8 @@ class ExperimentOut(BaseModel):
         description="posts (or days of agents) that each variant needs before its effect is shown"
     )
     tallies: list[VariantTallyOut]
+    source: ExperimentSource | None = Field(description="null: only its results are left")
+    document: dict[str, Any] | None = Field(description="the fields of its file, as docs/experiments.md explains them")
 
 
 class ExperimentPage(Page[ExperimentOut]):
@@ -101,7 +116,7 @@ class ResultsQuery(Body):
 @router.get("", dependencies=[needs(Permission.FLEET_VIEW)])
 def list_experiments(deps: TheDeps, *, which: Annotated[Paging, Query()]) -> ExperimentPage:
     """Return a page of experiments."""
-    found = [_view(one) for one in experiments.standings(deps)]
+    found = [view(deps, one) for one in experiments.standings(deps)]
     names = [one.name for one in found]
     above = which.place(names.index, of="experiments")
     rows, following = which.page(found[0 if above is None else above + 1 :], lambda one: one.name, of="experiments")
@@ -115,19 +130,29 @@ def show(deps: TheDeps, *, experiment: Annotated[str, Path(max_length=60)],
     found = experiments.results(deps, experiment, age_h=which.age_h, whose=which.whose)
     known = found.standing.experiment
     return taken(
-        ResultsOut, found, experiment=_view(found.standing), confidence=CONFIDENCE,
+        ResultsOut, found, experiment=view(deps, found.standing), confidence=CONFIDENCE,
         comparisons=max(0, len(found.lines) - 1),
         variants=[_result(line, known.variant(line.variant) if known else None) for line in found.lines],
     )  # fmt: skip
 
 
-def _view(one: ExperimentSummary) -> ExperimentOut:
+def source_of(deps: Deps, name: str) -> ExperimentSource | None:
+    """Return where an experiment comes from; None if only its results are left."""
+    in_file = any(one.name == name for one in experiments.of_files(deps))
+    if name in experiments.at_run_time(deps):
+        return ExperimentSource.CHANGED if in_file else ExperimentSource.RUN_TIME
+    return ExperimentSource.FILE if in_file else None
+
+
+def view(deps: Deps, one: ExperimentSummary) -> ExperimentOut:
+    """Return an experiment at a glance."""
     known = one.experiment
     return ExperimentOut(
         name=one.name, on=one.on, question=known.question if known else None,
         dimension=known.dimension if known else None, enough=known.enough if known else None,
         variants=[variant.name for variant in known.variants] if known else [],
-        tallies=[taken(VariantTallyOut, tally) for tally in one.tallies],
+        tallies=[taken(VariantTallyOut, tally) for tally in one.tallies], source=source_of(deps, one.name),
+        document=document_of(known) if known else None,
     )  # fmt: skip
 
 

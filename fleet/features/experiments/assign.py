@@ -19,7 +19,7 @@ from fleet.engine.deps import Deps
 from fleet.engine.jobs.ledger import NewJob
 from fleet.features.experiments import engagement, variants
 from fleet.features.experiments.engagement import Assignment
-from fleet.features.experiments.service import experiments_of
+from fleet.features.experiments.service import experiments_of, known_of
 from fleet.features.experiments.variants import Dimension, Experiment, Variant
 from fleet.features.personas.service import schedule_of
 from fleet.features.publishing.kinds import POST
@@ -64,7 +64,9 @@ def _record(assignments: Sequence[Assignment], tx: Tx) -> None:
 def styles(deps: Deps, payload: Mapping[str, Any]) -> tuple[Style, ...]:
     """Return the style of a post, by the variants in its job."""
     given = payload.get("variants", {})
-    found = [experiment.variant(given.get(experiment.name, "")) for experiment in experiments_of(deps)]
+    # Also of an experiment that was stopped meanwhile: the post counts for its variant.
+    known = known_of(deps) if given else {}
+    found = [known[name].variant(variant) for name, variant in given.items() if name in known]
     return tuple(variant.style for variant in found if variant is not None and variant.style is not None)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -12,11 +13,14 @@ from fleet.cli.frame import render
 from fleet.cli.frame.api import Answer, at
 from fleet.cli.frame.command import FleetGroup
 from fleet.cli.frame.context import Door, pass_door
-from fleet.cli.frame.options import json_option, list_options
+from fleet.cli.frame.options import REASON, PathType, TextType, json_option, list_options
+from fleet.core.errors import InvalidInput
 from fleet.features.experiments.effect import strip as effect_strip
 from fleet.features.experiments.effect.size import EffectInterval, EffectVerdict
 from fleet.features.experiments.kinds import AGES_H, Whose
 
+_NAME = click.argument("name", type=TextType(60))
+_WHY = click.option("--why", type=REASON, default="", help="Reason; kept with the change.")
 _POSTING_HOUR = "posting_hour"
 _BAR_CHARS = 24
 _RIGHT = {"justify": "right"}
@@ -31,9 +35,9 @@ _STYLES: Mapping[str, str] = {EffectVerdict.MORE: "green", EffectVerdict.LESS: "
 @click.group(cls=FleetGroup, invoke_without_command=True)
 @click.pass_context
 def experiments(ctx: click.Context) -> None:
-    """Show experiments and their results; without a command, list them.
+    """Run experiments, and show their results; without a command, list them.
 
-    FLEET_EXPERIMENTS switches experiments on: names of shipped ones or paths to files, separated by commas.
+    FLEET_EXPERIMENTS names those that are on from the beginning: shipped ones, or paths to files.
     """
     if ctx.invoked_subcommand is None:
         ctx.invoke(list_)
@@ -63,8 +67,8 @@ def list_(door: Door, /, *, limit: int, cursor: str | None, as_json: bool) -> No
         door.note(render.below(found, "experiments"))
     if not cursor and not any(one["on"] for one in found.items):
         door.note(
-            "None is on. Set FLEET_EXPERIMENTS to names from this list or to files of your own, and restart the"
-            " workers; `fleet experiments show caption_question` shows the question of one."
+            "None is on. `fleet experiments start NAME` starts one from this list, `set FILE` adds one of your own;"
+            " `fleet experiments show caption_question` shows the question of one."
         )
 
 
@@ -93,6 +97,64 @@ def show(door: Door, /, *, name: str, age: str, whose: str | None, as_json: bool
         door.show(_verdict(found, line))
     if len(lines) > 1:
         door.note(_fine_print(found))
+
+
+@experiments.command()
+@_NAME
+@_WHY
+@pass_door
+def start(door: Door, /, *, name: str, why: str) -> None:
+    """Start an experiment: posts are assigned to its variants from now on."""
+    made = door.api.post(at("experiments", name, "start"), {"reason": why})
+    door.say(f"{name} runs." if made["changed"] else f"{name} runs already.")
+
+
+@experiments.command()
+@_NAME
+@_WHY
+@pass_door
+def stop(door: Door, /, *, name: str, why: str) -> None:
+    """Stop an experiment. Its results stay."""
+    made = door.api.post(at("experiments", name, "stop"), {"reason": why})
+    door.say(f"{name} is stopped." if made["changed"] else f"{name} does not run.")
+
+
+@experiments.command("set")
+@click.argument("file", type=PathType(path_type=Path))
+@_WHY
+@pass_door
+def set_(door: Door, /, *, file: Path, why: str) -> None:
+    """Add an experiment from FILE, or change the one of its name. A new one is off."""
+    from fleet.core import yaml_file  # pydantic takes longer to load than a whole command may take
+
+    try:
+        document = yaml_file.parse(yaml_file.read_text(file), aliases=False)
+    except InvalidInput as error:
+        raise InvalidInput(f"{file} {error.message}.") from None
+    if not isinstance(document, dict) or not document.get("name"):
+        raise InvalidInput("The file has no name.", fix="docs/experiments.md shows a whole file.")
+    made = door.api.put(at("experiments", document["name"]), {"document": document, "reason": why})
+    door.say(f"{document['name']} is set." if made["changed"] else "Nothing was changed.")
+
+
+@experiments.command()
+@_NAME
+@pass_door
+def export(door: Door, /, *, name: str) -> None:
+    """Print an experiment as a file in YAML."""
+    from fleet.core import yaml_file
+
+    click.echo(yaml_file.dump(door.api.get(at("experiments", name))["experiment"]["document"] or {}), nl=False)
+
+
+@experiments.command()
+@_NAME
+@_WHY
+@pass_door
+def remove(door: Door, /, *, name: str, why: str) -> None:
+    """Remove what was set at run time for an experiment that is off: its file counts again. Results stay."""
+    made = door.api.delete(at("experiments", name), reason=why)
+    door.say(f"What was set for {name} is removed." if made["changed"] else "Nothing was set.")
 
 
 def _heading(experiment: Answer) -> list[Text]:

@@ -120,6 +120,30 @@ def read(file: Path) -> Experiment:
     return shape.experiment()
 
 
+def check(document: object) -> tuple[Experiment | None, list[str]]:
+    """Check the content of an experiment that is in no file, by the same rules: the value, or None and its problems."""
+    shape, wrong = yaml_file.validate(document, ExperimentShape, page=_PAGE)
+    return (shape.experiment() if shape else None), wrong
+
+
+def document_of(experiment: Experiment) -> dict[str, Any]:
+    """Return an experiment as its file has it, without fields that have their default."""
+    return {
+        "name": experiment.name, "question": experiment.question, "dimension": str(experiment.dimension),
+        "enough": experiment.enough, "variants": [_variant(one) for one in experiment.variants],
+    }  # fmt: skip
+
+
+def _variant(one: Variant) -> dict[str, Any]:
+    offline = {"endings": [*one.style.endings], "most_words": one.style.most_words} if one.style else {}
+    given = {name: value for name, value in offline.items() if value}
+    found = {
+        "name": one.name, "weight": one.weight, "instruction": one.style.instruction if one.style else None,
+        "offline": given or None, "hours": [*one.hours] if one.hours else None,
+    }  # fmt: skip
+    return {name: value for name, value in found.items() if value is not None and (name, value) != ("weight", 1)}
+
+
 @cache
 def shipped() -> tuple[Experiment, ...]:
     """Return the experiments that come with Fleet, by name."""

@@ -11,8 +11,8 @@ FEATURE = Feature(
     name="experiments",
     help="Variants of posts, and what came of them.",
     settings="fleet.features.experiments.settings:ExperimentsSettings",
-    api=("fleet.features.experiments.api:router",),
-    pages=("fleet.features.experiments.pages:router",),
+    api=("fleet.features.experiments.editing.api:router", "fleet.features.experiments.api:router"),
+    pages=("fleet.features.experiments.editing.pages:router", "fleet.features.experiments.pages:router"),
     templates=__package__,
     nav=(
         NavItem(
@@ -30,7 +30,7 @@ FEATURE = Feature(
             run="fleet.features.experiments.cli:experiments",
             section="Look",
             order=50,
-            help="Show experiments and their results.",
+            help="Run experiments, and show their results.",
         ),
     ),
     jobs=(
@@ -62,6 +62,22 @@ FEATURE = Feature(
         "publishing.counts": ("fleet.features.experiments.engagement:latest_counts",),
     },
     events=(
+        *(
+            EventType(
+                subject=f"experiment.{did}",
+                words=f"{words} {{experiment}}, by {{by}}",
+                reason=("reason",),
+                family="people",
+            )
+            for did, words in (
+                ("created", "added the experiment"),
+                ("changed", "changed the experiment"),
+                ("started", "started the experiment"),
+                ("stopped", "stopped the experiment"),
+                ("removed", "removed the experiment"),
+                ("reset", "reset to its file the experiment"),
+            )
+        ),
         EventType(
             subject="job.done", kind="measure", words="looked at what a post of its own got", sign="📏", icon="eye"
         ),

@@ -1,4 +1,4 @@
-"""Pages of experiments: variants and their results. Reading only; settings switch experiments on."""
+"""Pages of experiments: variants and their results."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from fastapi.responses import Response
 
 from fleet.access import Permission
 from fleet.features.experiments import service as trials
+from fleet.features.experiments.api import source_of
 from fleet.features.experiments.effect.size import CONFIDENCE
 from fleet.features.experiments.kinds import AGES_H, Whose
 from fleet.web.auth import TheDeps, needs
@@ -29,4 +30,5 @@ def experiment(request: Request, deps: TheDeps, name: Annotated[Name, Path()], *
                after: Literal["1", "24", "72"] = "24", by: Maybe[Whose] = None) -> Response:  # fmt: skip
     """Show the results of an experiment's variants, and whether they differ."""
     found = trials.results(deps, name, age_h=int(after), whose=by)
-    return render(request, "experiments/experiment.html", found=found, ages=AGES_H, whoses=Whose, confidence=CONFIDENCE)
+    return render(request, "experiments/experiment.html", found=found, ages=AGES_H, whoses=Whose, confidence=CONFIDENCE,
+                  source=source_of(deps, found.standing.name))  # fmt: skip

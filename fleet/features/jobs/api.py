@@ -21,8 +21,7 @@ from fleet.engine.jobs.states import DeadReason, JobState
 from fleet.engine.policy import Priority
 from fleet.features.jobs import commands as job_commands
 from fleet.features.jobs import queries as job_queries
-from fleet.features.jobs.queries import JobOrder
-from fleet.features.jobs.spans import JobTime, within
+from fleet.features.jobs.queries import JobOrder, JobTime
 from fleet.web import links
 from fleet.web.auth import TheDeps, carried_for, needs
 from fleet.web.requests import cursors
@@ -147,7 +146,8 @@ def list_jobs(deps: TheDeps, *, which: Annotated[JobQuery, Query()]) -> JobPage:
         agent_id=lookup.agent_id(deps.db, which.agent), newer_than=age_of(deps, which.since),
         older_than=age_of(deps, which.until),
     )  # fmt: skip
-    wanted = job_queries.searching(deps, which.q, within(deps, narrow, which.time, which.start, which.end))
+    within = job_queries.within(deps, narrow, which.time, which.start, which.end)
+    wanted = job_queries.searching(deps, which.q, within)
     with which.continued():
         found, _ = job_commands.list_jobs(deps, wanted, before=which.place(cursors.row_id), limit=which.one_more,
                                           counted=False, oldest_first=which.order is JobOrder.OLDEST)  # fmt: skip

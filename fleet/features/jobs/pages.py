@@ -24,10 +24,8 @@ from fleet.engine.jobs.states import JobState
 from fleet.engine.policy import Priority
 from fleet.features.jobs import commands as job_commands
 from fleet.features.jobs import queries as job_queries
-from fleet.features.jobs import spans
 from fleet.features.jobs.commands import BulkResult
-from fleet.features.jobs.queries import JobOrder
-from fleet.features.jobs.spans import JobTime
+from fleet.features.jobs.queries import JobOrder, JobTime
 from fleet.web import links
 from fleet.web.auth import TheDeps, needs
 from fleet.web.problems import status_of
@@ -65,7 +63,7 @@ class JobListQuery(BaseModel):
             newer_than=self.since.span if self.since else None,
         )  # fmt: skip
         if self.has_span:
-            which = spans.within(deps, which, self.time or JobTime.ENDED, self.start, self.end)
+            which = job_queries.within(deps, which, self.time or JobTime.ENDED, self.start, self.end)
         return job_queries.searching(deps, self.q, which)
 
     @property

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from fleet.core import events, prefixes, text
@@ -16,7 +16,7 @@ from fleet.core.events import Event
 from fleet.engine.agents import lookup
 from fleet.engine.agents.lookup import Named
 from fleet.engine.deps import Deps
-from fleet.engine.jobs import ledger, lists, queries, stats
+from fleet.engine.jobs import lists, queries, stats
 from fleet.engine.jobs.allowed_actions import Choice, choices
 from fleet.engine.jobs.lists import ListedJob
 from fleet.engine.jobs.models import AttemptRow, JobRow, TickRow
@@ -27,6 +27,11 @@ from fleet.features.jobs import timings
 from fleet.features.jobs.timings import Timing
 
 _EVENTS_SHOWN = 50
+MOST_FAILING = 1000
+"""So many jobs with a failed attempt are listed at most, the newest attempts first."""
+_LEAST = timedelta(microseconds=1)  # the resolution of Postgres
+_NOBODY = (uuid.UUID(int=0),)
+_ALWAYS = datetime(2000, 1, 1, tzinfo=UTC)
 MOST_AT_ONCE = 1000
 """So many dead letters are replayed or discarded by one act at most."""
 
@@ -41,6 +46,19 @@ class JobOrder(StrEnum):
     def words(self) -> str:
         """What it is called in a choice."""
         return f"{self} first"
+
+
+class JobTime(StrEnum):
+    """The moment of a job that a span of time is about."""
+
+    ENDED = "ended"
+    CREATED = "created"
+    FAILED = "failed"
+
+    @property
+    def words(self) -> str:
+        """What it is called in a choice."""
+        return "an attempt failed" if self is JobTime.FAILED else str(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +86,23 @@ def searching(deps: Deps, words: str, which: JobFilter) -> JobFilter:
         with suppress(NotFound, InvalidInput), deps.db.transaction() as tx:
             return replace(which, ids=(queries.resolve_prefix(tx, words),))
     return replace(which, text=words)
+
+
+def within(deps: Deps, which: JobFilter, time: JobTime, start: datetime | None, end: datetime | None) -> JobFilter:
+    """Return a filter narrowed to a span of time; without a start or an end it is open there.
+
+    `end` does not belong to it: spans side by side, such as the bars of a chart, share no job.
+    """
+    till = None if end is None else end - _LEAST
+    if start is None and end is None and time is not JobTime.FAILED:
+        return which
+    if time is JobTime.ENDED:
+        return replace(which, ended_from=start, ended_till=till)
+    if time is JobTime.CREATED:
+        return replace(which, created_from=start, created_till=till)
+    with deps.db.transaction() as tx:
+        found = stats.failing_jobs(tx, start or _ALWAYS, end or tx.now(), limit=MOST_FAILING)
+    return replace(which, ids=tuple(found) or _NOBODY)
 
 
 def words_of(row: JobRow) -> str | None:
@@ -116,12 +151,6 @@ def job_timings(deps: Deps, *, newest: int = 1000) -> list[Timing]:
     """Return how long the jobs that were done last waited and took, by kind."""
     with deps.db.transaction() as tx:
         return timings.timings(tx, newest=newest)
-
-
-def under_way(deps: Deps) -> int:
-    """Return how many outside writes may be under way at this moment."""
-    with deps.db.transaction() as tx:
-        return ledger.in_flight(tx)
 
 
 def dead_by_reason(deps: Deps) -> Mapping[str, int]:

@@ -51,7 +51,7 @@ class MediaRow(Base):
 
 
 class DiscardedRow(Base):
-    """A stored picture that is deleted when its time has come; the row goes after the file."""
+    """A stored picture that is deleted when its time has come, unless something shows it again until then."""
 
     __tablename__ = "discarded_pictures"
 

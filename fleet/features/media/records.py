@@ -21,6 +21,9 @@ from fleet.features.media.states import REFUSED_FOR, MediaState, retry_after
 
 _CLOCK = sa.func.clock_timestamp()
 _LONGEST_ERROR = 500
+_DUE_AT = DiscardedRow.due_at
+_IS_DUE = sa.func.statement_timestamp() >= _DUE_AT  # one value a statement: an index serves it
+_SHOWN_BY_THEN = timedelta(hours=1)  # longer than any job takes from storing a picture to the row that shows it
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +161,7 @@ def discard(tx: Tx, keys: Collection[str]) -> None:
     """Note that stored pictures are to be deleted, except those of addresses, which are found again by them."""
     if keys:
         kept = set(tx.session.scalars(sa.select(MediaRow.object_key).where(MediaRow.object_key.in_(keys))))
-        values = [{"object_key": key} for key in sorted(set(keys) - kept)]
+        values = [{"object_key": key, "due_at": _CLOCK + _SHOWN_BY_THEN} for key in sorted(set(keys) - kept)]
         if values:
             tx.execute(insert(DiscardedRow).values(values).on_conflict_do_nothing())
 
@@ -173,14 +176,23 @@ def discard_later(tx: Tx, key: str, after: timedelta) -> None:
 
 
 def discarded(tx: Tx, *, limit: int) -> list[str]:
-    """Return the keys of pictures that are to be deleted now."""
-    due = sa.select(DiscardedRow.object_key).where(DiscardedRow.due_at <= sa.func.statement_timestamp())
-    return list(tx.session.scalars(due.order_by(DiscardedRow.due_at).limit(limit)))
+    """Return the keys of pictures that are to be deleted by now."""
+    return list(tx.session.scalars(sa.select(DiscardedRow.object_key).where(_IS_DUE).order_by(_DUE_AT).limit(limit)))
 
 
-def forget(tx: Tx, keys: Collection[str]) -> None:
-    """Record that pictures were deleted."""
-    tx.execute(sa.delete(DiscardedRow).where(DiscardedRow.object_key.in_(keys)))
+def take_discarded(tx: Tx, key: str) -> bool:
+    """Remove the note about a picture that is to be deleted by now; False without one.
+
+    `keep` of the same picture waits until this transaction ends.
+    """
+    gone = sa.delete(DiscardedRow).where(DiscardedRow.object_key == key, _IS_DUE).returning(DiscardedRow.object_key)
+    return tx.scalar(gone) is not None
+
+
+def keep(tx: Tx, keys: Collection[str]) -> None:
+    """Let pictures stay that were discarded."""
+    if keys:
+        tx.execute(sa.delete(DiscardedRow).where(DiscardedRow.object_key.in_(sorted(keys))))
 
 
 _COLUMNS = (

@@ -95,8 +95,16 @@ def picture_bytes(deps: Deps, key: str) -> bytes:
 
 
 def store(deps: Deps, data: bytes) -> str:
-    """Store a picture's file of our own as it is, and return its key. Raises InvalidInput, Unavailable."""
-    return objects_of(deps).put(data, sniff(data))
+    """Store a picture's file of our own as it is, and return its key. Raises InvalidInput, Unavailable.
+
+    The caller passes the key to `keep` in the transaction that first refers to it.
+    """
+    return _put(deps, data, sniff(data))
+
+
+def keep(tx: Tx, keys: Collection[str]) -> None:
+    """Have stored pictures stay which the caller's transaction refers to; another may have discarded them before."""
+    records.keep(tx, keys)
 
 
 def discard(tx: Tx, keys: Collection[str]) -> None:
@@ -108,16 +116,31 @@ def discard(tx: Tx, keys: Collection[str]) -> None:
 
 
 def sweep(deps: Deps) -> None:
-    """Delete discarded pictures: first the file, then the note about it, so that a crash loses no file."""
+    """Delete pictures that were discarded an hour ago or before, and not stored or shown again since."""
     if not keeps_pictures(deps):
         return
     with deps.db.transaction() as tx:
         keys = records.discarded(tx, limit=_MOST_DELETED)
     for key in keys:
-        objects_of(deps).delete(key)
-    if keys:
-        with deps.db.transaction() as tx:
-            records.forget(tx, keys)
+        _delete(deps, key)
+
+
+def _delete(deps: Deps, key: str) -> None:
+    """Delete the file while the note about it is locked.
+
+    Else who stores the same picture could find a file that is deleted a moment later. Nobody but them waits for this
+    row, so the call to the store within the transaction keeps nobody else; a crash keeps the note.
+    """
+    with deps.db.transaction() as tx:
+        if records.take_discarded(tx, key):
+            objects_of(deps).delete(key)
+
+
+def _put(deps: Deps, data: bytes, content_type: str) -> str:
+    """Store a file after a deletion of the same picture, not before or beside it."""
+    with deps.db.transaction() as tx:
+        records.keep(tx, [objects_of(deps).key_of(data, content_type)])
+    return objects_of(deps).put(data, content_type)
 
 
 def address_of(deps: Deps, key: str, *, expires: timedelta = timedelta(hours=1)) -> str:
@@ -162,7 +185,7 @@ def _fetch(deps: Deps, claim: FetchClaim, limit_s: float) -> KeptPicture:
 def _bring(deps: Deps, url: str, limit_s: float) -> PictureFacts:
     """Fetch a picture and put it into the store."""
     picture = fetch_picture(url, rules=rules_of(deps), limits=FetchLimits(total_s=limit_s))
-    key = objects_of(deps).put(picture.data, picture.content_type)
+    key = _put(deps, picture.data, picture.content_type)
     return PictureFacts(
         key, picture.sha256, picture.content_type, picture.width, picture.height, len(picture.data), picture.source
     )

@@ -22,14 +22,16 @@ from fleet.access.models import UserRow
 from fleet.access.roles import Role
 from fleet.accounts.keys import ring
 from fleet.accounts.sealing import Keyring, Sealed
-from fleet.core import ids, masking
+from fleet.core import ids
 from fleet.core.db import Tx
 from fleet.core.errors import InvalidInput, NotFound
+from fleet.core.settings import Settings
 from fleet.engine.deps import Deps
 from fleet.features.notices import messages
-from fleet.features.notices.models import UserAddressRow, UserNoticesRow
-from fleet.features.notices.rules import Choices, Topic, defaults
+from fleet.features.notices.models import NoticeLineRow, UserAddressRow, UserNoticesRow
+from fleet.features.notices.rules import Choices, defaults
 from fleet.features.notices.settings import NoticesSettings
+from fleet.features.notices.topics import Topic
 from fleet.images import addresses as places
 from fleet.images.addresses import Endpoint, Rules
 from fleet.images.errors import ForbiddenAddress
@@ -69,8 +71,6 @@ def numbers(deps: Deps) -> list[tuple[str, int]]:
 def add(deps: Deps, user: str, typed: str) -> UserAddress:
     """Add an address: an e-mail address, or one as apprise writes it. Raises NotFound, InvalidInput."""
     typed = typed.strip()
-    if _SCHEME in typed:
-        masking.conceal_address(typed)
     shown = _check(deps, typed)
     address_id = ids.new()
     sealed = ring(deps.settings).seal(_seal_name(address_id), typed)
@@ -93,6 +93,13 @@ def remove(deps: Deps, user: str, address_id: uuid.UUID) -> None:
         _get(tx, user, address_id)
         tx.execute(sa.delete(UserAddressRow).where(UserAddressRow.id == address_id))
         audit.note(tx, "address.removed", f"user:{user}")
+
+
+def forget_removed(tx: Tx) -> None:
+    """Delete addresses and waiting lines of users who were removed."""
+    gone = sa.select(UserRow.id).where(UserRow.removed_at.is_not(None))
+    for table in (UserAddressRow, NoticeLineRow):
+        tx.execute(sa.delete(table).where(table.user_id.in_(gone)).execution_options(synchronize_session=False))
 
 
 def test(deps: Deps, user: str, address_id: uuid.UUID) -> uuid.UUID:
@@ -144,17 +151,28 @@ def opened(deps: Deps, row: UserAddressRow) -> tuple[SecretStr, bool]:
     typed = ring(deps.settings).open(_seal_name(row.id), Sealed(row.ciphertext, row.key_id))
     if _MAIL.fullmatch(typed):
         return notify.mail_through(_mail_server(deps), typed), False
-    masking.conceal_address(typed)
     return SecretStr(typed), True
 
 
-def admit(deps: Deps, host: str, port: int, found: Sequence[str]) -> None:
-    """Raise InvalidInput when a host that a user's address names leads into a closed network."""
-    allowed = _rules(deps).allowed
-    try:
-        places.admit(Endpoint("https", host, port, "/", (host, port) in allowed), found)
-    except ForbiddenAddress as error:
-        raise InvalidInput(str(error), fix="Remove the address, and add one on the public internet.") from error
+def reach(settings: Settings) -> notify.NoticeReach:
+    """Return what an address that a user added may call: the public internet, and FLEET_NOTIFY_ALLOW."""
+    allowed = Rules.of(settings.of(NoticesSettings).notify_allow).allowed
+
+    def admit(host: str, port: int, found: Sequence[str]) -> None:
+        try:
+            places.admit(Endpoint("https", host, port, "/", (host, port) in allowed), found)
+        except ForbiddenAddress as error:
+            raise InvalidInput(str(error), fix="Remove the address, and add one on the public internet.") from error
+
+    return notify.NoticeReach(lambda host, port: (host, port) in allowed, admit)
+
+
+def reach_of_channel(settings: Settings, given: Settings, address: SecretStr) -> notify.NoticeReach | None:
+    """Return what a channel to operators may call; None for one of the environment (`given`), which is trusted.
+
+    A person who sets FLEET_NOTIFY at run time gets no further than a user: the environment is the machine operator's.
+    """
+    return None if address in given.of(NoticesSettings).notify else reach(settings)
 
 
 def reseal(tx: Tx, keys: Keyring) -> Sequence[str]:
@@ -181,8 +199,7 @@ def _check(deps: Deps, typed: str) -> str:
     if _MAIL.fullmatch(typed):
         _mail_server(deps)
         return f"mail: {typed[0]}…@{typed.rpartition('@')[2]}"[:100]
-    allowed = _rules(deps).allowed
-    notify.check_of_user(SecretStr(typed), lambda host, port: (host, port) in allowed)
+    notify.check_of_user(SecretStr(typed), reach(deps.settings))
     return f"{typed.partition(_SCHEME)[0].lower()}: …"
 
 
@@ -193,10 +210,6 @@ def _mail_server(deps: Deps) -> SecretStr:
             fix="The operator sets it; or add an address as apprise writes it, such as slack://...",
         )
     return deps.settings.of(NoticesSettings).notify_mail
-
-
-def _rules(deps: Deps) -> Rules:
-    return Rules.of(deps.settings.of(NoticesSettings).notify_allow)
 
 
 def _of(tx: Tx, user_id: uuid.UUID) -> list[UserAddress]:

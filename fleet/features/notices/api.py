@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field, SecretStr
 from fleet.access import Permission, Principal
 from fleet.core.errors import InvalidInput
 from fleet.features.notices import addresses
-from fleet.features.notices.rules import Topic
+from fleet.features.notices.topics import Topic
 from fleet.web.auth import Forbidden, TheDeps, needs
 from fleet.web.requests.fields import Body, line, taken, whole
 

@@ -12,9 +12,10 @@ from fleet.cli.frame.api import at
 from fleet.cli.frame.command import FleetCommand, FleetGroup
 from fleet.cli.frame.context import Door, is_terminal, pass_door
 from fleet.cli.frame.options import TextType, json_option, yes_option
+from fleet.features.notices.topics import Topic
 
 _MOST_BYTES = 2_000
-_TOPICS = click.Choice(("requests", "failures", "alarms", "digest"))
+_TOPICS = click.Choice([str(one) for one in Topic])
 _USER = click.option("--user", type=TextType(60), help="The user; with --server it is you.")
 _HOUR = click.IntRange(0, 23)
 _ID = click.argument("address_id", metavar="ID", type=click.UUID)
@@ -94,18 +95,20 @@ def remove(door: Door, /, *, address_id: object, user: str | None, yes: bool) ->
 @click.option("--topic", "topics", type=_TOPICS, multiple=True, help="What to be told; may be repeated.")
 @click.option("--no-topics", is_flag=True, help="Nothing at all.")
 @click.option("--zone", type=TextType(60), help="Time zone, e.g. Europe/Zurich.")
-@click.option("--quiet", type=(_HOUR, _HOUR), metavar="FROM UNTIL", help="Hours in which messages wait, e.g. 22 7.")
-@click.option("--no-quiet", is_flag=True, help="No quiet hours.")
+@click.option(
+    "--quiet-hours", "hours", type=(_HOUR, _HOUR), metavar="FROM UNTIL", help="Hours in which messages wait, e.g. 22 7."
+)
+@click.option("--no-quiet-hours", "no_hours", is_flag=True, help="Messages wait at no hour.")
 @click.option("--digest-hour", type=_HOUR, help="The hour of the daily digest.")
 @pass_door
 def choose(door: Door, /, *, user: str | None, topics: tuple[str, ...], no_topics: bool,
-           quiet: tuple[int, int] | None, no_quiet: bool, **given: Any) -> None:  # fmt: skip
+           hours: tuple[int, int] | None, no_hours: bool, **given: Any) -> None:  # fmt: skip
     """Choose what a user is told, and when."""
     body: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     if topics or no_topics:
         body["topics"] = [] if no_topics else list(dict.fromkeys(topics))
-    if quiet or no_quiet:
-        body["quiet_from"], body["quiet_until"] = (None, None) if no_quiet or quiet is None else quiet
+    if hours or no_hours:
+        body["quiet_from"], body["quiet_until"] = (None, None) if no_hours or hours is None else hours
     if not body:
         raise click.UsageError("Name at least one thing to change.")
     door.api.patch("/notify", body, user=user)

@@ -5,6 +5,7 @@ Called by each sweep. One process at a time reads the events, from a position, s
 
 from __future__ import annotations
 
+import functools
 import uuid
 from collections.abc import Sequence
 
@@ -13,73 +14,53 @@ from sqlalchemy.dialects.postgresql import insert
 
 from fleet.access.models import UserRow
 from fleet.access.roles import Permission, Role, allows
+from fleet.core import events
 from fleet.core.db import Tx
-from fleet.core.events import Event, EventRow, Position, tail_position
+from fleet.core.events import Event
 from fleet.engine import registry
 from fleet.engine.agents.models import AgentRow
 from fleet.engine.deps import Deps
-from fleet.engine.events import event_text
+from fleet.engine.events import event_text, positions
 from fleet.features.notices import addresses, messages
 from fleet.features.notices.messages import NoticeItem
-from fleet.features.notices.models import NoticePositionRow, UserNoticesRow
-from fleet.features.notices.rules import Choices, Topic, digest_due, may_send
+from fleet.features.notices.models import UserNoticesRow
+from fleet.features.notices.rules import digest_due, may_send
+from fleet.features.notices.topics import Topic
 
 FAILURES = ("agent.failed", "job.dead")
-ALARMS = ("control.%", "budget.spent", "account.refused", "alert.%")
-_READER = "users"
+ALARMS = ("control.*", "budget.spent", "account.refused", "alert.*")
+READER = "notices"
+"""The name of the collector's position among the readers of events."""
+_COLLECTING = 0x6E6F7469636573  # "notices": any constant works, as long as all sweeps use the same
 _AT_ONCE = 1000
 _NOBODY_ACTS = {
     "agent.failed": "If nobody acts, it stays stopped: it wakes only when a person starts it.",
     "job.dead": "If nobody acts, it stays a dead letter: a person replays or discards it.",
 }
 _ALARM_STAYS = "If nobody acts, this stays in force until its own end, if it has one."
+_PAGES = {"account": "/accounts", "budget": "/costs", "control": "/controls"}
+"""The page of an alarm that names none, by the family of its subject."""
 
 
 def sweep(deps: Deps) -> int:
     """Collect lines and send messages. Returns 0: nothing was lost."""
     with deps.db.transaction() as tx:
-        reading = _lock(tx)
-        if reading is None:
-            return 0
-        _read_events(tx, reading)
-        _digests(tx)
-        for user_id in messages.unsent(tx):
-            _send(deps, tx, user_id)
+        if tx.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(_COLLECTING))):
+            addresses.forget_removed(tx)
+            _read_events(tx)
+            _digests(tx)
+            for user_id in messages.unsent(tx):
+                _send(deps, tx, user_id)
     return 0
 
 
-def _lock(tx: Tx) -> NoticePositionRow | None:
-    """Return the position, locked; None while another process collects. The first call begins at the present."""
-    query = sa.select(NoticePositionRow).where(NoticePositionRow.reader == _READER)
-    found = tx.session.scalars(query.with_for_update(skip_locked=True)).one_or_none()
-    if found is None:
-        now = tail_position(tx)
-        first = insert(NoticePositionRow).values(reader=_READER, txid=now.txid, event_id=now.id)
-        tx.execute(first.on_conflict_do_nothing())
-    return found
-
-
-def _read_events(tx: Tx, reading: NoticePositionRow) -> None:
-    """Add lines for events since the last call, and move the position."""
-    end = tail_position(tx)
-    place = sa.tuple_(EventRow.txid, EventRow.id)
-    subjects = sa.or_(EventRow.subject.in_(FAILURES), *(EventRow.subject.like(one) for one in ALARMS))
-    query = (
-        sa.select(EventRow)
-        .where(place > sa.tuple_(sa.literal(reading.txid), sa.literal(reading.event_id)), EventRow.txid <= end.txid)
-        .where(subjects)
-        .order_by(EventRow.txid, EventRow.id)
-        .limit(_AT_ONCE)
-    )
-    rows = tx.session.scalars(query).all()
-    found = [
-        Event(Position(row.txid, row.id), row.occurred_at, row.subject, row.agent_id, row.job_id, row.payload)
-        for row in rows
-    ]
-    if len(found) == _AT_ONCE:
-        end = found[-1].position
-    reading.txid, reading.event_id = end.txid, end.id
-    messages.add(tx, [*_failures(tx, found), *_alarms(tx, found)])
+def _read_events(tx: Tx) -> None:
+    """Add lines for events since the last call, and move the position. The first call begins at the present."""
+    at, tail = positions.standing(tx, READER), events.tail_position(tx)
+    found = events.read_after(tx, at, only=(*FAILURES, *ALARMS), limit=_AT_ONCE)
+    reached = found[-1].position if len(found) == _AT_ONCE else max(at, tail, *(one.position for one in found))
+    if positions.advance(tx, READER, at, reached):
+        messages.add(tx, [*_failures(tx, found), *_alarms(tx, found)])
 
 
 def _failures(tx: Tx, found: Sequence[Event]) -> list[NoticeItem]:
@@ -110,13 +91,20 @@ def _alarms(tx: Tx, found: Sequence[Event]) -> list[NoticeItem]:
     for event in alarms:
         needed = private.get(event.subject) or private.get(f"{event.subject.partition('.')[0]}.*")
         words = _words(event, "The fleet", _ALARM_STAYS)
-        path = "/costs" if event.subject.startswith("budget.") else "/controls"
         lines += [
-            NoticeItem(one.id, Topic.ALARMS, _matter(event), words, path)
+            NoticeItem(one.id, Topic.ALARMS, _matter(event), words, _page(event))
             for one in told
             if needed is None or allows(one.role, Permission(needed))
         ]
     return lines
+
+
+def _page(event: Event) -> str:
+    """Return the page on which people see what an alarm is about, and act."""
+    page = event.payload.get("page")
+    if isinstance(page, str) and page.startswith("/"):
+        return page
+    return _PAGES.get(event.subject.partition(".")[0], "/")
 
 
 def _words(event: Event, who: str, otherwise: str) -> str:
@@ -135,6 +123,7 @@ def _digests(tx: Tx) -> None:
     if not told:
         return
     now, counted = tx.now(), registry.current().nav
+    count = functools.cache(lambda tally: registry.load(tally)(tx))
     for one in told:
         row = tx.session.get(UserNoticesRow, one.id)
         if row is None:
@@ -146,7 +135,7 @@ def _digests(tx: Tx) -> None:
         for item in counted:
             if item.tally is None or not allows(one.role, Permission(item.permission)):
                 continue
-            number = registry.load(item.tally)(tx)
+            number = count(item.tally)
             if number != 0:
                 many = "very many" if number is None else f"{number:,}"
                 words = f"{item.label}: {many}. They wait until a person acts."
@@ -156,14 +145,9 @@ def _digests(tx: Tx) -> None:
 def _send(deps: Deps, tx: Tx, user_id: uuid.UUID) -> None:
     """Send a user's lines if it is time."""
     row = tx.session.get(UserNoticesRow, user_id, with_for_update=True)
-    user = tx.execute(sa.select(UserRow.role, UserRow.removed_at).where(UserRow.id == user_id)).one()
-    role, now = Role(user.role), tx.now()
-    choices: Choices = addresses.choices_of(tx, user_id, role)
-    if user.removed_at is not None:
-        messages.forget(tx, user_id)
+    role, now = Role(tx.scalar(sa.select(UserRow.role).where(UserRow.id == user_id))), tx.now()
+    choices = addresses.choices_of(tx, user_id, role)
+    if not may_send(choices, row.sent_at if row else None, now) or not messages.send(deps, tx, user_id):
         return
-    if not may_send(choices, row.sent_at if row else None, now):
-        return
-    messages.send(deps, tx, user_id)
     values = insert(UserNoticesRow).values(user_id=user_id, sent_at=now)
     tx.execute(values.on_conflict_do_update(index_elements=["user_id"], set_={"sent_at": now}))

@@ -12,6 +12,7 @@ import uuid
 import sqlalchemy as sa
 
 from fleet import notify
+from fleet.access.models import UserRow
 from fleet.core.db import Tx
 from fleet.core.settings import Settings
 from fleet.engine.attempts.work import Work
@@ -24,17 +25,17 @@ from fleet.notify import Notice
 
 def prepare(work: Work) -> Done | Skipped:
     """Send the notice, unless its channel is gone or this is a dry run. Raises Unavailable when it was not accepted."""
-    settings, told = work.deps.settings, work.claim.payload
-    addresses = settings.of(NoticesSettings).notify
+    deps, settings, told = work.deps, work.deps.settings, work.claim.payload
+    known = settings.of(NoticesSettings).notify
     channel = str(told["channel"])
-    if channel not in notify.names(addresses):
+    if channel not in notify.names(known):
         return Skipped(f"the channel {channel} is no longer in FLEET_NOTIFY")
     if settings.dry_run and channel != notify.LOG:
         return Skipped("dry run: nothing was sent")
     notice = Notice(told["subject"], told["title"], told["body"], str(work.claim.job_id)[:8])
 
     def send() -> bool:
-        notify.deliver(addresses, channel, notice)
+        notify.deliver(known, channel, notice, functools.partial(addresses.reach_of_channel, settings, deps.given))
         return True
 
     work.step("sent", send)
@@ -47,17 +48,19 @@ def prepare_user(work: Work) -> Done | Skipped:
     Raises Unavailable when it was not taken, InvalidInput for one that leads into a closed network.
     """
     deps, payload = work.deps, work.claim.payload
+    present = sa.select(UserAddressRow).join(UserRow, UserRow.id == UserAddressRow.user_id)
+    present = present.where(UserAddressRow.id == uuid.UUID(payload["address"]), UserRow.removed_at.is_(None))
     with deps.db.transaction() as tx:
-        row = tx.session.get(UserAddressRow, uuid.UUID(payload["address"]))
+        row = tx.session.scalars(present).one_or_none()
         if row is None:
-            return Skipped("the address was removed")
+            return Skipped("the address or its user was removed")
         notice = _message(tx, deps.settings, payload.get("message"), str(work.claim.job_id)[:8])
         address, is_users = addresses.opened(deps, row)
     if deps.settings.dry_run:
         return Skipped("dry run: nothing was sent")
 
     def send() -> bool:
-        notify.deliver_to(address, notice, functools.partial(addresses.admit, deps) if is_users else None)
+        notify.deliver_to(address, notice, addresses.reach(deps.settings) if is_users else None)
         return True
 
     work.step("sent", send, also=functools.partial(_note, row.id))

@@ -24,7 +24,8 @@ from fleet.engine.deps import Deps
 from fleet.engine.jobs.ledger import NewJob
 from fleet.features.notices.kinds import NOTIFY_USER
 from fleet.features.notices.models import NoticeLineRow, UserAddressRow, UserNoticesRow
-from fleet.features.notices.rules import NEEDS, Topic, defaults
+from fleet.features.notices.rules import NEEDS, defaults
+from fleet.features.notices.topics import Topic
 
 _LISTED = 20
 _LEAST_DAYS = 30
@@ -80,14 +81,17 @@ def add(tx: Tx, lines: Iterable[NoticeItem]) -> None:
 
 
 def send(deps: Deps, tx: Tx, user_id: uuid.UUID) -> int:
-    """Put the waiting lines of a user into one message, with a job for each address; return how many jobs."""
+    """Put the waiting lines of a user into one message, with a job for each address; return how many jobs.
+
+    Without an address the lines wait for one.
+    """
     sender = agent(tx)
-    if sender is None:
+    found = tx.session.scalars(sa.select(UserAddressRow.id).where(UserAddressRow.user_id == user_id)).all()
+    if sender is None or not found:
         return 0
     message_id = ids.new()
     waiting = (NoticeLineRow.user_id == user_id, NoticeLineRow.message_id.is_(None))
     tx.execute(sa.update(NoticeLineRow).where(*waiting).values(message_id=message_id))
-    found = tx.session.scalars(sa.select(UserAddressRow.id).where(UserAddressRow.user_id == user_id)).all()
     jobs = [_job(sender, one, message=str(message_id)) for one in found]
     return len(publish.add_jobs(tx, deps.publisher, jobs))
 
@@ -132,16 +136,11 @@ def body(lines: Sequence[NoticeLineRow], number: int, address_of_ours: str) -> s
     return "\n\n".join([*shown, f"What you are told, and when: {address_of_ours}/account/notices"])
 
 
-def forget(tx: Tx, user_id: uuid.UUID) -> None:
-    """Delete the waiting lines of a user who was removed."""
-    waiting = (NoticeLineRow.user_id == user_id, NoticeLineRow.message_id.is_(None))
-    tx.execute(sa.delete(NoticeLineRow).where(*waiting))
-
-
 def unsent(tx: Tx) -> Collection[uuid.UUID]:
-    """Return the users with lines that wait."""
-    query = sa.select(NoticeLineRow.user_id).where(NoticeLineRow.message_id.is_(None)).distinct()
-    return list(tx.session.scalars(query))
+    """Return the users with lines that wait, and an address."""
+    query = sa.select(NoticeLineRow.user_id).where(NoticeLineRow.message_id.is_(None))
+    query = query.where(sa.exists().where(UserAddressRow.user_id == NoticeLineRow.user_id))
+    return list(tx.session.scalars(query.distinct()))
 
 
 def prune(tx: Tx, *, days: int, limit: int) -> int:

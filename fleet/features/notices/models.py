@@ -1,4 +1,4 @@
-"""Tables of notices to users: their addresses and choices, the lines of notices, and how far events were read."""
+"""Tables of notices to users: their addresses and choices, and the lines of notices."""
 
 from __future__ import annotations
 
@@ -74,13 +74,3 @@ class NoticeLineRow(Base):
         sa.Index("ix_notice_lines_unsent", "user_id", "id", postgresql_where=sa.text("message_id IS NULL")),
         sa.Index("ix_notice_lines_message", "message_id", "id", postgresql_where=sa.text("message_id IS NOT NULL")),
     )
-
-
-class NoticePositionRow(Base):
-    """How far the collector has read the events."""
-
-    __tablename__ = "notice_positions"
-
-    reader: Mapped[str] = mapped_column(sa.String(20), primary_key=True)
-    txid: Mapped[int] = mapped_column(sa.BigInteger)
-    event_id: Mapped[int] = mapped_column(sa.BigInteger)

@@ -12,7 +12,8 @@ from fleet.access import Permission, Principal
 from fleet.core.errors import FleetError
 from fleet.engine.deps import Deps
 from fleet.features.notices import addresses
-from fleet.features.notices.rules import ABOUT, NEEDS, Choices, Topic
+from fleet.features.notices.rules import ABOUT, NEEDS, Choices
+from fleet.features.notices.topics import Topic
 from fleet.web.auth import TheDeps, needs
 from fleet.web.problems import status_of
 from fleet.web.rendering import go, render

@@ -5,22 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 from fleet.access.roles import Permission, Role, allows
+from fleet.features.notices.topics import Topic
 
 GROUPED = timedelta(minutes=5)
 """The least time between two messages to one user: what comes up meanwhile is in one message."""
-
-
-class Topic(StrEnum):
-    """What a user can choose to be told."""
-
-    REQUESTS = "requests"
-    FAILURES = "failures"
-    ALARMS = "alarms"
-    DIGEST = "digest"
 
 
 ABOUT = {

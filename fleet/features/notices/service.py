@@ -6,6 +6,7 @@ a system agent, and are published after COMMIT. Nothing here may write as an age
 
 from __future__ import annotations
 
+import functools
 import uuid
 
 from fleet import notify
@@ -16,7 +17,7 @@ from fleet.core.settings import Settings
 from fleet.engine import publish, system_agents
 from fleet.engine.deps import Deps
 from fleet.engine.jobs.ledger import NewJob
-from fleet.features.notices import messages
+from fleet.features.notices import addresses, messages
 from fleet.features.notices.kinds import NOTIFY
 from fleet.features.notices.settings import NoticesSettings
 
@@ -56,7 +57,11 @@ def check(deps: Deps) -> None:
         )
 
 
-def check_setting(name: str, settings: Settings) -> None:
-    """Raise InvalidInput for channels that cannot be used ("settings.checks"). Sends nothing."""
+def check_setting(name: str, settings: Settings, given: Settings) -> None:
+    """Raise InvalidInput for channels that cannot be used, or that a user must not have ("settings.checks").
+
+    Sends nothing.
+    """
     if name == "notify":
-        notify.check(settings.of(NoticesSettings).notify)
+        channels = settings.of(NoticesSettings).notify
+        notify.check(channels, functools.partial(addresses.reach_of_channel, settings, given))

@@ -13,13 +13,13 @@ from fleet.cli.frame.api import Answer, Listed, at
 from fleet.cli.frame.command import FleetGroup
 from fleet.cli.frame.context import Door, pass_door
 from fleet.cli.frame.options import LARGEST_PAGE, PERSONA, REASON, PathType, json_option
-from fleet.core import clock, text, yaml_file
+from fleet.core import clock, text
 from fleet.core.character import BLANK
 from fleet.core.errors import InvalidInput
 from fleet.engine.schedule import Schedule, Window
 
 _DAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
-_LONGEST_FILE = yaml_file.LONGEST_FILE_BYTES
+_LONGEST_FILE = 1_000_000
 _REMARK = "#! "
 _WHY = click.option("--why", type=REASON, default="", help="Reason; kept with the version.")
 _PERSONA = click.argument("persona_id", metavar="PERSONA", type=PERSONA)
@@ -173,14 +173,13 @@ def _windows(windows: Sequence[Sequence[int]]) -> tuple[Window, ...]:
 
 
 @persona.command("set")
-@click.argument("file", type=PathType(path_type=Path, exists=True, dir_okay=False, allow_dash=True))
+@click.argument("file", type=PathType(path_type=Path, allow_dash=True))
 @_WHY
 @json_option
 @pass_door
 def set_(door: Door, /, *, file: Path, why: str, as_json: bool) -> None:
     """Set a persona from FILE, which is like one of the folder; - reads standard input."""
-    written = door.piped(_LONGEST_FILE) if str(file) == "-" else file.read_text(encoding="utf-8-sig")
-    document = _document(written)
+    document = _document(door.piped(_LONGEST_FILE) if str(file) == "-" else _text(file))
     made = _put(door, str(document.get("id", "")), document, why)
     if as_json:
         door.json(made)
@@ -195,7 +194,7 @@ def set_(door: Door, /, *, file: Path, why: str, as_json: bool) -> None:
 def edit(door: Door, /, *, persona_id: str, why: str) -> None:
     """Edit a persona in $EDITOR; what is wrong is shown there, and nothing is lost."""
     one = door.api.get(at("personas", persona_id))
-    was = yaml_file.dump(one["document"])
+    was = _yaml(one["document"])
     written, problem = was, ""
     while True:
         found = click.edit(_remarked(problem) + written, extension=".yaml")
@@ -236,7 +235,7 @@ def reset(door: Door, /, *, persona_id: str, why: str, as_json: bool) -> None:
 def export(door: Door, /, *, persona_id: str) -> None:
     """Print a persona as a file in YAML."""
     # Texts of a persona are clean when they are stored; a line that is cleaned here would lose its indentation.
-    click.echo(yaml_file.dump(door.api.get(at("personas", persona_id))["document"]), nl=False)
+    click.echo(_yaml(door.api.get(at("personas", persona_id))["document"]), nl=False)
 
 
 @persona.command()
@@ -264,8 +263,25 @@ def _difference(now: Answer | None, was: Answer | None) -> str:
     return "set" if was is None else ", ".join(fields)
 
 
+def _text(file: Path) -> str:
+    from fleet.core import yaml_file
+
+    try:
+        return yaml_file.read_text(file)
+    except InvalidInput as error:
+        raise InvalidInput(f"{file} {error.message}.") from None
+
+
+def _yaml(document: Answer) -> str:
+    from fleet.core import yaml_file
+
+    return yaml_file.dump(document)
+
+
 def _document(written: str) -> dict[str, Any]:
     """Return the fields of a persona that somebody has written in YAML. Raises InvalidInput."""
+    from fleet.core import yaml_file  # pydantic takes longer to load than a whole command may take
+
     found = yaml_file.parse(written, aliases=False)
     if not isinstance(found, dict):
         raise InvalidInput("The file holds no fields.", fix="docs/personas.md shows a whole file.")

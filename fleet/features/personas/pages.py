@@ -82,7 +82,7 @@ def persona(request: Request, deps: TheDeps, persona_id: Annotated[str, Path(max
         request, "personas/persona.html", one=_facts(deps, one, tally), week=heat.strip(one.schedule, clock.now()),
         pace=pace(deps, one.interval.min_s, one.interval.max_s),
         agents=agents, address=agent_address, examples=_examples(one), source=_source(deps),
-        versions=_versions(history, of_files(deps).personas.get(one.id)),
+        model_order=deps.model_order(None, one.id), versions=_versions(history, of_files(deps).personas.get(one.id)),
     )  # fmt: skip
 
 

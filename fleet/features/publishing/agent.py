@@ -51,7 +51,7 @@ def next_tick(deps: Deps, due: Due, tick_no: int) -> datetime:
 def gather(deps: Deps, claimed: ClaimedAgent) -> FeedObservation:
     """Read the feed from outside, then the facts in the ledger."""
     agent = claimed.agent
-    settings = deps.settings_of(agent.id, agent.account_id)
+    settings = deps.settings_of(agent.id, agent.account_id, agent.persona_id)
     has_account = agent.remote_account is not None or settings.dry_run
     gateway = deps.gateway(agent.account_id, agent.id)
     feed = social(gateway.adapter).feed(deps.account(agent), limit=FEED_LENGTH) if has_account else []

@@ -40,7 +40,7 @@ class AgentSettingsOut(BaseModel):
 
 def facts(deps: Deps, agent: AgentRow) -> dict[str, Any]:
     """Return the settings of an agent for its page."""
-    return {"own_settings": _own(deps, agent)}
+    return {"own_settings": _own(deps, agent), "model_order": deps.model_order(agent.id, agent.persona_id)}
 
 
 def _own(deps: Deps, agent: AgentRow) -> list[StoredSetting]:

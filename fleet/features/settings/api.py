@@ -26,14 +26,15 @@ _NAMED = line(60)
 
 
 class TargetQuery(BaseModel):
-    """For whom: an agent or an account by its name; the whole fleet without one."""
+    """For whom: an agent, an account or a persona by its name; the whole fleet without one."""
 
     agent: Annotated[str, _NAMED] = ""
     account: Annotated[str, _NAMED] = ""
+    persona: Annotated[str, _NAMED] = ""
 
     def target(self) -> Target:
         """Return the target."""
-        return Target(self.agent, self.account)
+        return Target(self.agent, self.account, self.persona)
 
 
 class SettingOut(BaseModel):
@@ -60,7 +61,7 @@ class SettingsOut(BaseModel):
 
 
 class LayerOut(BaseModel):
-    """The value in one layer; `whose` names the account or agent."""
+    """The value in one layer; `whose` names the persona, account or agent."""
 
     source: SettingSource
     whose: str
@@ -100,12 +101,13 @@ class SettingDetailOut(SettingOut):
 
 
 class SettingIn(Body):
-    """A value for the fleet, an agent or an account."""
+    """A value for the fleet, an agent, an account or a persona."""
 
     value: Any = Field(description="JSON of the setting's type, or text as in its variable", examples=[12])
     reason: Annotated[str, prose(300)] = ""
     agent: Annotated[str, _NAMED] = ""
     account: Annotated[str, _NAMED] = ""
+    persona: Annotated[str, _NAMED] = ""
 
 
 class UnsetQuery(TargetQuery):
@@ -116,7 +118,7 @@ class UnsetQuery(TargetQuery):
 
 @router.get("", dependencies=[needs(Permission.SETTINGS_VIEW)])
 def list_settings(deps: TheDeps, *, whose: Annotated[TargetQuery, Query()]) -> SettingsOut:
-    """Return every setting as it counts for the fleet, an agent or an account."""
+    """Return every setting as it counts for the fleet, an agent, an account or a persona."""
     found = queries.listed(deps, whose.target())
     return SettingsOut(items=[taken(SettingOut, one, scopes=list(one.scopes)) for one in found])
 
@@ -134,7 +136,7 @@ def set_setting(
     deps: TheDeps, response: Response, *, name: Name, body: SettingIn, who: Editor, if_match: IfMatch = None
 ) -> SettingDetailOut:
     """Set a setting. Every process reads it within seconds."""
-    target = Target(body.agent, body.account)
+    target = Target(body.agent, body.account, body.persona)
     commands.put(deps, name, body.value, target, by=who.by, reason=body.reason, seen=etags.versions(if_match))
     return _answer(response, queries.detail(deps, name, target))
 

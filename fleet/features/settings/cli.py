@@ -10,13 +10,15 @@ from fleet.cli.frame import render
 from fleet.cli.frame.api import Answer, at
 from fleet.cli.frame.command import FleetGroup
 from fleet.cli.frame.context import Door, pass_door
-from fleet.cli.frame.options import AGENT, REASON, TextType, json_option
+from fleet.cli.frame.options import AGENT, PERSONA, REASON, TextType, json_option
 from fleet.core.errors import InvalidInput
+from fleet.features.settings.value_text import shown
 
 _LONGEST_VALUE = 8_000
 _name = click.argument("name", type=TextType(100))
 _agent = click.option("--agent", type=AGENT, help="For one agent.")
 _account = click.option("--account", type=TextType(60), help="For all agents of one account.")
+_persona = click.option("--persona", type=PERSONA, help="For all agents of one persona.")
 _why = click.option("--why", type=REASON, default="", help="Reason; shown with the setting.")
 
 
@@ -24,20 +26,31 @@ _why = click.option("--why", type=REASON, default="", help="Reason; shown with t
 def settings() -> None:
     """Show settings, and change those that can change while the fleet runs.
 
-    A setting of an agent wins over one of its account, that over one of the fleet, and that over the environment.
+    A setting of an agent wins over one of its account, then of its persona, of the fleet, and of the environment.
     """
 
 
 @settings.command("list")
 @_agent
 @_account
+@_persona
 @click.option("--search", type=TextType(100), default="", help="Only settings whose name or description has this text.")
 @click.option("--changed", is_flag=True, help="Only settings that do not have their default.")
 @json_option
 @pass_door
-def list_(door: Door, /, *, agent: str | None, account: str | None, search: str, changed: bool, as_json: bool) -> None:
+def list_(
+    door: Door,
+    /,
+    *,
+    agent: str | None,
+    account: str | None,
+    persona: str | None,
+    search: str,
+    changed: bool,
+    as_json: bool,
+) -> None:
     """List settings with the layer of each value."""
-    found = door.api.get("/settings", agent=agent, account=account)
+    found = door.api.get("/settings", agent=agent, account=account, persona=persona)
     word = search.lower()
     items = [
         one for one in found["items"]
@@ -57,11 +70,14 @@ def list_(door: Door, /, *, agent: str | None, account: str | None, search: str,
 @_name
 @_agent
 @_account
+@_persona
 @json_option
 @pass_door
-def get(door: Door, /, *, name: str, agent: str | None, account: str | None, as_json: bool) -> None:
+def get(
+    door: Door, /, *, name: str, agent: str | None, account: str | None, persona: str | None, as_json: bool
+) -> None:
     """Show a setting with all its layers and its latest changes."""
-    found = door.api.get(at("settings", name), agent=agent, account=account)
+    found = door.api.get(at("settings", name), agent=agent, account=account, persona=persona)
     if as_json:
         door.json(found)
         return
@@ -83,9 +99,20 @@ def get(door: Door, /, *, name: str, agent: str | None, account: str | None, as_
 @click.argument("value", type=TextType(_LONGEST_VALUE), required=False)
 @_agent
 @_account
+@_persona
 @_why
 @pass_door
-def set_(door: Door, /, *, name: str, value: str | None, agent: str | None, account: str | None, why: str) -> None:
+def set_(
+    door: Door,
+    /,
+    *,
+    name: str,
+    value: str | None,
+    agent: str | None,
+    account: str | None,
+    persona: str | None,
+    why: str,
+) -> None:
     """Set NAME to VALUE, written as in its variable.
 
     Without VALUE it is read from standard input, as secrets should be.
@@ -94,22 +121,24 @@ def set_(door: Door, /, *, name: str, value: str | None, agent: str | None, acco
         value = door.piped(_LONGEST_VALUE + 1).strip()
         if not value:
             raise InvalidInput("There is no value.", fix="`fleet settings unset NAME` removes what is set.")
-    body: dict[str, Any] = {"value": value, "reason": why, "agent": agent or "", "account": account or ""}
+    body: dict[str, Any] = {"value": value, "reason": why, "agent": agent or "", "account": account or "",
+                            "persona": persona or ""}  # fmt: skip
     found = door.api.put(at("settings", name), body)
-    door.say(f"{found['name']} is {_shown(found['name'], found['value'])}{_whose(agent, account)}.")
+    door.say(f"{found['name']} is {_shown(found['name'], found['value'])}{_whose(agent, account, persona)}.")
 
 
 @settings.command()
 @_name
 @_agent
 @_account
+@_persona
 @_why
 @pass_door
-def unset(door: Door, /, *, name: str, agent: str | None, account: str | None, why: str) -> None:
+def unset(door: Door, /, *, name: str, agent: str | None, account: str | None, persona: str | None, why: str) -> None:
     """Remove what is set for NAME, so that the layer below counts."""
-    found = door.api.delete(at("settings", name), agent=agent, account=account, reason=why)
+    found = door.api.delete(at("settings", name), agent=agent, account=account, persona=persona, reason=why)
     value = _shown(found["name"], found["value"])
-    door.say(f"{found['name']} is {value}{_whose(agent, account)}, from the layer {found['source']}.")
+    door.say(f"{found['name']} is {value}{_whose(agent, account, persona)}, from the layer {found['source']}.")
 
 
 def agent_rows(agent: Answer) -> list[tuple[str, object]]:
@@ -118,21 +147,14 @@ def agent_rows(agent: Answer) -> list[tuple[str, object]]:
     return [(f"Own {one['name']}", f"{_shown(one['name'], one['value'])} ({_set_by(one)})") for one in own]
 
 
-def _whose(agent: str | None, account: str | None) -> str:
-    return f" for {agent}" if agent else f" for the account {account}" if account else ""
+def _whose(agent: str | None, account: str | None, persona: str | None) -> str:
+    if agent:
+        return f" for {agent}"
+    return f" for the account {account}" if account else f" for the persona {persona}" if persona else ""
 
 
 def _shown(name: str, value: Any) -> str:
-    match value:
-        case None | "" | []:
-            return "not set"
-        case bool():
-            return "yes" if value else "no"
-        case list():
-            return ", ".join(value)
-        case int() | float() if name.endswith("_s"):
-            return f"{value:,g} s"
-    return str(value)
+    return shown(name, value) or "not set"
 
 
 def _settable(one: Answer) -> str:

@@ -29,8 +29,9 @@ from fleet.engine.schedule import ALWAYS, with_hours
 from fleet.engine.settings import layers, sealing, store
 from fleet.engine.settings.layers import Values
 from fleet.engine.settings.store import FLEET, ScopeKey, StoredSetting
+from fleet.features.personas.service import personas_of
 from fleet.features.settings.configuration import HIDDEN
-from fleet.features.settings.queries import Target, keys_of, names_of
+from fleet.features.settings.queries import Target, keys_of, names_of, personas_by_agent
 from fleet.llm import registry as models
 
 _MOST_CHARS = 8_000
@@ -93,9 +94,13 @@ def _may_change(deps: Deps, name: str, target: Target) -> AtRunTime:
         raise InvalidInput(
             f"{name} is read when a process starts.", fix=f"Set {variable} in the environment, and restart."
         )
-    if target.agent and target.account:
-        raise InvalidInput("A setting is set for an agent or for an account.", fix="Name one of them.")
-    scope = SettingScope.AGENT if target.agent else SettingScope.ACCOUNT if target.account else SettingScope.FLEET
+    if target.persona:
+        personas_of(deps).get(target.persona)
+    named = [scope for scope in SettingScope if getattr(target, scope, "")]
+    if len(named) > 1:
+        raise InvalidInput(f"A setting is set for {' or for '.join(f'the {one}' for one in named)}, not for both.",
+                           fix="Name one of them.")  # fmt: skip
+    scope = named[0] if named else SettingScope.FLEET
     if scope not in declared.scopes:
         raise InvalidInput(f"{name} cannot be set for one {scope}.", fix=f"Scopes: {', '.join(declared.scopes)}.")
     if deps.given.is_pinned(name):
@@ -113,7 +118,7 @@ def _change(
     ring = keys.ring(deps.given) if declared.is_sealed and value is not None else None
     _ = deps.keys.settings  # read before the transaction: models are checked with their keys
     with deps.db.transaction() as tx:
-        key = keys_of(tx, target)[-1]
+        key = keys_of(deps, tx, target)[-1]
         if key.scope is SettingScope.AGENT and not loop.is_there(tx, uuid.UUID(key.id)):  # deleted meanwhile
             raise NotFound(f"There is no agent called {target.agent!r}.")
         store.take_turn(tx)  # after the agent's row, as its deletion has them
@@ -123,7 +128,11 @@ def _change(
         old = None if before is None else _opened(deps, before)
         if old == value:
             return False
-        _check_all(deps, tx, name, _with(deps, store.rows(tx), key, name, value))
+        values = _with(deps, store.rows(tx), key, name, value)
+        _check_all(deps, tx, name, values)
+        if name in _HOURS and key.scope is SettingScope.AGENT:
+            own = layers.apply(layers.apply(deps.given, values[FLEET]), values.get(key, {}))
+            dispatch.refuse_endless_hours(deps, tx, uuid.UUID(key.id), own)
         stored = value if ring is None else sealing.seal(ring, name, value)
         store.put(tx, key, name, stored, by=by, reason=reason)
         _tell(tx, name, old, value, key, by=by, reason=reason, is_sealed=declared.is_sealed)
@@ -155,7 +164,7 @@ def _tell(
     action = "setting.unset" if new is None else "setting.set"
     audit.note(tx, action, f"setting:{name}", before={"value": old}, after={"value": new, "reason": reason, **whose})
     words = "unset" if new is None else f"set to {new if isinstance(new, str) else json.dumps(new)}"
-    account = f" for the account {whose['account']}" if "account" in whose else ""
+    account = "".join(f" for the {kind} {whose[kind]}" for kind in ("account", "persona") if kind in whose)
     is_agent = key.scope is SettingScope.AGENT
     payload: dict[str, Any] = {"setting": name, "value": new, "change": f"{words}{account}", **whose}
     events.emit(
@@ -196,34 +205,39 @@ def _check_all(deps: Deps, tx: Tx, name: str, values: Mapping[ScopeKey, Values])
     fleet = layers.apply(deps.given, values[FLEET])
     _check(deps, name, fleet)
     agents = [uuid.UUID(key.id) for key in values if key.scope is SettingScope.AGENT]
-    combinations = _combinations(values, identities.accounts_of(tx, agents) if agents else {})
+    accounts = identities.accounts_of(tx, agents) if agents else {}
+    combinations = _combinations(values, accounts, personas_by_agent(tx, agents))
     for combination in {repr([sorted(one.items()) for one in each]): each for each in combinations}.values():
         _check(deps, name, layers.apply(fleet, *combination))
 
 
 def _combinations(
-    values: Mapping[ScopeKey, Values], accounts: Mapping[uuid.UUID, Collection[uuid.UUID]]
-) -> Iterator[tuple[Values, ...]]:
-    """Yield the values of each account, and of each agent with those of every account through which it acts."""
+    values: Mapping[ScopeKey, Values], accounts: Mapping[uuid.UUID, Collection[uuid.UUID]],
+    personas: Mapping[uuid.UUID, str],
+) -> Iterator[tuple[Values, ...]]:  # fmt: skip
+    """Yield the values of each persona and account, and of each agent with its persona and every account it acts by."""
     for key, own in values.items():
         match key.scope:
-            case SettingScope.ACCOUNT:
+            case SettingScope.PERSONA | SettingScope.ACCOUNT:
                 yield (own,)
             case SettingScope.AGENT:
-                for account in accounts.get(uuid.UUID(key.id), ()):
-                    yield values.get(ScopeKey(SettingScope.ACCOUNT, str(account)), {}), own
+                agent = uuid.UUID(key.id)
+                persona = values.get(ScopeKey(SettingScope.PERSONA, personas.get(agent, "")), {})
+                for account in accounts.get(agent, ()):
+                    yield persona, values.get(ScopeKey(SettingScope.ACCOUNT, str(account)), {}), own
 
 
 def _check(deps: Deps, name: str, settings: Settings) -> None:
     """Raise InvalidInput for settings that are each right and cannot work.
 
-    Features check at the point "settings.checks": `check(name, settings)`, with the name of the changed setting.
+    Features check at the point "settings.checks": `check(name, settings, given)`, with the name of the changed setting
+    and the settings of the environment.
     """
     caps_of(settings)
     models.check(deps.keys.fill(settings))
     with_hours(ALWAYS, settings.agent_timezone, settings.agent_hours)
     for check in registry.current().extensions("settings.checks"):
-        check(name, settings)
+        check(name, settings, deps.given)
 
 
 def _as_json(value: Any) -> Any:

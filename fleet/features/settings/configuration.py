@@ -22,6 +22,7 @@ from fleet.engine.deps import caps_of
 from fleet.engine.settings import layers, sealing
 from fleet.engine.settings.store import StoredSetting
 from fleet.features.settings.groups import group_of
+from fleet.features.settings.value_text import shown
 
 HIDDEN = "***"
 """Stands for a secret that is set."""
@@ -40,6 +41,7 @@ class SettingSource(StrEnum):
     KEY_STORE = "key store"
     FLEET = "fleet"
     ORGANISATION = "organisation"
+    PERSONA = "persona"
     ACCOUNT = "account"
     AGENT = "agent"
 
@@ -75,22 +77,6 @@ class Setting:
     def shown(self) -> str:
         """Its value as text, for pages; empty where nothing is set."""
         return shown(self.name, self.value)
-
-
-def shown(name: str, value: Value) -> str:
-    """Return the value of a setting as text, for pages; empty for none."""
-    match value:
-        case bool():
-            return "yes" if value else "no"
-        case None:
-            return ""
-        case list():
-            return ", ".join(value)
-        case int() | float() if name.endswith("_s"):
-            return f"{value:,g} s"
-        case float():
-            return f"{value:g}"
-    return str(value)
 
 
 @dataclass(frozen=True, slots=True)

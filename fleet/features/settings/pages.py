@@ -16,6 +16,7 @@ from pydantic import BaseModel, Field
 from fleet import __version__
 from fleet.access import Permission
 from fleet.core.errors import FleetError, Unavailable
+from fleet.engine.agents import lookup
 from fleet.engine.deps import Deps
 from fleet.features.settings import commands, queries
 from fleet.features.settings.api import Editor, TargetQuery
@@ -61,6 +62,7 @@ class FilledSetting(BaseModel):
     value: str = Field("", max_length=8_000)
     agent: Name = ""
     account: Name = ""
+    persona: Name = ""
     reason: Words = ""
     version: str = Field("", max_length=20)
     seen: str = Field("", max_length=250)
@@ -68,7 +70,7 @@ class FilledSetting(BaseModel):
     @property
     def target(self) -> Target:
         """For whom the value is."""
-        return Target(self.agent, self.account)
+        return Target(self.agent, self.account, self.persona)
 
 
 @router.post("/settings/{name}")
@@ -114,10 +116,11 @@ def _page(
             if isinstance(value, bool)
             else str(value)
         )
-        filled = FilledSetting(value=written, agent=target.agent, account=target.account)
+        filled = FilledSetting(value=written, agent=target.agent, account=target.account, persona=target.persona)
     return render(
         request, "settings/setting.html", code=200 if problem is None else status_of(problem), found=found,
         setting=found.setting, target=target, filled=filled, problem=problem, seen=_query(target),
+        agents=lookup.suggestions(deps.db), accounts=[one.key.name for one in deps.accounts.all()],
     )  # fmt: skip
 
 

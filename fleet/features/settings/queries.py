@@ -24,8 +24,10 @@ from fleet.engine.agents.models import AgentRow
 from fleet.engine.deps import Deps
 from fleet.engine.settings import layers, sealing, store
 from fleet.engine.settings.store import FLEET, ScopeKey, StoredSetting
+from fleet.features.personas.service import personas_of
 from fleet.features.settings import configuration
 from fleet.features.settings.configuration import HIDDEN, InForce, Setting, SettingSource, Value, plain
+from fleet.features.settings.value_text import shown
 
 _MOST_SCOPES = 200
 _MOST_CHANGES = 20
@@ -33,10 +35,11 @@ _MOST_CHANGES = 20
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """For whom settings are read or set: an agent or an account by its name, or the fleet."""
+    """For whom settings are read or set: an agent, an account or a persona by its name, or the fleet."""
 
     agent: str = ""
     account: str = ""
+    persona: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +70,8 @@ class Bounds:
 class SettingDetail:
     """A setting with all its layers, weakest first, and its latest changes, newest first.
 
-    `version` changes with the value in the scope that was asked for. `changes` are lines of the audit log: all who may
-    view settings see them, since they say why a limit is in force.
+    `version` changes with the value in the scope that was asked for. `changes` are lines of the audit log that all
+    users who may view settings see: they say why a limit is in force.
     """
 
     setting: Setting
@@ -79,13 +82,13 @@ class SettingDetail:
 
     def shown(self, value: Value) -> str:
         """Return a value of this setting as text, for pages."""
-        return configuration.shown(self.setting.name, value) or "not set"
+        return shown(self.setting.name, value) or "not set"
 
 
 def listed(deps: Deps, target: Target) -> list[Setting]:
     """Return every setting as it counts for a target. Raises NotFound."""
     with deps.db.transaction() as tx:
-        return configuration.every(_in_force(deps, tx, keys_of(tx, target)))
+        return configuration.every(_in_force(deps, tx, keys_of(deps, tx, target)))
 
 
 def caps(deps: Deps) -> list[Setting]:
@@ -97,11 +100,11 @@ def caps(deps: Deps) -> list[Setting]:
 def detail(deps: Deps, name: str, target: Target) -> SettingDetail:
     """Return a setting with its layers. Raises NotFound for a name or target that is not there."""
     name, model = layers.name_of(name), type(deps.given)
-    if name in REPLACED:
+    if name in REPLACED and name not in deps.given.replaced:
         raise NotFound(f"{name} was replaced by the caps.", fix="`fleet settings list --search caps` shows them.")
     layers.declared(model, name)
     with deps.db.transaction() as tx:
-        keys = keys_of(tx, target)
+        keys = keys_of(deps, tx, target)
         known = _in_force(deps, tx, keys)
         rows = [row for row in store.rows(tx, name=name) if row.value is not None]
         if keys[-1] != FLEET:
@@ -116,15 +119,27 @@ def detail(deps: Deps, name: str, target: Target) -> SettingDetail:
     return SettingDetail(found, bounds_of(model, name), [*below, *above], changes, version)
 
 
-def keys_of(tx: Tx, target: Target) -> list[ScopeKey]:
-    """Return the scopes that count for a target, weakest first: an agent's account stands below it. Raises NotFound."""
+def keys_of(deps: Deps, tx: Tx, target: Target) -> list[ScopeKey]:
+    """Return the scopes that count for a target, weakest first: an agent's persona and account stand below it.
+
+    Raises NotFound.
+    """
     if target.agent:
         agent = agents.named(tx, target.agent)
         account = ScopeKey(SettingScope.ACCOUNT, str(key_of(agent.account_id)))
-        return [FLEET, account, ScopeKey(SettingScope.AGENT, str(agent.id))]
+        persona = [ScopeKey(SettingScope.PERSONA, agent.persona_id)] if agent.persona_id else []
+        return [FLEET, *persona, account, ScopeKey(SettingScope.AGENT, str(agent.id))]
     if target.account:
         return [FLEET, ScopeKey(SettingScope.ACCOUNT, str(service.named(tx, target.account).id))]
+    if target.persona:
+        return [FLEET, ScopeKey(SettingScope.PERSONA, personas_of(deps).get(target.persona).id)]
     return [FLEET]
+
+
+def personas_by_agent(tx: Tx, agents: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, str]:
+    """Return the persona of each agent that has one."""
+    query = sa.select(AgentRow.id, AgentRow.persona_id).where(AgentRow.id.in_(agents))
+    return {agent: persona for agent, persona in tx.execute(query) if persona is not None} if agents else {}
 
 
 def bounds_of(model: type[Settings], name: str) -> Bounds:
@@ -185,8 +200,8 @@ def _of_rows(tx: Tx, rows: Sequence[StoredSetting], strongest: StoredSetting | N
 
 
 def names_of(tx: Tx, keys: Sequence[ScopeKey]) -> Mapping[ScopeKey, str]:
-    """Return the names of accounts and agents, those that were removed too."""
-    found: dict[ScopeKey, str] = {}
+    """Return the names of personas, accounts and agents, those that were removed too."""
+    found: dict[ScopeKey, str] = {key: key.id for key in keys if key.scope is SettingScope.PERSONA}
     for scope, key, name in (
         (SettingScope.AGENT, AgentRow.id, AgentRow.username), (SettingScope.ACCOUNT, AccountRow.id, AccountRow.name),
     ):  # fmt: skip

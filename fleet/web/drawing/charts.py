@@ -110,8 +110,9 @@ def stacked(
     highest = [max((column.values or {}).values(), default=0) if is_layered else column.total for column in columns]
     top = _round_up(max(highest, default=0), least=4 if show is count else 0.001)
     width = (_PLOT_W - _LEFT) / max(1, len(columns))
+    style, slug = _Style(series, show, is_layered), _slug(label)
     bars = [
-        _bar(column, series, (_LEFT + place * width, width, top), show, is_layered)
+        _bar(column, style, (_LEFT + place * width, width, top), f"bar-{slug}-{place}")
         for place, column in enumerate(columns)
     ]
     every = max(1, math.ceil(len(columns) / _MOST_LABELS))
@@ -138,39 +139,47 @@ def _hour_of(column: Column) -> Markup:
     return Markup(' data-at="{}"').format(column.start.isoformat()) if is_hour and column.start else _EMPTY
 
 
-def _bar(column: Column, series: Mapping[str, str], place: tuple[float, float, float], show: Callable[[float], str],
-         is_layered: bool) -> Markup:  # fmt: skip
+@dataclass(frozen=True, slots=True)
+class _Style:
+    """How the bars of a chart are drawn and put in words."""
+
+    series: Mapping[str, str]
+    show: Callable[[float], str]
+    is_layered: bool
+
+
+def _bar(column: Column, style: _Style, place: tuple[float, float, float], bar_id: str) -> Markup:
     x, width, top = place
     room = _PLOT_H - _BOTTOM
     values = column.values or {}
     y = float(room)
     marks = []
-    for name in sorted(series, key=lambda one: -values.get(one, 0)) if is_layered else series:
+    for name in sorted(style.series, key=lambda one: -values.get(one, 0)) if style.is_layered else style.series:
         value = values.get(name, 0)
         height = value / top * (room - 8)
         if value:
-            y = room - height if is_layered else y - height
+            y = room - height if style.is_layered else y - height
             marks.append(_rect(f"mark k-{name}", x + width * 0.14, y, width * 0.72, max(height - 0.8, 0.6)))
     drawn = Markup("{}{}").format(_rect("slot", x, 0, width, room), _EMPTY.join(marks))
-    told = _told(column, series, show, is_layered)
+    told = _told(column, style)
     if not column.href:
         return Markup("<g><title>{}</title>{}</g>").format(told, drawn)
     span = _EMPTY
     if column.start is not None and column.end is not None:
         span = Markup(' data-start="{}" data-end="{}"').format(column.start.isoformat(), column.end.isoformat())
-    return Markup('<a class="bar" href="{}" aria-label="{}" data-told="{}"{}><title>{}</title>{}</a>').format(
-        column.href, told.replace("\n", ", "), told, span, told, drawn
-    )
+    return Markup(
+        '<a class="chart-bar" id="{}" href="{}" aria-label="{}" data-told="{}"{}><title>{}</title>{}</a>'
+    ).format(bar_id, column.href, told.replace("\n", ", "), told, span, told, drawn)  # fmt: skip
 
 
-def _told(column: Column, series: Mapping[str, str], show: Callable[[float], str], is_layered: bool) -> str:
+def _told(column: Column, style: _Style) -> str:
     values = column.values
     if values is None:
         return f"{column.full_name}: not known"
-    parts = [f"{title}: {show(values[name])}" for name, title in series.items() if name in values]
-    if is_layered or len(series) == 1:
+    parts = [f"{title}: {style.show(values[name])}" for name, title in style.series.items() if name in values]
+    if style.is_layered or len(style.series) == 1:
         return f"{column.full_name}\n" + ("\n".join(parts) or "nothing")
-    return "\n".join([f"{column.full_name}: {show(column.total)}", *parts])
+    return "\n".join([f"{column.full_name}: {style.show(column.total)}", *parts])
 
 
 def _rect(kind: str, x: float, y: float, width: float, height: float) -> Markup:
@@ -211,11 +220,14 @@ def _table(columns: Sequence[Column], series: Mapping[str, str], label: str, sho
         Markup('<tr><th scope="row">{}</th>{}</tr>').format(_linked(column), _cells(column, series, show))
         for column in columns
     )
-    name = "".join(char if char.isalnum() else "-" for char in label.lower())[:60]
     return Markup(
         '<details id="table-{}"><summary>As a table</summary><div class="scroll"><table>'
         '<thead><tr><th scope="col">When</th>{}</tr></thead><tbody>{}</tbody></table></div></details>'
-    ).format(name, head, rows)
+    ).format(_slug(label), head, rows)
+
+
+def _slug(label: str) -> str:
+    return "".join(char if char.isalnum() else "-" for char in label.lower())[:60]
 
 
 def _linked(column: Column) -> Markup:

@@ -40,7 +40,7 @@ function tell() {
     label.textContent = `${one.hour}:${one.minute}`;
   }
   for (const word of $$("[data-zone-name]")) word.textContent = zone;
-  for (const title of $$(".bar > title")) title.remove();
+  for (const title of $$(".chart-bar > title")) title.remove();
   for (const chart of $$(".chart svg.plot")) rove(chart);
   const choice = document.getElementById("zone");
   if (choice) {
@@ -64,7 +64,7 @@ tip.setAttribute("role", "tooltip");
 tip.hidden = true;
 
 function linesOf(what) {
-  if (what.matches(".bar")) {
+  if (what.matches(".chart-bar")) {
     const span = [what.dataset.start, what.dataset.end].map((one) => one && parts(new Date(one), ZONE));
     const local = span[0] && ZONE !== "UTC" ? [`${span[0].year}-${span[0].month}-${span[0].day} ${span[0].hour}:${span[0].minute} to `
       + `${span[1].day === span[0].day ? "" : `${span[1].year}-${span[1].month}-${span[1].day} `}${span[1].hour}:${span[1].minute} ${span[0].timeZoneName} (${ZONE})`] : [];
@@ -74,12 +74,15 @@ function linesOf(what) {
   return Number.isNaN(date.getTime()) ? [] : both(date);
 }
 
-function show(what) {
+let focused = null; // what the tip is about, if the focus brought it
+
+function show(what, { byFocus = false } = {}) {
   what.removeAttribute("title");
   const lines = linesOf(what);
   if (!lines.length) return hide();
   tip.textContent = lines.join("\n");
   tip.hidden = false;
+  focused = byFocus ? what : null;
   if (!tip.isConnected) document.body.append(tip);
   const box = what.getBoundingClientRect();
   const above = box.top - tip.offsetHeight - 6;
@@ -88,7 +91,7 @@ function show(what) {
 }
 function hide() { tip.hidden = true; }
 
-const TOLD = "time[datetime], .bar";
+const TOLD = "time[datetime], .chart-bar";
 document.addEventListener("pointerover", (event) => {
   const what = event.target.closest?.(TOLD);
   if (what) show(what);
@@ -97,28 +100,32 @@ document.addEventListener("pointerover", (event) => {
 // Times themselves take no focus: a list would have fifty more stops. The row that has it shows its time.
 document.addEventListener("focusin", (event) => {
   if (!event.target.matches?.(":focus-visible")) return hide();
-  const what = event.target.closest(".bar") ?? event.target.closest("tr, li, dd, td, .kpi")?.querySelector("time[datetime]");
-  if (what) show(what);
+  const what = event.target.closest(".chart-bar") ?? event.target.closest("tr, li, dd, td, .kpi")?.querySelector("time[datetime]");
+  if (what) show(what, { byFocus: true });
   else hide();
 });
 document.addEventListener("focusout", hide);
 document.addEventListener("keydown", (event) => { if (event.key === "Escape") hide(); });
-addEventListener("scroll", hide, { passive: true, capture: true });
+// The focus may scroll the page: the tip goes along.
+addEventListener("scroll", () => {
+  if (focused && !tip.hidden) show(focused, { byFocus: true });
+  else hide();
+}, { passive: true, capture: true });
 
 /* ---- a chart is one stop of the Tab key; arrows go from bar to bar ---- */
 
 function rove(chart) {
-  const bars = $$(".bar", chart);
+  const bars = $$(".chart-bar", chart);
   const at = bars.findLastIndex((bar) => bar === document.activeElement);
   bars.forEach((bar, place) => bar.setAttribute("tabindex", place === (at < 0 ? bars.length - 1 : at) ? "0" : "-1"));
 }
 
 document.addEventListener("keydown", (event) => {
-  const bar = event.target.closest?.(".chart .bar");
+  const bar = event.target.closest?.(".chart .chart-bar");
   const step = { ArrowLeft: -1, ArrowRight: 1, Home: -Infinity, End: Infinity }[event.key];
   if (!bar || step === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
   event.preventDefault();
-  const bars = $$(".bar", bar.closest("svg"));
+  const bars = $$(".chart-bar", bar.closest("svg"));
   const to = bars[Math.max(0, Math.min(bars.length - 1, bars.indexOf(bar) + step))];
   to.focus();
   rove(bar.closest("svg"));

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -44,6 +46,39 @@ def test_a_terminal_shows_each_event_once_although_the_writer_was_killed_in_mid_
     FeedFile(fleet.deps, path).write_new()
     (second,) = names(reader)
     assert "second" in second
+
+
+def test_an_event_after_a_full_disk_is_not_glued_to_half_a_line(
+    fleet: Fleet, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class FullDisk:
+        def __init__(self, file: Any) -> None:
+            self.file = file
+
+        def __enter__(self) -> FullDisk:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            self.file.close()
+
+        def write(self, text: str) -> None:
+            self.file.write(text)
+
+        def writelines(self, lines: Iterable[str]) -> None:
+            self.file.write(next(iter(lines))[:12])
+            raise OSError(28, "No space left on device")
+
+    reader, writer = FeedReader(path, position=positions.written(Position(0, 0))), FeedFile(fleet.deps, path)
+    happens(fleet, "first")
+    writer.write_new()
+    happens(fleet, "second")
+    with monkeypatch.context() as patch:
+        real = Path.open
+        patch.setattr(Path, "open", lambda self, *given, **more: FullDisk(real(self, *given, **more)))
+        with pytest.raises(OSError, match="No space"):
+            writer.write_new()
+    writer.write_new()
+    assert ["second" in name for name in names(reader)] == [False, True]
 
 
 def test_a_terminal_reads_on_when_the_file_is_emptied_and_waits_when_it_is_gone(fleet: Fleet, path: Path) -> None:

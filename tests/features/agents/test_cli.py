@@ -14,12 +14,13 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from fleet.access import Role, users
+from fleet.access import Role
 from fleet.cli.app import cli as root
 from fleet.engine.agents.status import AgentStatus
 from fleet.engine.dispatch import dispatch
 from fleet.engine.jobs.ticks import TickKey
 from fleet.engine.tick import tick
+from fleet.features.users import service as accounts
 from tests import ROOT
 from tests.factories import Fleet
 
@@ -113,7 +114,7 @@ def test_the_keys_of_an_agent_are_stable(cli: Cli) -> None:
     assert set(page["items"][0]) == AGENT_KEYS
     username = page["items"][0]["username"]
     shown = cli.json("agents", "show", username)
-    assert shown == page["items"][0] | {"drafts": None, "settings": {"items": []}}
+    assert shown == page["items"][0] | {"drafts": None, "publishing": {"latest": []}, "settings": {"items": []}}
     assert shown["created_at"].endswith("Z")
 
 
@@ -289,8 +290,7 @@ def test_decisions_tell_what_and_why(cli: Cli, fleet: Fleet) -> None:
 
 
 def test_agents_are_given_an_owner_by_name_or_by_their_owner_before(cli: Cli, fleet: Fleet) -> None:
-    with fleet.deps.db.transaction() as tx:
-        users.create(tx, "ben", Role.REVIEWER, "correct horse battery")
+    accounts.create_user(fleet.deps, "ben", Role.REVIEWER, "correct horse battery")
     fleet.agent(username="ada_1")
     fleet.agent(username="bob_1")
     assert "ben owns 2 more agents." in cli("agents", "assign", "ben", "ada_1", "bob_1").stdout

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from fleet.access import Role, users
@@ -13,6 +15,7 @@ from fleet.features.approvals.requests import moves
 from fleet.features.approvals.rules import Person, Rule
 from fleet.features.users import service as accounts
 from tests.factories import Fleet
+from tests.features.agents.test_commands import until_done_or_behind_us
 from tests.web_client import PASSWORD
 
 RULES = (Rule("own", "draft", "publish", ("owner",)),)
@@ -69,3 +72,17 @@ def test_a_removed_user_owns_no_agent_and_an_admin_who_creates_one_does(fleet: F
     assert fleet.row(agent_id).owner == "zoe"
     accounts.remove_user(fleet.deps, "zoe")
     assert fleet.row(agent_id).owner == ""
+
+
+def test_a_request_that_is_opened_at_the_moment_of_an_owner_change_names_the_new_owner(fleet: Fleet) -> None:
+    people(fleet, ann=Role.REVIEWER, ben=Role.REVIEWER)
+    agent_id = fleet.agent()
+    agent_commands.update(fleet.deps, str(agent_id), {"owner": "ann"})
+    told = Proposal("draft", str(agent_id), "publish", {}, "agent:x", "A post", agent_id=agent_id)
+    with ThreadPoolExecutor(1) as pool:
+        with fleet.deps.db.transaction() as tx:
+            request = moves.open(tx, told, RULES)
+            change = pool.submit(agent_commands.update, fleet.deps, str(agent_id), {"owner": "ben"})
+            until_done_or_behind_us(tx, change)
+        change.result()
+    assert approvers(fleet, request) == ("owner:ben",)

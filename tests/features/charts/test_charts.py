@@ -85,7 +85,7 @@ def bars(page: str, title: str) -> list[tuple[str, str]]:
     """Return the bars of a chart: what each says, and where it leads."""
     section = re.search(rf'<h2 id="chart-[a-z-]+">{re.escape(title)} .*?</section>', page, re.S)
     assert section, title
-    found = re.findall(r'<a class="bar" href="([^"]+)" aria-label="([^"]+)"', section[0])
+    found = re.findall(r'<a class="chart-bar" id="[^"]+" href="([^"]+)" aria-label="([^"]+)"', section[0])
     return [(unescape(told), unescape(href)) for href, told in found]
 
 

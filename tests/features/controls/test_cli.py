@@ -305,8 +305,12 @@ def test_activity_follows_what_happens_until_ctrl_c(cli: Cli, fleet: Fleet, tmp_
 
 
 def test_dispatch_and_sweep_by_hand(cli: Cli, fleet: Fleet) -> None:
-    fleet.agent()
+    agent = fleet.agent()
+    fleet.set_setting("agent_hours", ["3-4"])
+    fleet.set_setting("agent_timezone", "UTC")
     assert "Woke 1 agent." in cli("dispatch").stdout
+    wakes_at = fleet.row(agent).next_tick_at
+    assert wakes_at is not None and wakes_at.hour == 3, "with the settings that are set at run time"
     assert "No agent is due." in cli("dispatch").stdout
     assert "Nothing was left lying." in cli("sweep").stdout
     fleet.sql("UPDATE ticks SET published_at = clock_timestamp() - interval '1 h'")

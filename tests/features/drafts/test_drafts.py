@@ -36,6 +36,7 @@ from fleet.features.approvals.states import RequestState
 from fleet.features.controls import commands as fleetwide
 from fleet.features.drafts import commands as drafting
 from fleet.features.drafts.models import DraftRow, LessonRow
+from fleet.features.drafts.pictures import commands as pictures
 from fleet.features.drafts.queries import DraftFilter
 from fleet.features.drafts.states import DraftStatus
 from fleet.features.media import service as media
@@ -572,6 +573,7 @@ def test_pictures_of_drafts_are_deleted_with_them_unless_another_draft_shows_the
     first, second = (proposed(fleet, POST)[0] for _ in range(2))
     keys = [one.content["media"][0]["key"] for one in (first, second)]
     store = media.objects_of(fleet.deps)
+    file = store.get(keys[1])
 
     def there() -> list[bool]:
         return [(store._folder / key).is_file() for key in keys]
@@ -580,10 +582,51 @@ def test_pictures_of_drafts_are_deleted_with_them_unless_another_draft_shows_the
     drafting.reject(fleet.deps, [str(first.id)], ANN, "no")
     fleet.sql("UPDATE drafts SET decided_at = decided_at - interval '400 days' WHERE status <> 'pending'")
     prune(fleet.deps)
-    sweep(fleet.deps)
+    an_hour_passes(fleet)
     assert there() == [keys[0] == keys[1], True]
     drafting.reject(fleet.deps, [str(second.id)], ANN, "no")
     fleet.sql("UPDATE drafts SET decided_at = decided_at - interval '400 days' WHERE status <> 'pending'")
     prune(fleet.deps)
+    media.store(fleet.deps, file)  # by a job whose draft comes later: equal files have one key
+    an_hour_passes(fleet)
+    assert there()[1]
+    pictures.drop(fleet.deps, {"media": [{"key": keys[1]}]})
     sweep(fleet.deps)
+    assert there()[1], "another job may have stored it, whose draft comes within the hour"
+    an_hour_passes(fleet)
     assert there() == [False, False]
+
+
+def an_hour_passes(fleet: Fleet) -> None:
+    fleet.sql("UPDATE discarded_pictures SET due_at = due_at - interval '1 hour'")
+    sweep(fleet.deps)
+
+
+@pytest.mark.parametrize("kind", ["revise_draft", "illustrate_draft"])
+def test_a_picture_that_comes_after_the_decision_is_deleted_and_that_of_the_draft_stays(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Symptom: no revision named the file, so that it stayed in the store for ever."""
+    (draft,) = proposed(fleet, POST)
+    drafting.edit(fleet.deps, str(draft.id), {"image_prompt": "A red boat."}, ANN)
+    if kind == "revise_draft":
+        drafting.revise(fleet.deps, str(draft.id), "shorter", ANN)
+        fleet.words.proposals = proposing(dataclasses.replace(POST, text="Shorter.", image_prompt="A blue boat."))
+    else:
+        pictures.request(fleet.deps, str(draft.id), ANN)
+    make = fleet.surface.make
+
+    def and_meanwhile(*given: Any, **more: Any) -> str:
+        drafting.reject(fleet.deps, [str(draft.id)], BEN, "no")
+        return make(*given, **more)
+
+    monkeypatch.setattr(fleet.surface, "make", and_meanwhile)
+    fleet.surface.picture = render_jpeg("a red boat", "ai_artist")
+    (job,) = fleet.jobs(kind=kind)
+    perform(fleet.deps, job.id)
+    assert (fleet.job(job.id).state, len(fleet.surface.images_paid)) == (JobState.SKIPPED, 2)
+    folder = media.objects_of(fleet.deps)._folder
+    assert len([file for file in folder.rglob("*.*") if file.is_file()]) == 2
+    an_hour_passes(fleet)
+    (left,) = (file for file in folder.rglob("*.*") if file.is_file())
+    assert str(left.relative_to(folder)) == draft.content["media"][0]["key"]

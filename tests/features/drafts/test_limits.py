@@ -17,7 +17,8 @@ from fleet.engine.agents import lookup
 from fleet.engine.attempts.perform import perform
 from fleet.engine.jobs.states import JobState
 from fleet.features.agents import commands as agent_commands
-from fleet.features.approvals import checks, rule_file, rule_users
+from fleet.features.approvals import checks, rule_file
+from fleet.features.approvals.ruleset import rule_users
 from fleet.features.approvals.service import rules_of
 from fleet.features.drafts import commands as drafting
 from fleet.features.drafts import limits

@@ -15,8 +15,8 @@ from tests.features.agents.test_cli import HOSTILE, Cli
 
 JOB_KEYS = {
     "id", "kind", "state", "priority", "agent_id", "agent", "tick_no", "surface", "target", "attempts", "max_attempts",
-    "claims", "next_attempt_at", "sending_at", "held", "remote_id", "dead_reason", "error", "text", "requested_by",
-    "created_at", "expires_at", "finished_at",
+    "claims", "next_attempt_at", "sending_at", "held", "remote_id", "url", "picture", "dead_reason", "error", "text",
+    "requested_by", "created_at", "expires_at", "finished_at",
 }  # fmt: skip
 
 

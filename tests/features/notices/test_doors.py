@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
-from fleet.access import Role, users
+from fleet.access import Role
 from fleet.accounts.sealing import new_key
+from fleet.engine.system_agents import staff
 from fleet.features.notices.kinds import NOTIFY_USER
+from fleet.features.users import service as accounts
 from tests.factories import Fleet, make_fleet
 from tests.features.agents.test_cli import Cli
 from tests.web_client import PASSWORD, Web
@@ -20,15 +22,17 @@ ALLOWED = "127.0.0.1:9"
 
 @pytest.fixture
 def web(database_url: str) -> Web:
-    return Web(make_fleet(database_url, secret_keys=new_key(), notify_allow=(ALLOWED,)))
+    fleet = make_fleet(database_url, secret_keys=new_key(), notify_allow=(ALLOWED,))
+    staff(fleet.deps.db)
+    return Web(fleet)
 
 
 @pytest.fixture
 def cli(database_url: str, broker_url: str, fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> Cli:
     monkeypatch.setenv("FLEET_SECRET_KEYS", new_key())
     monkeypatch.setenv("FLEET_NOTIFY_ALLOW", ALLOWED)
-    with fleet.deps.db.transaction() as tx:
-        users.create(tx, "ann", Role.REVIEWER, PASSWORD)
+    staff(fleet.deps.db)
+    accounts.create_user(fleet.deps, "ann", Role.REVIEWER, PASSWORD)
     return Cli(database_url, broker_url)
 
 
@@ -61,9 +65,9 @@ def test_the_command_line_does_the_same_for_a_user_whom_it_names(cli: Cli) -> No
     assert SECRET not in cli("notify", "add", *ann, stdin=f"{ADDRESS}\n").output
     (one,) = cli.json("notify", "list", *ann)["addresses"]
     assert "on its way" in cli("notify", "test", one["id"], *ann).stdout
-    assert "saved" in cli("notify", "choose", *ann, "--zone", "Europe/Zurich", "--quiet", "22", "7").stdout
+    assert "saved" in cli("notify", "choose", *ann, "--zone", "Europe/Zurich", "--quiet-hours", "22", "7").stdout
     assert "22:00 to 7:00" in cli("notify", "list", *ann).stdout
-    cli("notify", "choose", *ann, "--no-quiet", "--no-topics")
+    cli("notify", "choose", *ann, "--no-quiet-hours", "--no-topics")
     assert cli.json("notify", "list", *ann)["topics"] == []
     assert {"user": "ann", "addresses": 1} in cli.json("notify", "users")["items"]
     cli("notify", "choose", *ann, code=2)

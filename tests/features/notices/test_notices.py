@@ -18,6 +18,7 @@ from aiosmtpd.controller import Controller
 from pydantic import SecretStr
 
 from fleet import notify as notices
+from fleet.accounts.sealing import new_key
 from fleet.core import ids
 from fleet.core.errors import InvalidInput, Unavailable
 from fleet.engine import registry
@@ -34,6 +35,8 @@ from fleet.features.controls import commands as fleetwide
 from fleet.features.jobs import commands as job_commands
 from fleet.features.notices.kinds import NOTIFY
 from fleet.features.notices.settings import NoticesSettings
+from fleet.features.settings import commands as settings
+from fleet.features.settings.queries import Target
 from fleet.notify import Notice
 from tests.factories import Fleet, make_fleet
 
@@ -204,7 +207,7 @@ def test_addresses_are_taken_apart_where_the_next_one_begins() -> None:
 
 @pytest.fixture
 def fleet(database_url: str, hook: Hook) -> Iterator[Fleet]:
-    made = make_fleet(database_url, notify=f"json://127.0.0.1:{hook.port}/x")
+    made = make_fleet(database_url, notify=f"json://127.0.0.1:{hook.port}/x", secret_keys=new_key())
     staff(made.deps.db)
     yield made
     made.deps.close()
@@ -282,3 +285,18 @@ def test_a_channel_that_is_gone_and_a_dry_run_skip(fleet: Fleet, hook: Hook, dat
     assert done(dry, notify(dry, "log", tick_no=3)).state == JobState.DONE
     dry.deps.close()
     assert hook.bodies == []
+
+
+def test_a_channel_set_at_run_time_reaches_no_further_than_a_users(fleet: Fleet, hook: Hook) -> None:
+    given = f"json://127.0.0.1:{hook.port}/x"
+    for wrong in (f"{given}?template=/etc/passwd", f"json://127.0.0.1:{hook.port}/other", "dbus://"):
+        with pytest.raises(InvalidInput):
+            settings.put(fleet.deps, "notify", [wrong], Target(), by="test")
+    settings.put(fleet.deps, "notify", [given, "jsons://localhost:1/"], Target(), by="test")
+    assert done(fleet, notify(fleet)).state == JobState.DONE  # the environment has this address, too
+    job = done(fleet, notify(fleet, "jsons", tick_no=2))
+    assert job.state == JobState.DEAD
+    assert "only public addresses" in str(job.error)
+    assert settings.unset(fleet.deps, "notify", Target(), by="test")
+    assert done(fleet, notify(fleet, tick_no=3)).state == JobState.DONE
+    assert len(hook.bodies) == 2

@@ -18,16 +18,18 @@ from fleet.adapters.base import AnyAction
 from fleet.adapters.pictures import PictureOrder
 from fleet.core import events, ids
 from fleet.core.failpoints import Point
-from fleet.engine import surface_pictures
+from fleet.engine import registry, surface_pictures
 from fleet.engine.attempts import work as work_module
 from fleet.engine.attempts.perform import perform
 from fleet.engine.jobs import ledger
 from fleet.engine.jobs.ledger import NewJob
 from fleet.engine.jobs.states import JobState
+from fleet.features.content import review
 from fleet.features.personas.service import personas_of
 from fleet.features.publishing.handlers import post
 from fleet.features.publishing.kinds import COMMENT, POST
 from fleet.features.publishing.words import published_texts
+from fleet.features.publishing.words.quality import Quality
 from fleet.images.checks import why_unfit
 from fleet.images.editing import Format, encode
 from fleet.images.marks import Marks, PictureSource, read_marks
@@ -345,7 +347,8 @@ def test_a_good_picture_is_posted_by_its_address(fleet: Fleet) -> None:
     assert why_unfit(GOOD, "application/octet-stream") is None
     job = add(fleet, fleet.agent())
     assert sent_picture(fleet, job) == "http://127.0.0.1/images/1.png"
-    assert fleet.job(job).checkpoint["picture"] == {"fit": True, "marked": True}
+    done = fleet.job(job)
+    assert done.checkpoint["picture"] == {"fit": True, "marked": True, "preview": done.result["picture"]}
     assert [subject for subject, _ in told(fleet, job)] == ["job.done"]
 
 
@@ -455,3 +458,13 @@ def test_no_post_goes_out_without_an_alternative_text(fleet: Fleet) -> None:
     assert "empty" in str(fleet.job(job).error)
     assert not fleet.surface.effects
     assert not fleet.surface.images_paid
+
+
+def test_the_rules_of_settings_that_nobody_uses_any_more_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Symptom: each change of a word list left its compiled rules in every worker for good."""
+    made: list[tuple[str, ...]] = []
+    monkeypatch.setattr(review, "standards", lambda words, *_: made.append(words) or object())
+    data, base = Quality(None), registry.load_settings(_env_file=None)  # type: ignore[arg-type]
+    for number in (*range(200), 199, 0):
+        data.standards(base.model_copy(update={"banned_words": (f"word {number}",)}))
+    assert len(made) == 201, "the newest are kept, the oldest are not"

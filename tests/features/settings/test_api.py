@@ -148,7 +148,7 @@ def test_a_value_whose_key_is_lost_keeps_no_setting_from_changing_and_counts_whe
     """Symptom: it was checked as none, so that nothing could be set, not even `dry_run`, and it could not be unset."""
     given = web.fleet.deps.given.model_copy(update={"secret_keys": SecretStr(""), "home": tmp_path})
     web.app.state.deps = deps = dataclasses.replace(web.fleet.deps, given=given)
-    channel, api = "json://127.0.0.1:9/n", web.program("admin")
+    channel, api = "jsons://me:word@example.org:9/", web.program("admin")
     file = make_ring(given)
     assert file is not None
     assert api.put("/api/v1/settings/notify", json={"value": channel}).status_code == 200
@@ -211,8 +211,47 @@ def test_an_agents_values_are_checked_with_those_of_its_own_accounts(web: Web, m
     assert sorted(found, key=str) == sorted([(3, None), (3, 20), (3, 30), (0, 20), (1, 30), (2, 30)], key=str)
 
 
+def test_a_request_of_nobody_takes_in_what_another_process_has_set(web: Web) -> None:
+    """Symptom: a process that received webhooks and nothing else never read a change."""
+    with web.deps.db.transaction() as tx:
+        store.put(tx, store.FLEET, "ai_comment_lead", 9, by="tests", reason="")
+    web.deps.live.expire()
+    assert web.anonymous().post("/hooks/in/shop", content=b"{}").status_code == 401
+    assert web.deps.settings.ai_comment_lead == 9
+
+
 @pytest.mark.parametrize(("role", "seen", "made"), [("viewer", 403, 403), ("operator", 200, 403), ("admin", 200, 200)])
 def test_who_may_see_and_set(web: Web, role: str, seen: int, made: int) -> None:
     api = web.program(role)
     assert api.get(LEAD).status_code == seen
     assert api.put(LEAD, json={"value": 1}).status_code == made
+
+
+def test_the_order_of_models_of_a_persona_stands_between_those_of_the_fleet_and_of_an_agent(web: Web) -> None:
+    api, worker = web.program("admin"), other_process(web.fleet)
+    mine, other = web.fleet.agent(persona_id="data_viz"), web.fleet.agent(persona_id="data_viz")
+    order = "/api/v1/settings/llm_order"
+    for body in ({"value": "openai"}, {"value": "anthropic", "persona": "data_viz"},
+                 {"value": "openai,anthropic", "agent": web.fleet.row(mine).username}):  # fmt: skip
+        assert api.put(order, json={**body, "reason": "a try"}).status_code == 200
+    worker.live.expire()
+    worker.live.refresh()
+    found = [worker.settings_of(*whose).llm_order for whose in (
+        (mine, None, "data_viz"), (other, None, "data_viz"), (other, None, "ai_artist"), (None,),
+    )]  # fmt: skip
+    assert found == [("openai", "anthropic"), ("anthropic",), ("openai",), ("openai",)]
+    assert [worker.model_order(mine, "data_viz").scope, worker.model_order(other, "data_viz").scope] == [
+        "agent", "persona",
+    ]  # fmt: skip
+    shown = api.get(order, params={"agent": web.fleet.row(mine).username}).json()
+    assert [(one["source"], one["whose"], one["is_in_force"]) for one in shown["layers"][-3:]] == [
+        ("fleet", "", False), ("persona", "data_viz", False), ("agent", web.fleet.row(mine).username, True),
+    ]  # fmt: skip
+    assert api.put(order, json={"value": "openai", "persona": "nobody"}).status_code == 404
+    assert api.put(order, json={"value": "gpt", "persona": "data_viz"}).status_code == 422
+    both = api.put(order, json={"value": "openai", "persona": "data_viz", "account": "gallery"})
+    assert (both.status_code, "for the persona or for the account" in both.text) == (422, True), both.text
+    assert api.put("/api/v1/settings/dry_run", json={"value": True, "persona": "data_viz"}).status_code == 422
+    page = web.browser().get("/personas/data_viz").text
+    assert "set for the persona" in page
+    assert api.delete(order, params={"persona": "data_viz"}).json()["source"] == "fleet"

@@ -51,12 +51,13 @@ def test_an_agent_sleeps_outside_of_its_own_hours(cli: Cli) -> None:
 
 
 def test_channels_are_sealed_and_never_shown(cli: Cli) -> None:
-    said = cli("settings", "set", "notify", stdin=f"json://me:{PASSWORD}@127.0.0.1:9\n").output
+    said = cli("settings", "set", "notify", stdin=f"jsons://me:{PASSWORD}@example.org:9\n").output
     assert "notify is ***" in said
     shown = cli("settings", "get", "notify", columns=140).output + cli("audit", "list", "--json", code=None).output
     assert PASSWORD not in shown + cli("activity", "--last", "50", "--json", code=None).output
     assert "***" in shown
     assert "not understood" in cli("settings", "set", "notify", "nothing://x", code=None).output
+    assert "plain text" in cli("settings", "set", "notify", "json://169.254.169.254/", code=None).output
     rotated = cli("secrets", "new-key").output + cli("secrets", "rotate").output
     assert "setting notify" in rotated
     assert cli.json("settings", "get", "notify")["source"] == "fleet"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from fleet.features.settings import queries
@@ -37,6 +39,16 @@ def test_the_form_of_a_page_that_is_old_does_not_overwrite_a_newer_value(web: We
     ana.post(LEAD, value="5", version="0", seen="")
     assert ana.post(LEAD, value="9", version="0", seen="").status_code == 412
     assert value(web) == 5
+
+
+def test_a_setting_that_caps_have_replaced_has_a_page_where_it_is_set(web: Web) -> None:
+    """Symptom: the page of settings listed it, with a link that answered 404."""
+    ana = web.browser("owner", "ana")
+    assert ana.get("/settings/posts_per_day").status_code == 404
+    given = web.deps.given.model_copy(update={"posts_per_day": 7})
+    web.app.state.deps = replace(web.deps, given=given)
+    assert 'href="/settings/posts_per_day"' in ana.get("/settings?q=posts_per_day").text
+    assert "now in FLEET_CAPS: post.per_day" in ana.get("/settings/posts_per_day").text
 
 
 @pytest.mark.parametrize(("name", "said"), [("tempo", "Read when a process starts"), ("openai_api_key", "key store")])

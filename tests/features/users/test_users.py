@@ -20,11 +20,11 @@ from fleet.access import Permission, Role, secret, tokens, users
 from fleet.access.audit import AuditFilter
 from fleet.access.errors import NotPermitted
 from fleet.access.invitations import LONGEST, NoInvitation
-from fleet.access.roles import may_appoint
+from fleet.access.roles import PRESETS, may_appoint
 from fleet.access.sessions import Visit
 from fleet.core.errors import Conflict, FleetError, InvalidInput, NotFound
 from fleet.engine.sweep import prune
-from fleet.features.users import invite
+from fleet.features.users import cli_tokens, invite
 from fleet.features.users import service as accounts
 from tests.factories import WITHIN_S, make_fleet
 from tests.web_client import PASSWORD, Browser, Web, by_token
@@ -271,6 +271,11 @@ def test_who_is_removed_is_out_at_once_and_their_name_is_never_given_again(web: 
     assert web.anonymous().post("/login", data={"name": "ana", "password": PASSWORD}).status_code == 401
     with pytest.raises(Conflict):
         accounts.create_user(web.deps, "ana", Role.VIEWER, PASSWORD)
+
+
+def test_the_command_offers_the_presets_that_there_are() -> None:
+    """It has a list of its own, since the table of roles is loaded with the database's library."""
+    assert tuple(one.name for one in PRESETS) == cli_tokens._PRESETS
 
 
 def test_a_token_is_shown_once_and_narrowed_to_its_scopes(web: Web) -> None:

@@ -16,7 +16,7 @@ from fleet.features.approvals.request import Request
 from fleet.features.approvals.rules import Person, Step
 from fleet.features.notices import messages
 from fleet.features.notices.messages import NoticeItem, Recipient
-from fleet.features.notices.rules import Topic
+from fleet.features.notices.topics import Topic
 
 _WHAT = {
     Step.ANNOUNCE: "Waits for you",

@@ -208,8 +208,8 @@ def _check_users(door: Door, found: Sequence[Rule]) -> None:
     """
     from fleet.core.db import Database
     from fleet.core.errors import InvalidInput
-    from fleet.features.approvals import rule_users
     from fleet.features.approvals.rules import users_of
+    from fleet.features.approvals.ruleset import rule_users
 
     if not any(users_of(rule) for rule in found):
         return

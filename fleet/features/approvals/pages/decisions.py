@@ -24,7 +24,7 @@ from fleet.features.approvals.review import queue, renderer
 from fleet.features.approvals.service import DecisionResult
 from fleet.web.auth import TheDeps, needs
 from fleet.web.problems import status_of
-from fleet.web.rendering import go, render
+from fleet.web.rendering import KeptForm, go, render
 
 router = APIRouter(prefix="/review")
 MOST_PICKED = 200
@@ -75,7 +75,7 @@ def decide(request: Request, deps: TheDeps, asked: TheAsked, who: Decider, *,
         else:
             answers = approving.reject(deps, list(seen), by, reason, revision=seen)
     except FleetError as error:
-        return go(request, where, str(error), wrong=True)
+        return go(request, where, str(error), kept=KeptForm("decide", "reason", {"reason": reason}))
     if all(answer.error is None for answer in answers):
         return go(request, where, summed_up(answers))
     return render(

@@ -28,7 +28,7 @@ from fleet.features.approvals.ruleset import commands, form, in_force
 from fleet.features.approvals.ruleset import verbs as ruleset
 from fleet.web.auth import TheDeps, needs
 from fleet.web.problems import status_of
-from fleet.web.rendering import go, render
+from fleet.web.rendering import KeptForm, go, render
 from fleet.web.requests.form_types import Name, Words, place
 
 router = APIRouter()
@@ -214,7 +214,7 @@ def restore(request: Request, deps: TheDeps, who: Editor, *, version: Annotated[
         said = reason or ("" if given is None else f"as in version {version}")
         changed = ruleset.change(deps, who, given, reason=said)
     except FleetError as error:
-        return go(request, _PAGE, str(error), wrong=True)
+        return go(request, _PAGE, str(error), kept=KeptForm("reset", "reason", {"reason": reason}))
     words = "The rules of the file are in force." if given is None else f"The rules of version {version} are in force."
     return go(request, _PAGE, words if changed else "They are in force already.")
 

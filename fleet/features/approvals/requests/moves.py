@@ -44,7 +44,7 @@ def open(tx: Tx, proposal: Proposal, rules: Sequence[Rule]) -> Request:
     _check(proposal)
     now = tx.now()
     rule = ruling.rule_for(rules, proposal.resource, proposal.action, proposal.facts)
-    rule = agent_owners.named(tx, rule, proposal.agent_id)
+    rule = agent_owners.named(tx, rule, proposal.agent_id, opens=True)
     row = tx.execute(_inserted(proposal, rule, now)).one_or_none()
     if row is None:
         return _already_open(tx, proposal) or open(tx, proposal, rules)  # settled between the two queries: try again

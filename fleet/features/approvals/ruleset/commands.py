@@ -13,10 +13,10 @@ from fleet.core.errors import Conflict, InvalidInput
 from fleet.core.settings import Settings
 from fleet.engine.agents.commands import Outdated
 from fleet.engine.deps import Deps
-from fleet.features.approvals import approver, rule_file, rule_users
+from fleet.features.approvals import approver, rule_file
 from fleet.features.approvals.requests import people
 from fleet.features.approvals.rules import Rule, may_decide
-from fleet.features.approvals.ruleset import in_force, store
+from fleet.features.approvals.ruleset import in_force, rule_users, store
 from fleet.features.approvals.ruleset.in_force import RulesInForce
 
 Given = Sequence[Mapping[str, Any]] | None

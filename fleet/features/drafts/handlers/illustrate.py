@@ -16,6 +16,7 @@ from fleet.features.approvals.requests import moves
 from fleet.features.approvals.rules import Person
 from fleet.features.drafts import service
 from fleet.features.drafts.models import DraftRow
+from fleet.features.drafts.pictures import commands as pictures
 from fleet.features.drafts.pictures import rendering
 from fleet.features.drafts.states import DraftStatus
 
@@ -35,6 +36,7 @@ def prepare(work: Work) -> Done | Skipped:
     try:
         work.step("revised", lambda: made, also=partial(_replace, work, row, made))
     except Conflict as error:  # decided or amended since we read it
+        pictures.drop(work.deps, made)
         return Skipped(str(error))
     return Done(result={"text": "another picture"})
 

@@ -23,6 +23,7 @@ from fleet.features.costs import budget_guard
 from fleet.features.drafts import effect, service
 from fleet.features.drafts.content import gist
 from fleet.features.drafts.models import DraftRow
+from fleet.features.drafts.pictures import commands as pictures
 from fleet.features.drafts.pictures import rendering
 from fleet.features.drafts.scanning import batch, propose
 from fleet.features.drafts.states import DraftStatus
@@ -48,6 +49,7 @@ def prepare(work: Work) -> Done | Skipped:
     try:
         work.step("revised", lambda: made, also=partial(_replace, work, row, made))
     except Conflict as error:  # decided or amended since we read it
+        pictures.drop(work.deps, made)
         return Skipped(str(error))
     return Done(result={"text": gist(made)})
 

@@ -70,20 +70,48 @@ def is_other(content: Mapping[str, Any]) -> bool:
     return made is not None and made["prompt"] != rendering.subject(content)
 
 
+def keep(tx: Tx, content: Mapping[str, Any], about: Mapping[str, Any]) -> None:
+    """Have the stored pictures stay that a new draft or revision shows."""
+    keys = _keys_in(content)
+    media.keep(tx, {*keys, about["picture"]} if "picture" in about else keys)
+
+
+def drop(deps: Deps, content: Mapping[str, Any]) -> None:
+    """Have the stored pictures deleted of a content that became no revision, unless a draft shows them."""
+    keys = _keys_in(content)
+    with deps.db.transaction() as tx:
+        media.discard(tx, keys - _shown(tx, keys))
+
+
+def _keys_in(content: Mapping[str, Any]) -> set[str]:
+    return {one["key"] for one in content.get("media") or () if "key" in one}
+
+
 def discard(tx: Tx, draft_ids: Collection[uuid.UUID]) -> None:
     """Have the stored pictures of drafts deleted that the caller is about to delete, where no other draft has them."""
-    mine = _keys(tx, DraftRow.id.in_(draft_ids), RevisionRow.draft_id.in_(draft_ids))
-    if mine:
-        media.discard(tx, mine - _keys(tx, DraftRow.id.not_in(draft_ids), RevisionRow.draft_id.not_in(draft_ids)))
+    mine = {
+        str(key)
+        for query in _keys(DraftRow.id.in_(draft_ids), RevisionRow.draft_id.in_(draft_ids))
+        for key in tx.session.scalars(query)
+    }
+    media.discard(tx, mine - _shown(tx, mine, but=draft_ids))
 
 
-def _keys(tx: Tx, drafts: sa.ColumnElement[bool], revisions: sa.ColumnElement[bool]) -> set[str]:
-    """Return the keys of pictures in the revisions of drafts, and of the posts that they answer."""
-    shown = sa.select(sa.func.jsonb_path_query(RevisionRow.content, sa.cast("$.media[*].key", JSONPATH))).where(
-        revisions
-    )
-    about = sa.select(DraftRow.about["picture"].astext).where(drafts, DraftRow.about.has_key("picture"))
-    return {str(key) for query in (shown, about) for key in tx.session.scalars(query)}
+def _shown(tx: Tx, keys: Collection[str], *, but: Collection[uuid.UUID] = ()) -> set[str]:
+    """Return those of the keys that drafts show, other than these drafts."""
+    found: set[str] = set()
+    for query in _keys(DraftRow.id.not_in(but), RevisionRow.draft_id.not_in(but)) if keys else ():
+        every = query.subquery()
+        found.update(tx.session.scalars(sa.select(every.c.key).where(every.c.key.in_(keys)).distinct()))
+    return found
+
+
+def _keys(drafts: sa.ColumnElement[bool], revisions: sa.ColumnElement[bool]) -> tuple[sa.Select[tuple[str]], ...]:
+    """Return the queries of the keys of pictures in the revisions of drafts, and of the posts that they answer."""
+    each = sa.func.jsonb_path_query(RevisionRow.content, sa.cast("$.media[*].key", JSONPATH))
+    shown = sa.select(each.op("#>>")(sa.text("'{}'")).label("key")).where(revisions)
+    about = sa.select(DraftRow.about["picture"].astext.label("key"))
+    return shown, about.where(drafts, DraftRow.about.has_key("picture"))
 
 
 def _job_id(row: DraftRow) -> uuid.UUID:

@@ -14,12 +14,14 @@ from fleet.access import audit
 from fleet.core import events
 from fleet.core.db import Tx
 from fleet.core.errors import Conflict, InvalidInput, NotFound
+from fleet.core.settings import SettingScope
 from fleet.engine import dispatch
 from fleet.engine.agents import commands as agents
 from fleet.engine.agents import queries
 from fleet.engine.agents.queries import AgentFilter
 from fleet.engine.deps import Deps
-from fleet.engine.settings import documents
+from fleet.engine.settings import documents, store
+from fleet.engine.settings.store import ScopeKey
 from fleet.features.personas import library, persona_file
 from fleet.features.personas.library import Persona
 from fleet.features.personas.service import KIND, of_files, personas_of
@@ -100,6 +102,8 @@ def remove(
         if file is None:
             _refuse_in_use(tx, persona_id)
         documents.put(tx, KIND, persona_id, None, by=by, reason=reason, seen=seen)
+        if file is None:
+            store.unset_scope(tx, ScopeKey(SettingScope.PERSONA, persona_id), by=by, reason="the persona was removed")
         followed = 0 if file is None else _follow(tx, before, file)
         _tell(deps, tx, "persona.removed" if file is None else "persona.reset", persona_id,
               old=library.document_of(before), new=None if file is None else library.document_of(file),
@@ -166,6 +170,6 @@ def _tell(
 
 def _in_force(deps: Deps, before: Persona | None, after: Persona | None) -> None:
     """Read the change in this process, and draw again when agents wake if the hours are others."""
-    deps.live.refresh()
+    deps.live.refresh(wait=True)
     if before is not None and after is not None and before.schedule != after.schedule:
         dispatch.redraw_all(deps, after.id)

@@ -61,7 +61,9 @@ def preview(document: Mapping[str, Any]) -> PersonaPreview:
 def by_model(deps: Deps, persona: Persona) -> WrittenSamples:
     """Have the fleet's model write posts. Raises Conflict where a budget is in the way."""
     speaker = Speaker(persona.id, persona.id, persona.character, persona.workflow_types, persona.grammar)
-    words = deps.words(deps.settings_of(None)).paid_by(_Till(deps, Spender(None, persona.id, None, _PURPOSE)))
+    words = deps.words(deps.settings_of(None, None, persona.id)).paid_by(
+        _Till(deps, Spender(None, persona.id, None, _PURPOSE))
+    )
     try:
         made = _write(words, speaker)
     except NotPaidFor as error:

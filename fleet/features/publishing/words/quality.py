@@ -6,8 +6,9 @@ processes; this process's own texts are added at once.
 
 from __future__ import annotations
 
+import functools
 import threading
-from collections.abc import Hashable
+from collections.abc import Sequence
 from datetime import datetime
 
 from fleet.core.db import Database
@@ -28,7 +29,6 @@ class Quality:
 
     def __init__(self, db: Database) -> None:
         self._db = db
-        self._standards: dict[Hashable, Standards] = {}
         self._recent: dict[str, RecentTexts] = {}
         self._read_to: dict[str, datetime] = {}
         self._voices: dict[str, Voice | None] = {}
@@ -37,12 +37,8 @@ class Quality:
     def standards(self, settings: Settings) -> Standards:
         """Return the rules of these settings; of equal ones the same, since lists take long to compile."""
         chosen = settings.of(PublishingSettings)
-        key = chosen.banned_words, chosen.link_hosts, chosen.own_likeness, chosen.shared_likeness
-        found = self._standards.get(key)
-        if found is None:
-            likeness = LikenessLimits(chosen.own_likeness, chosen.shared_likeness)
-            found = self._standards[key] = review.standards(chosen.banned_words, chosen.link_hosts, likeness)
-        return found
+        likeness = LikenessLimits(chosen.own_likeness, chosen.shared_likeness)
+        return _standards(chosen.banned_words, chosen.link_hosts, likeness)
 
     def recent(self, surface: str, capacity: int) -> RecentTexts:
         """Return the newest texts of a surface, at most `capacity`, brought up to date from the ledger."""
@@ -80,6 +76,12 @@ class Quality:
         newest = sent[0].sending_at if sent else None
         if newest is not None:
             self._read_to[surface] = max(read_to or newest, newest)
+
+
+# Agents may have lists of their own, and people change them: what nobody has used for long is forgotten.
+@functools.lru_cache(maxsize=64)
+def _standards(banned_words: Sequence[str], link_hosts: Sequence[str], likeness: LikenessLimits) -> Standards:
+    return review.standards(banned_words, link_hosts, likeness)
 
 
 def quality_of(deps: Deps) -> Quality:

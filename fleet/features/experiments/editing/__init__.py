@@ -1,0 +1,1 @@
+"""Experiments at run time: verbs, their API and pages."""
