@@ -29,6 +29,7 @@ BUILT_IN = (
     "fleet.features.costs.feature:FEATURE",
     "fleet.features.monitoring.feature:FEATURE",
     "fleet.features.settings.feature:FEATURE",
+    "fleet.features.organisations.feature:FEATURE",
     "fleet.features.secrets.feature:FEATURE",
     "fleet.features.accounts.feature:FEATURE",
     "fleet.features.notices.feature:FEATURE",

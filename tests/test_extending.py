@@ -35,7 +35,7 @@ def test_the_agent_in_60_lines_has_no_more() -> None:
 def test_the_page_shows_something_of_every_file_of_the_template() -> None:
     shown = {name for name, _ in OF_TEMPLATE}
     there = {str(path.relative_to(TEMPLATE)) for path in TEMPLATE.rglob("*.py") if path.name != "__init__.py"}
-    assert there - shown == {"fleet_lamp/models.py", "fleet_lamp/queries.py"}
+    assert there - shown == {"fleet_lamp/queries.py"}
 
 
 def test_the_page_says_what_each_field_of_a_feature_means() -> None:

@@ -67,7 +67,8 @@ def note(tx: Tx, action: str, target: str = "", *, before: Mapping[str, Any] | N
     if who.via is Via.FLEET:
         return
     tx.execute(
-        sa.insert(AuditRow).values(
+        # Inline: members may not read what they add.
+        sa.insert(AuditRow).inline().values(
             actor=who.name[:200], role=who.role, via=who.via, address=who.address, request_id=who.request_id,
             action=action, target=target[:300],
             before=None if before is None else mask_all(_plain(before)),

@@ -1,17 +1,22 @@
-"""Find the user of a request by the key of a session, and notice keys that were copied; find a user again later.
+"""Find the user of a request by the key of a session, and notice keys that were copied; find users again later.
 
-Called by `fleet.web.auth`, and by approvals, which run verbs in the name of those who asked.
+Called by `fleet.web.auth`, by the live stream, and by approvals, which run verbs in the name of those who asked.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
-from fleet.access import audit, sessions, tokens, users
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from fleet.access import audit, organisations, sessions, tokens, users
+from fleet.access.models import SessionRow, TokenRow, UserRow
 from fleet.access.principal import Principal, Via, local_administrator
+from fleet.access.roles import Permission, Role
 from fleet.access.sessions import Copied, Found
 from fleet.core import logs
 from fleet.core.db import Tx
@@ -51,3 +56,28 @@ def again(tx: Tx, found: Mapping[str, Any]) -> Principal | None:
     if via is Via.TOKEN:
         return tokens.get(tx, uuid.UUID(found["key_id"]))
     return users.principal(tx, uuid.UUID(found["user_id"]), key_id=uuid.UUID(found["key_id"]))
+
+
+def standing(tx: Tx, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Principal]:
+    """Return those of the sessions and tokens that are still valid, by id, each with its user and current
+    permissions. This does not count as use: an open page does not keep its session alive.
+    """
+    wanted = sa.func.any(sa.literal(list(ids), sa.ARRAY(sa.Uuid)))
+    unscoped = sa.null().cast(ARRAY(sa.String())).label("scopes")
+    kinds = ((SessionRow, unscoped, sessions.STANDS), (TokenRow, TokenRow.scopes, tokens.STANDS))
+    found = (
+        sa.select(row.id, UserRow.id, UserRow.name, UserRow.role, scopes, organisations.OF_USER)
+        .join(UserRow, UserRow.id == row.user_id)
+        .where(row.id == wanted, UserRow.removed_at.is_(None), *stands)
+        for row, scopes, stands in kinds
+    )  # fmt: skip
+    return {row[0]: _standing(row) for row in tx.execute(sa.union_all(*found))}
+
+
+def _standing(row: Any) -> Principal:
+    key_id, user_id, name, role, scopes, found = row
+    own = organisations.read(found)
+    if scopes is None:
+        return Principal(user_id, name, Role(role), Via.SESSION, key_id, organisations=own)
+    known = frozenset(Permission(scope) for scope in scopes if scope in set(Permission))
+    return Principal(user_id, name, Role(role), Via.TOKEN, key_id, known, own)

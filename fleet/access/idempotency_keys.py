@@ -18,6 +18,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from fleet.access.models import AuditRow
 from fleet.core import ids
 from fleet.core.db import Base, Tx
+from fleet.core.db.visibility import ALL
 from fleet.core.errors import Conflict, InvalidInput
 
 KEPT = timedelta(hours=24)
@@ -45,6 +46,7 @@ class RepeatRow(Base):
     __table_args__ = (
         sa.CheckConstraint("octet_length(fingerprint) = 32", name="fingerprint"),
         sa.Index("ix_idempotency_keys_claimed_at", "claimed_at"),
+        ALL.args,
     )
 
 

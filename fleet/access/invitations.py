@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from fleet.access import audit, secret, users
+from fleet.access import audit, organisations, secret, users
 from fleet.access.models import InvitationRow, TokenRow
 from fleet.access.principal import Via
 from fleet.access.roles import Role
@@ -55,22 +55,38 @@ _COLUMNS = (_ROW.id, _ROW.role, _ROW.invited_by, _ROW.created_at, _ROW.expires_a
 
 
 def make(tx: Tx, role: Role, *, by: str, made_by: uuid.UUID | None = None,
-         for_: timedelta = USUAL) -> tuple[str, Invitation]:  # fmt: skip
-    """Return a new key, to be shown once, and its invitation. Raises InvalidInput for a time out of range.
+         for_: timedelta = USUAL, organisation: str | None = None) -> tuple[str, Invitation]:  # fmt: skip
+    """Return a new key, to be shown once, and its invitation: to an organisation, or to the whole fleet.
+
+    Raises InvalidInput for a time out of range, NotFound.
 
     `made_by` is the requesting token: once it is revoked or has expired, the key is invalid.
     """
     if not SHORTEST <= for_ <= LONGEST:
         raise InvalidInput("An invitation is good for 1 hour to 7 days.")
     key = secret.new_invitation_key()
-    values = {"id": ids.new(), "key_hash": secret.digest(key), "role": role, "invited_by": by, "made_by": made_by}
+    values: dict[str, object] = {
+        "id": ids.new(),
+        "key_hash": secret.digest(key),
+        "role": role,
+        "invited_by": by,
+        "made_by": made_by,
+    }
+    joined = None if organisation is None else organisations.named(tx, organisation)
+    values["organisation_id"] = None if joined is None else joined.id
     # An invitation of a token's token ends with that one, so only the requesting token needs checking. No token's end
     # is NULL, which LEAST would ignore.
     ends = sa.select(TokenRow.expires_at).where(TokenRow.id == made_by).scalar_subquery()
     until = sa.func.least(_CLOCK + for_, ends)
     row = tx.execute(sa.insert(_ROW).values(**values, expires_at=until).returning(*_COLUMNS)).one()
     made = _invitation(row)
-    told = {"role": role, "expires_at": made.expires_at, **({"made_by": f"token:{made_by}"} if made_by else {})}
+    told: dict[str, object] = {
+        "role": role,
+        "expires_at": made.expires_at,
+        **({"made_by": f"token:{made_by}"} if made_by else {}),
+    }
+    if joined is not None:
+        told["organisation"] = joined.name
     audit.note(tx, "user.invited", f"invitation:{made.id}", after=told)
     return key, made
 
@@ -104,6 +120,7 @@ def use(tx: Tx, key: str, password: ChosenPassword) -> User:
     if not tx.execute(used).rowcount:
         raise NoInvitation
     made = users.create(tx, password, invited.role)
+    organisations.admit(tx, made.id, sa.select(_ROW.organisation_id).where(_ROW.id == invited.id))
     audit.note(tx, "user.joined", f"user:{made.name}", after={"role": made.role, "invited_by": invited.invited_by})
     return made
 

@@ -11,10 +11,54 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from fleet.core.db import Base
+from fleet.core.db.visibility import ALL, NONE, Rows, own, seen
 
 _TIME = sa.DateTime(timezone=True)
 _NOW = sa.text("clock_timestamp()")
 _ROLES = "role IN ('owner', 'admin', 'operator', 'reviewer', 'viewer')"
+DEFAULT_ORGANISATION = uuid.UUID("6f2f4c0e-0000-4000-8000-000000000002")
+"""The organisation of everything that names none. Migration 0037 inserts its row; it cannot be removed."""
+_MEMBERSHIPS = "FROM members m WHERE m.user_id = users.id"
+# Users without a membership have their role everywhere.
+_USERS = Rows(f"NOT EXISTS (SELECT {_MEMBERSHIPS}) OR EXISTS (SELECT {_MEMBERSHIPS} AND {own('m.organisation_id')})")
+
+
+def _of_user(table: str) -> Rows:
+    return Rows(seen("users", f"seen.id = {table}.user_id"))
+
+
+class OrganisationRow(Base):
+    """A brand or a client: agents, accounts, budgets and members belong to it. Removed ones keep their row.
+
+    `voice` is added to the persona of its agents in prompts.
+    """
+
+    __tablename__ = "organisations"
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(sa.String(60))
+    voice: Mapped[str] = mapped_column(sa.String(2000), server_default="")
+    created_at: Mapped[datetime] = mapped_column(_TIME, server_default=_NOW)
+    removed_at: Mapped[datetime | None] = mapped_column(_TIME)
+
+    __table_args__ = (
+        sa.CheckConstraint("length(name) BETWEEN 1 AND 60", name="name"),
+        sa.Index("uq_organisations_name", sa.text("lower(name)"), unique=True,
+                 postgresql_where=sa.text("removed_at IS NULL")),
+        Rows(own("id"), "false").args,
+    )  # fmt: skip
+
+
+class MemberRow(Base):
+    """The role of a user holds in this organisation. A user without any such row has their role everywhere."""
+
+    __tablename__ = "members"
+
+    user_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    organisation_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("organisations.id"), primary_key=True)
+
+    # Ids alone: the policies of other tables read them.
+    __table_args__ = (sa.Index("ix_members_organisation", "organisation_id"), Rows("true", "false").args)
 
 
 class UserRow(Base):
@@ -34,6 +78,7 @@ class UserRow(Base):
     __table_args__ = (
         sa.CheckConstraint(_ROLES, name="role"),
         sa.CheckConstraint("name ~ '^[a-z0-9][a-z0-9._-]{1,59}$'", name="name"),
+        _USERS.args,
     )
 
 
@@ -66,6 +111,7 @@ class SessionRow(Base):
         ),
         sa.Index("ix_sessions_user", "user_id"),
         sa.Index("ix_sessions_expires", "expires_at"),
+        _of_user("sessions").args,
     )
 
 
@@ -89,7 +135,7 @@ class TokenRow(Base):
     last_used_at: Mapped[datetime | None] = mapped_column(_TIME)
     revoked_at: Mapped[datetime | None] = mapped_column(_TIME)
 
-    __table_args__ = (sa.Index("ix_tokens_user", "user_id"),)
+    __table_args__ = (sa.Index("ix_tokens_user", "user_id"), _of_user("tokens").args)
 
 
 class InvitationRow(Base):
@@ -101,12 +147,14 @@ class InvitationRow(Base):
     made_by: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey("tokens.id", ondelete="CASCADE"))
     key_hash: Mapped[bytes] = mapped_column(sa.LargeBinary(32), unique=True)
     role: Mapped[str] = mapped_column(sa.String(10))
+    # Where the role will hold; NULL: everywhere.
+    organisation_id: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey("organisations.id"))
     invited_by: Mapped[str] = mapped_column(sa.String(200))
     created_at: Mapped[datetime] = mapped_column(_TIME, server_default=_NOW)
     expires_at: Mapped[datetime] = mapped_column(_TIME)
     used_at: Mapped[datetime | None] = mapped_column(_TIME)
 
-    __table_args__ = (sa.CheckConstraint(_ROLES, name="role"),)
+    __table_args__ = (sa.CheckConstraint(_ROLES, name="role"), NONE.args)
 
 
 class LoginFailureRow(Base):
@@ -117,6 +165,8 @@ class LoginFailureRow(Base):
     key: Mapped[str] = mapped_column(sa.String(120), primary_key=True)
     number: Mapped[int]
     last_at: Mapped[datetime] = mapped_column(_TIME, server_default=_NOW)
+
+    __table_args__ = ALL.args
 
 
 class AuditRow(Base):
@@ -141,4 +191,5 @@ class AuditRow(Base):
         sa.Index("ix_audit_action", "action", "id"),
         sa.Index("ix_audit_target", "target", "id"),
         sa.Index("ix_audit_request", "request_id"),
+        Rows("false", "true").args,
     )

@@ -6,7 +6,7 @@ import uuid
 from dataclasses import dataclass
 from enum import StrEnum
 
-from fleet.access.roles import Permission, Role, allows
+from fleet.access.roles import WITHIN_ORGANISATIONS, Permission, Role, allows
 
 
 class Via(StrEnum):
@@ -29,6 +29,8 @@ class Principal:
     key_id: uuid.UUID
     """The session's or the token's id."""
     scopes: frozenset[Permission] | None = None
+    organisations: frozenset[uuid.UUID] | None = None
+    """The organisations in which the role holds; None: everywhere."""
 
     @property
     def by(self) -> str:
@@ -41,8 +43,9 @@ class Principal:
         return self.via is Via.TERMINAL
 
     def may(self, permission: Permission) -> bool:
-        """Say whether the role allows it, and the token, if it is one."""
-        return allows(self.role, permission) and (self.scopes is None or permission in self.scopes)
+        """Say whether the role allows it where it holds, and the token, if it is one."""
+        is_within = self.organisations is None or permission in WITHIN_ORGANISATIONS
+        return is_within and allows(self.role, permission) and (self.scopes is None or permission in self.scopes)
 
 
 def local_administrator(name: str) -> Principal:

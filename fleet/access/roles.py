@@ -86,6 +86,16 @@ TABLE: Mapping[Permission, frozenset[Role]] = {
     Permission.OWN_ACCOUNT: _ALL,
 }
 
+WITHIN_ORGANISATIONS = frozenset({
+    Permission.FLEET_VIEW, Permission.AGENTS_VIEW, Permission.AGENTS_CONTROL, Permission.AGENTS_EDIT,
+    Permission.JOBS_VIEW, Permission.JOBS_CONTROL, Permission.DRAFTS_VIEW, Permission.DRAFTS_DECIDE,
+    Permission.DRAFTS_ASK, Permission.COSTS_VIEW, Permission.BUDGETS_EDIT, Permission.CONTROLS_VIEW,
+    Permission.CONTROLS_PAUSE, Permission.SETTINGS_VIEW, Permission.OWN_ACCOUNT,
+})  # fmt: skip
+"""The permissions that a role gives whose user is a member of some organisations, for what belongs to these. All others
+concern the whole fleet, and need a role everywhere.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Preset:

@@ -15,7 +15,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from fleet.access import secret
+from fleet.access import organisations, secret
 from fleet.access.models import SessionRow, UserRow
 from fleet.access.principal import Principal, Via
 from fleet.access.roles import Role
@@ -104,7 +104,8 @@ def find(tx: Tx, key: str, *, may_rotate: bool = False) -> Found | Copied | None
     row = tx.execute(_looked_up(key)).one_or_none()
     if row is None:
         return None
-    who = Principal(row.user_id, row.name, Role(row.role), Via.SESSION, row.id)
+    own = organisations.read(row.organisations)
+    who = Principal(row.user_id, row.name, Role(row.role), Via.SESSION, row.id, organisations=own)
     given = secret.digest(key)
     if given != row.key_hash and (given != row.previous_hash or row.is_over):
         end(tx, row.id, EndReason.COPIED)
@@ -117,7 +118,8 @@ def find(tx: Tx, key: str, *, may_rotate: bool = False) -> Found | Copied | None
 def _looked_up(key: str) -> sa.Executable:
     return (
         sa.select(
-            _ROW.id, _ROW.user_id, UserRow.name, UserRow.role, _ROW.address, _ROW.key_hash, _ROW.previous_hash,
+            _ROW.id, _ROW.user_id, UserRow.name, UserRow.role, organisations.OF_USER, _ROW.address, _ROW.key_hash,
+            _ROW.previous_hash,
             _ROW.confirmed_at, (_ROW.seen_at < _CLOCK - _NOTED_EVERY).label("is_stale"),
             (_ROW.rotated_at < _CLOCK - ROTATED_EVERY).label("is_due"),
             (_ROW.rotated_at < _CLOCK - GRACE).label("is_late"),

@@ -14,7 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from fleet.access import audit, secret
+from fleet.access import audit, organisations, secret
 from fleet.access.models import TokenRow, UserRow
 from fleet.access.principal import Principal, Via
 from fleet.access.roles import Permission, Role
@@ -100,6 +100,7 @@ def get(tx: Tx, token_id: uuid.UUID) -> Principal | None:
 
 _PRINCIPAL = (
     sa.select(TokenRow.id.label("token_id"), TokenRow.user_id, UserRow.name, UserRow.role, TokenRow.scopes,
+              organisations.OF_USER,
               sa.func.coalesce(TokenRow.last_used_at < _CLOCK - _NOTED_EVERY, sa.true()).label("stale"))
     .join(UserRow, UserRow.id == TokenRow.user_id)
     .where(UserRow.removed_at.is_(None), *STANDS)
@@ -108,7 +109,8 @@ _PRINCIPAL = (
 
 def _principal(row: sa.Row[Any]) -> Principal:
     known = frozenset(Permission(scope) for scope in row.scopes if scope in set(Permission))
-    return Principal(row.user_id, row.name, Role(row.role), Via.TOKEN, row.token_id, known)
+    own = organisations.read(row.organisations)
+    return Principal(row.user_id, row.name, Role(row.role), Via.TOKEN, row.token_id, known, own)
 
 
 def listed(tx: Tx, user_id: uuid.UUID | None = None) -> Sequence[Token]:

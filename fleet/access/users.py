@@ -16,7 +16,7 @@ from enum import StrEnum
 import sqlalchemy as sa
 from sqlalchemy import exc
 
-from fleet.access import audit, secret, sessions, tokens
+from fleet.access import audit, organisations, secret, sessions, tokens
 from fleet.access.models import UserRow
 from fleet.access.principal import Principal, Via
 from fleet.access.roles import Permission, Role, allows
@@ -88,8 +88,12 @@ def get(tx: Tx, name: str) -> User:
 
 def principal(tx: Tx, user_id: uuid.UUID, *, key_id: uuid.UUID) -> Principal | None:
     """Return a user as a session of theirs has them; None for one who was removed."""
-    row = tx.execute(sa.select(*_COLUMNS).where(UserRow.id == user_id, _PRESENT)).one_or_none()
-    return None if row is None else Principal(row.id, row.name, Role(row.role), Via.SESSION, key_id)
+    query = sa.select(UserRow.id, UserRow.name, UserRow.role, organisations.OF_USER)
+    row = tx.execute(query.where(UserRow.id == user_id, _PRESENT)).one_or_none()
+    if row is None:
+        return None
+    own = organisations.read(row.organisations)
+    return Principal(row.id, row.name, Role(row.role), Via.SESSION, key_id, organisations=own)
 
 
 def listed(tx: Tx) -> Sequence[User]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydantic import SecretStr
@@ -19,7 +19,7 @@ from fleet.accounts.models import SETTINGS_ACCOUNT, AccountRow, key_of
 from fleet.accounts.service import AccountKey
 from fleet.adapters.manifest import AccountAccess
 from fleet.core import clock, logs, masking
-from fleet.core.db import Database
+from fleet.core.db import Database, visibility
 from fleet.core.errors import FleetError, NotFound, Unavailable
 from fleet.core.settings import Settings
 
@@ -35,6 +35,8 @@ class OpenAccount:
     access: AccountAccess = field(repr=False)
     limits: Mapping[str, Any]
     lost: FleetError | None = None
+    organisation_id: uuid.UUID | None = None
+    """None: of the whole fleet."""
 
 
 class Accounts:
@@ -74,14 +76,18 @@ class Accounts:
             return self._of_settings() if key == SETTINGS_ACCOUNT and key in self._open else self._open.get(key)
 
     def all(self) -> list[OpenAccount]:
-        """Return all accounts: that of the settings, then the others by name. Raises Unavailable."""
+        """Return the accounts that this context sees: that of the settings, then the others by name.
+
+        Raises Unavailable.
+        """
         with self._lock:
             if not self._is_loaded:
                 self._look()
             others = sorted(
                 (one for key, one in self._open.items() if key != SETTINGS_ACCOUNT), key=lambda o: o.key.name
             )
-            return [*([self._of_settings()] if SETTINGS_ACCOUNT in self._open else []), *others]
+            shown = [one for one in others if visibility.shows(one.organisation_id)]
+            return [*([self._of_settings()] if SETTINGS_ACCOUNT in self._open else []), *shown]
 
     def refresh(self) -> bool:
         """Read the accounts if the last read is 30 s old; return whether any has changed. Not for transactions."""
@@ -102,7 +108,7 @@ class Accounts:
 
     def _look(self) -> None:
         self._next_s = self._clock_s() + LOOK_EVERY_S
-        with self._db.transaction() as tx:
+        with visibility.restricted(None), self._db.transaction() as tx:  # all requests share what is read
             rows = service.listed(tx)
         known = {key: one for key, one in self._open.items() if one.lost is None}
         found = {row.id: self._opened(row, known.get(row.id)) for row in rows}
@@ -118,7 +124,7 @@ class Accounts:
         """
         key = AccountKey(row.id, row.name, row.version)
         if known is not None and known.key == key and known.limits == row.limits:
-            return known
+            return replace(known, organisation_id=row.organisation_id)
         lost, credentials = None, ""
         try:
             credentials = service.open_credentials(row, lambda: ring(self._settings))
@@ -127,7 +133,7 @@ class Accounts:
             lost = error
             log.warning("credentials_cannot_be_opened", account=row.name, reason=str(error))
         access = AccountAccess(row.address, SecretStr(credentials), self._settings.http_timeout_s)
-        return OpenAccount(key, row.adapter, access, dict(row.limits), lost)
+        return OpenAccount(key, row.adapter, access, dict(row.limits), lost, row.organisation_id)
 
     def _of_settings(self) -> OpenAccount:
         settings, row = self._keys.settings, self._open[SETTINGS_ACCOUNT]

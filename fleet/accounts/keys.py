@@ -19,7 +19,7 @@ from fleet.accounts import keyfile, keystore, service
 from fleet.accounts.keystore import StoredSecret
 from fleet.accounts.sealing import Keyring, new_key
 from fleet.core import clock, logs, masking
-from fleet.core.db import Database, Tx
+from fleet.core.db import Database, Tx, visibility
 from fleet.core.errors import FleetError, InvalidInput, Unavailable
 from fleet.core.settings import Settings, secrets_of
 from fleet.llm import registry as models
@@ -89,7 +89,7 @@ class Keys:
 
     def _stored(self) -> list[StoredSecret]:
         try:
-            with self._db.transaction() as tx:
+            with visibility.restricted(None), self._db.transaction() as tx:  # all requests share what is read
                 found = [secret for secret in keystore.everything(tx) if secret.name in self._open]
                 if found:
                     keystore.note_use(tx, [secret.name for secret in found])

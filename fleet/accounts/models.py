@@ -11,9 +11,11 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from fleet.core.db import Base
+from fleet.core.db.visibility import NONE, Rows, own
 
 _TIME = sa.DateTime(timezone=True)
 _NOW = sa.text("clock_timestamp()")
+_DEFAULT_ORGANISATION = sa.text("'6f2f4c0e-0000-4000-8000-000000000002'")
 
 
 class SecretRow(Base):
@@ -27,6 +29,8 @@ class SecretRow(Base):
     created_at: Mapped[datetime] = mapped_column(_TIME, server_default=_NOW)
     updated_at: Mapped[datetime] = mapped_column(_TIME, server_default=_NOW)
     last_used_at: Mapped[datetime | None] = mapped_column(_TIME)
+
+    __table_args__ = NONE.args
 
 
 SETTINGS_ACCOUNT = uuid.UUID("6f2f4c0e-0000-4000-8000-000000000001")
@@ -48,6 +52,10 @@ class AccountRow(Base):
     __tablename__ = "accounts"
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    # NULL is the account of the settings, which counts for all.
+    organisation_id: Mapped[uuid.UUID | None] = mapped_column(
+        sa.ForeignKey("organisations.id"), server_default=_DEFAULT_ORGANISATION
+    )
     name: Mapped[str] = mapped_column(sa.String(40))
     adapter: Mapped[str] = mapped_column(sa.String(40))
     address: Mapped[str] = mapped_column(sa.String(500), server_default="")
@@ -64,4 +72,5 @@ class AccountRow(Base):
         sa.CheckConstraint("(ciphertext IS NULL) = (key_id IS NULL)", name="sealed"),
         # A name is free again when its account is removed.
         sa.Index("uq_accounts_name", "name", unique=True, postgresql_where=sa.text("deleted_at IS NULL")),
+        Rows(f"organisation_id IS NULL OR {own()}", own()).args,
     )

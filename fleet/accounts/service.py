@@ -14,6 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import exc
 
+from fleet.access import organisations
 from fleet.accounts.models import SETTINGS_ACCOUNT, AccountRow
 from fleet.accounts.sealing import Keyring, LostKey, Sealed
 from fleet.core import events, ids, masking
@@ -54,6 +55,8 @@ class NewAccount:
     address: str
     credentials: str = field(repr=False)
     limits: Mapping[str, int] = field(default_factory=dict)
+    organisation_id: uuid.UUID | None = None
+    """None: of the member who creates it, or the default one."""
 
 
 def create(tx: Tx, keys: Keyring, new: NewAccount, *, by: str) -> AccountRow:
@@ -64,6 +67,7 @@ def create(tx: Tx, keys: Keyring, new: NewAccount, *, by: str) -> AccountRow:
         )
     account_id = ids.new()
     values: dict[str, Any] = {"name": new.name, "adapter": new.adapter, "address": new.address}
+    values["organisation_id"] = organisations.of_new(tx, new.organisation_id)
     values |= {"id": account_id, "limits": checked_limits(new.limits), **_sealed(keys, account_id, new.credentials)}
     try:
         with tx.session.begin_nested():
@@ -141,6 +145,16 @@ def named(tx: Tx, name: str, *, lock: bool = False) -> AccountRow:
     if row is None:
         raise NotFound(f"There is no account {name[:60]!r}.", fix="`fleet accounts list` shows them.")
     return row
+
+
+def changeable(tx: Tx, name: str, *, lock: bool = False) -> AccountRow:
+    """Return one account that this transaction may change, by its name or id. Raises NotFound, Conflict for that of the
+    settings within an organisation.
+    """
+    row = named(tx, name)
+    if tx.organisations is not None and row.organisation_id is None:
+        raise Conflict(f"The account {row.name} is the whole fleet's.", fix="Ask an admin of the fleet to change it.")
+    return named(tx, name, lock=True) if lock else row
 
 
 def is_version(tx: Tx, key: AccountKey) -> bool:

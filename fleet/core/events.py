@@ -20,12 +20,21 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from fleet.core.db import Base, Database, Tx
 from fleet.core.db.sql import NOW, Statement
+from fleet.core.db.visibility import Rows, own_text, seen
 from fleet.core.masking import mask_all
 from fleet.core.subjects import matches
 
 # Rows are only appended, and pruned at the other end: frequent vacuums let new rows reuse the space of old ones.
 APPENDED = {"autovacuum_vacuum_scale_factor": 0.05, "autovacuum_vacuum_insert_scale_factor": 0.05}
 _SETTLED_BELOW = sa.text("pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
+_OF_AGENT = seen("agents", "seen.id = events.agent_id")
+# Of events without an agent, members see those of the whole fleet's controls, and of their organisation.
+_OF_ALL = "subject LIKE 'control.%' AND coalesce(payload->>'scope', 'fleet') = 'fleet'"
+_OF_OWN = own_text("payload->>'organisation'")
+_EVENTS = Rows(
+    f"CASE WHEN agent_id IS NULL THEN ({_OF_ALL}) OR ({_OF_OWN}) ELSE {_OF_AGENT} END",
+    f"agent_id IS NULL OR {_OF_AGENT}",
+)
 YET_TO_COME: sa.ColumnElement[int] = sa.literal_column("pg_snapshot_xmax(pg_current_snapshot())::text::bigint")
 """The first transaction id that this server has not assigned to a visible transaction."""
 
@@ -50,7 +59,7 @@ class EventRow(Base):
         sa.Index("ix_events_agent", "agent_id", "id"),
         sa.Index("ix_events_subject", "subject", "id"),
         sa.Index("ix_events_job", "job_id", postgresql_where=sa.text("job_id IS NOT NULL")),
-        {"postgresql_with": APPENDED},
+        {"postgresql_with": APPENDED, **_EVENTS.args},
     )
 
 
@@ -90,7 +99,7 @@ def emit(tx: Tx, subject: str, *, agent_id: uuid.UUID | None = None, job_id: uui
 def emit_many(tx: Tx, rows: list[dict[str, Any]]) -> None:
     """Record many events at once; each row has subject, agent_id, job_id and payload."""
     if rows:
-        tx.execute(sa.insert(EventRow).values(occurred_at=tx.sql_now), mask_all(rows))
+        tx.execute(sa.insert(EventRow).inline().values(occurred_at=tx.sql_now), mask_all(rows))
 
 
 def read_after(tx: Tx, position: Position, *, only: Sequence[str] = (), but: Sequence[str] = (),

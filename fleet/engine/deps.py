@@ -25,7 +25,7 @@ from fleet.adapters.gateway import Caps, FetchPicture, Gateway, PictureGateway, 
 from fleet.adapters.pictures import PictureMaker
 from fleet.core import queue
 from fleet.core.clock import SYSTEM, Clock
-from fleet.core.db import Database, sql
+from fleet.core.db import Database, sql, visibility
 from fleet.core.errors import InvalidInput, Unavailable
 from fleet.core.settings import Settings, SettingScope
 from fleet.engine import controls, registry, surface_pictures
@@ -290,16 +290,21 @@ class Deps:
         """Return the batch API of the language model, cheaper and slower; None unless the settings want it."""
         return self.instead.batches or self._connect("batches", settings, models.connect_batches)
 
-    def part(self, name: str, make: Callable[[Deps], T]) -> T:
+    def part(self, name: str, make: Callable[[Deps], T], *, for_all: bool = False) -> T:
         """Return a feature's value of this process, made on first use. Raises what making it raises.
 
-        A feature wraps this in a function, so that the name and the type are in one place.
+        A feature wraps this in a function, so that the name and the type are in one place. Requests that are restricted
+        to organisations have values of their own, since a value may keep rows that others must not see; with `for_all`
+        they share it, for what holds nothing of any organisation.
         """
-        if name not in self.parts:
+        own = None if for_all else visibility.current()
+        key = name if own is None else f"{name} of {', '.join(sorted(map(str, own)))}"
+        if key not in self.parts:
             with self._parts_lock:
-                if name not in self.parts:
-                    self.parts[name] = make(self)
-        found: T = self.parts[name]
+                if key not in self.parts:
+                    with visibility.restricted(own):
+                        self.parts[key] = make(self)
+        found: T = self.parts[key]
         return found
 
     def _kill_reason(self) -> str | None:

@@ -237,8 +237,8 @@ class NavItem:
     order: int = 100
     tally: Ref | Callable[..., int | None] | None = None
     """`tally(tx) -> int | None`: the number beside the item, such as waiting requests; None for very many."""
-    is_alarming: bool = False
-    """Whether the number means trouble."""
+    is_alarming: bool = False  # whether the number means trouble
+    is_shown: Ref | Callable[..., bool] | None = None  # `is_shown(tx)`: whether it is in the navigation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,11 +9,14 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from fleet.core.db import Base, one_of
+from fleet.core.db.visibility import NONE, Rows, of_agent, seen
 from fleet.spending.budgets import Period, Scope
 
 _TIME = sa.DateTime(timezone=True)
 _NOW = sa.text("clock_timestamp()")
 _ZERO = sa.text("0")
+_OF_AGENT = "scope = 'agent' AND " + seen("agents", "seen.id::text = budgets.key")
+_BUDGETS = Rows(_OF_AGENT)
 
 
 class CallRow(Base):
@@ -43,6 +46,7 @@ class CallRow(Base):
         # Costs of a span of time are summed from this index alone.
         sa.Index("ix_llm_calls_spent", "called_at", postgresql_include=["microusd"]),
         sa.Index("ix_llm_calls_agent", "agent_id", "called_at"),
+        of_agent("llm_calls").args,
     )
 
 
@@ -71,6 +75,7 @@ class DayRow(Base):
             "uq_llm_days", "day", "provider", "model", "persona_id", "purpose", "outcome", unique=True,
             postgresql_nulls_not_distinct=True,
         ),
+        NONE.args,
     )  # fmt: skip
 
 
@@ -86,7 +91,7 @@ class ReservationRow(Base):
     microusd: Mapped[int] = mapped_column(sa.BigInteger)
     until: Mapped[datetime] = mapped_column(_TIME)
 
-    __table_args__ = (sa.Index("ix_llm_reservations_until", "until"),)
+    __table_args__ = (sa.Index("ix_llm_reservations_until", "until"), of_agent("llm_reservations").args)
 
 
 class BudgetRow(Base):
@@ -111,4 +116,5 @@ class BudgetRow(Base):
         sa.CheckConstraint(one_of("period", Period), name="period"),
         sa.CheckConstraint("(scope = 'fleet') = (key = '*')", name="fleet_is_all"),
         sa.CheckConstraint("limit_microusd >= 0 AND allowance_microusd >= 0 AND spent_microusd >= 0", name="amounts"),
+        _BUDGETS.args,
     )

@@ -19,7 +19,7 @@ from fleet.engine.registry import Ref, Registry
 from fleet.web import openapi, problems
 from fleet.web.cached_stats import CachedStats
 from fleet.web.live import stream as live
-from fleet.web.live.hub import Hub
+from fleet.web.live.hub import Hub, Hubs
 from fleet.web.middleware import compression, etags, headers, idempotency
 from fleet.web.middleware import request_limits as middleware
 from fleet.web.pulse import Pulse
@@ -43,12 +43,9 @@ def create_app(deps: Deps) -> FastAPI:
     app.state.deps = deps
     app.state.seen, app.state.steps_done = {}, set()
     app.state.feed = feed = _built(features.live_feed, deps)
-    app.state.cards = cards = _built(features.live_cards, deps)
+    cards = registry.load(features.live_cards) if features.live_cards else None
     app.state.stats = stats = CachedStats(deps, cards)
-    app.state.hub = Hub(
-        deps, feed=feed, frame=lambda: frame(stats.pulse()), cards=str if cards is None else cards.html,
-        ages=dict if cards is None else cards.ages, away=lambda why: frame(Pulse(problem=why)),
-    )  # fmt: skip
+    app.state.hubs = Hubs(lambda: _hub(deps, stats, feed))
     app.state.for_programs = ("/api/", "/live", *_for_programs(features))
     problems.install(app)
     # The last one added is the first that a request meets.
@@ -59,6 +56,15 @@ def create_app(deps: Deps) -> FastAPI:
     app.add_middleware(Hosts, names=hosts_of(deps.settings.web_url), refusal=_NOT_OURS)
     app.add_middleware(headers.Headers, is_secure=deps.settings.web_url.startswith("https://"))
     return app
+
+
+def _hub(deps: Deps, stats: CachedStats, feed: Any) -> Hub:
+    """Build a hub; what it shows is read in the context of its threads."""
+    return Hub(
+        deps, feed=feed, frame=lambda: frame(stats.pulse()),
+        cards=lambda: "" if stats.cards is None else stats.cards.html(),
+        ages=lambda: {} if stats.cards is None else stats.cards.ages(), away=lambda why: frame(Pulse(problem=why)),
+    )  # fmt: skip
 
 
 def _refs(features: Registry) -> tuple[tuple[Ref, ...], tuple[Ref, ...], tuple[Ref, ...]]:

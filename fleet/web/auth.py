@@ -18,7 +18,9 @@ from starlette.responses import Response
 
 from fleet.access import Actor, Permission, Principal, Via, audit, authenticate, secret, tokens
 from fleet.access.principal import local_administrator
+from fleet.access.roles import WITHIN_ORGANISATIONS
 from fleet.access.sessions import LIFETIME
+from fleet.core.db import visibility
 from fleet.core.errors import FleetError
 from fleet.core.subjects import matches
 from fleet.engine import registry
@@ -67,6 +69,7 @@ class Needs:
         require(who, self.permission)
         await _refresh(request)
         audit.act_as(Actor(who.name, who.role, who.via, address_of(request), request.state.id))
+        visibility.restrict(who.organisations)
         return who
 
 
@@ -80,6 +83,10 @@ async def _refresh(request: Request) -> None:
 def require(who: Principal, permission: Permission) -> None:
     """Raise Forbidden unless somebody has a permission."""
     if not who.may(permission):
+        if who.organisations is not None and permission not in WITHIN_ORGANISATIONS:
+            raise Forbidden(
+                f"A role within an organisation does not allow {permission}.", fix="Ask an admin of the fleet."
+            )
         limit = "this token's scopes do" if who.scopes is not None else f"the role {who.role} does"
         raise Forbidden(f"{limit.capitalize()} not allow {permission}.", fix="Ask an admin of the fleet.")
 
@@ -97,6 +104,7 @@ async def anybody(request: Request) -> None:
     if request.method not in SAFE:
         _same_origin(request)
         await _refresh(request)
+    visibility.restrict(None)
     audit.act_as(Actor("nobody", "", Via.SESSION, address_of(request), request.state.id))
 
 
@@ -128,6 +136,7 @@ def _is_withheld(who: Principal, subject: str) -> bool:
 async def principal_of(request: Request) -> Principal | None:
     """Return the user of a request; looked up once."""
     if not hasattr(request.state, "principal"):
+        visibility.restrict(None)  # a connection's next request may begin in the context of the one before
         deps: Deps = request.app.state.deps
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         request.state.principal = None

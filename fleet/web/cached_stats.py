@@ -25,7 +25,10 @@ log = logs.get(__name__)
 
 
 class Cached(Generic[T]):
-    """A value that one reader refreshes when it is older than `for_s`; other readers wait for that one."""
+    """A value that one reader refreshes when it is older than `for_s`; other readers wait for that one.
+
+    All readers get the same: keep it in a `Deps.part`, of which each restriction to organisations has its own.
+    """
 
     def __init__(self, read: Callable[[], T], *, for_s: float = _FOR_S) -> None:
         self._read, self._for_s = read, for_s
@@ -104,21 +107,29 @@ class Background(Generic[T]):
 
 
 class CachedStats:
-    """Statistics that one process reads once for all requests: the pulse, and the cards of the first page."""
+    """Statistics that one process reads once for all requests: the pulse, and the cards of the first page.
 
-    def __init__(self, deps: Deps, cards: Cards | None = None) -> None:
-        self._pulse = shared_pulse(deps)
-        self._cards = cards
+    Requests that are restricted to organisations share them with each other alone (`Deps.part`).
+    """
+
+    def __init__(self, deps: Deps, build_cards: Callable[[Deps], Cards] | None = None) -> None:
+        self._deps, self._build_cards = deps, build_cards
+
+    @property
+    def cards(self) -> Cards | None:
+        """The cards of the first page, if a feature brings them."""
+        return None if self._build_cards is None else self._deps.part("frame.cards", self._build_cards)
 
     def pulse(self, *, fresh: bool = True) -> Pulse | None:
         """Return the state of the fleet; `fresh` False: the last known one, without a query."""
-        return self._pulse.get() if fresh else self._pulse.last
+        shared = shared_pulse(self._deps)
+        return shared.get() if fresh else shared.last
 
     def forget(self) -> None:
         """Drop all values: a user who changed something must see the result on the next page."""
-        self._pulse.forget()
-        if self._cards is not None:
-            self._cards.forget()
+        shared_pulse(self._deps).forget()
+        if (cards := self.cards) is not None:
+            cards.forget()
 
 
 def shared_pulse(deps: Deps) -> Cached[Pulse]:

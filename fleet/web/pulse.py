@@ -12,6 +12,7 @@ from fleet.core.db import Tx
 from fleet.engine import controls, registry
 from fleet.engine.controls import Hold
 from fleet.engine.points.health import PartHealth
+from fleet.engine.registry import NavItem
 
 BANNERS = "frame.banners"
 """Features register `banners(deps)` here: the things that are down, for a banner on every page."""
@@ -29,6 +30,8 @@ class Pulse:
     outages: Sequence[PartHealth] = ()
     tallies: Mapping[str, int | None] = field(default_factory=dict)
     problem: str = ""
+    hidden: frozenset[str] = frozenset()
+    """The paths of pages that are not in the navigation now."""
 
     @property
     def state(self) -> str:
@@ -86,4 +89,11 @@ class Pulse:
 def read(tx: Tx, outages: Sequence[PartHealth] = ()) -> Pulse:
     """Return the state of the fleet, and how much waits."""
     items = [item for item in registry.current().nav if item.tally is not None]
-    return Pulse(controls.in_force(tx), outages, {item.path: registry.load(item.tally)(tx) for item in items})
+    hidden = frozenset(item.path for item in registry.current().nav if not is_shown(tx, item))
+    tallies = {item.path: registry.load(item.tally)(tx) for item in items}
+    return Pulse(controls.in_force(tx), outages, tallies, hidden=hidden)
+
+
+def is_shown(tx: Tx, item: NavItem) -> bool:
+    """Return whether a page is in the navigation."""
+    return item.is_shown is None or bool(registry.load(item.is_shown)(tx))

@@ -19,8 +19,9 @@ import jinja2
 from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from fleet.access import Permission
+from fleet.access import Permission, Principal
 from fleet.core import clock
+from fleet.core.db import visibility
 from fleet.engine import registry
 from fleet.engine.registry import NavItem
 from fleet.web import filters
@@ -141,7 +142,9 @@ def go(
 def _pulse(request: Request, code: int) -> Pulse | None:
     """Return the state of the fleet. Refusals are rendered on the event loop, which must not wait for a database."""
     stats: CachedStats = request.app.state.stats
-    return stats.pulse(fresh=code < 400 and getattr(request.state, "principal", None) is not None)
+    who: Principal | None = getattr(request.state, "principal", None)
+    with visibility.restricted(who.organisations if who is not None else None):  # errors precede authorization
+        return stats.pulse(fresh=code < 400 and who is not None)
 
 
 def back(request: Request, otherwise: str) -> str:

@@ -39,6 +39,6 @@ def _prepared(deps: Deps, host: str, port: int) -> serving.Server:
     # Half of the connections may be live streams, and half of all those of one address.
     limits = ConnectionLimits(connections=2 * MOST_STREAMS, per_address=MOST_STREAMS, proxies=proxies)
     return serving.Server(
-        app, listener, "dashboard", close=app.state.hub.close, limits=limits,
+        app, listener, "dashboard", close=app.state.hubs.close, limits=limits,
         proxy_headers=bool(proxies), forwarded_allow_ips=proxies,
     )  # fmt: skip

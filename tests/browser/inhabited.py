@@ -92,7 +92,8 @@ def lived(fleet: Fleet) -> Inhabited:
             expires_at=sa.func.clock_timestamp() + sa.text("interval '1 h'"),
         ))  # fmt: skip
     names = {"agent": "ada_1", "job": str(done[0]), "dead": str(dead), "persona": "ai_artist", "user": "viewer",
-             "tick": "1", "invitation": key, "account": "gallery", "setting": "ai_comment_lead"}  # fmt: skip
+             "tick": "1", "invitation": key, "account": "gallery", "setting": "ai_comment_lead",
+             "organisation": "default"}  # fmt: skip
     features = registry.current()
     if "experiments" in features:
         names["experiment"] = next((one.name for one in experiments_of(deps)), "none")

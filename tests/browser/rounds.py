@@ -23,7 +23,7 @@ _BY_PLACE: Mapping[str, str] = {
     "agents": "agent", "jobs": "job", "dead": "dead", "drafts": "draft", "approvals": "request",
     "review": "request", "hooks": "hook",
     "personas": "persona", "users": "user", "experiments": "experiment", "costs": "agent", "sources": "source",
-    "join": "invitation", "accounts": "account", "settings": "setting",
+    "join": "invitation", "accounts": "account", "settings": "setting", "organisations": "organisation",
 }  # fmt: skip
 _FIXED: Mapping[str, str] = {"act": "replay", "form": "edit", "place": "0", "subscriber": "ledger"}  # whatever there is
 _QUERY: Mapping[str, str] = {

@@ -28,11 +28,12 @@ from sqlalchemy.orm import DeclarativeBase, Session
 from fleet.core import clock, logs
 from fleet.core.clock import Clock
 from fleet.core.db import link as db_link
-from fleet.core.db import roles
+from fleet.core.db import roles, visibility
 from fleet.core.db.errors import explained, separating
 from fleet.core.db.sql import NOW, GroupStatement, Statement, as_json
+from fleet.core.db.visibility import Organisations
 from fleet.core.errors import FleetError, InvalidInput
-from fleet.core.group_commit import CarryOut, GroupCommit, Item, Result
+from fleet.core.group_commit import NO_END_MS, CarryOut, GroupCommit, Item, Result
 from fleet.core.workarounds.sqlalchemy import wrapped
 
 if TYPE_CHECKING:
@@ -73,7 +74,9 @@ def one_of(column: str, values: type[StrEnum]) -> str:
 class Tx:
     """One transaction: SQL through `execute` or `run`, and calls to make once it has committed."""
 
-    def __init__(self, connection: sa.Connection, clock: Clock) -> None:
+    def __init__(self, connection: sa.Connection, clock: Clock, organisations: Organisations | None = None) -> None:
+        self.organisations = organisations
+        """The organisations to which it is restricted; None: it sees everything."""
         self._connection = connection
         self._clock = clock
         self._afterwards: list[Callable[[], None]] = []
@@ -215,15 +218,25 @@ class Database:
 
         Raises Unavailable when the server cannot be reached or cuts the connection, InvalidInput when its tables are
         missing. After an Unavailable from COMMIT itself the writes may be in force: callers read again (every change is
-        guarded, so a repetition is harmless). Within `joined` it is a savepoint of the transaction given there.
+        guarded, so a repetition is harmless). Within `joined` it is a savepoint of the transaction given there, unless
+        that sees other rows than this context.
         """
         outer = _outer.get()
-        if outer is not None and outer[0] is self:
+        if outer is not None and outer[0] is self and outer[1].organisations == visibility.current():
             with outer[1].savepoint():
                 yield outer[1]
             return
+        with self._own_transaction() as tx:
+            yield tx
+
+    @contextmanager
+    def _own_transaction(self) -> Iterator[Tx]:
+        """Open a transaction that joins no other. It sees what this context may see (`fleet.core.db.visibility`)."""
+        own = visibility.current()
         with explained(), self.engine.connect() as connection, connection.begin():
-            tx = Tx(connection, self.clock)
+            if own is not None:
+                visibility.apply(connection, own)
+            tx = Tx(connection, self.clock, own)
             yield tx
             tx.end()
         tx.run_afterwards()
@@ -251,18 +264,30 @@ class Database:
                 if rows:
                     also(tx)
             return rows
+        if visibility.current() is not None:
+            return self._run_alone(statement, values)
         if isinstance(statement, GroupStatement):
             return self.together(self._carrying_out(statement), values)
         with self._committing_each() as driver:
             cursor = statement.run(driver, values, now=self.clock.statement_time())
             return cursor.fetchall() if cursor.description else []
 
+    def _run_alone(self, statement: Statement, values: dict[str, Any]) -> list[Any]:
+        """Run a statement of a restricted caller, which shares its transaction with no other."""
+        with self._own_transaction() as tx:
+            if isinstance(statement, GroupStatement):
+                return tx.run_all(statement, [values], patience_ms=NO_END_MS)[0]
+            cursor = tx.run(statement, **values)
+            return cursor.fetchall() if cursor.description else []
+
     def together(self, carry_out: CarryOut[Item, Result], item: Item, *, apart: Sequence[Hashable] = ()) -> Result:
         """Return the result of `carry_out` for an item, which runs together with items of other threads (GroupCommit).
 
         All of them share one transaction. If one item fails it, or a lock is not free soon, each item is tried by
-        itself.
+        itself. An item of a restricted caller runs alone, in its own transactions.
         """
+        if visibility.current() is not None:
+            return carry_out([item], NO_END_MS)[0]
         result: Result = self._group.run(self._separating(carry_out), item, apart=apart)
         return result
 
@@ -349,6 +374,7 @@ def migrate(url: str, *, app_role: str = "", folders: Sequence[Path] = ()) -> No
             alembic.command.upgrade(config, "heads")
             roles.grant(connection, app_role)
             connection.commit()
+            visibility.put_in_force(connection, app_role, Base.metadata, roles.LIMITED)
             connection.execute(sa.text("SELECT pg_advisory_unlock(:key)"), {"key": _MIGRATION_LOCK})
             connection.commit()
     finally:

@@ -12,7 +12,8 @@ import psycopg
 from sqlalchemy import exc
 
 from fleet.core import logs
-from fleet.core.errors import InvalidInput, Unavailable
+from fleet.core.db import visibility
+from fleet.core.errors import InvalidInput, NotFound, Unavailable
 from fleet.core.group_commit import CarryOut, Item, Result, Separate
 
 _MIGRATE_FIX = "Run `fleet migrate`."
@@ -42,6 +43,10 @@ def _translated(error: exc.DBAPIError) -> Exception:
     if code in ("42P01", "42703"):
         plain = "The database lacks Fleet's tables or is older than this version."
         return InvalidInput(f"{plain[:-1]} ({first_line}).", fix=_MIGRATE_FIX, plain=plain)
+    if code == "42501" and visibility.current() is not None:
+        return NotFound(
+            "This belongs to the whole fleet or to another organisation.", fix="Ask an admin of the fleet to change it."
+        )
     if code == "42501":
         plain = "The database role may not do this."
         return InvalidInput(f"{plain[:-1]} ({first_line}).", fix=_GRANT_FIX, plain=plain)

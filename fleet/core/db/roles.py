@@ -15,6 +15,7 @@ import psycopg
 import sqlalchemy as sa
 from psycopg import sql
 
+from fleet.core.db import visibility
 from fleet.core.errors import InvalidInput
 
 ROWS = ("SELECT", "INSERT", "UPDATE", "DELETE")
@@ -28,6 +29,7 @@ LIMITED: Mapping[str, tuple[str, ...]] = {
 
 _SETUP_LOCK = 0x726F6C6573  # "roles": any constant works, as long as every set-up uses the same
 _ATTRIBUTES = "LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS"
+_GRANTS_SAY_INHERIT = 160000
 
 Connect = Callable[[str], psycopg.Connection[Any]]
 """Opens an autocommit connection of an administrator to a database of the server."""
@@ -67,6 +69,7 @@ def set_up(connect: Connect, database: str, *, owner: Login, app: Login | None =
             with connect(database) as inside:
                 _give_contents(inside, owner.name)
             if app is not None:
+                _ensure_member(admin, app.name)
                 admin.execute(_sql("REVOKE {} FROM {}", owner.name, app.name))
                 admin.execute(_sql("GRANT CONNECT ON DATABASE {} TO {}", database, app.name))
 
@@ -84,6 +87,20 @@ def _ensure_role(admin: psycopg.Connection[Any], login: Login) -> None:
     hashed = admin.pgconn.encrypt_password(login.password.encode(), login.name.encode(), b"scram-sha-256")
     order = _sql("ALTER ROLE {} LOGIN PASSWORD ", login.name) + sql.Literal(hashed.decode())
     admin.execute(order)
+
+
+def _ensure_member(admin: psycopg.Connection[Any], app: str) -> None:
+    """Create the role as which the app's restricted transactions run. The app may take it, and does not inherit it:
+    otherwise the policies for that role would apply to the app.
+    """
+    member = visibility.member_role(app)
+    if admin.execute("SELECT FROM pg_roles WHERE rolname = %s", [member]).fetchone() is None:
+        admin.execute(_sql(f"CREATE ROLE {{}} NO{_ATTRIBUTES}", member))
+    if admin.info.server_version >= _GRANTS_SAY_INHERIT:
+        admin.execute(_sql("GRANT {} TO {} WITH INHERIT FALSE, SET TRUE", member, app))
+    else:
+        admin.execute(_sql("ALTER ROLE {} NOINHERIT", app))
+        admin.execute(_sql("GRANT {} TO {}", member, app))
 
 
 @contextmanager

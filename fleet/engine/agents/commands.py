@@ -18,6 +18,8 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from fleet.access import organisations
+from fleet.accounts.models import AccountRow
 from fleet.core import events, ids
 from fleet.core.character import BLANK, TRAITS, Character
 from fleet.core.db import Tx
@@ -25,7 +27,7 @@ from fleet.core.errors import Conflict, InvalidInput
 from fleet.engine import registry
 from fleet.engine.agents import config as agent_config
 from fleet.engine.agents import owners
-from fleet.engine.agents.models import AgentRow
+from fleet.engine.agents.models import NOWHERE, AgentRow
 from fleet.engine.agents.queries import get
 from fleet.engine.agents.status import AgentStatus
 
@@ -58,6 +60,8 @@ class NewAgent:
     surface: str = "floimg"
     account_id: uuid.UUID | None = None
     """Its main account; None is the account of the settings."""
+    organisation_id: uuid.UUID | None = None
+    """None: that of the member who creates it, or the default one; of a system agent none."""
     owner: str = ""
     """The name of a user who may own agents; empty for none."""
     kind: str = field(kw_only=True)
@@ -71,6 +75,9 @@ def create(tx: Tx, new: NewAgent) -> uuid.UUID:
     agent_config.check_mode(new.kind, new.autonomy)
     values = {name: getattr(new, name) for name in NewAgent.__slots__ if name != "character"}
     values |= new.character.values()
+    if new.surface != NOWHERE:
+        values["organisation_id"] = organisation_id = organisations.of_new(tx, new.organisation_id)
+        check_account(tx, new.account_id, organisation_id)
     values |= {
         "id": agent_id, "owner": owners.check(tx, new.owner),
         "weights": agent_config.check_weights(new.kind, new.weights),
@@ -79,6 +86,18 @@ def create(tx: Tx, new: NewAgent) -> uuid.UUID:
     _write(tx, sa.insert(AgentRow).values(**values), new.username)
     events.emit(tx, "agent.created", agent_id=agent_id, agent=new.name, username=new.username, persona=new.persona_id)
     return agent_id
+
+
+def check_account(tx: Tx, account_id: uuid.UUID | None, organisation_id: uuid.UUID | None) -> None:
+    """Raise Conflict if an agent of an organisation may not act through an account: that is another's."""
+    if account_id is None:
+        return
+    row = tx.execute(sa.select(AccountRow.name, AccountRow.organisation_id).where(AccountRow.id == account_id)).one()
+    if row.organisation_id not in (None, organisation_id):
+        raise Conflict(
+            f"The account {row.name} belongs to another organisation than the agent.",
+            fix="Choose an account of its organisation, or that of the settings.",
+        )
 
 
 class Outdated(Conflict):

@@ -12,11 +12,20 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from fleet.core.character import BLANK, TRAITS, Character
 from fleet.core.db import Base, one_of
+from fleet.core.db.visibility import Rows, of_agent, own, seen
 from fleet.engine.agents.status import AgentStatus
 
 _TIME = sa.DateTime(timezone=True)
 _NOW = sa.text("clock_timestamp()")
 _EMPTY = sa.text("'{}'")
+_DEFAULT_ORGANISATION = sa.text("'6f2f4c0e-0000-4000-8000-000000000002'")
+# A pause of a surface, a persona or a kind of job is the whole fleet's.
+_OF_AGENT = "scope = 'agent' AND " + seen("agents", "seen.id::text = controls.key")
+_OF_ACCOUNT = "scope = 'account' AND " + seen("accounts", "seen.id::text = controls.key")
+_CONTROLS = Rows(
+    f"scope IN ('fleet', 'surface', 'persona', 'kind') OR ({_OF_AGENT}) OR ({_OF_ACCOUNT})",
+    f"({_OF_AGENT}) OR ({_OF_ACCOUNT} AND key <> '6f2f4c0e-0000-4000-8000-000000000001')",
+)
 NOWHERE = "fleet"
 """The surface of system agents: they act through no account."""
 
@@ -44,6 +53,10 @@ class AgentRow(Base):
     account_id: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey("accounts.id"))
     remote_account: Mapped[str | None] = mapped_column(sa.String(200))
     owner: Mapped[str] = mapped_column(sa.String(100), server_default="")
+    # NULL of system agents: they work for all.
+    organisation_id: Mapped[uuid.UUID | None] = mapped_column(
+        sa.ForeignKey("organisations.id"), server_default=_DEFAULT_ORGANISATION
+    )
     next_tick_at: Mapped[datetime | None] = mapped_column(_TIME)
     tick_no: Mapped[int] = mapped_column(sa.BigInteger, server_default=sa.text("0"))
     paused_until: Mapped[datetime | None] = mapped_column(_TIME)
@@ -77,10 +90,11 @@ class AgentRow(Base):
         ),
         # Agents that do not run are few. Running ones are found by username, and each tick writes to them: an index
         # that leaves them out costs a tick nothing.
+        sa.Index("ix_agents_organisation", "organisation_id"),
         sa.Index(
             "ix_agents_at_rest", "status", "username", postgresql_where=sa.text("status IN ('idle', 'paused', 'error')")
         ),
-        {"postgresql_with": {"fillfactor": 80, "autovacuum_vacuum_scale_factor": 0.05}},
+        {"postgresql_with": {"fillfactor": 80, "autovacuum_vacuum_scale_factor": 0.05}, **Rows(own()).args},
     )
 
     @property
@@ -98,7 +112,7 @@ class AgentAccountRow(Base):
     account_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("accounts.id"), primary_key=True)
     remote_id: Mapped[str | None] = mapped_column(sa.String(200))
 
-    __table_args__ = (sa.Index("ix_agent_accounts_account", "account_id"),)
+    __table_args__ = (sa.Index("ix_agent_accounts_account", "account_id"), of_agent("agent_accounts").args)
 
 
 class ControlRow(Base):
@@ -118,4 +132,5 @@ class ControlRow(Base):
         sa.CheckConstraint("scope IN ('fleet', 'surface', 'account', 'persona', 'agent', 'kind')", name="scope"),
         sa.CheckConstraint("hold IN ('kill', 'pause')", name="hold"),
         sa.CheckConstraint("hold = 'pause' OR (scope = 'fleet' AND until IS NULL)", name="kill_is_for_all"),
+        _CONTROLS.args,
     )

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from fleet.core import events
 from fleet.core.db import Base, Tx
+from fleet.core.db.visibility import NONE
 from fleet.core.errors import InvalidInput, NotFound
 from fleet.core.events import EventRow, Position
 
@@ -33,6 +34,8 @@ class ReaderRow(Base):
     moved_at: Mapped[datetime] = mapped_column(sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"))
     parked: Mapped[int] = mapped_column(server_default=sa.text("0"))  # events that were given up
     last_error: Mapped[str | None] = mapped_column(sa.String(500))
+
+    __table_args__ = NONE.args
 
 
 @dataclass(frozen=True, slots=True)

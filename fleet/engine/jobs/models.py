@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from fleet.core.db import Base, one_of
+from fleet.core.db.visibility import Rows, of_agent, seen
 from fleet.engine.jobs.states import DeadReason, JobState
 from fleet.engine.policy import Priority
 
@@ -56,7 +57,7 @@ class TickRow(Base):
         sa.Index("ix_ticks_undecided_due_at", "due_at", postgresql_where=sa.text("decided_at IS NULL")),
         sa.Index("ix_ticks_decided_at", "decided_at", postgresql_where=sa.text("decided_at IS NOT NULL")),
         sa.Index("ix_ticks_failed", "decided_at", postgresql_where=sa.text("error IS NOT NULL")),
-        {"postgresql_with": {"fillfactor": 80, "autovacuum_vacuum_scale_factor": 0.05}},
+        {"postgresql_with": {"fillfactor": 80, "autovacuum_vacuum_scale_factor": 0.05}, **of_agent("ticks").args},
     )
 
 
@@ -166,7 +167,7 @@ class JobRow(Base):
         # Exactly the rows that prune may delete: jobs that are done once per target are kept forever and would slow it
         # down.
         sa.Index("ix_jobs_prunable", "finished_at", postgresql_where=PRUNABLE),
-        {"postgresql_with": {"fillfactor": 80, "autovacuum_vacuum_scale_factor": 0.05}},
+        {"postgresql_with": {"fillfactor": 80, "autovacuum_vacuum_scale_factor": 0.05}, **of_agent("jobs").args},
     )
 
 
@@ -192,5 +193,8 @@ class AttemptRow(Base):
         # No index may name the end of every attempt: recording it is a HOT update.
         sa.Index("ix_job_attempts_started_at", "started_at"),
         sa.Index("ix_job_attempts_failed", "ended_at", postgresql_where=sa.text("failed_account IS NOT NULL")),
-        {"postgresql_with": {"autovacuum_vacuum_scale_factor": 0.05}},
+        {
+            "postgresql_with": {"autovacuum_vacuum_scale_factor": 0.05},
+            **Rows(seen("jobs", "seen.id = job_attempts.job_id")).args,
+        },
     )

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from fleet.core import logs
-from fleet.core.db import Database, Tx
+from fleet.core.db import Database, Tx, visibility
 from fleet.core.db.sql import Statement
 from fleet.core.errors import InvalidInput, Unavailable
 
@@ -39,6 +39,10 @@ class LiveRows(Generic[T]):
 
     def look(self) -> bool:
         """Read the rows if any has changed; return whether. `read` is one statement: two could see half a change."""
+        with visibility.restricted(None):  # all requests share what is read
+            return self._look()
+
+    def _look(self) -> bool:
         try:
             if self._db.run(self._revision)[0][0] == self._known:
                 return False

@@ -10,8 +10,17 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from fleet.core.db import Base, one_of
+from fleet.core.db.visibility import Rows, own_text, seen
 from fleet.core.settings import SettingScope
 
+_OWN = " OR ".join(
+    (
+        "scope = 'organisation' AND " + own_text("scope_id"),
+        "scope = 'account' AND "
+        + seen("accounts", "seen.id::text = settings.scope_id AND seen.organisation_id IS NOT NULL"),
+        "scope = 'agent' AND " + seen("agents", "seen.id::text = settings.scope_id"),
+    )
+)
 _NOW = sa.text("clock_timestamp()")
 
 
@@ -37,6 +46,7 @@ class SettingRow(Base):
         sa.CheckConstraint(one_of("scope", SettingScope), name="scope"),
         sa.CheckConstraint("(scope = 'fleet') = (scope_id = '')", name="scope_id"),
         sa.Index("uq_settings_revision", "revision", unique=True),
+        Rows(f"scope = 'fleet' OR {_OWN}", _OWN).args,
     )
 
 
@@ -61,4 +71,5 @@ class DocumentRow(Base):
     __table_args__ = (
         sa.CheckConstraint("version > 0", name="version"),
         sa.Index("uq_documents_revision", "revision", unique=True),
+        Rows("true", "false").args,
     )

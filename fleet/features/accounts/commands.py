@@ -62,7 +62,7 @@ def change(
     with deps.db.transaction() as tx:
         if credentials is not None:
             snooze.free_held(tx)
-        row = service.named(tx, name, lock=True)
+        row = service.changeable(tx, name, lock=True)
         is_elsewhere = address is not None and _origin(address) != _origin(row.address)
         if is_elsewhere and credentials is None and row.id != SETTINGS_ACCOUNT:
             raise InvalidInput(
@@ -89,7 +89,7 @@ def change(
 def stop(deps: Deps, name: str, *, by: str, reason: str = "") -> bool:
     """Stop an account: the jobs of its agents wait; False if it was stopped already. Raises NotFound."""
     with deps.db.transaction() as tx:
-        row = service.named(tx, name)
+        row = service.changeable(tx, name)
         stopped = controls.pause(tx, "account", str(row.id), by=by, reason=reason)
         return audit.noted(tx, stopped, "hold.set", f"account:{row.name}", reason=reason)
 
@@ -98,14 +98,14 @@ def resume(deps: Deps, name: str, *, by: str) -> bool:
     """Let an account go on, and the jobs that waited for it; False if it was not stopped. Raises NotFound."""
     with deps.db.transaction() as tx:
         snooze.free_held(tx)
-        row = service.named(tx, name)
+        row = service.changeable(tx, name)
         return audit.noted(tx, controls.resume(tx, "account", str(row.id), by=by), "hold.lifted", f"account:{row.name}")
 
 
 def remove(deps: Deps, name: str, *, by: str) -> None:
     """Forget an account and its credentials. Raises NotFound, Conflict while agents act through it or jobs are open."""
     with deps.db.transaction() as tx:
-        row = service.named(tx, name, lock=True)
+        row = service.changeable(tx, name, lock=True)
         users = identities.names_of_agents(tx, row.id, limit=3)
         if users and row.id != SETTINGS_ACCOUNT:
             fix = f"`fleet accounts unassign {row.name} {users[0]}`, or delete the agent."
@@ -126,7 +126,7 @@ def assign(deps: Deps, name: str, username: str, *, by: str) -> bool:
     """Let an agent act through an account, too; False if it does already. Raises NotFound, Conflict, InvalidInput."""
     with deps.db.transaction() as tx:
         agent = _agent(tx, username)
-        row = service.named(tx, name, lock=True)
+        row = service.named(tx, name, lock=tx.organisations is None)
         assigned = identities.link(tx, agent, row.id)
         if assigned:
             events.emit(tx, "account.assigned", agent_id=agent.id, agent=agent.username, account=row.name, by=by)
@@ -140,7 +140,7 @@ def unassign(deps: Deps, name: str, username: str, *, by: str) -> bool:
     """
     with deps.db.transaction() as tx:
         agent = _agent(tx, username)
-        row = service.named(tx, name, lock=True)
+        row = service.named(tx, name, lock=tx.organisations is None)
         left = identities.unlink(tx, agent, row.id)
         if left is None:
             return False

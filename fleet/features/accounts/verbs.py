@@ -21,7 +21,7 @@ class AccountArguments(VerbArguments):
 
 
 def _of_delete(deps: Deps, tx: Tx, given: AccountArguments) -> VerbPreview:  # noqa: ARG001 - the shape of all previews
-    row = service.named(tx, given.account)
+    row = service.changeable(tx, given.account)
     facts = {"account": row.name, "adapter": row.adapter, "address": row.address}
     return VerbPreview(
         arguments={"account": str(row.id)}, resource_id=str(row.id),
@@ -31,7 +31,7 @@ def _of_delete(deps: Deps, tx: Tx, given: AccountArguments) -> VerbPreview:  # n
 
 
 def _of_resume(deps: Deps, tx: Tx, given: AccountArguments) -> VerbPreview:  # noqa: ARG001 - the shape of all previews
-    row = service.named(tx, given.account)
+    row = service.changeable(tx, given.account)
     held = next((one for one in controls.in_force(tx) if (one.scope, one.key) == ("account", str(row.id))), None)
     if held is None:
         raise NotFound(f"The account {row.name} is not stopped.", fix="Nothing is left to do.")

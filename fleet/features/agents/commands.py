@@ -13,7 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from fleet.access import audit
+from fleet.access import audit, organisations
 from fleet.accounts import service as accounts
 from fleet.accounts.models import SETTINGS_ACCOUNT, key_of
 from fleet.adapters import registry as adapters
@@ -117,6 +117,19 @@ def through(deps: Deps, new: NewAgent, account: str) -> NewAgent:
     with deps.db.transaction() as tx:
         row = accounts.named(tx, account)
     return replace(new, surface=row.adapter, account_id=None if row.id == SETTINGS_ACCOUNT else row.id)
+
+
+def within(deps: Deps, new: NewAgent, organisation: str) -> NewAgent:
+    """Return an agent to be created that belongs to a named organisation. Raises NotFound."""
+    with deps.db.transaction() as tx:
+        return replace(new, organisation_id=organisations.named(tx, organisation).id)
+
+
+def possible_organisations(deps: Deps) -> list[str]:
+    """Return the names of the organisations to which an agent can belong; empty while there is one alone."""
+    with deps.db.transaction() as tx:
+        found = [one.name for one in organisations.listed(tx)]
+    return found if len(found) > 1 else []
 
 
 def seed(deps: Deps, *, count: int, seed_no: int = 0, persona_id: str | None = None, by: str,

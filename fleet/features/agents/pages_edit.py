@@ -10,7 +10,7 @@ from fastapi.responses import Response
 from fleet.access import Permission, Principal
 from fleet.core import text
 from fleet.core.character import TRAITS
-from fleet.core.errors import Conflict, InvalidInput
+from fleet.core.errors import Conflict, InvalidInput, NotFound
 from fleet.engine.agents import lookup
 from fleet.engine.agents.models import AgentRow
 from fleet.engine.deps import Deps
@@ -61,8 +61,11 @@ def create(request: Request, deps: TheDeps, typed: Typed) -> Response:
         return _show(request, deps, form, code=422)
     starts = bool(typed.get("start"))
     try:
-        agent_id = agent_commands.create(deps, agent_form.new_agent(made), start=starts)
-    except (Conflict, InvalidInput) as error:
+        new = agent_form.new_agent(made)
+        if typed.get("organisation"):
+            new = agent_commands.within(deps, new, typed["organisation"])
+        agent_id = agent_commands.create(deps, new, start=starts)
+    except (Conflict, InvalidInput, NotFound) as error:
         agent_form.refused(form, str(error), "username" if isinstance(error, Conflict) else "form")
         return _show(request, deps, form, code=422)
     row = lookup.agent(deps.db, str(agent_id))
@@ -101,6 +104,7 @@ def _show(request: Request, deps: Deps, form: agent_form.AgentForm, *, code: int
     return render(
         request, "agents/agent_edit.html", code=code, form=form, agent=was, personas=personas_of(deps).personas,
         where=f"{agent_address(was)}/edit" if was else "/agents/new", cancel=agent_address(was) if was else "/agents",
+        organisations=[] if was else agent_commands.possible_organisations(deps),
         owners=agent_commands.possible_owners(deps), traits=TRAITS, longest_name=LONGEST_NAME,
         least_s=LEAST_INTERVAL_S, tempo=deps.settings.tempo, most_s=MOST_INTERVAL_S,
     )  # fmt: skip

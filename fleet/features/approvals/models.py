@@ -11,12 +11,16 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from fleet.core.db import Base, one_of
+from fleet.core.db.visibility import Rows, own, seen
 from fleet.features.approvals.states import DecisionKind, RequestState
 
 _TIME = sa.DateTime(timezone=True)
 _NOW = sa.text("clock_timestamp()")
 _EMPTY_LIST = sa.text("'{}'")
 _EMPTY = sa.text("'{}'::jsonb")
+# The organisation of a member who asks; of others it is that of the agent.
+_ASKERS = sa.text("nullif(split_part(current_setting('fleet.organisations', true), ',', 1), '')::uuid")
+_AGENT_IS_SEEN = seen("agents", "seen.id = approval_requests.agent_id")
 
 
 class RequestRow(Base):
@@ -35,6 +39,7 @@ class RequestRow(Base):
     summary: Mapped[str] = mapped_column(sa.String(300))
     # No foreign key: decisions stay even if the agent is deleted.
     agent_id: Mapped[uuid.UUID | None]
+    organisation_id: Mapped[uuid.UUID | None] = mapped_column(server_default=_ASKERS)
     requested_by: Mapped[str] = mapped_column(sa.String(100))
     state: Mapped[str] = mapped_column(sa.String(10), server_default=RequestState.PENDING)
     rule: Mapped[str] = mapped_column(sa.String(60))
@@ -73,6 +78,7 @@ class RequestRow(Base):
         sa.Index("ix_approval_requests_state", "state", "created_at", "id"),
         sa.Index("ix_approval_requests_agent", "agent_id", "created_at", "id"),
         sa.Index("ix_approval_requests_resource", "resource", "resource_id", "action", "created_at"),
+        Rows(f"CASE WHEN agent_id IS NULL THEN {own()} ELSE {_AGENT_IS_SEEN} END").args,
     )  # fmt: skip
 
 
@@ -104,6 +110,7 @@ class DecisionRow(Base):
         ),
         sa.Index("ix_approval_decisions_request", "request_id", "id"),
         sa.Index("ix_approval_decisions_decided_at", "decided_at"),
+        Rows(seen("approval_requests", "seen.id = approval_decisions.request_id")).args,
     )  # fmt: skip
 
 
@@ -117,3 +124,5 @@ class RuleSetRow(Base):
     set_by: Mapped[str] = mapped_column(sa.String(100))
     set_at: Mapped[datetime] = mapped_column(_TIME, server_default=_NOW)
     reason: Mapped[str] = mapped_column(sa.String(300), server_default="")
+
+    __table_args__ = Rows("true", "false").args

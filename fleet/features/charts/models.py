@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from fleet.core.db import Base
+from fleet.core.db.visibility import NONE
 
 _TIME = sa.DateTime(timezone=True)
 
@@ -26,6 +27,8 @@ class ChartHourRow(Base):
     lateness: Mapped[dict[str, Any]] = mapped_column(JSONB)  # decisions by how late they were (`buckets.late_class`)
     microusd: Mapped[int] = mapped_column(sa.BigInteger)
 
+    __table_args__ = NONE.args
+
 
 class QueueSampleRow(Base):
     """The queue as a sweep found it, once a minute at most."""
@@ -35,3 +38,5 @@ class QueueSampleRow(Base):
     at: Mapped[datetime] = mapped_column(_TIME, primary_key=True)
     due: Mapped[int]  # jobs that could have been claimed
     oldest_s: Mapped[float]  # how long the oldest of them had been due
+
+    __table_args__ = NONE.args

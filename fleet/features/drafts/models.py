@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from fleet.core.db import Base, one_of
+from fleet.core.db.visibility import Rows, of_agent, seen
 from fleet.features.drafts.states import DraftKind, DraftStatus, OwnerAnswer
 
 _TIME = sa.DateTime(timezone=True)
@@ -28,7 +29,7 @@ class SeenRow(Base):
     scan_id: Mapped[uuid.UUID]
     last_at: Mapped[datetime] = mapped_column(_TIME, server_default=_NOW)
 
-    __table_args__ = (sa.Index("ix_seen_items_last_at", "last_at"),)
+    __table_args__ = (sa.Index("ix_seen_items_last_at", "last_at"), of_agent("seen_items").args)
 
 
 class DraftRow(Base):
@@ -82,6 +83,7 @@ class DraftRow(Base):
         sa.Index("ix_drafts_agent", "agent_id", "created_at", "id"),
         sa.Index("ix_drafts_status", "status", "created_at", "id"),
         sa.Index("ix_drafts_decided_at", "decided_at", postgresql_where=sa.text("decided_at IS NOT NULL")),
+        of_agent("drafts").args,
     )  # fmt: skip
 
 
@@ -96,6 +98,8 @@ class RevisionRow(Base):
     made_by: Mapped[str] = mapped_column(sa.String(100))
     instructions: Mapped[str | None] = mapped_column(sa.String(1000))  # the instructions, if it was sent back
     made_at: Mapped[datetime] = mapped_column(_TIME, server_default=_NOW)
+
+    __table_args__ = Rows(seen("drafts", "seen.id = draft_revisions.draft_id")).args
 
 
 class LessonRow(Base):
@@ -124,4 +128,5 @@ class LessonRow(Base):
         sa.CheckConstraint("greatest(abs(weight_before), abs(weight_after)) <= 1", name="weights"),
         sa.CheckConstraint("(undone_at IS NULL) = (undone_by IS NULL)", name="undone"),
         sa.Index("ix_draft_lessons_agent", "agent_id", "id"),
+        of_agent("draft_lessons").args,
     )

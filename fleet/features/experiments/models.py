@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from fleet.core.db import Base
+from fleet.core.db.visibility import of_agent
 
 _TIME = sa.DateTime(timezone=True)
 _NOW = sa.text("clock_timestamp()")
@@ -29,7 +30,7 @@ class AssignmentRow(Base):
     unit: Mapped[str] = mapped_column(sa.String(40))  # posts with the same unit share a draw: a tick, or an agent's day
     assigned_at: Mapped[datetime] = mapped_column(_TIME, server_default=_NOW)
 
-    __table_args__ = (sa.Index("ix_assignments_assigned_at", "assigned_at"),)
+    __table_args__ = (sa.Index("ix_assignments_assigned_at", "assigned_at"), of_agent("assignments").args)
 
 
 class EngagementRow(Base):
@@ -56,4 +57,5 @@ class EngagementRow(Base):
             name="by_agents",
         ),
         sa.Index("ix_engagement_measured_at", "measured_at"),
+        of_agent("engagement").args,
     )

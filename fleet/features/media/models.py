@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from fleet.core.db import Base
+from fleet.core.db.visibility import ALL
 
 _TIME = sa.DateTime(timezone=True)
 _NOW = sa.text("clock_timestamp()")
@@ -47,6 +48,7 @@ class MediaRow(Base):
         ),
         sa.Index("ix_media_retry_at", "retry_at", postgresql_where=sa.text("retry_at IS NOT NULL")),
         sa.Index("ix_media_object_key", "object_key", postgresql_where=sa.text("object_key IS NOT NULL")),
+        ALL.args,
     )
 
 
@@ -57,3 +59,5 @@ class DiscardedRow(Base):
 
     object_key: Mapped[str] = mapped_column(sa.String(100), primary_key=True)
     due_at: Mapped[datetime] = mapped_column(_TIME, server_default=_NOW, index=True)
+
+    __table_args__ = ALL.args

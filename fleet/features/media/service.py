@@ -150,7 +150,7 @@ def address_of(deps: Deps, key: str, *, expires: timedelta = timedelta(hours=1))
 
 def objects_of(deps: Deps) -> Objects:
     """Return the store of pictures, opened on first use: few processes need its library. Raises InvalidInput."""
-    return deps.part("objects", _open)
+    return deps.part("objects", _open, for_all=True)
 
 
 def rules_of(deps: Deps) -> Rules:

@@ -7,22 +7,23 @@ from __future__ import annotations
 
 import functools
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from fleet.access.models import UserRow
-from fleet.access.roles import Permission, Role, allows
+from fleet.access.roles import WITHIN_ORGANISATIONS, Permission, Role, allows
 from fleet.core import events
-from fleet.core.db import Tx
+from fleet.core.db import Tx, visibility
 from fleet.core.events import Event
 from fleet.engine import registry
 from fleet.engine.agents.models import AgentRow
 from fleet.engine.deps import Deps
 from fleet.engine.events import event_text, positions
+from fleet.engine.registry import Ref
 from fleet.features.notices import addresses, messages
-from fleet.features.notices.messages import NoticeItem
+from fleet.features.notices.messages import NoticeItem, Recipient
 from fleet.features.notices.models import UserNoticesRow
 from fleet.features.notices.rules import digest_due, may_send
 from fleet.features.notices.topics import Topic
@@ -48,7 +49,7 @@ def sweep(deps: Deps) -> int:
         if tx.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(_COLLECTING))):
             addresses.forget_removed(tx)
             _read_events(tx)
-            _digests(tx)
+            _digests(deps, tx)
             for user_id in messages.unsent(tx):
                 _send(deps, tx, user_id)
     return 0
@@ -70,12 +71,13 @@ def _failures(tx: Tx, found: Sequence[Event]) -> list[NoticeItem]:
     if not ids:
         return []
     told = {one.name: one for one in messages.recipients(tx, Topic.FAILURES)}
-    query = sa.select(AgentRow.id, AgentRow.name, AgentRow.username, AgentRow.owner).where(AgentRow.id.in_(ids))
+    query = sa.select(AgentRow.id, AgentRow.name, AgentRow.username, AgentRow.owner, AgentRow.organisation_id)
+    query = query.where(AgentRow.id.in_(ids))
     agents = {row.id: row for row in tx.execute(query)}
     lines = []
     for event in trouble:
         agent = agents.get(event.agent_id)
-        if agent is not None and agent.owner in told:
+        if agent is not None and agent.owner in told and told[agent.owner].sees(agent.organisation_id):
             path = f"/jobs/{event.job_id}" if event.job_id else f"/agents/{agent.username}"
             words = _words(event, agent.name, _NOBODY_ACTS[event.subject])
             lines.append(NoticeItem(told[agent.owner].id, Topic.FAILURES, _matter(event), words, path))
@@ -87,6 +89,7 @@ def _alarms(tx: Tx, found: Sequence[Event]) -> list[NoticeItem]:
     alarms = [one for one in found if one.subject not in FAILURES]
     told = messages.recipients(tx, Topic.ALARMS) if alarms else []
     private = registry.current().private
+    of_agents = _organisations(tx, alarms)
     lines = []
     for event in alarms:
         needed = private.get(event.subject) or private.get(f"{event.subject.partition('.')[0]}.*")
@@ -94,9 +97,22 @@ def _alarms(tx: Tx, found: Sequence[Event]) -> list[NoticeItem]:
         lines += [
             NoticeItem(one.id, Topic.ALARMS, _matter(event), words, _page(event))
             for one in told
-            if needed is None or allows(one.role, Permission(needed))
+            if (needed is None or allows(one.role, Permission(needed)))
+            and (_is_for_all(event) or one.sees(of_agents.get(event.agent_id)))
         ]
     return lines
+
+
+def _organisations(tx: Tx, found: Sequence[Event]) -> dict[uuid.UUID | None, uuid.UUID | None]:
+    """Return the organisations of the agents that events are about."""
+    ids = {one.agent_id for one in found if one.agent_id is not None}
+    query = sa.select(AgentRow.id, AgentRow.organisation_id).where(AgentRow.id.in_(ids))
+    return dict(tx.execute(query).tuples().all()) if ids else {}
+
+
+def _is_for_all(event: Event) -> bool:
+    """Return whether an event is about a control of the whole fleet, which members of organisations see, too."""
+    return event.subject.startswith("control.") and event.payload.get("scope", "fleet") == "fleet"
 
 
 def _page(event: Event) -> str:
@@ -117,7 +133,7 @@ def _matter(event: Event) -> str:
     return f"event:{event.position.id}"
 
 
-def _digests(tx: Tx) -> None:
+def _digests(deps: Deps, tx: Tx) -> None:
     """Add the digest's lines of each user whose hour has come: the counts beside the pages that they may see."""
     told = messages.recipients(tx, Topic.DIGEST)
     if not told:
@@ -133,13 +149,24 @@ def _digests(tx: Tx) -> None:
             continue
         row.digest_on = day
         for item in counted:
-            if item.tally is None or not allows(one.role, Permission(item.permission)):
+            if item.tally is None or not _may(one, Permission(item.permission)):
                 continue
-            number = count(item.tally)
+            number = count(item.tally) if one.organisations is None else _count(deps, one, item.tally)
             if number != 0:
                 many = "very many" if number is None else f"{number:,}"
                 words = f"{item.label}: {many}. They wait until a person acts."
                 messages.add(tx, [NoticeItem(one.id, Topic.DIGEST, f"digest:{day}:{item.path}", words, item.path)])
+
+
+def _may(one: Recipient, permission: Permission) -> bool:
+    return allows(one.role, permission) and (one.organisations is None or permission in WITHIN_ORGANISATIONS)
+
+
+def _count(deps: Deps, one: Recipient, tally: Ref | Callable[..., int | None]) -> int | None:
+    """Return a number as a member of organisations sees it."""
+    with visibility.restricted(one.organisations), deps.db.transaction() as own:
+        found: int | None = registry.load(tally)(own)
+        return found
 
 
 def _send(deps: Deps, tx: Tx, user_id: uuid.UUID) -> None:

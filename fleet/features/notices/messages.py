@@ -13,6 +13,7 @@ from datetime import timedelta
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
+from fleet.access import organisations
 from fleet.access.models import UserRow
 from fleet.access.roles import Role, allows
 from fleet.core import ids, text
@@ -39,6 +40,12 @@ class Recipient:
     id: uuid.UUID
     name: str
     role: Role
+    organisations: frozenset[uuid.UUID] | None = None
+    """Where the role holds; None: everywhere."""
+
+    def sees(self, organisation_id: uuid.UUID | None) -> bool:
+        """Return whether this user sees what belongs to an organisation; None: to the whole fleet."""
+        return self.organisations is None or organisation_id in self.organisations
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +62,17 @@ class NoticeItem:
 def recipients(tx: Tx, topic: Topic) -> list[Recipient]:
     """Return the users who are told about a topic: they have an address, the permission, and chose it."""
     query = (
-        sa.select(UserRow.id, UserRow.name, UserRow.role, UserNoticesRow.topics)
+        sa.select(UserRow.id, UserRow.name, UserRow.role, UserNoticesRow.topics, organisations.OF_USER)
         .outerjoin(UserNoticesRow, UserNoticesRow.user_id == UserRow.id)
         .where(UserRow.removed_at.is_(None), sa.exists().where(UserAddressRow.user_id == UserRow.id))
         .order_by(UserRow.name)
     )
     found = []
-    for user_id, name, written, topics in tx.execute(query):
+    for user_id, name, written, topics, own in tx.execute(query):
         role = Role(written)
         chosen = defaults(role).topics if topics is None else topics
         if topic in chosen and allows(role, NEEDS[topic]):
-            found.append(Recipient(user_id, name, role))
+            found.append(Recipient(user_id, name, role, organisations.read(own)))
     return found
 
 

@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from fleet.core.db import Base
+from fleet.core.db.visibility import Rows, seen
 
 _TIME = sa.DateTime(timezone=True)
 _NOW = sa.text("clock_timestamp()")
@@ -28,7 +29,10 @@ class UserAddressRow(Base):
     created_at: Mapped[datetime] = mapped_column(_TIME, server_default=_NOW)
     last_sent_at: Mapped[datetime | None] = mapped_column(_TIME)
 
-    __table_args__ = (sa.Index("ix_user_addresses_user", "user_id"),)
+    __table_args__ = (
+        sa.Index("ix_user_addresses_user", "user_id"),
+        Rows(seen("users", "seen.id = user_addresses.user_id")).args,
+    )
 
 
 class UserNoticesRow(Base):
@@ -51,6 +55,7 @@ class UserNoticesRow(Base):
             " AND coalesce(quiet_until, 0) BETWEEN 0 AND 23 AND digest_hour BETWEEN 0 AND 23",
             name="hours",
         ),
+        Rows(seen("users", "seen.id = user_notices.user_id")).args,
     )
 
 
@@ -73,4 +78,5 @@ class NoticeLineRow(Base):
         sa.Index("ix_notice_lines_created_at", "created_at"),
         sa.Index("ix_notice_lines_unsent", "user_id", "id", postgresql_where=sa.text("message_id IS NULL")),
         sa.Index("ix_notice_lines_message", "message_id", "id", postgresql_where=sa.text("message_id IS NOT NULL")),
+        Rows(seen("users", "seen.id = notice_lines.user_id")).args,
     )

@@ -8,7 +8,9 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from fleet.core.db import Base
+from fleet.core.db.visibility import ALL, Rows, seen
 
+_OUTAGES = Rows("key NOT LIKE 'account:%' OR " + seen("accounts", "outages.key = 'account:' || seen.id::text"), "false")
 _TIME = sa.DateTime(timezone=True)
 
 
@@ -21,6 +23,8 @@ class OutageRow(Base):
     title: Mapped[str] = mapped_column(sa.String(120))
     since: Mapped[datetime] = mapped_column(_TIME)
 
+    __table_args__ = _OUTAGES.args
+
 
 class HeartbeatRow(Base):
     """When something last ran. `sweep`: beat sent a message, and a worker took it."""
@@ -30,4 +34,4 @@ class HeartbeatRow(Base):
     name: Mapped[str] = mapped_column(sa.String(40), primary_key=True)
     at: Mapped[datetime] = mapped_column(_TIME, server_default=sa.text("clock_timestamp()"))
 
-    __table_args__ = ({"postgresql_with": {"fillfactor": 50}},)  # rewritten in place every few seconds
+    __table_args__ = ({"postgresql_with": {"fillfactor": 50}, **ALL.args},)  # rewritten in place every few seconds

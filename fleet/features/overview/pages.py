@@ -26,7 +26,7 @@ _DISMISSED_S = 365 * 86_400
 def overview(request: Request, deps: TheDeps, who: Annotated[Principal, needs(Permission.FLEET_VIEW)], *,
              only: Maybe[Family] = None) -> Response:  # fmt: skip
     """Show the status and the latest events; `only` is a family of events."""
-    cards: OverviewCards = request.app.state.cards
+    cards: OverviewCards = request.app.state.stats.cards
     seen, family = cards.overview(), only or ""
     return render(
         request, "overview/overview.html", seen=seen, facts=figures.of(seen), only=family, families=families(),

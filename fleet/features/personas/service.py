@@ -40,7 +40,7 @@ def personas_of(deps: Deps) -> Library:
     base, above = of_files(deps), deps.live.documents(KIND)
     if not above:
         return base
-    latest = deps.part("personas.latest", lambda _: _Latest())
+    latest = deps.part("personas.latest", lambda _: _Latest(), for_all=True)
     made = latest.made
     if made is None or made[0] is not base or made[1] is not above:
         library, wrong = overridden(base, above)

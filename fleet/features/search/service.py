@@ -9,6 +9,7 @@ from fleet.access import Permission, Principal
 from fleet.core import text
 from fleet.engine import registry
 from fleet.engine.deps import Deps
+from fleet.web import pulse
 from fleet.web.points.search_source import POINT, SearchHit, SearchSource
 
 SHORTEST = 2
@@ -28,7 +29,7 @@ class SearchGroup:
 def find(deps: Deps, who: Principal, typed: str) -> list[SearchGroup]:
     """Return what this user may see of what matches, without empty groups. Raises Unavailable."""
     words = " ".join(text.clean(typed).split())
-    groups = [SearchGroup("Pages", _best(words, _pages(who)))]
+    groups = [SearchGroup("Pages", _best(words, _pages(deps, who)))]
     if len(words) >= SHORTEST:
         for source in _sources():
             if who.may(source.permission):
@@ -40,9 +41,12 @@ def _sources() -> Iterable[SearchSource]:
     return registry.current().extensions(POINT)
 
 
-def _pages(who: Principal) -> list[SearchHit]:
+def _pages(deps: Deps, who: Principal) -> list[SearchHit]:
     """Return the pages and actions that this user may open."""
     items = [item for item in registry.current().nav if who.may(Permission(item.permission))]
+    if any(item.is_shown is not None for item in items):
+        with deps.db.transaction() as tx:
+            items = [item for item in items if pulse.is_shown(tx, item)]
     return [SearchHit(item.label, item.path, item.group) for item in items]
 
 

@@ -15,7 +15,7 @@ from fleet.features.users import invite as inviting
 from fleet.features.users import service as accounts
 from fleet.web.auth import TheDeps, address_of_ours, needs
 from fleet.web.openapi import ASKED
-from fleet.web.requests.fields import Body, Count, MovedOut, taken
+from fleet.web.requests.fields import Body, Count, MovedOut, line, taken
 
 router = APIRouter(tags=["access"])
 Name = Annotated[str, Path(max_length=60, pattern=r"^[a-z0-9][a-z0-9._-]*$", description="the user's name")]
@@ -85,6 +85,9 @@ class NewInvitation(Body):
     hours: float = Field(
         24, gt=0, le=10_000, strict=True, allow_inf_nan=False, description="how long its link is valid: 1 to 168 hours"
     )
+    organisation: Annotated[str, line(60)] | None = Field(
+        None, description="where the role will hold; null: everywhere"
+    )
 
 
 class MadeInvitation(OneInvitation):
@@ -133,7 +136,9 @@ def invitations(deps: TheDeps) -> Invitations:
 @router.post("/invitations", status_code=201)
 def invite(request: Request, deps: TheDeps, who: Editor, body: NewInvitation) -> MadeInvitation:
     """Create an invitation link for one user."""
-    key, made = inviting.invite(deps, body.role, by=who, for_=timedelta(hours=body.hours))
+    key, made = inviting.invite(
+        deps, body.role, by=who, for_=timedelta(hours=body.hours), organisation=body.organisation
+    )
     return taken(MadeInvitation, made, link=inviting.link(address_of_ours(request), key))
 
 

@@ -15,7 +15,7 @@ from fleet.cli.frame import json_output, render
 from fleet.cli.frame.api import at
 from fleet.cli.frame.command import FleetCommand, FleetGroup
 from fleet.cli.frame.context import Door, is_terminal, pass_door
-from fleet.cli.frame.options import SPAN, NameType, json_option, yes_option
+from fleet.cli.frame.options import SPAN, NameType, TextType, json_option, yes_option
 from fleet.core.errors import InvalidInput
 
 _ROLES = ("owner", "admin", "operator", "reviewer", "viewer")
@@ -59,11 +59,14 @@ def create(door: Door, /, *, name: str, role: str, password_stdin: bool) -> None
 @users.command(cls=FleetCommand)
 @click.option("--role", type=_ROLE, default="viewer", show_default=True, help="What they may do.")
 @click.option("--expires", type=SPAN, default="24h", show_default=True, help="How long the link is valid; at most 7d.")
+@click.option("--organisation", type=TextType(60), help="Where the role will hold; everywhere if left out.")
 @json_option
 @pass_door
-def invite(door: Door, /, *, role: str, expires: timedelta, as_json: bool) -> None:
+def invite(door: Door, /, *, role: str, expires: timedelta, organisation: str | None, as_json: bool) -> None:
     """Print an invitation link: one person chooses a name and a password. It works once."""
-    made = door.api.post("/invitations", {"role": role, "hours": expires.total_seconds() / 3600})
+    made = door.api.post(
+        "/invitations", {"role": role, "hours": expires.total_seconds() / 3600, "organisation": organisation}
+    )
     if as_json:
         door.json({**made, "link": json_output.Unmasked(made["link"])})
         return

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from fleet.access import audit, invitations, users
+from fleet.access import audit, invitations, organisations, users
 from fleet.access.invitations import Invitation
 from fleet.access.principal import Principal, Via
 from fleet.access.roles import Role
@@ -22,8 +22,12 @@ from fleet.features.users.service import refuse_beyond, refuse_giving
 
 
 def invite(deps: Deps, role: Role, *, by: Principal | None = None,
-           for_: timedelta = invitations.USUAL) -> tuple[str, Invitation]:  # fmt: skip
-    """Return a new invitation's key, to be shown once, and the invitation. Raises NotAllowed, InvalidInput."""
+           for_: timedelta = invitations.USUAL, organisation: str | None = None
+           ) -> tuple[str, Invitation]:  # fmt: skip
+    """Return a new invitation's key, to be shown once, and the invitation. Raises NotAllowed, InvalidInput, NotFound.
+
+    With an organisation the role will hold there alone.
+    """
     with deps.db.transaction() as tx:
         if by is not None and not by.is_local:
             # The current permissions, locked until COMMIT: losing a role withdraws the invitations that exist by then.
@@ -32,7 +36,14 @@ def invite(deps: Deps, role: Role, *, by: Principal | None = None,
         refuse_giving(by, role)
         named = "" if by is None else by.by if by.is_local else invitations.inviter(by.name)
         made_by = by.key_id if by is not None and by.via is Via.TOKEN else None
-        return invitations.make(tx, role, by=named, made_by=made_by, for_=for_)
+        return invitations.make(tx, role, by=named, made_by=made_by, for_=for_, organisation=organisation)
+
+
+def possible_organisations(deps: Deps) -> list[str]:
+    """Return the names of the organisations to which users can be invited; empty while there is one alone."""
+    with deps.db.transaction() as tx:
+        found = [one.name for one in organisations.listed(tx)]
+    return found if len(found) > 1 else []
 
 
 def first_owner_key(deps: Deps) -> str | None:

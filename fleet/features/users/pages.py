@@ -34,10 +34,13 @@ def users(request: Request, deps: TheDeps, who: Annotated[Principal, needs(Permi
 
 @router.post("/users/invite")
 def invite(request: Request, deps: TheDeps, who: Editor, *, role: Annotated[Role, Form()],
-           hours: Annotated[int, Form(ge=1, le=168)] = 24) -> Response:  # fmt: skip
+           hours: Annotated[int, Form(ge=1, le=168)] = 24,
+           organisation: Annotated[str, Form(max_length=60)] = "") -> Response:  # fmt: skip
     """Create an invitation and show its link: in the response itself, since it is shown once."""
     try:
-        key, invitation = inviting.invite(deps, role, by=who, for_=timedelta(hours=hours))
+        key, invitation = inviting.invite(
+            deps, role, by=who, for_=timedelta(hours=hours), organisation=organisation or None
+        )
     except FleetError as error:
         return _shown(request, deps, who, code=status_of(error), problem=str(error), wanted=(role, hours))
     return _shown(request, deps, who, link=inviting.link(address_of_ours(request), key), invited=invitation.role)
@@ -90,6 +93,7 @@ def _shown(request: Request, deps: Deps, who: Principal, *, code: int = 200, lin
            wanted: tuple[Role, int] = (Role.VIEWER, 24)) -> Response:  # fmt: skip
     return render(
         request, "users/users.html", code=code, link=link, invited=invited, problem=problem, wanted=wanted,
+        organisations=inviting.possible_organisations(deps),
         users=accounts.list_users(deps), invitations=inviting.list_invitations(deps),
         roles=[role for role in Role if may_appoint(who.role, role)],
     )  # fmt: skip

@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from fleet.core.db import Base
+from fleet.core.db.visibility import NONE
 from fleet.core.subjects import LONGEST
 from fleet.features.webhooks.received_states import ReceivedState
 
@@ -55,6 +56,7 @@ class SubscriptionRow(Base):
             " (previous_secret IS NULL) = (previous_key_id IS NULL)",
             name="previous",
         ),
+        NONE.args,
     )
 
 
@@ -73,7 +75,7 @@ class DeliveryRow(Base):
     answer: Mapped[str | None] = mapped_column(sa.String(500))
     took_ms: Mapped[int | None]
 
-    __table_args__ = (sa.Index("ix_hook_deliveries_newest", "subscription_id", "created_at", "job_id"),)
+    __table_args__ = (sa.Index("ix_hook_deliveries_newest", "subscription_id", "created_at", "job_id"), NONE.args)
 
 
 class SourceRow(Base):
@@ -104,6 +106,7 @@ class SourceRow(Base):
         sa.CheckConstraint("form IN ('plain', 'stamped')", name="form"),
         sa.CheckConstraint("encoding IN ('hex', 'base64')", name="encoding"),
         sa.CheckConstraint("tolerance_s BETWEEN 1 AND 86400", name="tolerance"),
+        NONE.args,
     )
 
 
@@ -127,4 +130,5 @@ class ReceivedRow(Base):
         sa.CheckConstraint(f"state IN ({_STATES})", name="state"),
         sa.Index("ix_hook_received_newest", "source_id", "received_at", "id"),
         sa.Index("ix_hook_received_received_at", "received_at"),
+        NONE.args,
     )

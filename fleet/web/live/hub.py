@@ -14,8 +14,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from fleet.access import Permission, Principal, active_sessions
+from fleet.access import Permission, Principal, authenticate
 from fleet.core import clock, events, logs
+from fleet.core.db import visibility
+from fleet.core.db.visibility import Organisations
 from fleet.core.errors import FleetError, Unavailable
 from fleet.core.events import Event, Position
 from fleet.engine.deps import Deps
@@ -50,6 +52,7 @@ class StreamListener:
     key_id: uuid.UUID
     wants: Wants
     floor: Position
+    organisations: Organisations | None = None
     greeting: bytes = b""
     on_drop: Callable[[], object] = lambda: None
     rounds: asyncio.Queue[bytes | None] = field(default_factory=lambda: asyncio.Queue(ROUNDS))
@@ -63,7 +66,9 @@ class StreamListener:
 
 
 def _may_go_on(listener: StreamListener, who: Principal | None) -> bool:
-    return who is not None and who.may(Permission.FLEET_VIEW) and withheld(who) == listener.wants.but
+    if who is None or who.organisations != listener.organisations:
+        return False
+    return who.may(Permission.FLEET_VIEW) and withheld(who) == listener.wants.but
 
 
 def _too_many() -> Unavailable:
@@ -98,6 +103,7 @@ class Hub:
     `frame` renders the parts that every page shows, `cards` those of the first page; both run every two seconds at
     most, while a page is open, and are sent when they have changed. `ages` returns how old the cards' parts are, which
     is sent every two seconds. `away` renders the frame of a process that cannot read. `feed` turns events into lines.
+    What a hub reads is restricted as the context is in which it was made.
     """
 
     def __init__(
@@ -105,6 +111,7 @@ class Hub:
         ages: Callable[[], Mapping[str, float]] = dict, away: Callable[[str], str] = str, feed: Feed | None = None,
     ) -> None:  # fmt: skip
         self._deps = deps
+        self._organisations = visibility.current()
         self._frame, self._cards = _Changing(frame), _Changing(cards)
         self._ages, self._away = ages, away
         self._feed = feed
@@ -143,7 +150,7 @@ class Hub:
             reached = await self._reached()
             if sum(one.user_id == who.user_id for one in self._listeners) >= MOST_OF_ONE:
                 raise _too_many()
-            listener = StreamListener(who.user_id, who.key_id, wants, after or reached)
+            listener = StreamListener(who.user_id, who.key_id, wants, after or reached, who.organisations)
             self._listeners.add(listener)  # at once, so that every round after `reached` waits for it
         finally:
             self._joining -= 1
@@ -194,6 +201,7 @@ class Hub:
 
     async def _poll(self) -> None:
         """Read events as long as any page is open."""
+        visibility.restrict(self._organisations)
         try:
             while self._listeners or self._joining:
                 await asyncio.sleep(await self._turn())
@@ -298,8 +306,8 @@ class Hub:
                 self._end(listener)
 
     def _standing(self, ids: Collection[uuid.UUID]) -> Mapping[uuid.UUID, Principal]:
-        with self._deps.db.transaction() as tx:
-            return active_sessions.of(tx, ids)
+        with visibility.restricted(None), self._deps.db.transaction() as tx:
+            return authenticate.standing(tx, ids)
 
     def _end_all(self) -> None:
         for listener in list(self._listeners):
@@ -317,4 +325,35 @@ class Hub:
         listener.on_drop()
 
     async def _in_thread(self, call: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
+        def restricted() -> T:
+            with visibility.restricted(self._organisations):  # a thread has no context of its own
+                return call()
+
+        return await asyncio.get_running_loop().run_in_executor(self._threads, restricted)
+
+
+class Hubs:
+    """The hubs of one process: one for all who see the whole fleet, one for each set of organisations of others.
+
+    No hub reads what its listeners may not see. Lives on the event loop.
+    """
+
+    def __init__(self, make: Callable[[], Hub]) -> None:
+        self._make = make
+        self._hubs: dict[Organisations | None, Hub] = {}
+        self._closed = False
+
+    def of(self, organisations: Organisations | None) -> Hub:
+        """Return the hub of those whose role holds in these organisations; None: everywhere."""
+        if organisations not in self._hubs:
+            with visibility.restricted(organisations):
+                self._hubs[organisations] = self._make()
+            if self._closed:
+                self._hubs[organisations].close()
+        return self._hubs[organisations]
+
+    def close(self) -> None:
+        """End all streams; a server cannot stop while a page listens. Call on the event loop."""
+        self._closed = True
+        for hub in self._hubs.values():
+            hub.close()

@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 from fleet.access import Permission, Principal
 from fleet.engine.events import positions
 from fleet.web.auth import needs, withheld
-from fleet.web.live.hub import Hub, StreamListener
+from fleet.web.live.hub import Hub, Hubs, StreamListener
 from fleet.web.live.rounds import Wants
 
 router = APIRouter()
@@ -31,7 +31,8 @@ async def live(request: Request, who: Annotated[Principal, needs(Permission.FLEE
 
     Continues after `Last-Event-ID` or `after`; without either, from now. Raises InvalidInput, Unavailable when full.
     """
-    hub: Hub = request.app.state.hub
+    hubs: Hubs = request.app.state.hubs
+    hub = hubs.of(who.organisations)
     since = last_event_id or after
     position = positions.read(since) if since else None
     listener = await hub.join(who, position, Wants(feed, cards, withheld(who)))

@@ -148,6 +148,9 @@ class AgentIn(ModeChanges, NewCharacter):
     account: (
         Annotated[str, line(LONGEST_REFERENCE, least=1), Field(description="by default that of the settings")] | None
     ) = None
+    organisation: (
+        Annotated[str, line(60), Field(description="by default the caller's own, or the default one")] | None
+    ) = None
     kind: Annotated[str, line(20, least=1), Field(examples=["gallery"])] = GALLERY
     autonomy: Autonomy = AUTONOMOUS
     owner: (
@@ -225,6 +228,8 @@ def create(deps: TheDeps, response: Response, *, body: AgentIn,
     new = replace(new, **given)
     if body.account is not None:
         new = agent_commands.through(deps, new, body.account)
+    if body.organisation is not None:
+        new = agent_commands.within(deps, new, body.organisation)
     agent_commands.create(deps, new, start=body.start)
     response.headers["location"] = f"/api/v1/agents/{body.username}"
     return _whole(deps, lookup.agent(deps.db, body.username), who, response)

@@ -163,6 +163,7 @@ def _rhythm(command: F) -> F:
 )
 @click.option("--surface", type=TextType(LONGEST_REFERENCE), help="Surface; floimg if left out.")
 @click.option("--account", type=TextType(LONGEST_REFERENCE), help="Its account (`fleet accounts list`).")
+@click.option("--organisation", type=TextType(60), help="Its organisation (`fleet organisations list`).")
 @_rhythm
 @click.option("--start", is_flag=True, help="Start it too.")
 @pass_door

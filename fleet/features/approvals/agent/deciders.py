@@ -6,12 +6,17 @@ role, name or as the agent's owner; the author of a request is not among them.
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
+
+import sqlalchemy as sa
 
 from fleet.access.roles import at_least
 from fleet.core.db import Tx
+from fleet.engine.agents.models import AgentRow
 from fleet.features.approvals import rules as ruling
 from fleet.features.approvals.agent import digest
+from fleet.features.approvals.models import RequestRow
 from fleet.features.approvals.request import Request
 from fleet.features.approvals.rules import Person, Step
 from fleet.features.notices import messages
@@ -29,9 +34,23 @@ _WHAT = {
 def tell(tx: Tx, taken: Sequence[tuple[Request, Step]]) -> None:
     """Add a line for each request and user who may decide about it."""
     told = messages.recipients(tx, Topic.REQUESTS) if taken else []
+    of = _organisations(tx, [request.id for request, _ in taken]) if told else {}
     messages.add(
-        tx, (_line(request, step, one) for request, step in taken for one in told if _may_decide(one, request))
+        tx,
+        (
+            _line(request, step, one)
+            for request, step in taken
+            for one in told
+            if _may_decide(one, request) and one.sees(of.get(request.id))
+        ),
     )
+
+
+def _organisations(tx: Tx, ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, uuid.UUID | None]:
+    """Return the organisations of requests: those of their agents, or of the members who asked."""
+    query = sa.select(RequestRow.id, sa.func.coalesce(AgentRow.organisation_id, RequestRow.organisation_id))
+    rows = tx.execute(query.outerjoin(AgentRow, AgentRow.id == RequestRow.agent_id).where(RequestRow.id.in_(ids)))
+    return dict(rows.tuples().all())
 
 
 def _may_decide(one: Recipient, request: Request) -> bool:

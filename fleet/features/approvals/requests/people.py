@@ -10,6 +10,7 @@ import uuid
 
 from fleet.access import Permission, Principal, Via, allows, at_least, users
 from fleet.core.db import Tx
+from fleet.core.errors import NotFound
 from fleet.core.settings import Settings
 from fleet.engine.deps import Deps
 from fleet.features.approvals import approver
@@ -47,7 +48,10 @@ def named(deps: Deps, name: str) -> Principal:
     """Return a user as a session of theirs has them. Raises NotFound."""
     with deps.db.transaction() as tx:
         user = users.get(tx, name)
-        return Principal(user.id, user.name, user.role, Via.SESSION, uuid.UUID(int=0))
+        found = users.principal(tx, user.id, key_id=uuid.UUID(int=0))
+    if found is None:  # removed between the two queries
+        raise NotFound(f"There is no user {name!r}.")
+    return found
 
 
 def is_approver(settings: Settings, who: Principal, rule: Rule) -> bool:

@@ -55,12 +55,12 @@ def read(deps: Deps, tx: Tx) -> RulesInForce:
 
 def live(deps: Deps) -> LiveRows[RuleSet | None]:
     """Return the last version that people made, read again within seconds of a change."""
-    return deps.part("approval_rule_set", _follow)
+    return deps.part("approval_rule_set", _follow, for_all=True)
 
 
 def file_rules(deps: Deps) -> tuple[Rule, ...]:
     """Return the rules of the file. Raises InvalidInput."""
-    return deps.part("approval_rules", lambda deps: load(deps.given))
+    return deps.part("approval_rules", lambda deps: load(deps.given), for_all=True)
 
 
 def load(settings: Settings) -> tuple[Rule, ...]:

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from fleet.core.db import Base
+from fleet.core.db.visibility import of_agent
 
 
 class LampChangeRow(Base):
@@ -24,4 +25,4 @@ class LampChangeRow(Base):
         sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()")
     )
 
-    __table_args__ = (sa.Index("ix_lamp_changes_newest", "agent_id", "changed_at"),)
+    __table_args__ = (sa.Index("ix_lamp_changes_newest", "agent_id", "changed_at"), of_agent("lamp_changes").args)

@@ -1,0 +1,1 @@
+"""Organisations: brands or clients, each with its agents, accounts and members."""
