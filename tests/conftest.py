@@ -1,4 +1,4 @@
-"""Servers for the tests: one PostgreSQL and one Valkey for each test process, a database for each test.
+"""Servers for the tests: one PostgreSQL and one Valkey for each test process, a database as if new for each test.
 
 Both are the embedded servers, started when first asked for and stopped at the end, Ctrl-C included. With
 FLEET_TEST_DATABASE_URL or FLEET_TEST_BROKER_URL set, those servers are used: tests make and drop databases
@@ -138,6 +138,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Load all features, except where xdist's other processes run the tests; draw fewer examples in a quick run."""
+    gc.disable()  # until all tests are collected: hardly anything of what is loaded goes again
     if not config.getoption("tx", None):
         app.load()
     if config.getoption(quick.OPTION):
@@ -176,6 +177,7 @@ def pytest_collection_finish() -> None:
     # What is loaded by now stays: the collector need not look at it again and again.
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -16,7 +16,7 @@ from tests.browser import axe
 from tests.browser.conftest import Dashboard
 from tests.browser.person import expect
 from tests.factories import Fleet
-from tests.features.charts.test_charts import decide, end_jobs, spend
+from tests.features.charts.test_charts import decide, end_jobs, spend, sum_hours
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -36,8 +36,7 @@ def fill(fleet: Fleet) -> None:
         end_jobs(fleet, 2, at, state="dead")
         spend(fleet, at, 40_000)
     decide(fleet, agent, now - timedelta(hours=2), 0.2, 3.0, 40.0)
-    with fleet.deps.db.transaction() as tx:
-        history.prune(tx, days=30, limit=100)
+    sum_hours(fleet)
     history.sample(fleet.deps)
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import expect
-
 from fleet.features.controls import commands as fleetwide
 from tests.browser.conftest import Dashboard
+from tests.browser.person import expect
 from tests.factories import Fleet
 
 

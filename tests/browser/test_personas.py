@@ -83,6 +83,5 @@ def test_the_editor_fits_every_width_and_can_be_used_by_everybody(
         ana.page.get_by_label("Vibe").fill("")
         ana.page.get_by_role("button", name="Review changes").first.click()
         expect(ana.page.get_by_role("alert")).to_be_visible()
-        ana.page.screenshot(path=f"/tmp/personas18/edit-{width}-{scheme}.png", full_page=True)
         found[width] = [ana.overflow_px(), *axe.grave_findings(ana.page)]
     assert found == {width: [0] for width in WIDTHS}

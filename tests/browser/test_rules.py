@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
-from playwright.sync_api import Page, expect
 
 from fleet.features.approvals.ruleset.in_force import rules_of
 from tests.browser import axe
 from tests.browser.conftest import Dashboard
+from tests.browser.person import expect
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 

@@ -98,6 +98,20 @@ def test_a_sound_history_passes(lives: list[Life]) -> None:
     assert verdict.effects == sum(effect.kind != "image" for one in lives for effect in one.effects)
 
 
+def test_a_picture_that_a_scan_paid_for_is_not_paid_again_by_its_post() -> None:
+    scan = uuid.UUID(int=31)
+    posts = [ids.derived("publish", ids.derived("draft", scan, place)) for place in range(12)]
+    keys = {f"{scan}:image:{place}" for place in (0, 11)} | {f"{posts[1]}:image"}  # what no scan paid for a post may
+
+    def judged(*more: str) -> list[tuple[int, str | None]]:
+        ordered = [EffectEvidence("image", key, "ann", "x", "", at(3)) for key in (*keys, *more)]
+        found = judge(replace(evidence(), effects=ordered)).violations
+        return [(one.invariant, one.job_id) for one in found if "again by the post" in one.what]
+
+    assert judged() == []
+    assert judged(f"{posts[11]}:image") == [(6, str(posts[11]))]
+
+
 def one_more(known: Life) -> Life:
     return replace(known, effects=(*known.effects, replace(known.effects[-1], subject="again")))
 

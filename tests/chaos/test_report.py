@@ -85,7 +85,7 @@ def test_the_data_are_json() -> None:
 def test_the_page_says_what_was_done_and_how_to_repeat_it() -> None:
     text = page(REPORT)
     assert "Every promise was kept." in text
-    assert "700 jobs had about 600 effects while 5 faults were injected" in text
+    assert "700 jobs caused 600 effects while 5 faults were injected" in text
     assert REPORT.wanted.command() in text
     assert "| `broker.flush` | The broker loses all messages (FLUSHALL). | 3 | 5.5 s | 9.0 s |" in text
     assert "| `job.sent` | 2 |" in text

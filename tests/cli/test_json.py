@@ -13,6 +13,7 @@ from fleet.accounts.sealing import new_key
 from fleet.cli.app import cli as root
 from fleet.cli.frame.json_output import to_json
 from fleet.core import masking
+from fleet.features.approvals import rule_file
 from fleet.features.users import invite
 from tests.factories import Fleet
 from tests.features.agents.test_cli import Cli, cli
@@ -65,6 +66,7 @@ def test_every_command_prints_json_in_which_nothing_is_masked(
         "persona set": ["personas/ai_artist.yaml"], "persona reset": ["ai_artist"], "persona history": ["ai_artist"],
         "experiments show": ["none"], "jobs show": [str(uuid.uuid4())], "dead show": [str(uuid.uuid4())],
         "search": ["ada"], "approvals try": ["agent", "delete"], "settings get": ["dry_run"],
+        "approvals rules set": [str(rule_file.SHIPPED)],
         "approvals ask": ["agent", "delete", "--set", f"agent={agent}"],
     }  # fmt: skip
     refused = {

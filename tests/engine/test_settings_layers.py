@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from fleet.accounts.models import SETTINGS_ACCOUNT
 from fleet.core.clock import VirtualClock
-from fleet.core.db import Database
+from fleet.core.db import Database, Tx
 from fleet.core.errors import InvalidInput
 from fleet.core.settings import Settings, SettingScope
 from fleet.engine import registry
@@ -110,24 +110,24 @@ def test_a_change_is_in_force_for_its_caller_though_another_thread_reads_the_row
     fleet: Fleet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Symptom: the caller went on with the old snapshot, and drew an agent's next time in its old hours."""
-    live, read = fleet.deps.live, fleet.deps.live._read
+    live, rows, read = fleet.deps.live, fleet.deps.live._rows, fleet.deps.live._rows._read
     put(fleet, FLEET, "ai_comment_lead", 4)
     is_read, go_on = threading.Event(), threading.Event()
 
-    def slow_read() -> Any:
-        found = read()
+    def slow_read(tx: Tx) -> Any:
+        found = read(tx)
         is_read.set()
         assert go_on.wait(60)
         return found
 
-    monkeypatch.setattr(live, "_read", slow_read)
+    monkeypatch.setattr(rows, "_read", slow_read)
     with fleet.deps.db.transaction() as tx:
         store.put(tx, FLEET, "ai_comment_lead", 5, by="tests", reason="")
     live.expire()
     with ThreadPoolExecutor(2) as others:
         others.submit(live.refresh)
         assert is_read.wait(60)
-        monkeypatch.setattr(live, "_read", read)
+        monkeypatch.setattr(rows, "_read", read)
         with fleet.deps.db.transaction() as tx:
             store.put(tx, FLEET, "ai_comment_lead", 6, by="tests", reason="")
             tx.afterwards(live.expire)

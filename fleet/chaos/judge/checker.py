@@ -246,6 +246,10 @@ def _paid_once(case: _Case) -> Iterator[Violation]:
     for key, number in case.pictures.items():
         if number > 1:
             yield Violation(6, f"the picture was paid {number} times", key.partition(":")[0])
+        scan, _, place = key.partition(":image:")
+        post = ids.derived("publish", ids.derived("draft", scan, place))  # of the draft that the picture was made for
+        if place.isdecimal() and f"{post}:image" in case.pictures:
+            yield Violation(6, "the picture was paid by the scan that proposed it, and again by the post", str(post))
     for job_id, effects in case.shown.items():
         job = case.jobs.get(job_id)
         if job is not None and job.text is not None:

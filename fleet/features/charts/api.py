@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from fleet.access import Permission
+from fleet.access import Permission, Principal
 from fleet.features.charts import queries
 from fleet.features.charts.buckets import ChartRange, Measures
 from fleet.features.charts.queries import ChartBucket
@@ -27,7 +27,7 @@ class MeasuresOut(BaseModel):
     decisions: int = Field(description="ticks that were decided")
     late_p50_s: float | None = Field(description="half of them were decided this long after they were due, or earlier")
     late_p95_s: float | None
-    microusd: int = Field(description="the cost of calls to models")
+    microusd: int | None = Field(description="the cost of calls to models; null without the permission `costs.view`")
 
 
 class BucketOut(BaseModel):
@@ -51,28 +51,27 @@ class StatsOut(BaseModel):
     buckets: list[BucketOut]
 
 
-@router.get("", dependencies=[needs(Permission.FLEET_VIEW)])
-def stats(
-    deps: TheDeps, *, range: Annotated[ChartRange, Query(description="how far back")] = ChartRange.DAY
-) -> StatsOut:
+@router.get("")
+def stats(deps: TheDeps, who: Annotated[Principal, needs(Permission.FLEET_VIEW)], *,
+          range: Annotated[ChartRange, Query(description="how far back")] = ChartRange.DAY) -> StatsOut:  # fmt: skip
     """Return actions, failures, lateness, queue and cost over time."""
-    data = queries.read(deps, range)
+    data, sees_costs = queries.read(deps, range), who.may(Permission.COSTS_VIEW)
     return StatsOut(
         range=data.range, step_s=round(data.range.step.total_seconds()), start=data.start, end=data.end,
-        sums=_measures(data.sums), buckets=[_bucket(one) for one in data.buckets],
+        sums=_measures(data.sums, sees_costs), buckets=[_bucket(one, sees_costs) for one in data.buckets],
     )  # fmt: skip
 
 
-def _bucket(one: ChartBucket) -> BucketOut:
+def _bucket(one: ChartBucket, sees_costs: bool) -> BucketOut:
     return BucketOut(
-        start=one.start, end=one.end, measures=None if one.measures is None else _measures(one.measures),
+        start=one.start, end=one.end, measures=None if one.measures is None else _measures(one.measures, sees_costs),
         queue_most=None if one.queue is None else one.queue.due,
         queue_oldest_s=None if one.queue is None else one.queue.oldest_s,
     )  # fmt: skip
 
 
-def _measures(one: Measures) -> MeasuresOut:
+def _measures(one: Measures, sees_costs: bool) -> MeasuresOut:
     return MeasuresOut(
         actions=one.actions, done=dict(one.done), failing=one.failing, given_up=one.given_up, decisions=one.decisions,
-        late_p50_s=one.late_s(0.5), late_p95_s=one.late_s(0.95), microusd=one.microusd,
+        late_p50_s=one.late_s(0.5), late_p95_s=one.late_s(0.95), microusd=one.microusd if sees_costs else None,
     )  # fmt: skip

@@ -53,7 +53,7 @@ class ChartRange(StrEnum):
     def step_words(self) -> str:
         """What a bucket is called."""
         return {
-            ChartRange.HOUR: "2 minutes", ChartRange.DAY: "1 hour", ChartRange.WEEK: "6 hours of a day of UTC",
+            ChartRange.HOUR: "2 minutes", ChartRange.DAY: "1 hour", ChartRange.WEEK: "6 hours, from midnight UTC on",
             ChartRange.MONTH: "1 day of UTC",
         }[self]  # fmt: skip
 

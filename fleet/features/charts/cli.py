@@ -46,7 +46,7 @@ def _cells(one: Answer | None, queue: int | None) -> list[object]:
         return [*("–" for _ in range(5)), waiting, "–"]
     return [
         f"{one['actions']:,}", _count(one["failing"], "yellow"), _count(one["given_up"], "bold red"),
-        _late(one["late_p50_s"]), _late(one["late_p95_s"]), waiting, dollars(one["microusd"]),
+        _late(one["late_p50_s"]), _late(one["late_p95_s"]), waiting, _cost(one["microusd"]),
     ]  # fmt: skip
 
 
@@ -56,6 +56,10 @@ def _moment(written: str) -> str:
 
 def _count(number: int, style: str) -> Text:
     return Text(f"{number:,}", style) if number else Text("·", "dim")
+
+
+def _cost(microusd: int | None) -> str:
+    return "–" if microusd is None else dollars(microusd)
 
 
 def _late(seconds: float | None) -> str:

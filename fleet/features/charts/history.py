@@ -27,7 +27,7 @@ SETTLED_AFTER = timedelta(minutes=15)
 LIVE_HOURS = 6
 """So many hours that are not summed yet are read from the ledger for a chart; older ones are gaps for now."""
 KEPT = timedelta(days=62)
-_HOURS_AT_ONCE, _WITHIN_S = 24, 2.0
+_WITHIN_S = 2.0
 _MINUTE = timedelta(minutes=1)
 
 # Each reads one index by the moment that it is about: ix_jobs_finished_at, ix_job_attempts_started_at,
@@ -151,23 +151,17 @@ def _sum_hours(tx: Tx, *, since: datetime, until: datetime) -> None:
     first: datetime | None = tx.scalar(sa.text(_FIRST)) if last is None else last + HOUR
     if first is None:
         return
-    start, stop_s = max(floor(first, HOUR), floor(since, HOUR)), clock.monotonic_s() + _WITHIN_S
-    while start < until and clock.monotonic_s() < stop_s:
-        end = min(until, start + HOUR * _HOURS_AT_ONCE)
-        found = read(tx, start, end, HOUR)
-        rows = [
-            _row(start + HOUR * place, found.get(start + HOUR * place, Measures()))
-            for place in range((end - start) // HOUR)
-        ]
-        tx.execute(insert(ChartHourRow).values(rows).on_conflict_do_nothing())
-        start = end
-
-
-def _row(hour: datetime, one: Measures) -> dict[str, Any]:
-    return {
-        "hour": hour, "done": dict(one.done), "given_up": one.given_up, "failing": one.failing,
-        "lateness": {str(late_class): number for late_class, number in one.lateness.items()}, "microusd": one.microusd,
-    }  # fmt: skip
+    hour = max(floor(first, HOUR), floor(since, HOUR) + HOUR)  # the hour of `since` itself is pruned in part
+    stop_s = clock.monotonic_s() + _WITHIN_S
+    while hour < until and clock.monotonic_s() < stop_s:
+        one = read(tx, hour, hour + HOUR, HOUR).get(hour, Measures())
+        lateness = {str(late_class): number for late_class, number in one.lateness.items()}
+        row = insert(ChartHourRow).values(
+            hour=hour, done=dict(one.done), given_up=one.given_up, failing=one.failing, lateness=lateness,
+            microusd=one.microusd,
+        )  # fmt: skip
+        tx.execute(row.on_conflict_do_nothing())
+        hour += HOUR
 
 
 def _prune(tx: Tx, moment: Any, before: datetime, limit: int) -> int:

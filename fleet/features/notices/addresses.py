@@ -96,7 +96,7 @@ def remove(deps: Deps, user: str, address_id: uuid.UUID) -> None:
 
 
 def forget_removed(tx: Tx) -> None:
-    """Delete addresses and waiting lines of users who were removed."""
+    """Delete addresses and lines of users who were removed."""
     gone = sa.select(UserRow.id).where(UserRow.removed_at.is_not(None))
     for table in (UserAddressRow, NoticeLineRow):
         tx.execute(sa.delete(table).where(table.user_id.in_(gone)).execution_options(synchronize_session=False))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Self
+from typing import Annotated, Any
 
-from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
+from pydantic import BaseModel, Field, SecretStr, field_validator
 from pydantic_settings import NoDecode
 
 from fleet.core import masking
@@ -41,8 +41,9 @@ class NoticesSettings(BaseModel):
             raise ValueError("an address begins with its kind, as in mailto:// or slack://")
         return tuple(part.strip(", ") for part in parts if part)
 
-    @model_validator(mode="after")
-    def _conceal_addresses(self) -> Self:
+    def __init__(self, **values: Any) -> None:
+        super().__init__(**values)
+        # Not in a validator, which `settings.changed` calls with what people set: they could choose words that events
+        # need, and have them masked.
         for address in (*self.notify, self.notify_mail):
             masking.conceal_address(address.get_secret_value())
-        return self

@@ -100,7 +100,7 @@ document.addEventListener("pointerover", (event) => {
 // Times themselves take no focus: a list would have fifty more stops. The row that has it shows its time.
 document.addEventListener("focusin", (event) => {
   if (!event.target.matches?.(":focus-visible")) return hide();
-  const what = event.target.closest(".chart-bar") ?? event.target.closest("tr, li, dd, td, .kpi")?.querySelector("time[datetime]");
+  const what = event.target.closest(".chart-bar") ?? event.target.closest("tr, li, dd, .kpi")?.querySelector("time[datetime]");
   if (what) show(what, { byFocus: true });
   else hide();
 });

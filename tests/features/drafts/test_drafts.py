@@ -597,6 +597,22 @@ def test_pictures_of_drafts_are_deleted_with_them_unless_another_draft_shows_the
     assert there() == [False, False]
 
 
+def test_a_picture_that_is_dropped_elsewhere_before_the_draft_shows_it_stays(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = media.store
+
+    def and_meanwhile(deps: Deps, data: bytes) -> str:
+        key = store(deps, data)
+        pictures.drop(deps, {"media": [{"key": key}]})
+        return key
+
+    monkeypatch.setattr(media, "store", and_meanwhile)
+    (draft,) = proposed(fleet, POST)
+    an_hour_passes(fleet)
+    assert media.picture_bytes(fleet.deps, draft.content["media"][0]["key"])
+
+
 def an_hour_passes(fleet: Fleet) -> None:
     fleet.sql("UPDATE discarded_pictures SET due_at = due_at - interval '1 hour'")
     sweep(fleet.deps)

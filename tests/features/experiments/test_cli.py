@@ -43,7 +43,7 @@ def test_an_empty_fleet_is_told_what_to_do(cli: Cli) -> None:
     assert [line.split()[0] for line in listed.stdout.splitlines()[1:]] == [
         "caption_question", "posting_window", "prompt_light"
     ]  # fmt: skip
-    assert "Set FLEET_EXPERIMENTS" in listed.stderr
+    assert "fleet experiments start NAME" in listed.stderr
     shown = cli("experiments", "show", "prompt_light")
     assert "FLEET_EXPERIMENTS=prompt_light switches it on" in shown.stderr
     assert "Does the light in a picture change" in shown.stdout

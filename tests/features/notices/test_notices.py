@@ -19,7 +19,7 @@ from pydantic import SecretStr
 
 from fleet import notify as notices
 from fleet.accounts.sealing import new_key
-from fleet.core import ids
+from fleet.core import ids, masking
 from fleet.core.errors import InvalidInput, Unavailable
 from fleet.engine import registry
 from fleet.engine.agents import lookup
@@ -292,7 +292,9 @@ def test_a_channel_set_at_run_time_reaches_no_further_than_a_users(fleet: Fleet,
     for wrong in (f"{given}?template=/etc/passwd", f"json://127.0.0.1:{hook.port}/other", "dbus://"):
         with pytest.raises(InvalidInput):
             settings.put(fleet.deps, "notify", [wrong], Target(), by="test")
-    settings.put(fleet.deps, "notify", [given, "jsons://localhost:1/"], Target(), by="test")
+    word = f"budget_of_{uuid.uuid4().hex}"
+    settings.put(fleet.deps, "notify", [given, f"jsons://u:{word}@localhost:1/"], Target(), by="test")
+    assert masking.mask(f"{given} {word}") == f"*** {word}"  # what people set masks no words of events
     assert done(fleet, notify(fleet)).state == JobState.DONE  # the environment has this address, too
     job = done(fleet, notify(fleet, "jsons", tick_no=2))
     assert job.state == JobState.DEAD

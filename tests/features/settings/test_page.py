@@ -29,7 +29,7 @@ def test_hours_that_never_spend_an_agent_s_interval_are_refused_when_they_are_se
     assert "shorter interval" in refused.json()["fix"]
     page = oda.post("/settings/agent_hours", value="3-4", agent="ana_1")
     assert page.status_code == 422 and words in page.text and 'value="3-4"' in page.text
-    assert '<option value="ana_1">' in page.text and 'list="agents"' in page.text
+    assert '<option value="ana_1">' in page.text and 'list="agent-choices"' in page.text
 
     agents.update(web.deps, "ana_1", {"max_interval_s": 600})
     assert program.put("/api/v1/settings/agent_hours", json={"value": "3-4", "agent": "ana_1"}).status_code == 200

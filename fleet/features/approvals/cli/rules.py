@@ -51,7 +51,7 @@ def list_(door: Door, /, *, as_toml: bool, as_json: bool) -> None:
 
 
 @rules.command("set")
-@click.argument("path", type=click.Path(dir_okay=False, exists=True, allow_dash=True, path_type=Path), metavar="FILE")
+@click.argument("path", type=click.Path(dir_okay=False, allow_dash=True, path_type=Path), metavar="FILE")
 @_why
 @json_option
 @pass_door

@@ -38,7 +38,7 @@ Viewer = Annotated[Principal, needs(Permission.DRAFTS_VIEW)]
 _Text = Annotated[str, Field(max_length=_LONGEST_FIELD)]
 
 
-class Question(BaseModel):
+class TypedQuestion(BaseModel):
     """A question, as it was typed."""
 
     resource: _Text = ""
@@ -77,9 +77,9 @@ class TypedRules(BaseModel):
     try_facts: _Text = ""
 
     @property
-    def question(self) -> Question:
+    def question(self) -> TypedQuestion:
         """The question of the form."""
-        return Question(**{name: getattr(self, f"try_{name}") for name in Question.model_fields})
+        return TypedQuestion(**{name: getattr(self, f"try_{name}") for name in TypedQuestion.model_fields})
 
     @property
     def rule(self) -> dict[str, Any]:
@@ -140,7 +140,7 @@ Typed = Annotated[TypedRules, Depends(_typed)]
 
 
 @router.get(_PAGE)
-def rules(request: Request, deps: TheDeps, who: Viewer, *, question: Annotated[Question, Query()],
+def rules(request: Request, deps: TheDeps, who: Viewer, *, question: Annotated[TypedQuestion, Query()],
           version: Annotated[int | None, Query(ge=0, lt=2**63)] = None) -> Response:  # fmt: skip
     """Show the rules in force, or an earlier version as a draft; what would happen to a question; and the verbs."""
     draft = None
@@ -234,7 +234,7 @@ def _draft(typed: TypedRules) -> Draft:
     return replace(draft, at=min(int(typed.at), len(parsed)), typed=typed.rule)
 
 
-def _page(request: Request, deps: Deps, who: Principal, draft: Draft | None, question: Question, *,
+def _page(request: Request, deps: Deps, who: Principal, draft: Draft | None, question: TypedQuestion, *,
           problem: FleetError | None = None) -> Response:  # fmt: skip
     with deps.db.transaction() as tx:
         now = in_force.read(deps, tx)
@@ -255,7 +255,7 @@ def _page(request: Request, deps: Deps, who: Principal, draft: Draft | None, que
 
 
 def _tried(
-    deps: Deps, who: Principal, question: Question, now: Sequence[Rule], draft: Sequence[Rule]
+    deps: Deps, who: Principal, question: TypedQuestion, now: Sequence[Rule], draft: Sequence[Rule]
 ) -> tuple[questions.RulingOut | None, questions.RulingOut | None, FleetError | None]:
     """Return what would happen to a question now, under a draft that differs, or why that cannot be said."""
     if not (question.resource.strip() or question.action.strip()):

@@ -39,7 +39,7 @@ def read(name: str | None, document: object) -> Experiment:
     elif experiment is not None and experiment.name in RESERVED:
         wrong = [f"name: {experiment.name!r} is an address of the dashboard; choose another one"]
     if experiment is None or wrong:
-        raise InvalidInput("; ".join(wrong), fix="docs/experiments.md shows a whole file.")
+        raise InvalidInput(f"{'; '.join(wrong)}.", fix="docs/experiments.md shows a whole file.")
     return experiment
 
 

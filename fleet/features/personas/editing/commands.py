@@ -34,7 +34,7 @@ class WrongPersona(InvalidInput):
     """A document that is no persona. `problems` are lines such as `schedule.timezone: what is wrong`."""
 
     def __init__(self, problems: list[str]) -> None:
-        super().__init__("; ".join(problems), fix="docs/personas.md explains every field.")
+        super().__init__(f"{'; '.join(problems)}.", fix="docs/personas.md explains every field.")
         self.problems = problems
 
 
