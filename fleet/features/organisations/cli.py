@@ -79,10 +79,8 @@ def change(door: Door, /, *, name: str, rename: str | None, voice: str | None) -
     body: dict[str, Any] = {} if rename is None else {"name": rename}
     if voice is not None:
         body["voice"] = voice
-    if not body:
-        raise click.UsageError("Give --rename or --voice.")
     changed = door.api.patch(at("organisations", name), body)
-    door.say(f"The organisation {changed['name']} is changed.")
+    door.say(f"The organisation {changed['name']} is {'changed' if body else 'as it was: give --rename or --voice'}.")
 
 
 @organisations.command()
