@@ -21,8 +21,8 @@ __all__ = ["cli"]  # the fixture
 MAKE_OR_SET = {
     "accounts add", "agents create", "hooks create", "hooks sources add", "tokens create", "users create",
     "secrets set", "budgets set", "budgets allow", "pause", "resume", "drafts bulk", "completion", "gallery",
-    "persona check", "persona set", "experiments set", "approvals try", "search", "settings set", "agents assign",
-    "approvals rules set", "organisations create",
+    "persona check", "persona set", "experiments set",
+    "approvals try", "search", "settings set", "agents assign", "approvals rules set", "organisations create",
 }  # fmt: skip
 """Commands whose arguments name nothing that has to be there."""
 CHANGES = {
