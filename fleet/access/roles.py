@@ -46,7 +46,7 @@ class Permission(StrEnum):
     CONTROLS_KILL = "controls.kill"
     CONTROLS_LIFT = "controls.lift"  # lifting the kill switch
     SETTINGS_VIEW = "settings.view"
-    SETTINGS_EDIT = "settings.edit"  # set and unset settings at run time; start, stop and change experiments
+    SETTINGS_EDIT = "settings.edit"  # set and unset settings at run time; change personas; start and change experiments
     AUDIT_VIEW = "audit.view"
     HOOKS_VIEW = "hooks.view"
     HOOKS_EDIT = "hooks.edit"

@@ -147,11 +147,16 @@ def resume(tx: Tx, scope: str, key: str, *, by: str) -> bool:
 
 def resume_accounts(tx: Tx, adapter: str, *, by: str) -> bool:
     """Let the accounts of an outside system go on that the fleet paused itself; False if there are none."""
-    keys = [str(key) for key in tx.session.scalars(sa.select(AccountRow.id).where(AccountRow.adapter == adapter))]
-    ours = (ControlRow.scope == "account", ControlRow.key.in_(keys), ControlRow.hold == "pause")
-    query = sa.select(ControlRow.key).where(*ours, ControlRow.set_by.in_(("fleet", BUDGET, REFUSED)))
-    resumed = [resume(tx, "account", key, by=by) for key in tx.session.scalars(query).all()]
+    resumed = [resume(tx, "account", str(one.id), by=by) for one in stopped_accounts(tx, adapter)]
     return any(resumed)
+
+
+def stopped_accounts(tx: Tx, adapter: str) -> Sequence[AccountRow]:
+    """Return the accounts of an outside system that the fleet paused itself, by name."""
+    ours = (ControlRow.scope == "account", ControlRow.hold == "pause", AccountRow.adapter == adapter)
+    query = sa.select(AccountRow).join(ControlRow, ControlRow.key == sa.cast(AccountRow.id, sa.Text))
+    found = query.where(*ours, ControlRow.set_by.in_(("fleet", BUDGET, REFUSED))).order_by(AccountRow.name)
+    return tx.session.scalars(found).all()
 
 
 def resume_refused(tx: Tx, account_id: uuid.UUID, *, by: str) -> bool:

@@ -26,6 +26,8 @@ from fleet.engine.dispatch import dispatch
 from fleet.engine.jobs import ledger
 from fleet.engine.jobs.ledger import NewJob
 from fleet.engine.jobs.ticks import TickKey
+from fleet.engine.points import verbs
+from fleet.engine.registry import load
 from fleet.engine.tick import tick
 from fleet.features.accounts import commands, queries
 from fleet.features.accounts.queries import AccountState
@@ -165,6 +167,10 @@ def test_a_refused_token_of_the_settings_waits_for_the_surface_to_be_resumed(two
     perform(two.deps, job)
     (hold,) = controls.holds(two.deps)
     assert (hold.key, "FLEET_SERVICE_TOKEN" in hold.reason) == (str(SETTINGS_ACCOUNT), True)
+    with two.deps.db.transaction() as tx:  # rules of approval are asked about it, though only accounts are stopped
+        lift = verbs.get("pause", "lift")
+        shown = load(lift.preview)(two.deps, tx, lift.parse({"scope": "surface", "key": "floimg"}))
+    assert shown.before["accounts"] and "of its accounts" in shown.summary
     assert controls.resume(two.deps, "surface", "floimg", by="ada")
     perform(two.deps, job)
     assert two.job(job).state == "done"

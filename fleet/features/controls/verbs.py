@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pydantic import Field
 
 from fleet.access import Permission, Principal
@@ -46,10 +48,18 @@ def _of_pause(deps: Deps, tx: Tx, given: PauseArguments) -> VerbPreview:
         key = commands.key_of(deps, given.scope, given.key)
     held = next((one for one in controls.in_force(tx) if (one.scope, one.key, one.hold) == (given.scope, key, "pause")),
                 None)  # fmt: skip
-    if held is None:
+    # The accounts of a surface go on with it, also where the surface itself is not paused.
+    accounts = controls.stopped_accounts(tx, key) if given.scope == "surface" else ()
+    if held is None and not accounts:
         raise NotFound("That is not paused.", fix="Nothing is left to do.")
     which = "the fleet" if given.scope == "fleet" else f"{given.scope} {given.key}"
-    return _preview(held, f"{given.scope}:{key}", f"End the pause of {which}", {"state": "active"})
+    summary = f"End the pause of {which}"
+    if accounts:
+        summary += f" and of its accounts {', '.join(one.name for one in accounts)}"
+    held = held or Hold("surface", key, "active", "", None, "", tx.now())
+    found = _preview(held, f"{given.scope}:{key}", summary, {"state": "active"})
+    names = [one.name for one in accounts]
+    return replace(found, before={**found.before, "accounts": names}) if names else found
 
 
 def _preview(held: Hold, resource_id: str, summary: str, after: dict[str, str]) -> VerbPreview:

@@ -167,7 +167,7 @@ def test_a_row_that_is_wrong_here_leaves_the_file_in_force(web: Web) -> None:
     assert (found.get("ai_artist").character.vibe, found.get("data_viz").character.vibe) == ("experimental", "calm")
 
 
-def test_only_those_who_edit_agents_edit_personas_and_nobody_an_old_version(web: Web) -> None:
+def test_who_may_edit_settings_edits_personas_but_no_old_version(web: Web) -> None:
     content = document(web.deps, vibe="calm")
     for role in ("viewer", "operator"):
         api = web.program(role)
