@@ -107,6 +107,8 @@ def raise_budget(request: Request, deps: TheDeps, *, who: Annotated[Principal, n
     """Add to a scope's limit for its current period; `had` is the amount added before, as the page showed it."""
     try:
         (scope, name, period), more = typed.read(), typed.microusd()
+        if not typed.reason:
+            raise _Refused("reason", InvalidInput("A reason is missing.", fix="Say why more is spent."))
         with _at("amount"):
             left: Budget = verbs.perform(
                 deps, who, "budget", "override", scope=scope, name=name, period=period, microusd=more,

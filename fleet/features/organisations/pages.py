@@ -16,7 +16,7 @@ from fleet.features.organisations import service
 from fleet.features.organisations.api import EDIT, VIEW
 from fleet.web.auth import TheDeps
 from fleet.web.problems import status_of
-from fleet.web.rendering import go, render
+from fleet.web.rendering import KeptForm, go, render
 
 router = APIRouter()
 _HERE = "/organisations"
@@ -46,9 +46,9 @@ def change(
     request: Request, deps: TheDeps, organisation_id: uuid.UUID, name: OrganisationName = "", voice: Voice = ""
 ) -> Response:
     """Rename an organisation, or give it another voice."""
-    return _done(
-        request, lambda: service.change(deps, str(organisation_id), name=name, voice=voice), "The changes are saved."
-    )
+    kept = KeptForm(f"change {organisation_id}", "name", {"name": name, "voice": voice})
+    done = "The changes are saved."
+    return _done(request, lambda: service.change(deps, str(organisation_id), name=name, voice=voice), done, kept)
 
 
 @router.post("/organisations/{organisation_id}/remove", dependencies=[EDIT])
@@ -62,7 +62,8 @@ def add_member(request: Request, deps: TheDeps, organisation_id: uuid.UUID, user
     """Let a user's role hold in an organisation."""
     user = user.strip().lower()
     done = f"The role of {user} holds in their organisations alone."
-    return _done(request, lambda: service.add_member(deps, str(organisation_id), user), done)
+    kept = KeptForm(f"members {organisation_id}", "user", {"user": user})
+    return _done(request, lambda: service.add_member(deps, str(organisation_id), user), done, kept)
 
 
 @router.post("/organisations/{organisation_id}/members/remove", dependencies=[EDIT])
@@ -79,23 +80,25 @@ def remove_member(
 def move_agent(request: Request, deps: TheDeps, organisation_id: uuid.UUID, agent: Typed = "") -> Response:
     """Move an agent to an organisation."""
     agent = agent.strip().removeprefix("@")
-    return _done(request, lambda: service.move_agent(deps, str(organisation_id), agent), f"{agent} belongs to it now.")
+    kept = KeptForm(f"agents {organisation_id}", "agent", {"agent": agent})
+    done = f"{agent} belongs to it now."
+    return _done(request, lambda: service.move_agent(deps, str(organisation_id), agent), done, kept)
 
 
 @router.post("/organisations/{organisation_id}/accounts", dependencies=[EDIT])
 def move_account(request: Request, deps: TheDeps, organisation_id: uuid.UUID, account: Typed = "") -> Response:
     """Move an account to an organisation."""
     account = account.strip()
-    return _done(
-        request, lambda: service.move_account(deps, str(organisation_id), account), f"{account} belongs to it now."
-    )
+    kept = KeptForm(f"accounts {organisation_id}", "account", {"account": account})
+    done = f"{account} belongs to it now."
+    return _done(request, lambda: service.move_account(deps, str(organisation_id), account), done, kept)
 
 
-def _done(request: Request, run: Callable[[], object], said: str) -> Response:
+def _done(request: Request, run: Callable[[], object], said: str, kept: KeptForm | None = None) -> Response:
     try:
         run()
     except FleetError as error:
-        return go(request, _HERE, str(error), wrong=True)
+        return go(request, _HERE, str(error), wrong=True, kept=kept)
     return go(request, _HERE, said)
 
 

@@ -340,6 +340,7 @@ def assert_inert(page: str) -> None:
     tags = Tags(page).found
     assert [str(attrs.get("src")).partition("?")[0] for tag, attrs in tags if tag == "script"] == [
         "/static/app.js",
+        "/static/times.js",
         "/static/desk.js",
     ]
     for tag, attrs in tags:
