@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fleet.access import audit
-from fleet.core import events
+from fleet.core import events, logs
 from fleet.core.db import Tx
 from fleet.core.errors import Conflict, InvalidInput, NotFound
 from fleet.core.settings import SettingScope
@@ -25,6 +25,8 @@ from fleet.engine.settings.store import ScopeKey
 from fleet.features.personas import library, persona_file
 from fleet.features.personas.library import Persona
 from fleet.features.personas.service import KIND, of_files, personas_of
+
+log = logs.get(__name__)
 
 RESERVED = frozenset({"new", "preview"})
 """Words of the pages' addresses."""
@@ -172,4 +174,7 @@ def _in_force(deps: Deps, before: Persona | None, after: Persona | None) -> None
     """Read the change in this process, and draw again when agents wake if the hours are others."""
     deps.live.refresh(wait=True)
     if before is not None and after is not None and before.schedule != after.schedule:
-        dispatch.redraw_all(deps, after.id)
+        try:
+            dispatch.redraw_all(deps, after.id)
+        except Exception:  # the persona is saved, and an error would say that it is not
+            log.exception("agents_not_redrawn", persona=after.id)
