@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _NEVER = ("iframe", "object", "embed", "base", "style", "marquee", "math", "template", "frame", "applet",
           "foreignobject", "animate", "set", "video", "audio")  # fmt: skip
 _LINKS = ("href", "src", "action", "formaction", "data", "xlink:href", "srcdoc", "poster", "srcset")
+_SCRIPTS = ("/static/app.js", "/static/times.js", "/static/desk.js")
 _OWN = re.compile(r"\s*(https?://|/(?!/)|\?|#|data:image/(png|jpeg|webp);|[\w-]+$)", re.I)
 
 
@@ -31,7 +32,7 @@ class _Reader(HTMLParser):
         strange = tag in _NEVER or "xss" in tag
         strange |= any(name.startswith("on") or "xss" in name or name == "style" for name in given)
         strange |= any(name in given and not _OWN.match(given[name]) for name in _LINKS if given.get(name))
-        strange |= tag == "script" and not given.get("src", "").startswith(("/static/app.js", "/static/desk.js"))
+        strange |= tag == "script" and not given.get("src", "").startswith(_SCRIPTS)
         strange |= tag == "meta" and "http-equiv" in given
         if strange:
             self.found.append(self.get_starttag_text() or tag)

@@ -66,7 +66,8 @@ def test_every_command_prints_json_in_which_nothing_is_masked(
         "persona set": ["personas/ai_artist.yaml"], "persona reset": ["ai_artist"], "persona history": ["ai_artist"],
         "experiments show": ["none"], "jobs show": [str(uuid.uuid4())], "dead show": [str(uuid.uuid4())],
         "search": ["ada"], "approvals try": ["agent", "delete"], "settings get": ["dry_run"],
-        "approvals rules set": [str(rule_file.SHIPPED)],
+        "approvals rules set": [str(rule_file.SHIPPED)], "organisations create": ["Two"],
+        "organisations show": ["default"],
         "approvals ask": ["agent", "delete", "--set", f"agent={agent}"],
     }  # fmt: skip
     refused = {

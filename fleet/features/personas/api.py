@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field, create_model
 
 from fleet.access import Permission
 from fleet.core.character import TRAITS
+from fleet.core.errors import Unavailable
 from fleet.engine import registry, schedule
 from fleet.engine.agents import queries
 from fleet.engine.agents.queries import AgentFilter
@@ -106,7 +107,7 @@ class WholePersona(PersonaOut):
 
     schedule: Week
     document: dict[str, Any] = Field(description="the fields of its file, as docs/personas.md explains them")
-    agents: int = Field(description="how many agents have it")
+    agents: int | None = Field(description="how many agents have it; null while the database cannot be reached")
     version: int = Field(description="rises with each change at run time; 0: never changed")
     set_by: str | None
     set_at: datetime | None
@@ -138,9 +139,12 @@ def show(deps: TheDeps, response: Response, *, persona_id: Annotated[str, Path(m
 def whole(deps: Deps, one: Archetype) -> WholePersona:
     """Return a persona with everything that is known of it."""
     rates = schedule.week(one.schedule, deps.now())
-    with deps.db.transaction() as tx:
-        latest = documents.latest(tx, KIND, one.id)
-        agents = queries.tally(tx, AgentFilter(persona_id=one.id)).of_persona(one.id)
+    try:
+        with deps.db.transaction() as tx:
+            latest = documents.latest(tx, KIND, one.id)
+            agents: int | None = queries.tally(tx, AgentFilter(persona_id=one.id)).of_persona(one.id)
+    except Unavailable:  # its file is known all the same
+        latest, agents = None, None
     return taken(
         WholePersona, one, **_plain(deps, one), schedule=_schedule(Week, one, rates=rates),
         document=document_of(one), agents=agents, version=latest.version if latest else documents.UNWRITTEN,

@@ -102,7 +102,7 @@ def _facts(one: Answer) -> list[tuple[str, object]]:
         ("Off days", f"{schedule['off_peak_multiplier']:g}×"),
         ("Asleep", _hours(schedule["sleep"])),
         ("Zone", schedule["timezone"]),
-        ("Agents", one["agents"]),
+        ("Agents", "unknown" if one["agents"] is None else one["agents"]),
         ("From", f"{one['source']}{_set_by(one)}"),
     ]
 

@@ -259,7 +259,8 @@ def test_activity_is_a_page_newest_last_and_json_newest_first(cli: Cli, fleet: F
     page = cli.json("activity")
     assert page["items"][0]["subject"] == "control.kill_switch.thrown"
     assert set(page["items"][0]) == {
-        "id", "position", "occurred_at", "subject", "agent_id", "agent", "name", "emoji", "words", "job_id", "payload",
+        "id", "position", "occurred_at", "subject", "agent_id", "agent", "name", "emoji", "words", "url", "job_id",
+        "payload",
     }  # fmt: skip
     thoughts = cli.json("activity", "--subject", "agent.thought", "--agent", "ann_1")["items"]
     assert [event["agent"] for event in thoughts] == ["ann_1"]

@@ -7,6 +7,7 @@ import dataclasses
 import threading
 import uuid
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -42,7 +43,7 @@ from fleet.features.drafts.states import DraftStatus
 from fleet.features.media import service as media
 from fleet.images.placeholder import render_jpeg
 from fleet.llm.scan_request import Idea, ScanAnswer
-from tests.factories import Fleet, raises, reply_lost
+from tests.factories import Fleet, make_fleet, raises, reply_lost
 from tests.features.drafts.test_scan import (
     ASK,
     COMMENT,
@@ -620,9 +621,10 @@ def an_hour_passes(fleet: Fleet) -> None:
 
 @pytest.mark.parametrize("kind", ["revise_draft", "illustrate_draft"])
 def test_a_picture_that_comes_after_the_decision_is_deleted_and_that_of_the_draft_stays(
-    fleet: Fleet, monkeypatch: pytest.MonkeyPatch, kind: str
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     """Symptom: no revision named the file, so that it stayed in the store for ever."""
+    fleet = make_fleet(database_url, objects=str(tmp_path))
     (draft,) = proposed(fleet, POST)
     drafting.edit(fleet.deps, str(draft.id), {"image_prompt": "A red boat."}, ANN)
     if kind == "revise_draft":
@@ -646,3 +648,4 @@ def test_a_picture_that_comes_after_the_decision_is_deleted_and_that_of_the_draf
     an_hour_passes(fleet)
     (left,) = (file for file in folder.rglob("*.*") if file.is_file())
     assert str(left.relative_to(folder)) == draft.content["media"][0]["key"]
+    fleet.deps.close()
