@@ -70,18 +70,18 @@ def plain(words: str) -> str:
 
 def in_page(page: Page) -> list[str]:
     """Return the elements that do not belong in the page that a browser shows now."""
-    found: list[str] = page.evaluate(_IN_PAGE, [list(_NEVER), list(_LINKS)])
+    found: list[str] = page.evaluate(_IN_PAGE, [list(_NEVER), list(_LINKS), list(_SCRIPTS)])
     return found
 
 
-_IN_PAGE = """([never, links]) => {
+_IN_PAGE = """([never, links, scripts]) => {
   const own = /^\\s*(https?:\\/\\/|\\/(?!\\/)|\\?|#|data:image\\/(png|jpeg|webp);|[\\w-]+$)/i;
   const strange = (one) => {
     const tag = one.localName, names = one.getAttributeNames();
     return never.includes(tag.toLowerCase()) || tag.includes("xss")
       || names.some((name) => /^on/i.test(name) || name.includes("xss") || name === "style")
       || links.some((name) => one.getAttribute(name) && !own.test(one.getAttribute(name)))
-      || (tag === "script" && !/^\\/static\\/(app|desk)\\.js/.test(one.getAttribute("src") ?? ""))
+      || (tag === "script" && !scripts.some((own) => (one.getAttribute("src") ?? "").startsWith(own)))
       || (tag === "meta" && one.hasAttribute("http-equiv"));
   };
   return [...document.querySelectorAll("*")].filter(strange).map((one) => one.outerHTML.slice(0, 160));
