@@ -11,6 +11,8 @@ CODE := fleet workers migrations tests bench beat_schedule.py
 READY := .venv/.ready
 BENCH_READY := .venv/.ready-bench
 BROWSER_READY := .venv/.ready-browser
+PLATFORMS_READY := .platforms/.ready
+MASTODON_READY := .venv/.ready-mastodon
 # Whatever is called bench/bench_*.py takes part: it writes a result, and knows --quick.
 BENCHES := $(patsubst bench/%.py,bench.%,$(sort $(wildcard bench/bench_*.py)))
 # Two processes share the tests: more than the cores only wait for one another's servers.
@@ -77,6 +79,21 @@ browser: $(BROWSER_READY) ## Install what the tests in a browser need: tests/bro
 $(BROWSER_READY): $(READY) tests/browser.lock
 	@echo "Installing what only the tests in a browser need" && $(BIN)/python -m pip --disable-pip-version-check \
 		--no-input install --quiet --require-hashes -r tests/browser.lock && touch $@
+
+.PHONY: platforms
+platforms: $(PLATFORMS_READY) ## Install the AT Protocol network into .platforms, and run the tests that act on it
+	@$(BIN)/python -m pytest -n 0 tests/atproto $(ARGS)
+
+$(PLATFORMS_READY): $(READY) tests/atproto/package-lock.json
+	@.ci/platforms
+
+.PHONY: mastodon
+mastodon: $(MASTODON_READY) ## Install the server that the tests of the Mastodon adapter need, somebody else's, and run them
+	@$(BIN)/python -m pytest -n 0 tests/adapters/mastodon $(ARGS)
+
+$(MASTODON_READY): $(READY) tests/mastodon.lock
+	@echo "Installing the server of the tests of Mastodon" && $(BIN)/python -m pip --disable-pip-version-check \
+		--no-input install --quiet --require-hashes -r tests/mastodon.lock && touch $@
 
 .PHONY: format
 format: $(READY) ## Put the code into its format

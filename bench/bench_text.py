@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 from bench.results import Goal, Result, Table, write
 from fleet.core import text
 from fleet.core.text import links
-from fleet.features.content import review
+from fleet.features.content import review, surfaces
 from fleet.features.content.checks import claims, form, hidden_links, numbers, patterns, privacy, similar, tone
 from fleet.features.content.sanitise import READ_TIMES
-from fleet.features.content.surfaces import Kind, surface
+from fleet.features.content.surfaces import Kind
 from fleet.features.personas.library import load
 from fleet.llm import answers, screening
 from fleet.llm.base import PostRequest, Speaker
@@ -38,8 +38,8 @@ PIECES = (
 )  # fmt: skip
 LIMIT_S = 1.0
 """The most CPU time that one text may take: a thread that holds the interpreter for longer is noticed by the others."""
-FORM = surface("floimg").form(Kind.CAPTION)
-READ_CHARS = READ_TIMES * FORM.limit_chars
+FORM = surfaces.form("floimg", Kind.CAPTION)
+READ_CHARS = READ_TIMES * FORM.most
 
 
 @dataclass(frozen=True, slots=True)

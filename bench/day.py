@@ -190,6 +190,7 @@ def live(agents: int, minutes: float, folder: Path, *, hours: float = 24.0, pace
              pace=pace)  # fmt: skip
         say(f"the day begins: {agents} agents, {tempo:.0f} times faster than life")
         time.sleep(lasts_s * 0.45)
+        fleet.wait_until("the first text", lambda: _counts(db, "kind", _PUBLISHED), timeout_s=120)
         first.always = _OVERLOAD
         say("the first model is overloaded")
         time.sleep(lasts_s * 0.1)

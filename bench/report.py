@@ -30,6 +30,8 @@ _TAIL = """\
 `make bench` runs everything, one after another, on embedded servers in a temporary folder, and writes this page.
 `make bench ARGS=--quick` makes short runs and does not change this page: its figures go to `bench/results/quick`.
 Each section names the command for it alone. Run nothing else on the machine meanwhile.
+The benchmark of the dashboard needs 10 GB; with `--quick` a fiftieth. `--scale 0.1` takes a tenth of the rows, and its
+figures replace the page's.
 """
 
 

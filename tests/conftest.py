@@ -39,6 +39,7 @@ from fleet.engine.registry import Registry
 from fleet.sandbox.servers.postgres import APP, OWNER, EmbeddedPostgres
 from fleet.sandbox.servers.valkey import EmbeddedValkey
 from tests import compiled_once, quick
+from tests.atproto import network
 from tests.browser import chromium
 from tests.database_pool import DatabasePool
 from tests.database_roles import LOGINS, url_of
@@ -182,10 +183,15 @@ def pytest_collection_finish() -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say once what was not looked at in a browser; the runner's own closing line comes after this."""
-    left_out = [one for one in terminalreporter.stats.get("skipped", []) if "browser" in one.keywords]
+    skipped = terminalreporter.stats.get("skipped", [])
+    left_out = [one for one in skipped if "browser" in getattr(one, "keywords", ())]  # a skipped module has none
     if left_out:
         why = chromium.lacking() or os.environ.get(chromium.GIVEN_UP, "")
         line = f"{len(left_out)} tests in a real browser were SKIPPED: {why}. {chromium.CALL}"
+        terminalreporter.write_line(line, yellow=True)
+    off_network = [one for one in skipped if "network" in getattr(one, "keywords", ())]
+    if off_network:
+        line = f"{len(off_network)} tests on the AT Protocol network were SKIPPED: {network.lacking()}. {network.CALL}"
         terminalreporter.write_line(line, yellow=True)
 
 

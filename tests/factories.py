@@ -56,7 +56,7 @@ from fleet.engine import registry
 from fleet.engine.agents import commands
 from fleet.engine.agents.commands import NewAgent
 from fleet.engine.agents.models import AgentRow
-from fleet.engine.deps import Deps, Instead, Outside
+from fleet.engine.deps import Deps, ModelsOverride, Outside
 from fleet.engine.jobs.models import JobRow
 from fleet.engine.settings import store
 from fleet.engine.settings.store import FLEET, ScopeKey
@@ -462,8 +462,8 @@ def make_fleet(
     config = registry.load_settings(**{**values, **settings, "caps": caps})
     deps = Deps(
         given=config, db=Database(database_url, pool_size=5, clock=clock), publisher=bell,  # type: ignore[arg-type]
-        parts={"personas": shipped_personas()}, instead=Instead(writer=words), worker="test:1", dice=random.Random(1),
-        outside=InMemory({"gallery": surface, **(systems or {})}),
+        parts={"personas": shipped_personas()}, worker="test:1", dice=random.Random(1),
+        models_override=ModelsOverride(writer=words), outside=InMemory({"gallery": surface, **(systems or {})}),
     )  # fmt: skip
     return Fleet(deps, surface, words, bell)
 

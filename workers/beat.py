@@ -6,7 +6,7 @@ from beat_schedule import BEAT_SCHEDULE
 
 BEAT = {
     "beat_schedule": BEAT_SCHEDULE,
-    "beat_scheduler": "celery.beat:Scheduler",
+    "beat_scheduler": "workers.scheduler:Scheduler",
     # For health checks: beat answers them only while it sends tasks.
     "beat_enable_remote_control": True,
 }

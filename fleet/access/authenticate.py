@@ -40,13 +40,13 @@ def by_session(tx: Tx, key: str, *, address: str | None = None, may_rotate: bool
     return None
 
 
-def stored(who: Principal) -> dict[str, Any]:
+def to_data(who: Principal) -> dict[str, Any]:
     """Return a principal as data, for an action that runs later in their name. It holds no key."""
     return {"user_id": str(who.user_id), "name": who.name, "via": str(who.via), "key_id": str(who.key_id)}
 
 
-def again(tx: Tx, found: Mapping[str, Any]) -> Principal | None:
-    """Return the principal that `stored` wrote down, with the role and scopes of now.
+def from_data(tx: Tx, found: Mapping[str, Any]) -> Principal | None:
+    """Return the principal that `to_data` stored, with the role and scopes of now.
 
     None for a user who was removed, and for a token that opens nothing any more. A session may have ended.
     """

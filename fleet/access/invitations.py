@@ -62,8 +62,7 @@ def make(tx: Tx, role: Role, *, by: str, made_by: uuid.UUID | None = None,
 
     `made_by` is the requesting token: once it is revoked or has expired, the key is invalid.
     """
-    if not SHORTEST <= for_ <= LONGEST:
-        raise InvalidInput("An invitation is good for 1 hour to 7 days.")
+    check(for_)
     key = secret.new_invitation_key()
     values: dict[str, object] = {
         "id": ids.new(),
@@ -89,6 +88,12 @@ def make(tx: Tx, role: Role, *, by: str, made_by: uuid.UUID | None = None,
         told["organisation"] = joined.name
     audit.note(tx, "user.invited", f"invitation:{made.id}", after=told)
     return key, made
+
+
+def check(for_: timedelta) -> None:
+    """Raise InvalidInput for a time that is out of range."""
+    if not SHORTEST <= for_ <= LONGEST:
+        raise InvalidInput("An invitation is good for 1 hour to 7 days.")
 
 
 def first_owner(tx: Tx) -> str | None:

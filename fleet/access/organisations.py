@@ -90,6 +90,11 @@ def named(tx: Tx, name: str) -> Organisation:
     return found
 
 
+def names(tx: Tx) -> dict[str, str]:
+    """Return the names of the organisations that this transaction sees, by id as text; of removed ones, too."""
+    return {str(row.id): row.name for row in tx.execute(sa.select(OrganisationRow.id, OrganisationRow.name))}
+
+
 def of_new(tx: Tx, wanted: uuid.UUID | None = None) -> uuid.UUID:
     """Return the organisation of something new: the wanted one, else the member's own or the default one.
 
@@ -184,6 +189,22 @@ def admit(tx: Tx, user_id: uuid.UUID, which: sa.Select[uuid.UUID | None]) -> Non
 def are_several(tx: Tx) -> bool:
     """Return whether there is more than one organisation, so that pages show the word."""
     return len(tx.execute(sa.select(OrganisationRow.id).where(_PRESENT).limit(2)).all()) > 1
+
+
+def are_named(tx: Tx) -> bool:
+    """Return whether pages name organisations to this caller: there are several, or the caller is a member."""
+    return tx.organisations is not None or are_several(tx)
+
+
+def choices(tx: Tx) -> list[str]:
+    """Return the names of the organisations to which something new can belong; empty while there is one to choose."""
+    found = [one.name for one in listed(tx)]
+    return found if len(found) > 1 else []
+
+
+def possible(tx: Tx) -> list[str]:
+    """Return the names of the organisations that pages offer to this caller; empty while there is one alone."""
+    return [one.name for one in listed(tx)] if are_named(tx) else []
 
 
 def _owners_everywhere(tx: Tx) -> set[uuid.UUID]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from fleet.access.roles import WITHIN_ORGANISATIONS, Permission, Role, allows
@@ -46,6 +46,15 @@ class Principal:
         """Say whether the role allows it where it holds, and the token, if it is one."""
         is_within = self.organisations is None or permission in WITHIN_ORGANISATIONS
         return is_within and allows(self.role, permission) and (self.scopes is None or permission in self.scopes)
+
+    def narrowed(self, organisation_id: str) -> Principal:
+        """Return this user as they look at one organisation; unchanged if that is not one of theirs."""
+        try:
+            wanted = uuid.UUID(organisation_id)
+        except ValueError:
+            return self
+        is_own = self.organisations is None or wanted in self.organisations
+        return replace(self, organisations=frozenset({wanted})) if is_own else self
 
 
 def local_administrator(name: str) -> Principal:

@@ -6,7 +6,7 @@ Pure. A role has the permissions in the table and inherits none, so that one lin
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -31,6 +31,7 @@ class Permission(StrEnum):
     """Something that a route lets people do."""
 
     FLEET_VIEW = "fleet.view"  # overview, activity, personas, experiments
+    FLEET_EDIT = "fleet.edit"  # change personas, approval rules and experiments; start experiments
     AGENTS_VIEW = "agents.view"
     AGENTS_CONTROL = "agents.control"  # start, pause, resume, stop, trigger
     AGENTS_EDIT = "agents.edit"  # create, change, delete; personas
@@ -46,7 +47,7 @@ class Permission(StrEnum):
     CONTROLS_KILL = "controls.kill"
     CONTROLS_LIFT = "controls.lift"  # lifting the kill switch
     SETTINGS_VIEW = "settings.view"
-    SETTINGS_EDIT = "settings.edit"  # set and unset settings at run time; change personas; start and change experiments
+    SETTINGS_EDIT = "settings.edit"  # set and unset settings at run time
     AUDIT_VIEW = "audit.view"
     HOOKS_VIEW = "hooks.view"
     HOOKS_EDIT = "hooks.edit"
@@ -62,6 +63,7 @@ _REVIEWERS = _CREW | {Role.REVIEWER}
 
 TABLE: Mapping[Permission, frozenset[Role]] = {
     Permission.FLEET_VIEW: _ALL,
+    Permission.FLEET_EDIT: _LEADERS,
     Permission.AGENTS_VIEW: _ALL,
     Permission.AGENTS_CONTROL: _CREW,
     Permission.AGENTS_EDIT: _LEADERS,
@@ -90,7 +92,7 @@ WITHIN_ORGANISATIONS = frozenset({
     Permission.FLEET_VIEW, Permission.AGENTS_VIEW, Permission.AGENTS_CONTROL, Permission.AGENTS_EDIT,
     Permission.JOBS_VIEW, Permission.JOBS_CONTROL, Permission.DRAFTS_VIEW, Permission.DRAFTS_DECIDE,
     Permission.DRAFTS_ASK, Permission.COSTS_VIEW, Permission.BUDGETS_EDIT, Permission.CONTROLS_VIEW,
-    Permission.CONTROLS_PAUSE, Permission.SETTINGS_VIEW, Permission.OWN_ACCOUNT,
+    Permission.CONTROLS_PAUSE, Permission.SETTINGS_VIEW, Permission.SETTINGS_EDIT, Permission.OWN_ACCOUNT,
 })  # fmt: skip
 """The permissions that a role gives whose user is a member of some organisations, for what belongs to these. All others
 concern the whole fleet, and need a role everywhere.
@@ -133,6 +135,12 @@ def preset(name: str) -> Preset:
 def allows(role: Role, permission: Permission) -> bool:
     """Say whether a role may do something."""
     return role in TABLE[permission]
+
+
+def reach_of(permissions: Iterable[Permission]) -> Role:
+    """Return the lowest role that has all of these permissions."""
+    wanted = list(permissions)
+    return next(role for role in reversed(ORDER) if all(allows(role, one) for one in wanted))
 
 
 def at_least(role: Role) -> frozenset[Role]:

@@ -50,12 +50,7 @@ def issue(tx: Tx, user_id: uuid.UUID, name: str, scopes: Collection[Permission],
 
     `made_by` is the requesting token, which `outlives` locks; with `shorten` the new one expires no later than it.
     """
-    if not 1 <= len(name.strip()) <= 60 or not name.isprintable():
-        raise InvalidInput("A token's name has 1 to 60 characters, on one line.")
-    if for_ is not None and not timedelta(0) < for_ <= LONGEST:
-        raise InvalidInput("A token expires within ten years, or never.")
-    if not scopes:
-        raise InvalidInput("A token needs a scope at least.", fix=f"Scopes: {', '.join(Permission)}.")
+    check(name, scopes, for_)
     key = secret.new_key(secret.TOKEN_PREFIX)
     token_id, until = ids.new(), None if for_ is None else _CLOCK + for_
     if shorten:
@@ -70,6 +65,16 @@ def issue(tx: Tx, user_id: uuid.UUID, name: str, scopes: Collection[Permission],
     told = {"name": name.strip(), "scopes": sorted(scopes), **({"made_by": f"token:{made_by}"} if made_by else {})}
     audit.note(tx, "token.issued", f"token:{token_id}", after=told)
     return key
+
+
+def check(name: str, scopes: Collection[Permission], for_: timedelta | None) -> None:
+    """Raise InvalidInput for a token without a name, a scope or a time."""
+    if not 1 <= len(name.strip()) <= 60 or not name.isprintable():
+        raise InvalidInput("A token's name has 1 to 60 characters, on one line.")
+    if for_ is not None and not timedelta(0) < for_ <= LONGEST:
+        raise InvalidInput("A token expires within ten years, or never.")
+    if not scopes:
+        raise InvalidInput("A token needs a scope at least.", fix=f"Scopes: {', '.join(Permission)}.")
 
 
 def outlives(tx: Tx, token_id: uuid.UUID, for_: timedelta | None) -> bool:

@@ -15,8 +15,11 @@ from pydantic import SecretStr
 
 from fleet.accounts import service
 from fleet.accounts.keys import LOOK_EVERY_S, Keys, ring
+from fleet.accounts.media import PictureTools
 from fleet.accounts.models import SETTINGS_ACCOUNT, AccountRow, key_of
 from fleet.accounts.service import AccountKey
+from fleet.accounts.tokens import AccountTokens
+from fleet.adapters import registry as adapters
 from fleet.adapters.manifest import AccountAccess
 from fleet.core import clock, logs, masking
 from fleet.core.db import Database, visibility
@@ -37,6 +40,8 @@ class OpenAccount:
     lost: FleetError | None = None
     organisation_id: uuid.UUID | None = None
     """None: of the whole fleet."""
+    operations: frozenset[str] = frozenset()
+    """Operations that are off by the rules of the system and that a person switched on."""
 
 
 class Accounts:
@@ -132,10 +137,23 @@ class Accounts:
         except FleetError as error:
             lost = error
             log.warning("credentials_cannot_be_opened", account=row.name, reason=str(error))
-        access = AccountAccess(row.address, SecretStr(credentials), self._settings.http_timeout_s)
-        return OpenAccount(key, row.adapter, access, dict(row.limits), lost, row.organisation_id)
+        media = PictureTools(self._settings)
+        access = AccountAccess(
+            row.address, SecretStr(credentials), self._settings.http_timeout_s, media=media, tokens=self._tokens(row)
+        )
+        on = frozenset(row.operations)
+        return OpenAccount(key, row.adapter, access, dict(row.limits), lost, row.organisation_id, on)
+
+    def _tokens(self, row: AccountRow) -> AccountTokens:
+        oauth = adapters.get(row.adapter).oauth if row.adapter in adapters.names() else None
+        rotates = oauth is not None and oauth.rotates
+        return AccountTokens(
+            self._db, lambda: ring(self._settings), row.id, is_single_use=rotates,
+            lease_s=2 * self._settings.http_timeout_s + 60,
+        )  # fmt: skip
 
     def _of_settings(self) -> OpenAccount:
         settings, row = self._keys.settings, self._open[SETTINGS_ACCOUNT]
         access = AccountAccess(settings.gallery_url, settings.service_token, settings.http_timeout_s)
-        return OpenAccount(row.key, row.adapter, access, row.limits, self._keys.lost.get("service_token"))
+        return OpenAccount(row.key, row.adapter, access, row.limits, self._keys.lost.get("service_token"),
+                           operations=row.operations)  # fmt: skip

@@ -15,7 +15,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from fleet.access import audit
-from fleet.accounts import keyfile, keystore, service
+from fleet.accounts import keyfile, keystore, service, tokens
 from fleet.accounts.keystore import StoredSecret
 from fleet.accounts.sealing import Keyring, new_key
 from fleet.core import clock, logs, masking
@@ -229,7 +229,7 @@ def rotate(db: Database, settings: Settings, *, by: str, resealers: Iterable[Res
     """
     keys = ring(settings)
     with db.transaction() as tx:
-        names = [*keystore.reseal(tx, keys, by=by), *service.reseal(tx, keys)]
+        names = [*keystore.reseal(tx, keys, by=by), *service.reseal(tx, keys), *tokens.reseal(tx, keys)]
         names += [name for reseal in resealers for name in reseal(tx, keys)]
         audit.noted(tx, len(names), "secret.resealed", names=names)
         return names

@@ -12,6 +12,7 @@ from urllib.parse import SplitResult
 
 from fleet.accounts.directory import Accounts, OpenAccount
 from fleet.accounts.service import AccountKey
+from fleet.adapters import registry as adapters
 from fleet.adapters.base import Adapter, OutsideSystem, SurfaceObject
 from fleet.core import logs
 from fleet.core.errors import FleetError
@@ -49,7 +50,9 @@ class Links:
         except Exception:
             log.exception("link_not_built", surface=adapter.name, action=found.action)
             return None
-        return None if url is None else public(url, adapter, self._settings().public_addresses)
+        if url is None or account is None:
+            return None
+        return public(url, adapter, self._settings().public_addresses, pages=_pages(account))
 
     def _adapter(self, account: OpenAccount) -> Adapter | None:
         if account.key not in self._adapters:
@@ -61,10 +64,21 @@ class Links:
         return self._adapters[account.key]
 
 
-def public(url: str, system: OutsideSystem, addresses: tuple[str, ...]) -> str | None:
-    """Return an address of a surface as people reach it; None for one that a browser must not be led to."""
-    parts = web_address.split(url)
-    if parts is None or _origin(parts) != (system.scheme, system.host.lower(), system.port):
+def _pages(account: OpenAccount) -> str:
+    return adapters.get(account.adapter).pages if account.adapter in adapters.names() else ""
+
+
+def public(url: str, system: OutsideSystem, addresses: tuple[str, ...], *, pages: str = "") -> str | None:
+    """Return an address of a surface as people reach it; None for one that a browser must not be led to.
+
+    `pages`: where the surface's adapter says that its pages are, if that is not the host of its API.
+    """
+    parts, apart = web_address.split(url), web_address.split(pages)
+    if parts is None:
+        return None
+    if apart is not None and _origin(parts) == _origin(apart):
+        return url
+    if _origin(parts) != (system.scheme, system.host.lower(), system.port):
         return None
     for one in addresses:
         api, _, instead = one.partition("=")

@@ -26,6 +26,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 LIMITS = {"writes_per_minute": "writes of all agents through the account in a minute; 0: no limit"}
 """The limits that an account can have, instead of those of the settings."""
 _MOST = 1_000_000
+_SEALED = ("ciphertext", "key_id", "credentials_at")
 _FROM_SETTINGS = "Its address and token are settings: FLEET_GALLERY_URL, FLEET_SERVICE_TOKEN."
 _FIX_SETTINGS = "`fleet secrets set service_token` changes the token."
 
@@ -48,7 +49,7 @@ class AccountKey:
 
 @dataclass(frozen=True, slots=True)
 class NewAccount:
-    """An account to be created."""
+    """An account to be created. `credentials` may be empty for a system to which people connect accounts."""
 
     name: str
     adapter: str
@@ -68,7 +69,9 @@ def create(tx: Tx, keys: Keyring, new: NewAccount, *, by: str) -> AccountRow:
     account_id = ids.new()
     values: dict[str, Any] = {"name": new.name, "adapter": new.adapter, "address": new.address}
     values["organisation_id"] = organisations.of_new(tx, new.organisation_id)
-    values |= {"id": account_id, "limits": checked_limits(new.limits), **_sealed(keys, account_id, new.credentials)}
+    values |= {"id": account_id, "limits": checked_limits(new.limits)}
+    if new.credentials:
+        values |= {"credentials_at": _CLOCK, **_sealed(keys, account_id, new.credentials)}
     try:
         with tx.session.begin_nested():
             tx.execute(sa.insert(AccountRow).values(**values))
@@ -89,16 +92,30 @@ def change(
     if address is not None:
         values["address"] = address
     if credentials is not None:
-        values |= _sealed(keys(), row.id, credentials)
+        values |= {"credentials_at": _CLOCK, **_sealed(keys(), row.id, credentials)}
     if limits is not None:
         values["limits"] = checked_limits(limits)
-    changed = sorted({"credentials" if name in ("ciphertext", "key_id") else name for name in values})
+    changed = sorted({"credentials" if name in _SEALED else name for name in values})
     if not changed:
         return row
     values |= {"version": AccountRow.version + 1, "updated_at": _CLOCK}
     tx.execute(sa.update(AccountRow).where(AccountRow.id == row.id).values(**values))
     events.emit(tx, "account.changed", account=row.name, changed=changed, by=by)
     return get(tx, row.id)
+
+
+def switch(tx: Tx, row: AccountRow, operation: str, reason: str | None, *, by: str) -> bool:
+    """Switch an operation of an account on, with the reason, or off (None); return whether that changed anything."""
+    is_on, operations = operation in row.operations, dict(row.operations)
+    if reason is None:
+        operations.pop(operation, None)
+    else:
+        operations[operation] = {"reason": reason, "by": by, "at": tx.now().isoformat()}
+    if is_on == (operation in operations):
+        return False
+    values = {"operations": operations, "version": AccountRow.version + 1, "updated_at": _CLOCK}
+    tx.execute(sa.update(AccountRow).where(AccountRow.id == row.id).values(**values))
+    return True
 
 
 def renew(tx: Tx) -> None:

@@ -11,18 +11,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 from fleet.core.errors import FleetError
 
 LONGEST_ID = 200
 """The longest id of a surface that the ledger stores, in characters. An object with a longer one cannot be acted on."""
 
+KEY_LIFE = timedelta(minutes=50)
+"""How long surfaces of RESEND_THEN_PROBE surely remember an idempotency key. Mastodon does for an hour."""
+
 
 class Resolution(StrEnum):
     """How an adapter resolves a write whose outcome is unknown."""
 
     RESEND = "resend"  # send again: the surface honours the idempotency key
+    RESEND_THEN_PROBE = "resend_then_probe"  # as RESEND for `KEY_LIFE`, counted from the job's birth, then as PROBE
     PROBE = "probe"  # probe for the effect; adopt it, or send again once it has certainly not happened
     NATURAL = "natural"  # send again: doing it twice is doing it once
     ASK = "ask"  # it cannot be found out: a person decides
@@ -88,6 +92,12 @@ class Action(Generic[P_co]):
     account: Account
     key: str
     payload: P_co
+    created_at: datetime | None = None
+    """When its job was added: the same in every attempt."""
+    uploads: Mapping[str, Any] = field(default_factory=dict)
+    """What `UploadingAdapter.upload` returned for it, from whichever attempt."""
+    is_approved: bool = False
+    """Whether a person has approved this single write."""
 
     def __post_init__(self) -> None:
         if not isinstance(self.payload, self.type.payload):
@@ -146,6 +156,50 @@ class Adapter(OutsideSystem, Protocol):
         """Return the address of its page for people, at the surface's own host; None without one. Makes no call."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteAccount:
+    """The account at the outside system that credentials open, as the system describes it."""
+
+    id: str
+    username: str
+    url: str | None = None
+    is_bot: bool | None = None
+    """Whether the system shows that the account is automated; None where systems have no such mark."""
+
+
+@runtime_checkable
+class CheckingAdapter(Protocol):
+    """An adapter that can check its account with one cheap call that writes nothing."""
+
+    def check(self, *, timeout_s: float) -> RemoteAccount: ...
+
+
+@runtime_checkable
+class UploadingAdapter(Protocol):
+    """An adapter whose writes refer to media, or to a container, that is sent before and shown to nobody.
+
+    The engine calls `upload` before it commits to the write, and stores the result with the job, so that each attempt
+    refers to the same objects. None: the action needs no upload. Raises UploadPending while the system processes what
+    was sent; the next call has that error's `uploads` in `action.uploads`. A write raises UploadsLost if the system no
+    longer has them.
+    """
+
+    def upload(self, action: AnyAction, *, timeout_s: float) -> Mapping[str, Any] | None: ...
+
+
+@runtime_checkable
+class ReservingAdapter(Protocol):
+    """An adapter whose writes take room in limits. The engine reserves it before it commits to a write.
+
+    A write that was reserved takes no more room. `release` gives back what a write that is not made has reserved.
+    """
+
+    def reserve(self, action: AnyAction) -> None:
+        """Raise LimitSpent if there is no room."""
+
+    def release(self, action: AnyAction) -> None: ...
+
+
 class AdapterError(FleetError):
     """An outside system did not do what was requested. Base class; the subclass says what follows."""
 
@@ -174,6 +228,13 @@ class Throttled(AdapterError):
         self.retry_after_s = retry_after_s
 
 
+class LimitSpent(Throttled):
+    """A limit of the system has no room for the call, as Fleet counts it over all its processes. No call was made.
+
+    `retry_after_s` is the time until there is room.
+    """
+
+
 class SurfaceBudgetSpent(AdapterError):
     """The surface's budget for one agent, or for the whole fleet, is used up. Definitely not done."""
 
@@ -185,6 +246,19 @@ class SurfaceBudgetSpent(AdapterError):
 
 class SurfacePaused(AdapterError):
     """The surface's own kill switch is on. Definitely not done; only a person lifts it."""
+
+
+class UploadPending(AdapterError):
+    """The system still processes an upload. Nothing is published; `uploads` is stored for the next call."""
+
+    def __init__(self, message: str, *, uploads: Mapping[str, Any], retry_after_s: float) -> None:
+        super().__init__(message)
+        self.uploads = uploads
+        self.retry_after_s = retry_after_s
+
+
+class UploadsLost(AdapterError):
+    """The system no longer has the uploads of an action, or could not process them. Nothing is published."""
 
 
 class Unreachable(AdapterError):

@@ -9,8 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
-from fleet.adapters.base import ActionType, Adapter, AnyAction, Cap, OutsideSystem, Payload, Receipt
+from fleet.adapters.base import (
+    ActionType,
+    Adapter,
+    AnyAction,
+    Cap,
+    OutsideSystem,
+    Payload,
+    Receipt,
+    ReservingAdapter,
+    UploadingAdapter,
+)
 from fleet.adapters.pictures import PictureFile, PictureMaker, PictureOrder
 from fleet.core.clock import SYSTEM, Clock
 from fleet.core.errors import FleetError
@@ -115,6 +126,17 @@ class Lease:
         return self.ends_at_s - self.clock.monotonic_s()
 
 
+@dataclass(frozen=True, slots=True)
+class SystemRules:
+    """What the rules of a system say about an account: why operations are off, and why each single one needs consent.
+
+    Both are by name, with the rule and its source.
+    """
+
+    off: Mapping[str, str] = field(default_factory=dict)
+    consent: Mapping[str, str] = field(default_factory=dict)
+
+
 class _Guard:
     """The rules that every write passes, whatever it is. `stopped` returns why nothing may be sent now, or None."""
 
@@ -161,32 +183,66 @@ class _Guard:
 
 
 class Gateway(_Guard):
-    """The gateway of one account. `stopped` reads the kill switch."""
+    """The gateway of one account. `stopped` reads the kill switch; `rules` are those of the system."""
 
-    def __init__(self, adapter: Adapter, policy: Policy, stopped: Callable[[], str | None]) -> None:
+    def __init__(
+        self, adapter: Adapter, policy: Policy, stopped: Callable[[], str | None], rules: SystemRules = SystemRules()
+    ) -> None:
         super().__init__(adapter, policy, stopped)
         self.adapter = adapter
+        self._rules = rules
 
     def under(self, policy: Policy) -> Gateway:
         """Return this gateway with other rules."""
-        return self if policy == self.policy else Gateway(self.adapter, policy, self._stopped)
+        return self if policy == self.policy else Gateway(self.adapter, policy, self._stopped, self._rules)
 
-    def permit(self, one: ActionType[Payload]) -> None:
-        """Raise NotAllowed if the rules forbid such a write whatever its payload is."""
+    def permit(self, one: ActionType[Payload], *, is_approved: bool = True) -> None:
+        """Raise NotAllowed if the rules forbid such a write whatever its payload is.
+
+        `is_approved`: a person has approved this single write, or will be asked to.
+        """
         self._permit_system()
         if one.name not in self.policy.caps.actions:
             raise NotAllowed(
                 f"No feature of this fleet registers the action {one.name}.", fix="Register it in `Feature.actions`."
             )
         if one.name not in self.adapter.actions:
-            raise NotAllowed(f"The surface {self.adapter.name} has no action {one.name}.")
+            why = self._rules.off.get(one.name, "")
+            raise NotAllowed(f"The surface {self.adapter.name} has no action {one.name}{why and f': {why}'}.")
+        if one.name in self._rules.off:
+            raise NotAllowed(
+                f"{self.adapter.name}: {one.name} is off. {self._rules.off[one.name]}",
+                fix=f"`fleet adapters allow ACCOUNT {one.name} --reason WHY` switches it on, if the rule allows it.",
+            )
+        if one.name in self._rules.consent and not is_approved:
+            raise NotAllowed(
+                f"{self.adapter.name}: a person must approve each {one.noun}. {self._rules.consent[one.name]}",
+                fix="Make the agent supervised: it proposes, and people approve.",
+            )
+
+    def upload(self, action: AnyAction, lease: Lease) -> Mapping[str, Any] | None:
+        """Send what the write will refer to; None if it needs nothing. Raises as `write`, and UploadPending."""
+        self.permit(action.type, is_approved=action.is_approved)
+        if self.policy.dry_run or not isinstance(self.adapter, UploadingAdapter):
+            return None
+        return self.adapter.upload(action, timeout_s=self._clear_to_send(lease))
+
+    def reserve(self, action: AnyAction) -> None:
+        """Reserve room for a write in the system's limits. Raises LimitSpent without room."""
+        if isinstance(self.adapter, ReservingAdapter):
+            self.adapter.reserve(action)
+
+    def release(self, action: AnyAction) -> None:
+        """Give back what was reserved for a write that is not made."""
+        if isinstance(self.adapter, ReservingAdapter):
+            self.adapter.release(action)
 
     def write(self, action: AnyAction, lease: Lease) -> Receipt:
         """Make the one outside write. Raises NotAllowed, DryRun, Stopped, LeaseEnding or an AdapterError.
 
         The kill switch and the lease are read last, with nothing but the call itself after them.
         """
-        self.permit(action.type)
+        self.permit(action.type, is_approved=action.is_approved)
         if self.policy.dry_run:
             raise DryRun(action.draft())
         return self.adapter.write(action, timeout_s=self._clear_to_send(lease))

@@ -9,14 +9,18 @@ from __future__ import annotations
 
 from typing import Any
 
-import httpx
-
 from fleet import __version__
+from fleet.adapters import limits
 from fleet.adapters.base import Uncertain, Unreachable
-from fleet.core import logs
+from fleet.core import clock, logs
 from fleet.core.workarounds import httpx as http_deadline
 
+with http_deadline.without_commands():
+    import httpx
+
 Response = httpx.Response
+FilePart = tuple[str, bytes, str]
+"""A file of a form: its name, its bytes and its content type."""
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
 MAX_JSON_BYTES = 2 * 1024 * 1024
 """Far more than a page of a hundred posts has. Read, it takes up to fifty times as much memory, in each thread."""
@@ -28,12 +32,13 @@ _NEVER_SENT = (
 
 
 class HttpClient:
-    """A pool of connections to one surface."""
+    """A pool of connections to one surface. `observe` takes what the headers of responses say about limits."""
 
     def __init__(self, base_url: str, *, timeout_s: float, headers: dict[str, str] | None = None,
-                 most_bytes: int = MAX_ANSWER_BYTES) -> None:  # fmt: skip
+                 most_bytes: int = MAX_ANSWER_BYTES, observe: limits.Observe = limits.ignore) -> None:  # fmt: skip
         self.timeout_s = timeout_s
         self._most_bytes = most_bytes
+        self._observe = observe
         self._client = httpx.Client(
             base_url=base_url.rstrip("/"),
             headers={**_HEADERS, **(headers or {})},
@@ -45,8 +50,10 @@ class HttpClient:
         http_deadline.bound(self._client, httpx.ReadTimeout)
 
     def request(self, method: str, path: str, *, json: Any = None, params: dict[str, Any] | None = None,
-                headers: dict[str, str] | None = None, timeout_s: float | None = None) -> httpx.Response:  # fmt: skip
-        """Make one call and read the whole answer.
+                headers: dict[str, str] | None = None, timeout_s: float | None = None,
+                form: dict[str, Any] | None = None, files: dict[str, FilePart] | None = None,
+                content: bytes | None = None) -> httpx.Response:  # fmt: skip
+        """Make one call and read the whole answer. The body is one of `json`, `form` (with `files`) and `content`.
 
         Raises Unreachable when nothing can have been sent, Uncertain when something may have been. `timeout_s` bounds
         the wait for the whole answer; it is never longer than the client's own.
@@ -54,7 +61,7 @@ class HttpClient:
         limit_s = min(self.timeout_s, timeout_s if timeout_s is not None else self.timeout_s)
         try:
             request = self._client.build_request(
-                method, path, json=json, params=params, headers=headers,
+                method, path, json=json, params=params, headers=headers, data=form, files=files, content=content,
                 timeout=httpx.Timeout(limit_s, connect=min(5.0, limit_s)),
             )  # fmt: skip
             self._refuse_elsewhere(request.url)
@@ -68,6 +75,9 @@ class HttpClient:
         # A response that is not read, compressed or too large, may come from a server that has done the write.
         except httpx.TransportError as error:
             raise Uncertain(f"no answer from {self._client.base_url.host} ({_words(error)})") from error
+        seen = limits.of_headers(response.status_code, response.headers, clock.now())
+        if seen is not None:
+            self._observe(seen)
         return response
 
     def close(self) -> None:

@@ -6,9 +6,10 @@ registers them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any, Protocol, cast, runtime_checkable
 
 from fleet.adapters.base import Account, ActionType, Adapter, Cap, Payload
@@ -19,13 +20,51 @@ _SHOWN_CHARS = 200
 
 
 @dataclass(frozen=True, slots=True)
+class Media:
+    """A picture or a video of a post, at an address or as a data URL."""
+
+    url: str
+    alt_text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkCard:
+    """The preview of a link under a post."""
+
+    url: str
+    title: str = ""
+    description: str = ""
+    image_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class PostPayload(Payload):
-    """A post: its caption, the address of its picture and who may see it."""
+    """A post: its caption, the addresses of its pictures and who may see it."""
 
     text: str
     image_url: str
+    """The address of its first picture; empty for a post without one."""
     alt_text: str = ""
     visibility: str = "public"
+    more_pictures: tuple[Media, ...] = ()
+    video: Media | None = None
+    link: LinkCard | None = None
+    warning: str = ""
+    """The content warning before it, where the surface has such."""
+    language: str = ""
+    """BCP 47, such as "en"; empty if unknown."""
+    quoted: str = ""
+    """The id of a post that it quotes."""
+    follows: str = ""
+    """The id of the agent's own post that it continues: the part before it in a thread."""
+    format: str = ""
+    """One of the surface's formats other than a plain post: "story", "reel"."""
+
+    @property
+    def pictures(self) -> tuple[Media, ...]:
+        """All its pictures, in order."""
+        first = (Media(self.image_url, self.alt_text),) if self.image_url else ()
+        return first + self.more_pictures
 
     @property
     def words(self) -> str:
@@ -34,7 +73,13 @@ class PostPayload(Payload):
 
     def draft(self) -> dict[str, Any]:
         """Return the payload as data for people."""
-        return {"text": self.text, "image_url": self.image_url[:_SHOWN_CHARS], "alt_text": self.alt_text}
+        shown: dict[str, Any] = {
+            "text": self.text, "image_url": self.image_url[:_SHOWN_CHARS], "alt_text": self.alt_text,
+            "more_pictures": [{"url": one.url[:_SHOWN_CHARS], "alt_text": one.alt_text} for one in self.more_pictures],
+            "video": self.video and self.video.url[:_SHOWN_CHARS], "link": self.link and self.link.url,
+            "warning": self.warning, "quoted": self.quoted, "follows": self.follows, "format": self.format,
+        }  # fmt: skip
+        return {name: value for name, value in shown.items() if value or name in ("text", "image_url", "alt_text")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +105,49 @@ class TargetPayload(Payload):
 @dataclass(frozen=True, slots=True)
 class LikePayload(TargetPayload):
     """A like of a post."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnlikePayload(TargetPayload):
+    """The removal of the account's like of a post."""
+
+
+@dataclass(frozen=True, slots=True)
+class RepostPayload(TargetPayload):
+    """A repost (boost, share) of a post without words."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnrepostPayload(TargetPayload):
+    """The removal of the account's repost of a post."""
+
+
+@dataclass(frozen=True, slots=True)
+class FollowPayload(TargetPayload):
+    """The following of an account."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnfollowPayload(TargetPayload):
+    """The end of the following of an account."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeletePayload(TargetPayload):
+    """The removal of one of the account's own posts or comments."""
+
+
+@dataclass(frozen=True, slots=True)
+class EditPayload(Payload):
+    """A new text of one of the account's own posts."""
+
+    target: str
+    text: str
+
+    @property
+    def words(self) -> str:
+        """Its text."""
+        return self.text
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +188,19 @@ COMMENT = ActionType(
 LIKE = ActionType(name="like", noun="like", payload=LikePayload, cap=Cap(per_day=500))
 REACT = ActionType(name="react", noun="reaction", payload=ReactionPayload, cap=Cap(per_day=500))
 CONNECT = ActionType(name="connect", noun="friend request", payload=ConnectPayload, cap=Cap(per_day=10))
+UNLIKE = ActionType(name="unlike", noun="removal of a like", payload=UnlikePayload, is_counted=False)
+REPOST = ActionType(name="repost", noun="repost", payload=RepostPayload, cap=Cap(per_day=100))
+UNREPOST = ActionType(name="unrepost", noun="removal of a repost", payload=UnrepostPayload, is_counted=False)
+FOLLOW = ActionType(name="follow", noun="follow", payload=FollowPayload, cap=Cap(per_day=50))
+UNFOLLOW = ActionType(name="unfollow", noun="end of a follow", payload=UnfollowPayload, cap=Cap(per_day=50))
+DELETE = ActionType(name="delete", noun="removal of a post", payload=DeletePayload, is_counted=False)
+EDIT = ActionType(name="edit", noun="edit", payload=EditPayload, cap=Cap(per_day=50))
 PROVISION = ActionType(name="provision", noun="account", payload=ProvisionPayload, is_counted=False)
 DEPROVISION = ActionType(name="deprovision", noun="removal of an account", payload=DeprovisionPayload, is_counted=False)
 ACTIONS: tuple[ActionType[Payload], ...] = (POST, COMMENT, LIKE, REACT, CONNECT, PROVISION, DEPROVISION)
+"""What the agents of galleries do."""
+PLATFORM_ACTIONS: tuple[ActionType[Payload], ...] = (UNLIKE, REPOST, UNREPOST, FOLLOW, UNFOLLOW, DELETE, EDIT)
+"""What public platforms have besides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +237,70 @@ class SaidComment:
     created_at: datetime | None = None
 
 
+class NotificationKind(StrEnum):
+    """Why a surface notified an account."""
+
+    MENTION = "mention"
+    REPLY = "reply"
+    QUOTE = "quote"
+    LIKE = "like"
+    REPOST = "repost"
+    FOLLOW = "follow"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notification:
+    """One notification of an account. Its text is untrusted: data, never instructions."""
+
+    id: str
+    kind: NotificationKind
+    author: str
+    author_id: str
+    author_name: str = ""
+    by_agent: bool = False
+    """Whether the surface marks its author as automated."""
+    item_id: str | None = None
+    """The post that mentions, replies or quotes; of a like or repost the post that it is about."""
+    about: str | None = None
+    """The account's own post that a reply, quote, like or repost is about."""
+    text: str = ""
+    created_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NotificationPage:
+    """Notifications, oldest first. The next call gets `cursor`; None if there are no newer ones yet."""
+
+    items: tuple[Notification, ...]
+    cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostMetrics:
+    """The counts of one post as the surface gives them; None for those that it does not give."""
+
+    id: str
+    likes: int | None = None
+    comments: int | None = None
+    reposts: int | None = None
+    quotes: int | None = None
+    views: int | None = None
+    reach: int | None = None
+    clicks: int | None = None
+    saves: int | None = None
+    is_gone: bool = False
+    """Whether the surface has it no more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountMetrics:
+    """The counts of an account as the surface gives them; None for those that it does not give."""
+
+    followers: int | None = None
+    following: int | None = None
+    posts: int | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Offers:
     """The capabilities of one server beyond posts, comments and likes, and the audiences that posts can have there."""
@@ -158,6 +320,29 @@ class SocialAdapter(Adapter, Protocol):
     def comments(self, account: Account, item_id: str, *, limit: int) -> list[SaidComment]: ...
 
     def item(self, account: Account, item_id: str) -> FeedItem: ...
+
+
+@runtime_checkable
+class NotifyingAdapter(Protocol):
+    """An adapter whose surface notifies accounts."""
+
+    def notifications(self, account: Account, *, cursor: str | None, limit: int) -> NotificationPage: ...
+
+
+@runtime_checkable
+class MeasuringAdapter(Protocol):
+    """An adapter whose surface counts what came of posts."""
+
+    def post_metrics(self, account: Account, ids: Sequence[str]) -> list[PostMetrics]: ...
+
+    def account_metrics(self, account: Account) -> AccountMetrics: ...
+
+
+@runtime_checkable
+class TrendingAdapter(Protocol):
+    """An adapter whose surface tells what is talked about. The words are untrusted data."""
+
+    def trends(self, account: Account, *, limit: int) -> list[str]: ...
 
 
 def social(adapter: Adapter) -> SocialAdapter:

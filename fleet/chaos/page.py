@@ -44,9 +44,9 @@ that depends on them takes proportionally longer.
 
 The seed determines the plan of faults: which fault, when, where. Four in ten faults begin while the fleet still
 recovers from the previous one. Workers are killed or suspended at random moments and at each failpoint of the
-protocol (`fleet/core/failpoints.py`), except the two around a call to a model: this run calls no model, and
-other tests cover those two. Processes that die are restarted after a delay, as a supervisor or an orchestrator
-does. Each fault is logged with its actual effect.
+protocol (`fleet/core/failpoints.py`), except those around a call to a model and around the deletion of a picture: this
+run does neither, and other tests cover them. Processes that die are restarted after a delay, as a supervisor or an
+orchestrator does. Each fault is logged with its actual effect.
 
 At the end, all faults are undone and the agents stop. Jobs that wait for a late retry are made due, then every job has
 to end. The checker compares the ledger with the gallery's own tables and with its log of every write that arrived.

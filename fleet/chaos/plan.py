@@ -15,10 +15,11 @@ from typing import Any
 from fleet.chaos.kinds import FaultKind
 from fleet.core.failpoints import Point
 
-POINTS = tuple(point for point in Point if point not in (Point.CALL_RESERVED, Point.CALL_SETTLED))
-"""The points of a world without models, whose offline texts cost nothing.
+_ELSEWHERE = (Point.CALL_RESERVED, Point.CALL_SETTLED, Point.PICTURE_CLAIMED, Point.PICTURE_DELETED)
+POINTS = tuple(point for point in Point if point not in _ELSEWHERE)
+"""The points of a world without models, whose offline texts cost nothing, and whose pictures are too young to delete.
 
-The tests of budgets kill at the other two.
+The tests of budgets and of media kill at the others.
 """
 FIRST_S = 3.0
 GAP_S = (2.0, 9.0)

@@ -1,7 +1,7 @@
 """Failpoints: named lines of the protocol where the fault harness can strike. Switched off, one costs a comparison.
 
-`fleet.engine` calls `reach` at each; entry points arm them from FLEET_FAILPOINTS_DIR, which only the harness sets. A
-strike is a file named after its point: the first process that reaches the point takes the file and suffers the fault.
+Callers reach them by `reach`; entry points arm them from FLEET_FAILPOINTS_DIR, which only the harness sets. A strike is
+a file named after its point: the first process that reaches the point takes the file and suffers the fault.
 """
 
 from __future__ import annotations
@@ -39,6 +39,8 @@ class Point(StrEnum):
     JOB_FINISHED = "job.finished"  # committed; the task has not returned
     SWEEP_RELEASED = "sweep.released"  # leases taken back, not committed
     SWEEP_PUBLISHED = "sweep.published"
+    PICTURE_CLAIMED = "picture.claimed"  # the note about a picture is claimed, its file is there
+    PICTURE_DELETED = "picture.deleted"  # the file is gone, the note is there
 
 
 class Strike(StrEnum):

@@ -58,7 +58,7 @@ CommaSeparatedHosts = Annotated[tuple[HostAndPort, ...], NoDecode, _AtCommas]
 
 
 class SettingScope(StrEnum):
-    """For whom a setting is set at run time, weakest first. Nothing sets one of an organisation yet."""
+    """For whom a setting is set at run time, weakest first."""
 
     FLEET = "fleet"
     ORGANISATION = "organisation"
@@ -80,9 +80,10 @@ class AtRunTime:
 
 
 FLEET_ONLY = AtRunTime()
-FLEET_OR_AGENT = AtRunTime((SettingScope.FLEET, SettingScope.AGENT))
-FLEET_PERSONA_OR_AGENT = AtRunTime((SettingScope.FLEET, SettingScope.PERSONA, SettingScope.AGENT))
-ANY_SCOPE = AtRunTime((SettingScope.FLEET, SettingScope.ACCOUNT, SettingScope.AGENT))
+_WHOLE = (SettingScope.FLEET, SettingScope.ORGANISATION)
+FLEET_OR_AGENT = AtRunTime((*_WHOLE, SettingScope.AGENT))
+FLEET_PERSONA_OR_AGENT = AtRunTime((*_WHOLE, SettingScope.PERSONA, SettingScope.AGENT))
+ANY_SCOPE = AtRunTime((*_WHOLE, SettingScope.ACCOUNT, SettingScope.AGENT))
 
 
 class CapSetting(BaseModel):

@@ -15,6 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
+from fleet.access.models import OrganisationRow
 from fleet.accounts.models import AccountRow, key_of
 from fleet.core import events
 from fleet.core.db import Database, Tx
@@ -28,6 +29,8 @@ BUDGET = "budget"
 """`set_by` of a pause for a spent budget."""
 REFUSED = "refusal"
 """`set_by` of the pause of an account whose credentials were refused."""
+HEALTH = "health"
+"""`set_by` of the pause of an account whose checks fail."""
 _READ_HOLDS = statement("read_holds")
 _READ_KILL_SWITCH = group_statement("read_kill_switch")
 _A_MOMENT = timedelta(seconds=3)
@@ -53,8 +56,8 @@ class Hold:
 
     @property
     def _where(self) -> str:
-        """Return the scope as text. The key of an agent or account is an id, which people do not know."""
-        if self.scope in ("fleet", "agent", "account") and (self.key == ALL or _id(self.key)):
+        """Return the scope as text. The key of an agent, account or organisation is an id, which people do not know."""
+        if self.scope in ("fleet", "agent", "account", "organisation") and (self.key == ALL or _id(self.key)):
             return f"the {self.scope}"
         return f"{self.scope} {self.key}"
 
@@ -84,6 +87,7 @@ def covering(
     keys = {"agent": str(agent.id), "kind": kind}
     if not is_notice:
         keys |= {"fleet": ALL, "surface": agent.surface, "persona": agent.persona_id}
+        keys["organisation"] = None if agent.organisation_id is None else str(agent.organisation_id)
         if agent.surface != NOWHERE:
             keys["account"] = str(key_of(agent.account_id))
     hits = [hold for hold in holds if keys.get(hold.scope) == hold.key]
@@ -155,7 +159,7 @@ def stopped_accounts(tx: Tx, adapter: str) -> Sequence[AccountRow]:
     """Return the accounts of an outside system that the fleet paused itself, by name."""
     ours = (ControlRow.scope == "account", ControlRow.hold == "pause", AccountRow.adapter == adapter)
     query = sa.select(AccountRow).join(ControlRow, ControlRow.key == sa.cast(AccountRow.id, sa.Text))
-    found = query.where(*ours, ControlRow.set_by.in_(("fleet", BUDGET, REFUSED))).order_by(AccountRow.name)
+    found = query.where(*ours, ControlRow.set_by.in_(("fleet", BUDGET, REFUSED, HEALTH))).order_by(AccountRow.name)
     return tx.session.scalars(found).all()
 
 
@@ -175,11 +179,14 @@ def end_pause_of_budget(tx: Tx, scope: str, key: str, *, by: str) -> bool:
 
 
 def _whose(tx: Tx, scope: str, key: str) -> dict[str, Any]:
-    """Return the agent or account that an event about a control concerns, if it is about one."""
+    """Return the agent, account or organisation that an event about a control concerns, if it is about one."""
     agent_id = _id(key) if scope == "agent" else None
     name = tx.scalar(sa.select(AgentRow.name).where(AgentRow.id == agent_id)) if agent_id else None
     if scope == "account":
         return {"account": tx.scalar(sa.select(AccountRow.name).where(AccountRow.id == _id(key)))}
+    if scope == "organisation":
+        name = tx.scalar(sa.select(OrganisationRow.name).where(OrganisationRow.id == _id(key)))
+        return {"organisation": key, "organisation_name": name}  # its members see the event
     return {"agent_id": agent_id, "agent": name} if name else {}
 
 

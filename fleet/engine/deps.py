@@ -21,7 +21,7 @@ from fleet.accounts.models import SETTINGS_ACCOUNT, key_of
 from fleet.accounts.service import AccountKey
 from fleet.adapters import registry as adapters
 from fleet.adapters.base import Account, Adapter, Cap, OutsideSystem, TokenRefused
-from fleet.adapters.gateway import Caps, FetchPicture, Gateway, PictureGateway, Policy
+from fleet.adapters.gateway import Caps, FetchPicture, Gateway, PictureGateway, Policy, SystemRules
 from fleet.adapters.pictures import PictureMaker
 from fleet.core import queue
 from fleet.core.clock import SYSTEM, Clock
@@ -72,7 +72,7 @@ class Outside:
 
 
 @dataclass
-class Instead:
+class ModelsOverride:
     """Models that are used whatever the settings name. For tests and simulations."""
 
     writer: Words | None = None
@@ -108,7 +108,7 @@ class Deps:
     publisher: queue.Publisher
     worker: str
     dice: random.Random = field(default_factory=random.SystemRandom)
-    instead: Instead = field(default_factory=Instead)
+    models_override: ModelsOverride = field(default_factory=ModelsOverride)
     """What is used in place of the models that the settings name."""
     parts: dict[str, Any] = field(default_factory=dict)
     """Values of this process that features keep, by name: see `part`."""
@@ -133,39 +133,50 @@ class Deps:
         return self.live.fleet
 
     def settings_of(
-        self, agent_id: uuid.UUID | None, account_id: uuid.UUID | None = None, persona_id: str | None = None
-    ) -> Settings:
-        """Return the settings of an agent of a persona as it acts through an account; None: that of the settings."""
-        return self.live.of(agent_id, account_id, persona_id)
+        self, agent_id: uuid.UUID | None, account_id: uuid.UUID | None = None, persona_id: str | None = None,
+        organisation_id: uuid.UUID | None = None,
+    ) -> Settings:  # fmt: skip
+        """Return the settings of an agent, with its persona and organisation, as it acts through an account; None: that
+        of the settings.
+        """
+        return self.live.of(agent_id, account_id, persona_id, organisation_id)
 
-    def model_order(self, agent_id: uuid.UUID | None = None, persona_id: str | None = None) -> ModelOrder:
+    def model_order(
+        self, agent_id: uuid.UUID | None = None, persona_id: str | None = None, organisation_id: uuid.UUID | None = None
+    ) -> ModelOrder:
         """Return the models that an agent, or agents of a persona, write with, and who set their order."""
-        settings = self.settings_of(agent_id, None, persona_id)
+        settings = self.settings_of(agent_id, None, persona_id, organisation_id)
         used = models.configured(self.keys.fill(settings))
-        scope = self.live.scope_of("llm_order", agent_id, persona_id)
+        scope = self.live.scope_of("llm_order", agent_id, persona_id, organisation_id)
         return ModelOrder([f"{name} ({getattr(settings, f'{name}_model')})" for name in used], scope)
 
-    def gateway(self, account_id: uuid.UUID | None = None, agent_id: uuid.UUID | None = None) -> Gateway:
+    def gateway(
+        self, account_id: uuid.UUID | None = None, agent_id: uuid.UUID | None = None,
+        organisation_id: uuid.UUID | None = None,
+    ) -> Gateway:  # fmt: skip
         """Return the gateway of an account, by default that of the settings, with the rules for an agent.
 
         Raises NotFound for a removed account or an unknown adapter, TokenRefused for lost credentials, NotAllowed for
         a further account at a host that the settings do not allow (nothing is read there either), Unavailable.
         """
-        key, rules = key_of(account_id), self.live.of(agent_id, account_id)
+        key, rules = key_of(account_id), self.live.of(agent_id, account_id, None, organisation_id)
         with self._lock:
             if key not in self._gateways:
                 found = self._usable(account_id)
-                adapter = self.outside.connect(found)
-                made = Gateway(adapter, policy(rules, found.limits), self._kill_reason)
+                adapter = self._connect_account(found)
+                made = Gateway(adapter, policy(rules, found.limits), self._kill_reason, _system_rules(found))
                 if key != SETTINGS_ACCOUNT:  # else anybody who may edit agents could send our requests to any host
                     made.require_host()
                 self._gateways[key] = made, found.limits
             gateway, limits = self._gateways[key]
         return gateway.under(policy(rules, limits))
 
-    def pictures(self, account_id: uuid.UUID | None = None, agent_id: uuid.UUID | None = None) -> PictureGateway:
+    def pictures(
+        self, account_id: uuid.UUID | None = None, agent_id: uuid.UUID | None = None,
+        organisation_id: uuid.UUID | None = None,
+    ) -> PictureGateway:  # fmt: skip
         """Return the gateway to the picture maker of an account's system. Raises as `gateway`, and InvalidInput."""
-        key, settings = key_of(account_id), self.live.of(agent_id, account_id)
+        key, settings = key_of(account_id), self.live.of(agent_id, account_id, None, organisation_id)
         with self._lock:
             if key not in self._makers:
                 found = self._usable(account_id)
@@ -191,6 +202,13 @@ class Deps:
         own_first = sorted(known, key=lambda one: one.key.id != key_of(account_id))
         return next((one.key for one in own_first if self.outside.makes_pictures(one)), None)
 
+    def _connect_account(self, account: OpenAccount) -> Adapter:
+        """Return the adapter of an account, within those that features put around it. Raises NotFound, InvalidInput."""
+        connect = self.outside.connect
+        for around in registry.current().parts("around_adapters"):
+            connect = functools.partial(around, self, connect=connect)
+        return connect(account)
+
     def _usable(self, account_id: uuid.UUID | None) -> OpenAccount:
         """Return an account whose credentials are known. Raises NotFound, TokenRefused, Unavailable."""
         found = self.accounts.get(account_id)
@@ -203,7 +221,7 @@ class Deps:
 
         Made on first use: vendors' libraries take half a second to load. Raises InvalidInput.
         """
-        return self.instead.writer or self._connect("writer", settings, models.connect)
+        return self.models_override.writer or self._connect("writer", settings, models.connect)
 
     def moderator(self, settings: Settings | None = None) -> RemoteModerator | None:
         """Return the moderator that checks texts besides the local rules, if one is set.
@@ -211,7 +229,7 @@ class Deps:
         Raises Unanswered when it cannot be reached.
         """
         made = functools.partial(models.connect_moderator, dice=self.dice)
-        return self.instead.moderator or self._connect("moderator", settings, made)
+        return self.models_override.moderator or self._connect("moderator", settings, made)
 
     def _connect(self, what: str, settings: Settings | None, connect: Callable[[Settings], T]) -> T:
         """Return what these settings connect to, made once for each value of the settings that name it.
@@ -288,7 +306,7 @@ class Deps:
 
     def batches(self, settings: Settings | None = None) -> BatchWriter | None:
         """Return the batch API of the language model, cheaper and slower; None unless the settings want it."""
-        return self.instead.batches or self._connect("batches", settings, models.connect_batches)
+        return self.models_override.batches or self._connect("batches", settings, models.connect_batches)
 
     def part(self, name: str, make: Callable[[Deps], T], *, for_all: bool = False) -> T:
         """Return a feature's value of this process, made on first use. Raises what making it raises.
@@ -338,6 +356,12 @@ class Deps:
     def close(self) -> None:
         """Close all connections."""
         self.db.close()
+
+
+def _system_rules(account: OpenAccount) -> SystemRules:
+    """Return what the rules of an account's system say about it, as far as this process has its adapter."""
+    kind = adapters.get(account.adapter) if account.adapter in adapters.names() else None
+    return SystemRules() if kind is None else adapters.rules_of(kind, account.operations)
 
 
 def policy(settings: Settings, limits: Mapping[str, Any] = MappingProxyType({})) -> Policy:

@@ -46,7 +46,7 @@ def dispatch(deps: Deps) -> int:
     until_s = deps.clock.monotonic_s() + _TURN_S
     for run in registry.current().extensions("dispatch.every_second"):
         _run(deps, run)
-    if not loop.anybody_due(deps.db):
+    if not loop.anybody_due(deps.db, system_agents.kinds()):
         return 0
     claimed, opened = _one_batch(deps)
     if claimed < deps.settings.dispatch_batch:
@@ -161,7 +161,7 @@ def _redraw(deps: Deps, row: AgentRow, now: datetime) -> bool:
     if row.next_tick_at is None or row.next_tick_at <= now:
         return False
     due = Due(row.id, row.kind, row.persona_id, row.tick_no, row.next_tick_at, row.min_interval_s,
-              row.max_interval_s, row.autonomy, json.dumps(row.config), claimed_at=now)  # fmt: skip
+              row.max_interval_s, row.autonomy, json.dumps(row.config), row.organisation_id, now)  # fmt: skip
     row.next_tick_at = drawn(deps, due, row.tick_no)
     return True
 
@@ -171,23 +171,29 @@ def refuse_endless_hours(deps: Deps, tx: Tx, agent_id: uuid.UUID, own: Settings)
 
     Such an agent would stop with an error at its next dispatch.
     """
-    names = ("kind", "persona_id", "tick_no", "max_interval_s", "autonomy", "config", "username")
+    names = ("kind", "persona_id", "tick_no", "max_interval_s", "autonomy", "config", "organisation_id", "username")
     row = tx.execute(
         sa.select(*(getattr(AgentRow, name) for name in names)).where(AgentRow.id == agent_id)
     ).one_or_none()
     if row is None or not own.agent_hours:
         return
     now = tx.now()
-    longest = Due(agent_id, row.kind, row.persona_id, row.tick_no, now, row.max_interval_s, row.max_interval_s,
-                  row.autonomy, json.dumps(row.config), claimed_at=now)  # fmt: skip
+    refuse_endless(deps, Due(
+        agent_id, row.kind, row.persona_id, row.tick_no, now, row.max_interval_s, row.max_interval_s, row.autonomy,
+        json.dumps(row.config), row.organisation_id, claimed_at=now,
+    ), row.username, own)  # fmt: skip
+
+
+def refuse_endless(deps: Deps, longest: Due, username: str, own: Settings) -> None:
+    """Raise InvalidInput if an agent whose shortest interval is its longest would never wake under its settings."""
     try:
-        drawn(deps.under(own), longest, row.tick_no)
+        drawn(deps.under(own), longest, longest.tick_no)
     except NotFound:
         return  # its persona is gone, which it says itself
     except InvalidInput as error:
         hours = ", ".join(own.agent_hours)
         raise InvalidInput(
-            f"{row.username} would never wake in these hours ({hours}): {error.message}",
+            f"{username} would never wake in these hours ({hours}): {error.message}",
             fix="Give it more hours, or a shorter interval.",
         ) from error
 
@@ -203,13 +209,13 @@ def _draw_of(kind: str, autonomy: str) -> Draw:
 
 
 def _at_all_hours(deps: Deps, agent: Due, tick_no: int) -> datetime:
-    rhythm = own_hours(deps, agent.agent_id, ALWAYS)
+    rhythm = own_hours(deps, agent.agent_id, agent.organisation_id, ALWAYS)
     return next_wake(rhythm, agent.claimed_at, gap_s(agent, tick_no), tempo=deps.settings.tempo)
 
 
-def own_hours(deps: Deps, agent_id: uuid.UUID | None, rhythm: Schedule) -> Schedule:
+def own_hours(deps: Deps, agent_id: uuid.UUID | None, organisation_id: uuid.UUID | None, rhythm: Schedule) -> Schedule:
     """Return a schedule with the time zone and the hours that are set for an agent. Raises InvalidInput."""
-    own = deps.settings_of(agent_id)
+    own = deps.settings_of(agent_id, organisation_id=organisation_id)
     return with_hours(rhythm, own.agent_timezone, own.agent_hours)
 
 

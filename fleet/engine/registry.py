@@ -100,9 +100,7 @@ class JobHandler:
     outlives_agent: bool = False
     """Whether it runs for a deleted agent."""
     about: str = ""
-    """A subject of events: only users who may see events of this subject see the payload of a job
-    (`Feature.private`).
-    """
+    """A subject of events: only users who may see events of this subject see a job's payload (`Feature.private`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,10 +142,7 @@ class AgentType:
     about: str = ""
     """A subject of events: only users who may see events of this subject see the decisions of these agents."""
     weights: Mapping[str, float] = field(default_factory=dict)
-    """Default weights of the actions between which its agents choose.
-
-    An agent stores only weights that differ, so a new action starts with its default.
-    """
+    """Default weights of the actions between which its agents choose; an agent stores only weights that differ."""
     config: Ref | type[Any] | None = None
     """A pydantic model: the settings of such agents, stored as JSON in `agents.config`. `engine.agents.config` says how
     its fields are checked and shown."""
@@ -320,6 +315,9 @@ class Feature:
     """`reseal(tx, keys) -> names`: seal with the first key what another key sealed (`fleet secrets rotate`)."""
     error_policies: tuple[Ref | Callable[..., Any], ...] = ()
     """`policy(error) -> AttemptResult | None`: the result of an attempt, for an error that the engine does not know."""
+    around_adapters: tuple[Ref | Callable[..., Any], ...] = ()
+    """`around(deps, account, connect) -> Adapter`: connect an account with `connect(account)`, and perhaps return an
+    adapter around that one, with the same methods."""
     extends: Mapping[str, tuple[Ref | Any, ...]] = field(default_factory=dict)
     """Parts for extension points that other features define, by the name of the point ("publishing.waits")."""
     api: tuple[Ref, ...] = ()

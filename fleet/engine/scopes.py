@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-SCOPES = ("fleet", "surface", "account", "persona", "agent", "kind")
+SCOPES = ("fleet", "surface", "account", "organisation", "persona", "agent", "kind")
 ALL = "*"
 """The key of the scope fleet, which covers everything."""

@@ -13,6 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from fleet.adapters.base import LimitSpent
 from fleet.core import events, ids, logs
 from fleet.core.db import Tx
 from fleet.core.errors import Conflict, FleetError, Unavailable
@@ -172,6 +173,8 @@ def _give_up(deps: Deps, claimed_agent: ClaimedAgent, error: Exception) -> None:
         ):
             return
         loop.clear_action(tx, agent.id)
+        if isinstance(error, LimitSpent) and isinstance(verdict.outcome, Held):
+            loop.wake(tx, agent.id, at=verdict.outcome.until)
         events.emit(
             tx, "agent.tick.skipped", agent_id=agent.id, agent=agent.name, tick_no=key.tick_no, reason=why
         )  # fmt: skip

@@ -26,6 +26,7 @@ class Scope(StrEnum):
     """Whom a budget covers."""
 
     FLEET = "fleet"
+    ORGANISATION = "organisation"
     PERSONA = "persona"
     AGENT = "agent"
     PROVIDER = "provider"
@@ -56,10 +57,13 @@ class Spender:
     persona_id: str | None
     job_id: uuid.UUID | None
     purpose: str
+    organisation_id: uuid.UUID | None = None
 
     def keys(self, provider: str) -> dict[Scope, str]:
         """Return the key under which each scope would have a budget for a call to this provider."""
         keys = {Scope.FLEET: ALL, Scope.PROVIDER: provider}
+        if self.organisation_id is not None:
+            keys[Scope.ORGANISATION] = str(self.organisation_id)
         if self.persona_id is not None:
             keys[Scope.PERSONA] = self.persona_id
         if self.agent_id is not None:

@@ -11,6 +11,8 @@ import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
@@ -26,6 +28,9 @@ from fleet.spending.models import BudgetRow, CallRow, ReservationRow
 
 _CLOCK = sa.func.clock_timestamp()
 _LONGEST_PERIOD_DAYS = 31
+About = Mapping[str, Any]
+NOTHING: About = MappingProxyType({})
+_AGENTS_OF = sa.text("SELECT id FROM agents WHERE organisation_id = :organisation").columns(id=sa.Uuid)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +59,9 @@ def reserve(tx: Tx, spender: Spender, provider: str, microusd: int, *, lease_s: 
     reservation = Reservation(ids.new(), spender, provider, microusd)
     tx.execute(
         sa.insert(ReservationRow).values(
-            id=reservation.id, agent_id=spender.agent_id, persona_id=spender.persona_id, provider=provider,
-            microusd=microusd, until=_CLOCK + sa.func.make_interval(0, 0, 0, 0, 0, 0, sa.cast(lease_s, sa.Double)),
+            id=reservation.id, agent_id=spender.agent_id, persona_id=spender.persona_id,
+            organisation_id=spender.organisation_id, provider=provider, microusd=microusd,
+            until=_CLOCK + sa.func.make_interval(0, 0, 0, 0, 0, 0, sa.cast(lease_s, sa.Double)),
         )
     )  # fmt: skip
     return reservation
@@ -116,7 +122,13 @@ _ABANDONED = (
 _TAKE_ABANDONED = Statement(
     sa.delete(ReservationRow)
     .where(ReservationRow.id == _ABANDONED.scalar_subquery())
-    .returning(ReservationRow.agent_id, ReservationRow.persona_id, ReservationRow.provider, ReservationRow.microusd)
+    .returning(
+        ReservationRow.agent_id,
+        ReservationRow.persona_id,
+        ReservationRow.organisation_id,
+        ReservationRow.provider,
+        ReservationRow.microusd,
+    )
 )
 
 
@@ -128,7 +140,8 @@ def charge_abandoned(tx: Tx) -> bool:
     row = tx.run(_TAKE_ABANDONED).fetchone()
     if row is None:
         return False
-    lost = Reservation(None, Spender(row.agent_id, row.persona_id, None, ""), row.provider, row.microusd)
+    spender = Spender(row.agent_id, row.persona_id, None, "", row.organisation_id)
+    lost = Reservation(None, spender, row.provider, row.microusd)
     _charge(tx, lost, set_aside=row.microusd, cost=row.microusd)
     return True
 
@@ -153,11 +166,13 @@ def _charge(tx: Tx, reservation: Reservation, *, set_aside: int, cost: int) -> N
         row.spent_microusd += cost
 
 
-def set_budget(tx: Tx, scope: Scope, key: str, period: Period, limit_microusd: int, *, by: str) -> bool:
+def set_budget(
+    tx: Tx, scope: Scope, key: str, period: Period, limit_microusd: int, *, by: str, about: About = NOTHING
+) -> bool:
     """Set a limit; False if it is set already. The cost of its period so far is summed from the recorded calls, and its
     reserved amount from those of running calls, so that settling them does not release amounts of other budgets.
 
-    Raises InvalidInput.
+    `about` are further fields of the event. Raises InvalidInput.
     """
     _check(scope, key)
     start = begins(period, tx.now())
@@ -171,20 +186,20 @@ def set_budget(tx: Tx, scope: Scope, key: str, period: Period, limit_microusd: i
     put = made.on_conflict_do_update(index_elements=["scope", "key", "period"], set_=values, where=differs)
     if tx.scalar(put.returning(BudgetRow.key)) is None:
         return False
-    events.emit(tx, "budget.set", scope=scope, key=key, period=period, microusd=limit_microusd, by=by)
+    events.emit(tx, "budget.set", scope=scope, key=key, period=period, microusd=limit_microusd, by=by, **about)
     return True
 
 
-def remove_budget(tx: Tx, scope: Scope, key: str, period: Period, *, by: str) -> None:
+def remove_budget(tx: Tx, scope: Scope, key: str, period: Period, *, by: str, about: About = NOTHING) -> None:
     """Lift a limit. Raises NotFound."""
     gone = sa.delete(BudgetRow).where(BudgetRow.scope == scope, BudgetRow.key == key, BudgetRow.period == period)
     if tx.execute(gone).rowcount == 0:
         raise unknown(scope, key, period)
-    events.emit(tx, "budget.removed", scope=scope, key=key, period=period, by=by)
+    events.emit(tx, "budget.removed", scope=scope, key=key, period=period, by=by, **about)
 
 
 def allow(tx: Tx, scope: Scope, key: str, period: Period, more_microusd: int, *, by: str, reason: str,
-          had_microusd: int | None = None) -> Budget:  # fmt: skip
+          had_microusd: int | None = None, about: About = NOTHING) -> Budget:  # fmt: skip
     """Add to a scope's limit for the current period: an action of a person, recorded.
 
     `had_microusd` is the amount added before, as the person saw it; if it has changed, this is a double click or
@@ -198,7 +213,8 @@ def allow(tx: Tx, scope: Scope, key: str, period: Period, more_microusd: int, *,
     row.allowance_microusd += more_microusd
     row.spent_at = None
     events.emit(
-        tx, "budget.allowed", scope=scope, key=key, period=period, microusd=more_microusd, by=by, reason=reason
+        tx, "budget.allowed", scope=scope, key=key, period=period, microusd=more_microusd, by=by, reason=reason,
+        **about,
     )  # fmt: skip
     return _budget(row)
 
@@ -260,17 +276,21 @@ def _sum(tx: Tx, of: type[CallRow] | type[ReservationRow], scope: Scope, key: st
             where = (*where, of.persona_id == key)
         case Scope.PROVIDER:
             where = (*where, of.provider == key)
+        case Scope.ORGANISATION if of is ReservationRow:
+            where = (*where, ReservationRow.organisation_id == uuid.UUID(key))
+        case Scope.ORGANISATION:  # calls belong where their agent does
+            where = (*where, of.agent_id.in_(_AGENTS_OF.bindparams(organisation=uuid.UUID(key))))
     return int(tx.scalar(sa.select(sa.func.coalesce(sa.func.sum(of.microusd), 0)).where(*where)))
 
 
 def _check(scope: Scope, key: str) -> None:
     if (key == ALL) != (scope is Scope.FLEET):
         raise InvalidInput("The budget of the fleet takes no name." if scope is Scope.FLEET else f"Which {scope}?")
-    if scope is Scope.AGENT:
+    if scope in (Scope.AGENT, Scope.ORGANISATION):
         try:
             uuid.UUID(key)
         except ValueError:
-            raise InvalidInput(f"{key!r} is no agent's id.") from None
+            raise InvalidInput(f"{key!r} is no id of an {scope}.") from None
 
 
 def unknown(scope: Scope, key: str, period: Period) -> NotFound:

@@ -9,14 +9,14 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from fleet.core.db import Base, one_of
-from fleet.core.db.visibility import NONE, Rows, of_agent, seen
+from fleet.core.db.visibility import NONE, Rows, of_agent, own_text, seen
 from fleet.spending.budgets import Period, Scope
 
 _TIME = sa.DateTime(timezone=True)
 _NOW = sa.text("clock_timestamp()")
 _ZERO = sa.text("0")
 _OF_AGENT = "scope = 'agent' AND " + seen("agents", "seen.id::text = budgets.key")
-_BUDGETS = Rows(_OF_AGENT)
+_BUDGETS = Rows(f"({_OF_AGENT}) OR (scope = 'organisation' AND {own_text('key')})")
 
 
 class CallRow(Base):
@@ -87,6 +87,7 @@ class ReservationRow(Base):
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
     agent_id: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey("agents.id", ondelete="SET NULL"))
     persona_id: Mapped[str | None] = mapped_column(sa.String(60))
+    organisation_id: Mapped[uuid.UUID | None]
     provider: Mapped[str] = mapped_column(sa.String(60))
     microusd: Mapped[int] = mapped_column(sa.BigInteger)
     until: Mapped[datetime] = mapped_column(_TIME)
@@ -99,7 +100,7 @@ class BudgetRow(Base):
 
     __tablename__ = "budgets"
 
-    scope: Mapped[str] = mapped_column(sa.String(10), primary_key=True)
+    scope: Mapped[str] = mapped_column(sa.String(12), primary_key=True)
     key: Mapped[str] = mapped_column(sa.String(100), primary_key=True)
     period: Mapped[str] = mapped_column(sa.String(10), primary_key=True)
     limit_microusd: Mapped[int] = mapped_column(sa.BigInteger)

@@ -145,9 +145,12 @@ async def principal_of(request: Request) -> Principal | None:
         elif scheme.lower() == "bearer":
             request.state.principal = await run_in_threadpool(_by_token, deps, token.strip())
         elif request.cookies.get(cookie_name(request)):
-            request.state.principal = await run_in_threadpool(_by_cookie, request, deps)
-    found: Principal | None = request.state.principal
-    return found
+            found = await run_in_threadpool(_by_cookie, request, deps)
+            if found is not None:
+                request.state.memberships = found.organisations
+                found = found.narrowed(request.cookies.get(switch_name(request), ""))
+            request.state.principal = found
+    return request.state.principal  # type: ignore[no-any-return]
 
 
 TheVisitor = Annotated[Principal | None, Depends(principal_of)]
@@ -229,6 +232,11 @@ def cookie_name(request: Request) -> str:
 def plain_cookie_name(port: int | None) -> str:
     """Return the name of the session's cookie over http, at a port that is named in the address or is not."""
     return f"fleet_session_{port}" if port else "fleet_session"
+
+
+def switch_name(request: Request) -> str:
+    """Return the name of the cookie with the organisation that somebody looks at."""
+    return f"{cookie_name(request)}_organisation"
 
 
 def session_cookie(request: Request, key: str) -> str:

@@ -9,7 +9,9 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import Generic, TypeVar
 
+from fleet.access import organisations
 from fleet.core import clock, logs
+from fleet.core.db import visibility
 from fleet.core.errors import FleetError
 from fleet.engine import registry
 from fleet.engine.deps import Deps
@@ -128,6 +130,7 @@ class CachedStats:
     def forget(self) -> None:
         """Drop all values: a user who changed something must see the result on the next page."""
         shared_pulse(self._deps).forget()
+        shared_names(self._deps).forget()
         if (cards := self.cards) is not None:
             cards.forget()
 
@@ -135,6 +138,16 @@ class CachedStats:
 def shared_pulse(deps: Deps) -> Cached[Pulse]:
     """Return the one reading of this process behind the frame, the first page and the stream."""
     return deps.part("frame.pulse", lambda own: Cached(lambda: _pulse(own)))
+
+
+def shared_names(deps: Deps) -> Cached[dict[str, str]]:
+    """Return the names of all organisations by id, the default one first, for the frame of every page."""
+    return deps.part("frame.organisations", lambda own: Cached(lambda: _names(own)), for_all=True)
+
+
+def _names(deps: Deps) -> dict[str, str]:
+    with visibility.restricted(None), deps.db.transaction() as tx:
+        return {str(one.id): one.name for one in organisations.listed(tx)}
 
 
 def _pulse(deps: Deps) -> Pulse:

@@ -21,6 +21,8 @@ from fleet.engine.jobs.states import JobState
 
 _KEY = re.compile("[0-9a-f]{2}/[0-9a-f]{64}[.](png|jpg|webp|gif)")
 
+PUBLISHED = "job.done"
+"""The subject of events about published things."""
 _PAGES_OF_AGENTS = frozenset({"new", "bulk", "assign"})
 
 
@@ -41,8 +43,12 @@ def url_of_job(deps: Deps, job: JobRow | ListedJob, username: str | None) -> str
 
 def url_of_event(deps: Deps, event: Event, username: str | None) -> str | None:
     """Return the address of what a job published, by its event; None for other events."""
-    said = event.payload
-    if event.subject != "job.done" or username is None or not said.get("remote_id"):
+    return url_of_payload(deps, event.payload, username) if event.subject == PUBLISHED else None
+
+
+def url_of_payload(deps: Deps, said: Mapping[str, Any], username: str | None) -> str | None:
+    """Return the address of what a job published, by the payload of its event; None if it published nothing."""
+    if username is None or not said.get("remote_id"):
         return None
     try:
         account_id = uuid.UUID(str(said.get("account_id")))

@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-import httpx
-
 from fleet.access.principal import local_administrator
+from fleet.core.workarounds.httpx import without_commands
 from fleet.web.app import create_app
+
+with without_commands():
+    import httpx
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send

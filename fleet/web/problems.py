@@ -23,7 +23,7 @@ from fleet.core.errors import Conflict, FleetError, InvalidInput, NotFound, Unav
 from fleet.core.text import field_words
 from fleet.engine import registry
 from fleet.engine.agents.commands import Outdated
-from fleet.engine.points.verbs import Asked
+from fleet.engine.points.verbs import NeedsApproval
 from fleet.web.auth import Forbidden, NotLoggedIn, deps_of, last_seen, principal_of
 from fleet.web.rendering import back, go, render
 
@@ -89,7 +89,7 @@ def _when_again(error: FleetError) -> dict[str, str]:
 def install(app: FastAPI) -> None:
     """Have every error of this app answered here."""
     app.add_exception_handler(FleetError, _refused)
-    app.add_exception_handler(Asked, _asked)
+    app.add_exception_handler(NeedsApproval, _asked)
     app.add_exception_handler(RequestValidationError, _malformed)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(DataError, _cannot_be_stored)
@@ -158,7 +158,7 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 async def _asked(request: Request, error: Exception) -> Response:
     """Answer for a verb that waits for people: with the request, or with its page."""
-    assert isinstance(error, Asked)  # the type that it is registered for
+    assert isinstance(error, NeedsApproval)  # the type that it is registered for
     if not _for_program(request):
         return go(request, f"/review/{error.request_id}", error.words)
     (view,) = registry.current().extensions("verbs.request")

@@ -24,10 +24,11 @@ from fleet.core import clock
 from fleet.core.db import visibility
 from fleet.engine import registry
 from fleet.engine.registry import NavItem
-from fleet.web import filters
+from fleet.web import filters, organisation_switch
 from fleet.web.auth import address_of_ours, csrf_word, is_secure
 from fleet.web.cached_stats import CachedStats
 from fleet.web.drawing import bars, charts
+from fleet.web.organisation_switch import Switch
 from fleet.web.pulse import Pulse
 
 _HERE = Path(__file__).parent
@@ -105,7 +106,7 @@ def render(request: Request, template: str, *, code: int = 200, **facts: Any) ->
     html = pages.get_template(template).render(
         request=request, who=who, csrf=csrf_word(request), said=said, kept_form=kept,
         path=request.url.path,
-        now=clock.now(), pulse=_pulse(request, code), **facts,
+        now=clock.now(), pulse=_pulse(request, code), switch=_switch(request, code), **facts,
     )  # fmt: skip
     answer = HTMLResponse(html, code)
     if said is not None:
@@ -145,6 +146,11 @@ def _pulse(request: Request, code: int) -> Pulse | None:
     who: Principal | None = getattr(request.state, "principal", None)
     with visibility.restricted(who.organisations if who is not None else None):  # errors precede authorization
         return stats.pulse(fresh=code < 400 and who is not None)
+
+
+def _switch(request: Request, code: int) -> Switch | None:
+    """Return the organisations that the user may look at. Refusals are rendered on the event loop, as for `_pulse`."""
+    return organisation_switch.read(request, fresh=code < 400)
 
 
 def back(request: Request, otherwise: str) -> str:

@@ -307,7 +307,7 @@ def test_check_tells_of_the_store_and_of_what_is_lost(cli: Cli) -> None:
     assert about_keys(new, FLEET_MODERATION_API_KEY=OTHER)[0][0] == "warn", "the environment has it"
 
 
-def test_an_unreadable_key_file_is_told_and_stops_no_list(cli: Cli, tmp_path: Path) -> None:
+def test_an_unreadable_key_file_is_reported_and_stops_no_list(cli: Cli, tmp_path: Path) -> None:
     cli("secrets", "init")
     put(cli, "openai_api_key", KEY)
     (tmp_path / "home" / "secret.keys").chmod(0o644)

@@ -19,6 +19,7 @@ from pydantic import SecretStr
 from fleet.access import Actor, Permission, Role, Via, audit, secret, sessions, users
 from fleet.access.models import InvitationRow
 from fleet.access.sessions import Visit
+from fleet.accounts.models import SETTINGS_ACCOUNT
 from fleet.accounts.sealing import new_key
 from fleet.adapters import base
 from fleet.core import events
@@ -38,6 +39,8 @@ from fleet.features.controls import commands as fleetwide
 from fleet.features.costs import commands as money
 from fleet.features.drafts import commands as drafting
 from fleet.features.experiments.service import experiments_of
+from fleet.features.platforms import service
+from fleet.features.platforms.inbox.models import InboxItemRow
 from fleet.features.settings import commands as settings
 from fleet.features.settings.queries import Target
 from fleet.features.users import service as accounts
@@ -97,11 +100,27 @@ def lived(fleet: Fleet) -> Inhabited:
     features = registry.current()
     if "experiments" in features:
         names["experiment"] = next((one.name for one in experiments_of(deps)), "none")
+    if "platforms" in features:
+        names["notification"] = _told(fleet)
     if "drafts" in features:
         names |= _drafted(fleet)
     if "webhooks" in features:
         names |= _hooked(fleet)
     return Inhabited(fleet, names)
+
+
+def _told(fleet: Fleet) -> str:
+    """Have the platform of an agent tell it of a mention, and somebody ask to be left alone."""
+    service.add_opt_out(fleet.deps, "floimg", "max", by="web:owner", reason="please do not write to me")
+    ada = lookup.agent(fleet.deps.db, "ada_1").id
+    with fleet.deps.db.transaction() as tx:
+        row = InboxItemRow(
+            id=uuid.uuid4(), account_id=SETTINGS_ACCOUNT, agent_id=ada, remote_id="n1",
+            kind="mention", author="zoe", author_id="u-zoe", author_name="Zoe Day", item_id="p9", state="open",
+            text="Which lamp is this?", said_at=tx.now(),
+        )  # fmt: skip
+        tx.session.add(row)
+        return str(row.id)
 
 
 def _drafted(fleet: Fleet) -> dict[str, str]:
@@ -167,6 +186,8 @@ _WORDS: Mapping[str, Mapping[str, int]] = {
     "draft_revisions": {"made_by": 100, "instructions": 1000},
     "approval_requests": {"summary": 300, "requested_by": 100, "reason": 1000},
     "llm_calls": {"model": 100},
+    "inbox_items": {"author": 200, "author_name": 100, "text": 2000, "reason": 200},
+    "opt_outs": {"reason": 300},
 }
 _JSON: Mapping[str, Sequence[str]] = {
     "ticks": ("inputs", "outcome"), "jobs": ("payload", "checkpoint", "result"), "drafts": ("content", "about"),
@@ -176,9 +197,16 @@ _SPOKEN = frozenset({
     "agent", "alt_text", "author", "author_name", "caption", "context", "error", "feedback", "image_prompt", "message",
     "name", "prompt", "reason", "text", "thought", "title", "to", "username", "why", "words",
 })  # fmt: skip
-_OWN_IDS = {"agents": "id", "jobs": "id", "drafts": "id", "approval_requests": "id"}
+_OWN_IDS = {
+    "agents": "id",
+    "jobs": "id",
+    "drafts": "id",
+    "approval_requests": "id",
+    "inbox_items": "id",
+    "opt_outs": "id",
+}
 _COPIED = ("agents", "ticks", "jobs", "job_attempts", "approval_requests", "drafts", "draft_revisions", "events",
-           "llm_calls")  # fmt: skip
+           "llm_calls", "inbox_items", "opt_outs")  # fmt: skip
 
 
 def say_everywhere(world: Inhabited, sayings: Sequence[str]) -> None:
@@ -235,6 +263,10 @@ def _with_own_ids(table: str, row: dict[str, Any], ids: dict[Any, uuid.UUID], nu
         row["username"] = f"x{number}_{row['username']}"[:30]
     if table == "approval_requests" and row["resource_id"]:
         row["resource_id"] = f"{number}-{row['resource_id']}"
+    if table == "inbox_items":
+        row["remote_id"] = f"{row['remote_id']}-{number}"
+    if table == "opt_outs":
+        row["username"] = f"{row['username']}-{number}"
     if table == "jobs" and row["target"]:
         row["target"] = f"{row['target']}-{number}"
     return row

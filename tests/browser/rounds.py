@@ -17,15 +17,19 @@ _NO_PAGES = (API, "/health", "/ready", "/live", "/static", "/hooks/in/", "/media
 # What stands for a parameter: by its own name, or by the first word of the path.
 _BY_NAME: Mapping[str, str] = {
     "tick_no": "tick", "number": "tick", "tick": "tick", "received": "received", "received_id": "received",
-    "shelf": "shelf", "file": "file",
+    "shelf": "shelf", "file": "file", "account": "account",
 }  # fmt: skip
 _BY_PLACE: Mapping[str, str] = {
     "agents": "agent", "jobs": "job", "dead": "dead", "drafts": "draft", "approvals": "request",
     "review": "request", "hooks": "hook",
     "personas": "persona", "users": "user", "experiments": "experiment", "costs": "agent", "sources": "source",
     "join": "invitation", "accounts": "account", "settings": "setting", "organisations": "organisation",
+    "inbox": "notification",
 }  # fmt: skip
-_FIXED: Mapping[str, str] = {"act": "replay", "form": "edit", "place": "0", "subscriber": "ledger"}  # whatever there is
+_FIXED: Mapping[str, str] = {
+    "act": "replay", "form": "edit", "place": "0", "subscriber": "ledger", "adapter": "floimg",
+    "operation": "like",
+}  # whatever there is  # fmt: skip
 _QUERY: Mapping[str, str] = {
     "/agents/bulk": "?do=pause&all=1",
     "/agents/assign": "?all=1",

@@ -107,7 +107,7 @@ def test_the_queue_is_worked_through_by_keyboard_alone(dashboard: Dashboard, fle
     assert ana.script_errors == ana.policy_errors == []
 
 
-def test_what_comes_and_goes_meanwhile_moves_no_selection_and_is_told(dashboard: Dashboard, fleet: Fleet) -> None:
+def test_new_and_decided_requests_keep_the_selection_and_are_announced(dashboard: Dashboard, fleet: Fleet) -> None:
     one, two, *_ = wait_for_people(fleet)
     ana = dashboard.person("reviewer").go("/review")
     expect(ana.page.get_by_text("Live", exact=True)).to_be_visible()

@@ -25,7 +25,7 @@ def test_ctrl_k_finds_things_and_enter_opens_the_chosen_one(dashboard: Dashboard
     expect(ana.page.get_by_label("Search", exact=True)).to_be_focused()
     keys.press("Control+k")
     palette = ana.page.get_by_role("dialog", name="Search")
-    keys.type("ada")
+    keys.type("ada b")
     options = palette.get_by_role("option")
     expect(options).to_have_count(2)
     expect(options.nth(0)).to_have_attribute("aria-selected", "true")

@@ -225,7 +225,7 @@ def with_draft(status: str, *told: ReviewerAnswer, words: str = "words of 1", jo
         (with_draft("approved", ReviewerAnswer(uuid.UUID(int=12), status="approved")), "is not there"),
     ],
 )
-def test_what_a_person_was_told_about_a_draft_is_held_to(history: Evidence, says: str) -> None:
+def test_a_broken_decision_about_a_draft_is_found(history: Evidence, says: str) -> None:
     found = [one for one in judge(history).violations if one.invariant != 6]
     assert [one.invariant for one in found] == ([7] if says else [])
     assert all(says in one.what for one in found)

@@ -116,7 +116,7 @@ def test_nothing_is_begun_after_the_time_is_up(pretended: Pretended, tmp_path: P
     assert len(follow(pretended, tmp_path, [act(1, 3), act(2, 30)], for_s=20)) == 1
 
 
-def test_an_act_that_fails_is_told_and_the_next_one_comes(
+def test_a_failed_act_is_reported_and_the_next_one_runs(
     pretended: Pretended, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> Struck:

@@ -73,7 +73,7 @@ def test_a_person_asks_until_there_is_an_answer_and_remembers_what_it_was() -> N
     assert any(one.words for one in reviewer.told)
 
 
-def test_whoever_stops_the_person_hears_whether_all_was_answered() -> None:
+def test_stopping_the_reviewer_returns_whether_all_requests_were_answered() -> None:
     away = httpx.MockTransport(lambda _: httpx.Response(503))
     with httpx.Client(base_url="http://fleet.test/api/v1", transport=away) as client:
         stuck = Reviewer(client, seed=1)

@@ -42,7 +42,7 @@ DEEDS = (
 REPORT = Report(RunOptions(10, 42, 60, "all"), NOON, 700.0, 80, DEEDS, NUMBERS, 0, JudgeResult((), 0, 0))
 
 
-def test_recovery_is_told_by_kind_and_only_where_it_could_be() -> None:
+def test_recovery_is_reported_by_kind_and_only_where_it_is_possible() -> None:
     by_kind = {row.kind: row for row in REPORT.rows()}
     row = by_kind["broker.flush"]
     assert (row.acts, row.missed, row.recovered, row.median_s, row.p99_s) == (3, 1, 2, 5.5, 9.0)

@@ -61,7 +61,7 @@ def free_port() -> int:
         return port
 
 
-def test_the_run_file_lets_the_system_user_in_as_owner_over_http_and_nobody_else_reads_it(
+def test_the_run_file_gives_its_system_user_alone_the_rights_of_an_owner_over_http(
     doors: Doors, dashboard: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Door, "deps", property(lambda _: pytest.fail("the command opened the database itself")))

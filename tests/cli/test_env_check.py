@@ -31,14 +31,14 @@ def test_a_misspelt_setting_is_reported_with_a_suggestion(folder: Path, monkeypa
     ]
 
 
-def test_an_old_setting_is_told_with_the_one_that_replaced_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_warning_of_an_old_setting_names_its_replacement(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FLEET_LIKES_PER_DAY", "5")
     assert env_check.found() == [
         "FLEET_LIKES_PER_DAY is an old setting; set like.per_day and react.per_day in FLEET_CAPS."
     ]
 
 
-def test_a_setting_of_a_feature_that_is_left_out_is_told_with_the_feature(
+def test_the_error_of_a_setting_names_the_feature_that_is_left_out(
     folder: Path, features: Callable[..., Registry], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     features("-webhooks", "-media")
@@ -55,7 +55,9 @@ def test_a_misspelt_option_is_reported(folder: Path, monkeypatch: pytest.MonkeyP
     assert env_check.found() == ["FLEET_UP_AGENT is set, and nothing reads it; FLEET_UP_AGENTS is meant?"]
 
 
-def test_what_resembles_nothing_is_told_without_a_guess(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_variable_without_a_similar_name_gets_no_suggestion(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("FLEET_ZEBRA", "1")
     assert env_check.found() == ["FLEET_ZEBRA is set, and nothing reads it."]
 

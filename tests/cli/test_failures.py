@@ -106,7 +106,7 @@ def test_wrong_words_exit_with_2_and_say_which(arguments: list[str], words: str)
 
 @pytest.mark.parametrize(("variable", "command"), [("FLEET_UP_AGENTS", ["up"]), ("FLEET_TEMPO", ["up"]),
                                                    ("FLEET_JOBS_LIST_STATE", ["jobs", "list"])])  # fmt: skip
-def test_a_wrong_value_of_the_environment_is_told_with_its_variable(variable: str, command: list[str]) -> None:
+def test_the_error_of_a_wrong_value_names_its_environment_variable(variable: str, command: list[str]) -> None:
     from fleet.cli.app import cli
 
     result = CliRunner().invoke(cli, command, env={variable: "nonsense"}, prog_name="fleet")
@@ -170,7 +170,7 @@ def test_a_reader_that_leaves_is_no_error(tmp_path: Path) -> None:
     ("output", "code", "said"),
     [(">/dev/full", 1, "There is no space left on what"), (">&-", 0, "")],
 )
-def test_an_output_that_is_full_or_closed_is_told_in_words(output: str, code: int, said: str) -> None:
+def test_a_full_or_closed_output_is_explained(output: str, code: int, said: str) -> None:
     done = subprocess.run(
         ["bash", "-c", f'"$0" -m fleet.cli persona list {output}', sys.executable],
         capture_output=True, text=True, check=False, timeout=60,
@@ -197,9 +197,12 @@ class TestConfirm:
         assert "--yes" in result.exception.fix
 
 
-def test_what_is_missing_of_several_choices_is_told_in_one_line_too() -> None:
+def test_a_missing_choice_is_named_in_one_line() -> None:
     result = CliRunner().invoke(cli, ["pause"], prog_name="fleet")
     assert result.exit_code == 2
     error, fix = result.stderr.splitlines()
-    assert error.startswith("Error: Missing argument") and "fleet, surface, account, persona, agent, kind" in error
+    assert (
+        error.startswith("Error: Missing argument")
+        and "fleet, surface, account, organisation, persona, agent, kind" in error
+    )
     assert fix == "  Fix: `fleet pause --help` explains."

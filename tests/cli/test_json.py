@@ -58,7 +58,9 @@ def test_every_command_prints_json_in_which_nothing_is_masked(
         "drafts reject": [drafts[1], "--reason", "no"], "drafts bulk": ["approve", "-y"],
         "drafts withdraw": [drafts[2], "--reason", "no", "-y"], "drafts learned": [agent],
         "agents activity": [agent], "agents decisions": [agent], "agents show": [agent], "replay": [agent, "1"],
-        "accounts show": ["gallery"], "hooks show": [hook], "hooks sources show": ["shop"],
+        "accounts show": ["gallery"], "adapters show": ["floimg"],
+        "adapters test": ["floimg", "--address", "http://127.0.0.1:9"],
+        "hooks show": [hook], "hooks sources show": ["shop"],
         "users invite": ["--role", "viewer"],
         "notify list": ["--user", "ann"],
         "tokens create": ["ci", "--user", "ann", "--scope", "agents.view"],
@@ -67,18 +69,20 @@ def test_every_command_prints_json_in_which_nothing_is_masked(
         "experiments show": ["none"], "jobs show": [str(uuid.uuid4())], "dead show": [str(uuid.uuid4())],
         "search": ["ada"], "approvals try": ["agent", "delete"], "settings get": ["dry_run"],
         "approvals rules set": [str(rule_file.SHIPPED)], "organisations create": ["Two"],
-        "organisations show": ["default"],
+        "organisations show": ["default"], "inbox show": [str(uuid.uuid4())],
         "approvals ask": ["agent", "delete", "--set", f"agent={agent}"],
     }  # fmt: skip
     refused = {
         "experiments show",
         "jobs show",
         "dead show",
+        "inbox show",
         "replay",
         "approvals withdraw",
         "drafts withdraw",
         "approvals approve",
         "check",
+        "adapters test",
     }
     for command in sorted(set(commands_with_json()) - WRITES_A_FILE):
         code = None if command in refused else 0

@@ -148,7 +148,7 @@ def test_port_0_of_up_is_any_free_one(monkeypatch: pytest.MonkeyPatch) -> None:
     assert {*ports, wanted.valkey_port} == {None}
 
 
-def test_flower_on_any_free_port_is_told_which(became: list[tuple[tuple[str, ...], dict[str, str]]]) -> None:
+def test_flower_on_any_free_port_reports_its_port(became: list[tuple[tuple[str, ...], dict[str, str]]]) -> None:
     CliRunner().invoke(cli, ["flower", "--port", "0", "--password", "pw"], env=ENV)
     assert int(became[0][1]["FLOWER_PORT"]) > 0
 
@@ -169,7 +169,7 @@ def test_a_worker_without_a_broker_says_so() -> None:
     assert "FLEET_BROKER_URL" in result.stderr
 
 
-def test_the_gallery_is_told_its_database_folder_and_port(
+def test_the_gallery_gets_its_database_folder_and_port(
     tmp_path: Path, became: list[tuple[tuple[str, ...], dict[str, str]]]
 ) -> None:
     env = {"FLEET_GALLERY_DATABASE_URL": "postgresql://g@h/gallery", "FLEET_SERVICE_TOKEN": "fst_abcdefgh"}

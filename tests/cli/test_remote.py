@@ -66,7 +66,7 @@ def test_agents_are_listed_paused_and_shown_from_afar(fleet: Fleet, call: Call) 
     assert [one["username"] for one in paused] == ["ada_1"]
 
 
-def test_times_and_amounts_are_told_as_at_home(fleet: Fleet, call: Call) -> None:
+def test_times_and_amounts_of_a_remote_fleet_are_readable(fleet: Fleet, call: Call) -> None:
     agent_commands.create(fleet.deps, NewAgent("Ada", "ada_1", WEIGHTS, kind="gallery"))
     money.set_budget(fleet.deps, Scope.FLEET, None, Period.DAY, 5_000_000, by="a test")
     call("agents", "start", "ada_1")
@@ -131,7 +131,7 @@ def test_a_filter_that_names_nothing_is_refused_from_afar_as_it_is_here(
     assert result.exit_code == code and "Error: " in result.stderr and "Fix: " in result.stderr
 
 
-def test_what_the_token_or_the_server_refuses_is_told_with_the_right_exit_code(fleet: Fleet, call: Call) -> None:
+def test_refusals_of_the_server_have_their_exit_codes(fleet: Fleet, call: Call) -> None:
     assert call("agents", "show", "nobody").exit_code == 3
     refused = call("kill-switch", "on", role="viewer")
     assert refused.exit_code == 1
@@ -145,7 +145,7 @@ def test_what_the_token_or_the_server_refuses_is_told_with_the_right_exit_code(f
     (("metrics", "--once"), "`fleet metrics` does not work with --server"),
     (("up",), "`fleet up` does not work with --server"), (("check",), "`fleet check` does not work with --server"),
 ])  # fmt: skip
-def test_what_the_server_could_not_understand_is_told_here(words: tuple[str, ...], said: str) -> None:
+def test_invalid_arguments_are_errors_before_the_server_is_called(words: tuple[str, ...], said: str) -> None:
     result = CliRunner().invoke(root, list(words), env=_env("http://127.0.0.1:9"))
     assert result.exit_code == 2 and said in result.stderr
 
@@ -198,7 +198,7 @@ def test_a_server_that_is_no_fleet_is_reported_in_words(
 
 @pytest.mark.parametrize(("url", "token"), [("http://[::1", "flt_x"), ("http://127.0.0.1:9", "flt_é"),
                                             ("http://127.0.0.1:9", "flt_x\nflt_y")])  # fmt: skip
-def test_an_address_or_a_token_that_is_none_is_told_in_words(url: str, token: str) -> None:
+def test_an_invalid_address_or_token_is_explained(url: str, token: str) -> None:
     result = CliRunner().invoke(root, ["agents", "list"], env=_env(url) | {"FLEET_TOKEN": token})
     assert result.exit_code == 2 and "Unexpected" not in result.output
 

@@ -60,7 +60,7 @@ def test_an_armed_process_is_killed_at_the_point_and_the_next_one_lives(tmp_path
     assert b"survived" in second.communicate()[0]
 
 
-def test_a_suspended_process_goes_on_when_it_is_told_to(tmp_path: Path) -> None:
+def test_a_suspended_process_resumes(tmp_path: Path) -> None:
     failpoints.lay(tmp_path, Point.JOB_CLAIMED, Strike.STOP)
     stopped = process(tmp_path)
     _, status = os.waitpid(stopped.pid, os.WUNTRACED)

@@ -36,7 +36,7 @@ def calls(group: GroupCommit, carry_out: Callable[[list[int], int], list[int]], 
     return [functools.partial(group.run, carry_out, item) for item in items]
 
 
-def test_a_call_that_finds_nobody_goes_at_once_and_alone() -> None:
+def test_a_call_without_others_waiting_runs_at_once_and_alone() -> None:
     turns, group = Turns(), GroupCommit()
     assert [group.run(turns.note, item) for item in (1, 2)] == [10, 20]
     assert (turns.gone, turns.patience) == ([[1], [2]], [PATIENCE_MS, PATIENCE_MS])
@@ -248,7 +248,7 @@ def test_cancelling_the_first_thread_of_a_group_cancels_no_other() -> None:
     assert (found[0], type(found[1])) == ("late", Unavailable)
 
 
-def test_what_cannot_be_told_apart_is_refused_before_anybody_waits_for_it() -> None:
+def test_an_unhashable_key_is_refused_before_it_joins_a_group() -> None:
     group, turns = GroupCommit(), Turns()
     with pytest.raises(TypeError):
         group.run(turns.note, 1, apart=[[]])  # type: ignore[list-item]

@@ -67,7 +67,7 @@ def test_a_password_that_holds_an_at_is_taken_out_whole() -> None:
     assert told == "at redis://:***@h:1/0 and http://a:***@c/d@e."
 
 
-def test_the_keys_within_the_addresses_of_notices_are_concealed_and_their_hosts_are_told() -> None:
+def test_addresses_of_notices_show_their_hosts_and_not_their_keys() -> None:
     slack, bot, word = "xYzAbCdEfGhIjKlMnOpQrStU", "123456789:AAbbCCddEEffGGhhII-JJkkLLmm", "correct%20horse"
     registry.load_settings(notify=f"slack://T0123/B0456/{slack},tgram://{bot}/42,mailto://ann:{word}@mail.example.org")
     for told in (

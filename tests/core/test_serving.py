@@ -164,7 +164,7 @@ def test_a_flood_of_half_requests_displaces_itself_and_visitors_come_in(limits: 
         assert server.connections.counted["displaced"] >= 40
 
 
-def test_a_connection_that_is_served_is_not_displaced_and_the_newcomer_is_told() -> None:
+def test_a_served_connection_is_not_displaced_and_the_new_one_gets_an_error() -> None:
     app = Host()
     with serves(app, ConnectionLimits(connections=2)) as (server, address), contextlib.ExitStack() as opened:
         served = [opened.enter_context(socket.create_connection(address, timeout=WITHIN_S)) for _ in range(2)]

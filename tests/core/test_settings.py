@@ -55,7 +55,7 @@ STRICT = [
 ]  # fmt: skip
 
 
-def test_every_wrong_value_is_told_with_the_name_of_its_variable_and_of_no_other(
+def test_every_wrong_value_is_reported_with_its_variable_and_no_other(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert {"label_agents", "log_json", "tempo", "notify", "web_url", "moderation"} <= set(STRICT)
@@ -88,7 +88,9 @@ def test_labels_that_are_off_without_a_reason_ask_for_it_by_its_variable(monkeyp
         ("DATABASE_URL", "mysql://x", "FLEET_DATABASE_URL: is no address of Postgres; write it as postgresql://user@h"),
     ],
 )
-def test_what_is_wrong_is_told_in_words(monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str) -> None:
+def test_wrong_settings_are_explained_without_patterns(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str
+) -> None:
     monkeypatch.setenv(f"FLEET_{name}", value)
     with pytest.raises(InvalidInput) as refused:
         registry.load_settings()

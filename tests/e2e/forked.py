@@ -9,10 +9,13 @@ from __future__ import annotations
 import multiprocessing
 import os
 import runpy
+import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import IO
+
+from fleet.sandbox.processes.launch import die_with_parent
 
 _SERVER = multiprocessing.get_context("forkserver")
 _SERVER.set_forkserver_preload(["tests.e2e.preloaded"])
@@ -50,8 +53,14 @@ class Forked:
 
 
 def _run(argv: tuple[str, ...], environment: dict[str, str], folder: Path, log: Path, started: IO[bytes]) -> None:
-    """Become the program: everything that `python -m` finds when it begins."""
+    """Become the program: everything that `python -m` finds when it begins.
+
+    The server ends when the last copy of a pipe is closed that the run of the tests holds, and a copy ends with it.
+    """
     os.setsid()
+    os.closerange(3, started.fileno())  # the pipe is among them: multiprocessing hands it to each copy
+    os.closerange(started.fileno() + 1, os.sysconf("SC_OPEN_MAX"))
+    die_with_parent(os.getppid(), signal.SIGKILL)
     os.chdir(folder)
     nothing, output = os.open(os.devnull, os.O_RDONLY), os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     for source, target in ((nothing, 0), (output, 1), (output, 2)):

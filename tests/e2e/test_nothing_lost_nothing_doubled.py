@@ -200,7 +200,7 @@ def _undecodable() -> str:
     })  # fmt: skip
 
 
-def test_a_job_for_nobody_is_harmless(world: World) -> None:
+def test_a_job_without_an_agent_is_harmless(world: World) -> None:
     world.start_worker()
     world.deps.publisher._app.send_task("fleet.like", args=(str(uuid.uuid4()),), queue="low")
     wait_until("it is said", lambda: "job_is_not_in_the_ledger" in world.log("worker"))

@@ -17,7 +17,6 @@ TOKEN = "of-the-run-file"
 
 def test_a_cap_and_dry_run_set_by_the_api_hold_in_a_running_worker(world: World) -> None:
     """The worker is not told anything: the test adds jobs until one finds the new value, and then looks at the next."""
-    world.start_gallery()
     world.start_worker(concurrency=2)
     (agent,) = world.agents(1)
     ticks = iter(range(1, 10_000))

@@ -34,10 +34,10 @@ def test_a_fleet_comes_to_life_stops_in_order_or_by_kill_9_and_goes_on(up: Up) -
     assert up.run_info().gallery_url in said
     first = up.cli("status")
     assert first["tempo"] == 200
-    assert sum(first["agents"].values()) == 8  # those of approvals and of webhooks are agents too
+    assert sum(first["agents"].values()) == 9  # those of approvals, webhooks and health are agents too
     assert {item["check"]: item["level"] for item in up.cli("check")["checks"]}["gallery"] == "ok"
     assert up.wait("the metrics are told", up.metrics).startswith("# HELP fleet_database_up")
-    up.wait("all run", lambda: 'fleet_agents{state="running"} 8.0' in up.metrics())
+    up.wait("all run", lambda: 'fleet_agents{state="running"} 9.0' in up.metrics())
     assert up.run_info().urls["metrics"] in said
     assert said.index("first-login") < said.index("Gallery")  # first of all, how its owner comes in
     assert "/join/" not in said  # the output is a file
@@ -62,7 +62,7 @@ def test_a_fleet_comes_to_life_stops_in_order_or_by_kill_9_and_goes_on(up: Up) -
     assert up.is_gone(), up.left()
 
     up.start("--agents", "6", "--tempo", "200", "--workers", "1")
-    assert sum(up.cli("status")["agents"].values()) == 8
+    assert sum(up.cli("status")["agents"].values()) == 9
     assert up.cli("agents", "show", stopped)["status"] == "idle"
     assert posts <= {item["id"] for item in up.items()}
     _goes_on_after_kill_9(up)

@@ -82,6 +82,7 @@ class World:
 
     def start(self, name: str, *argv: str, **environment: str) -> Forked:
         """Run a module with arguments as a process; its output goes to a file of its name."""
+        assert name not in self.processes or self.processes[name].poll() is not None, f"{name} runs already"
         process = Forked(argv, self.environment(**environment), ROOT, self.folder / f"{name}.log")
         self.processes[name] = process
         return process

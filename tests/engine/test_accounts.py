@@ -200,7 +200,7 @@ def test_an_agents_accounts_take_turns_and_a_stopped_one_is_left_out(two: Fleet,
     assert len(two.jobs(account_id=None)) >= 4
 
 
-def test_rotation_seals_credentials_anew_and_processes_with_both_keys_go_on(two: Fleet) -> None:
+def test_rotation_seals_credentials_again_and_processes_with_both_keys_go_on(two: Fleet) -> None:
     old, account = two.deps.settings.secret_keys.get_secret_value(), two.accounts["second"]
     assert two.deps.accounts.get(account).access.credentials.get_secret_value() == "fst_another_token"
     new = new_key()

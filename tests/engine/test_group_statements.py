@@ -128,7 +128,7 @@ def test_those_who_wait_for_a_lock_leave_a_connection_to_the_turns(fleet: Fleet)
         assert not thread.is_alive()
 
 
-def test_a_connection_that_is_lost_is_lost_for_all_and_nobody_asks_again_blindly(
+def test_a_lost_connection_fails_all_calls_of_its_group_and_none_is_repeated(
     fleet: Fleet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     db, runs, run_all = fleet.deps.db, [], GroupStatement.run_all

@@ -17,6 +17,7 @@ from fleet.core import failpoints
 from fleet.core.clock import Clock
 from fleet.core.errors import Conflict, NotFound, Unavailable
 from fleet.core.failpoints import Point
+from fleet.engine.agents import loop
 from fleet.engine.agents.loop import Due
 from fleet.engine.agents.status import AgentStatus
 from fleet.engine.attempts.perform import perform
@@ -53,7 +54,7 @@ def due_again(fleet: Fleet) -> None:
 
 def test_gaps_cover_the_interval_and_are_the_same_for_every_caller(fleet: Fleet) -> None:
     now = datetime(2026, 7, 1, tzinfo=UTC)
-    who = Due(uuid.UUID(int=1), "gallery", None, 1, now, 60, 300, "autonomous", "{}", claimed_at=now)
+    who = Due(uuid.UUID(int=1), "gallery", None, 1, now, 60, 300, "autonomous", "{}", None, claimed_at=now)
     gaps_s = [(drawn(fleet.deps, who, tick_no) - now).total_seconds() for tick_no in range(500)]
     assert 60 <= min(gaps_s) < 70
     assert 290 < max(gaps_s) <= 300
@@ -187,8 +188,10 @@ def test_an_agent_that_a_person_paused_does_not_wake_by_itself(fleet: Fleet) -> 
 
 
 def test_no_agent_wakes_while_the_kill_switch_is_on(fleet: Fleet) -> None:
-    fleet.agent()
+    agent = fleet.agent()
     fleetwide.throw_kill_switch(fleet.deps, by="ada", reason="drill")
+    assert not loop.anybody_due(fleet.deps.db, {"hooks"})  # one statement a second, not a transaction of five
+    assert loop.anybody_due(fleet.deps.db, {fleet.row(agent).kind})
     assert dispatch(fleet.deps) == 0
     fleetwide.lift_kill_switch(fleet.deps, by="ada")
     assert dispatch(fleet.deps) == 1
@@ -372,7 +375,7 @@ def test_a_tick_of_a_paused_agent_is_skipped(fleet: Fleet) -> None:
     assert fleet.jobs() == []
 
 
-def test_ticks_that_are_hours_late_or_that_nobody_survives_are_skipped(fleet: Fleet) -> None:
+def test_ticks_that_are_hours_late_or_kill_every_worker_are_skipped(fleet: Fleet) -> None:
     late, poison = fleet.agent(), fleet.agent()
     dispatch(fleet.deps)
     fleet.sql("UPDATE ticks SET due_at = due_at - interval '2 h' WHERE agent_id = :id", id=late)
@@ -473,6 +476,7 @@ def test_prune_deletes_what_is_old_but_never_dead_letters_or_reactions(fleet: Fl
 def test_one_life_passes_every_failpoint_in_the_order_of_the_protocol(fleet: Fleet) -> None:
     passed: list[Point] = []
     fleet.agent(weights={"post": 1.0, "comment": 0.0, "like": 0.0, "browse": 0.0})
+    fleet.sql("INSERT INTO discarded_pictures (object_key) VALUES (:key)", key=f"aa/aa{'0' * 62}.png")
     failpoints.arm(passed.append)
     try:
         dispatch(fleet.deps)

@@ -6,8 +6,10 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from fleet.adapters import base
 from fleet.adapters.base import ActionType, AnyAction, Cap, Payload, Receipt, Resolution, SurfaceObject
@@ -62,6 +64,7 @@ class Shop:
         self.stock: dict[str, int] = {}
         self.written: list[str] = []
         self.faults: list[Callable[[], None]] = []
+        self.probed_since: datetime | None = None
         self.actions: Mapping[str, Resolution] = {"stock_level": Resolution.NATURAL}
 
     def write(self, action: AnyAction, *, timeout_s: float) -> Receipt:
@@ -76,6 +79,7 @@ class Shop:
         raise AssertionError(action)
 
     def probe(self, action: AnyAction, *, since: datetime, known: frozenset[str]) -> Receipt | None:
+        self.probed_since = since
         match action.payload:
             case StockLevel(sku, quantity) if self.stock.get(sku) == quantity:
                 return Receipt(sku, {"adopted": True})
@@ -131,6 +135,7 @@ def until_it_ends(fleet: Fleet, job: uuid.UUID) -> str:
     [
         (Resolution.NATURAL, "done", 2, {"quantity": 7}),
         (Resolution.RESEND, "done", 2, {"quantity": 7}),
+        (Resolution.RESEND_THEN_PROBE, "done", 2, {"quantity": 7}),
         (Resolution.PROBE, "done", 1, {"adopted": True}),
         (Resolution.ASK, "dead", 1, None),
     ],
@@ -148,6 +153,38 @@ def test_a_write_without_an_answer_is_resolved_as_the_adapter_says(
     assert (shop.stock, shop.written) == ({"LAMP-1": 7}, [str(job)] * writes)
     assert fleet.job(job).result == result
     assert fleet.job(job).dead_reason == ("unknown_outcome" if state == "dead" else None)
+
+
+def test_a_write_whose_key_may_be_forgotten_is_looked_for_since_the_birth_of_its_job(
+    opened: Callable[..., Fleet], shop: Shop
+) -> None:
+    fleet = opened()
+    shop.actions = {"stock_level": Resolution.RESEND_THEN_PROBE}
+    job = restock(fleet, fleet.agent(), 7)
+    shop.faults = [timeout]
+    with fleet.deps.db.transaction() as tx:
+        tx.execute(
+            sa.text("UPDATE jobs SET created_at = created_at - interval '51 minutes' WHERE id = :id"), {"id": job}
+        )
+    perform(fleet.deps, job)
+    assert (until_it_ends(fleet, job), shop.written) == ("done", [str(job)])
+    assert shop.probed_since == fleet.job(job).created_at
+
+
+def test_a_write_that_waited_until_its_key_was_forgotten_is_looked_for_before_it_is_sent_again(
+    opened: Callable[..., Fleet], shop: Shop
+) -> None:
+    fleet = opened()
+    shop.actions = {"stock_level": Resolution.RESEND_THEN_PROBE}
+    job = restock(fleet, fleet.agent(), 7)
+    shop.faults = [timeout]
+    perform(fleet.deps, job)
+    fleet.time_passes()
+    perform(fleet.deps, job)  # it may be sent again: its key is known
+    assert fleet.job(job).state == "ready"
+    fleet.sql("UPDATE jobs SET created_at = created_at - interval '2 hours' WHERE id = :id", id=job)
+    assert (until_it_ends(fleet, job), shop.written) == ("done", [str(job)])
+    assert fleet.job(job).result == {"adopted": True}
 
 
 def test_the_kill_switch_stops_it(opened: Callable[..., Fleet], shop: Shop) -> None:
@@ -219,3 +256,53 @@ def test_a_job_for_the_shop_without_an_account_there_is_not_sent_to_the_gallery(
         ledger.add(tx, [job])
     perform(fleet.deps, job.id)
     assert (fleet.job(job.id).dead_reason, fleet.surface.writes_begun, shop.written) == ("policy", 0, [])
+
+
+class ShopWithPhotos(Shop):
+    """A shop whose stock levels need a photo, which it processes for a while and forgets at times."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.photos: dict[str, bool] = {}
+        self.shown: list[str] = []
+
+    def upload(self, action: AnyAction, *, timeout_s: float) -> Mapping[str, Any] | None:
+        photo = action.uploads.get("photo")
+        if photo is None:
+            photo = f"photo-{len(self.photos) + 1}"
+            self.photos[photo] = False
+            raise base.UploadPending("the photo is processed", uploads={"photo": photo}, retry_after_s=5)
+        self.photos[photo] = True
+        return {"photo": photo}
+
+    def write(self, action: AnyAction, *, timeout_s: float) -> Receipt:
+        photo = str(action.uploads["photo"])
+        if not self.photos.get(photo):
+            raise base.UploadsLost(f"{photo} is gone")
+        receipt = super().write(action, timeout_s=timeout_s)
+        self.shown.append(photo)
+        return receipt
+
+
+def test_uploads_are_made_once_waited_for_and_made_again_when_the_system_loses_them(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "_active", Registry([*registry.current(), FEATURE]))
+    shop = ShopWithPhotos()
+    fleet = make_fleet(database_url, systems={"our-shop": shop})
+    fleet.account("our-shop", adapter="shop")
+    job = restock(fleet, fleet.agent(), 7)
+    perform(fleet.deps, job)
+    held = fleet.job(job)
+    assert (held.state, held.attempts, shop.written, shop.photos) == ("ready", 0, [], {"photo-1": False})
+    fleet.time_passes()
+    shop.faults = [timeout]
+    perform(fleet.deps, job)
+    assert (fleet.job(job).state, shop.photos) == ("unknown", {"photo-1": True})
+    shop.photos["photo-1"] = False
+    for _ in range(5):
+        fleet.time_passes()
+        perform(fleet.deps, job)
+    assert (fleet.job(job).state, shop.shown) == ("done", ["photo-2"])
+    assert shop.written == [str(job)] * 2
+    fleet.deps.close()

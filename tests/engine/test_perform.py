@@ -728,7 +728,7 @@ def test_a_broker_that_is_away_delays_but_loses_nothing(fleet: Fleet) -> None:
     assert [message.args for message in fleet.bell.take()] == [(str(job),)]
 
 
-def test_a_job_past_its_time_is_skipped_if_nobody_tried_and_dead_if_somebody_did(fleet: Fleet) -> None:
+def test_an_expired_job_is_skipped_without_attempts_and_dead_after_one(fleet: Fleet) -> None:
     untried = add(fleet, fleet.agent(), LIKE, target="p1")
     tried = add(fleet, fleet.agent(), LIKE, target="p1")
     fleet.surface.faults = [raises(base.Unreachable("refused"))]

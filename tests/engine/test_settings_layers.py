@@ -110,7 +110,7 @@ def test_a_change_is_in_force_for_its_caller_though_another_thread_reads_the_row
     fleet: Fleet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Symptom: the caller went on with the old snapshot, and drew an agent's next time in its old hours."""
-    live, rows, read = fleet.deps.live, fleet.deps.live._rows, fleet.deps.live._rows._read
+    live, read = fleet.deps.live, fleet.deps.live._read
     put(fleet, FLEET, "ai_comment_lead", 4)
     is_read, go_on = threading.Event(), threading.Event()
 
@@ -120,14 +120,14 @@ def test_a_change_is_in_force_for_its_caller_though_another_thread_reads_the_row
         assert go_on.wait(60)
         return found
 
-    monkeypatch.setattr(rows, "_read", slow_read)
+    monkeypatch.setattr(live, "_read", slow_read)
     with fleet.deps.db.transaction() as tx:
         store.put(tx, FLEET, "ai_comment_lead", 5, by="tests", reason="")
     live.expire()
     with ThreadPoolExecutor(2) as others:
         others.submit(live.refresh)
         assert is_read.wait(60)
-        monkeypatch.setattr(rows, "_read", read)
+        monkeypatch.setattr(live, "_read", read)
         with fleet.deps.db.transaction() as tx:
             store.put(tx, FLEET, "ai_comment_lead", 6, by="tests", reason="")
             tx.afterwards(live.expire)

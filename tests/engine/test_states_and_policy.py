@@ -12,6 +12,7 @@ from hypothesis import given
 from fleet.engine import registry
 from fleet.engine.jobs.states import FINAL, LEASED, LIVE, MOVES, JobState
 from fleet.engine.policy import RetryPolicy
+from fleet.features.adapters.health.kinds import CHECK
 from fleet.features.publishing.kinds import BROWSE
 
 
@@ -51,7 +52,7 @@ def test_delays_spread_instead_of_coming_back_together() -> None:
     assert delays[0] < 3 and delays[-1] > 28
 
 
-@pytest.mark.parametrize("kind", sorted(registry.current().jobs.keys() - {BROWSE}))
+@pytest.mark.parametrize("kind", sorted(registry.current().jobs.keys() - {BROWSE, CHECK}))
 def test_an_outage_of_two_minutes_leaves_hardly_any_dead_letter(kind: str) -> None:
     policy, outlived = registry.current().job(kind).retry, 0
     for seed in range(500):

@@ -52,15 +52,19 @@ def rows() -> Rows:
     return moved(json.loads(gzip.decompress(DATA.read_bytes()))["tables"])
 
 
+def migrate_to(revision: str, database: Database) -> None:
+    with database.engine.connect() as connection:
+        config = db._alembic_config()
+        config.attributes["connection"] = connection
+        alembic.command.upgrade(config, revision)
+        connection.commit()
+
+
 @pytest.fixture
 def upgraded(fresh_database: str, rows: Rows) -> Iterator[Fleet]:
     """A fleet on a database that was filled at revision 0017 and then migrated."""
     database = Database(fresh_database, pool_size=1)
-    with database.engine.connect() as connection:
-        config = db._alembic_config()
-        config.attributes["connection"] = connection
-        alembic.command.upgrade(config, "0017")
-        connection.commit()
+    migrate_to("0017", database)
     with database.transaction() as tx:
         for table, found in rows.items():
             source = f'json_populate_recordset(NULL::"{table}", :rows)'
@@ -127,3 +131,20 @@ def test_weights_totals_and_settings_of_agents_become_documents(upgraded: Fleet,
         if is_gallery:
             found = settings_of(row)
             assert {name: found[name] for name in settings} == {name: was[name] for name in settings}
+
+
+def test_approval_rules_that_people_saved_before_0038_stay_in_force(fresh_database: str) -> None:
+    database = Database(fresh_database, pool_size=1)
+    migrate_to("0037", database)
+    rules = [{"verb": "settings.change", "approvers": ["owner"]}]
+    with database.transaction() as tx:
+        tx.execute(
+            sa.text("""INSERT INTO approval_rule_sets (version, rules, set_by, reason)
+                       VALUES (1, :rules, 'ada', ''), (2, NULL, 'ada', ''), (3, :rules, 'ada', 'careful')"""),
+            {"rules": json.dumps(rules)},
+        )
+    migrate_to("head", database)
+    with database.transaction() as tx:
+        found = tx.execute(sa.text("SELECT version, document, reason FROM documents ORDER BY revision")).all()
+    database.close()
+    assert [tuple(one) for one in found] == [(1, {"rules": rules}, ""), (2, None, ""), (3, {"rules": rules}, "careful")]

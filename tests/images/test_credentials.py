@@ -124,7 +124,7 @@ def test_settings_lead_to_credentials_by_file_or_by_the_key_itself(pair: Pair, t
     assert by_file is not None
 
 
-def test_settings_that_cannot_sign_are_told_with_the_way_out(
+def test_settings_that_cannot_sign_are_an_error_with_the_fix(
     pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cert, key = pair.write(tmp_path)

@@ -190,7 +190,7 @@ def test_redirects_are_followed_three_times_and_no_more(server: PictureServer, i
     assert server.asked == ["/0", "/1", "/2", "/3"]
 
 
-def test_nothing_about_us_is_told_and_no_proxy_is_asked(
+def test_fetching_a_picture_sends_no_credentials_and_uses_no_proxy(
     server: PictureServer, canary: PictureServer, internet: Internet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):

@@ -242,7 +242,7 @@ def test_a_file_too_large_to_send_becomes_a_smaller_one() -> None:
     assert images.read_marks(stamped) == Marks(PictureSource.AI)
 
 
-def test_a_picture_that_lies_on_its_side_is_not_written_anew_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stamped_picture_is_upright_without_exif(monkeypatch: pytest.MonkeyPatch) -> None:
     turned = Image.Exif()
     turned[0x0112] = 6
     monkeypatch.setattr(stamping, "MAX_BYTES", 2_000)  # the JPEG becomes a smaller one

@@ -72,7 +72,7 @@ def test_what_is_not_there_is_said(store: Objects) -> None:
         store.get(key)
 
 
-def test_a_picture_that_was_damaged_is_not_given_out_and_is_mended_by_the_next_put(
+def test_a_damaged_picture_is_not_returned_and_the_next_put_replaces_it(
     store: Objects, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key = store.put(PICTURE, "image/png")
@@ -111,7 +111,7 @@ def test_a_public_address_is_given_where_there_is_one(s3: str, tmp_path: Path) -
     assert Path(httpx.URL(local.url_of(key)).path).read_bytes() == PICTURE
 
 
-def test_pictures_are_kept_in_the_home_unless_told_otherwise(tmp_path: Path) -> None:
+def test_pictures_are_stored_in_the_home_by_default(tmp_path: Path) -> None:
     key = objects.connect(registry.load_settings(home=tmp_path)).put(PICTURE, "image/png")
     assert (tmp_path / "objects" / key).read_bytes() == PICTURE
 

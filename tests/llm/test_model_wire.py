@@ -394,7 +394,7 @@ def test_a_stream_that_is_cut_short_is_charged_for_its_usage_so_far(server: Mode
     [("overloaded_error", errors.Overloaded), ("rate_limit_error", errors.Overloaded), ("api_error", errors.Transient),
      ("invalid_request_error", errors.Rejected)],
 )  # fmt: skip
-def test_an_error_told_within_a_stream_is_what_it_says(server: ModelServer, kind: str, kind_of: type) -> None:
+def test_an_error_within_a_stream_keeps_its_type(server: ModelServer, kind: str, kind_of: type) -> None:
     server.script.append(Reply(stream_error=kind))
     with pytest.raises(kind_of) as refused:
         write(make_anthropic_streaming(server))
@@ -555,7 +555,7 @@ def _lines(*results: tuple[str, dict[str, Any]]) -> bytes:
     return "".join(json.dumps({"custom_id": name, "result": result}) + "\n" for name, result in results).encode()
 
 
-def test_what_expired_or_failed_in_a_batch_is_told_one_by_one(server: ModelServer) -> None:
+def test_expired_and_failed_items_of_a_batch_are_reported_one_by_one(server: ModelServer) -> None:
     batches, batch_id = hand_in(server)
     wrong = {"type": "error", "error": {"type": "invalid_request_error", "message": "no"}, "request_id": "r"}
     busy = {"type": "error", "error": {"type": "overloaded_error", "message": "busy"}, "request_id": "r"}

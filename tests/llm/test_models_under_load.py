@@ -69,7 +69,7 @@ def fleet(database_url: str, first: ModelServer, second: ModelServer, clock: Clo
         ModelWriter(OpenAIModel("sk-2", "gpt-6-luna", base_url=f"{second.url}/v1"), prices, timeout_s=120),
     ]
     chain = Chain(writers, OfflineProvider(), within_s=240, rule=RULE, sleep=lambda _: None, clock_s=clock)
-    made.deps.instead.writer = chain
+    made.deps.models_override.writer = chain
     yield made
     made.deps.close()
 

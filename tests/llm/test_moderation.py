@@ -105,7 +105,7 @@ def test_what_passes_is_tried_again_three_times(
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404])
-def test_what_does_not_pass_is_told_at_once(
+def test_permanent_errors_of_moderation_are_raised_without_a_wait(
     server: ModelServer, moderator: OpenAIModerator, waits: list[float], status: int
 ) -> None:
     error = {"error": {"message": f"Incorrect API key provided: {KEY}", "code": "invalid_api_key"}}

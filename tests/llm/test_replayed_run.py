@@ -36,7 +36,7 @@ def live(database_url: str, rounds: int = 4, **who_writes: Any) -> list[str]:
     """Let six agents live some ticks on a ledger of their own; return all that came of it, a line each."""
     fleet = make_fleet(database_url)
     try:
-        fleet.deps.instead.writer = registry.connect(settings.load(**who_writes))
+        fleet.deps.models_override.writer = registry.connect(settings.load(**who_writes))
         fleet.surface.posts = [
             FeedItem(f"p{n}", f"zoe{n}", f"Zoe {n}", f"A {SUBJECTS[n]} {PLACES[n % 6]}.", BORN) for n in range(8)
         ]

@@ -95,7 +95,7 @@ def test_it_keeps_an_eighth_of_a_small_machine_at_hand_and_no_more_of_a_large_on
         assert connection.execute("SHOW shared_buffers").fetchone() == (buffers,)
 
 
-@pytest.mark.parametrize(("workers", "most"), [(2, 200), (64, 64 * 10 + 80)])
+@pytest.mark.parametrize(("workers", "most"), [(2, 100), (64, 64 * 10 + 80)])
 def test_it_takes_the_connections_of_all_workers(make: MakeServer, workers: int, most: int) -> None:
     pool, of_gallery = Settings.model_fields["pool_size"].default, _Environment.model_fields["pool_size"].default
     web, ourselves, a_person_at_a_terminal, metrics, kept_for_superusers = pool, pool, pool, 1, 3
@@ -352,7 +352,7 @@ def test_root_becomes_nobody_where_namespaces_are_refused(make: MakeServer, fold
 
 @pytest.mark.as_root
 @needs_root
-def test_root_without_any_way_is_told_to_be_somebody_else(make: MakeServer, no_namespaces: Path,
+def test_root_without_any_way_gets_an_error_with_the_fix(make: MakeServer, no_namespaces: Path,
                                                            monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
     monkeypatch.setattr(cluster, "_can_run", lambda *_: False)
     with pytest.raises(FleetError, match="Run Fleet as an ordinary user"):

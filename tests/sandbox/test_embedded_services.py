@@ -107,7 +107,7 @@ def started_driver(home: Path) -> subprocess.Popen[bytes]:
     return driver
 
 
-def test_everything_embedded_answers_and_is_told_to_other_terminals(make: MakeServices, home: Path) -> None:
+def test_embedded_servers_answer_and_other_terminals_find_them(make: MakeServices, home: Path) -> None:
     fleet = make(home)
     urls = fleet.start()
     gallery = fleet.gallery_database()

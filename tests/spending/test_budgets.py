@@ -119,7 +119,7 @@ TOLD = [(0, "$0.00"), (1, "$0.000001"), (120_000, "$0.12"), (1_234_567_890, "$1,
 
 
 @pytest.mark.parametrize(("amount", "text"), TOLD)
-def test_amounts_are_told_with_the_digits_that_matter(amount: int, text: str) -> None:
+def test_amounts_are_shown_with_significant_digits(amount: int, text: str) -> None:
     assert budgets.dollars(amount) == text
 
 

@@ -179,16 +179,17 @@ def test_keys_are_forgotten_after_a_day(api: TestClient, fleet: Fleet) -> None:
     assert idempotency_keys.KEPT.total_seconds() == 24 * 3600
 
 
-def test_who_has_an_answer_is_told_that_nothing_has_changed(api: TestClient, fleet: Fleet) -> None:
+def test_a_request_with_the_current_etag_gets_not_modified(api: TestClient, fleet: Fleet) -> None:
     fleet.agent(username="ada_1")
-    tag = api.get("/api/v1/agents").headers["etag"]
+    # A compressed response has a weak tag; If-None-Match compares without that mark.
+    tag = api.get("/api/v1/agents").headers["etag"].removeprefix("W/")
     for asked in (tag, f"W/{tag}", f'"x", {tag}', "*"):
         same = api.get("/api/v1/agents", headers={"if-none-match": asked})
         assert (same.status_code, same.content, same.headers["etag"]) == (304, b"", tag), asked
     agent_commands.pause(fleet.deps, "ada_1", by="test")
     other = api.get("/api/v1/agents", headers={"if-none-match": tag})
     assert (other.status_code, other.headers["cache-control"]) == (200, "private, no-cache")
-    assert other.headers["etag"] != tag
+    assert other.headers["etag"].removeprefix("W/") != tag
     assert "etag" not in api.get("/api/v1/agents/nobody").headers
 
 
@@ -254,7 +255,7 @@ def test_every_refusal_is_a_problem(api: TestClient, web: Web) -> None:
     assert web.anonymous().get("/api/v1/status").headers["www-authenticate"] == "Bearer"
 
 
-def test_half_a_character_in_a_name_is_told_and_not_stumbled_over(api: TestClient) -> None:
+def test_half_a_character_in_a_name_is_an_error_that_names_it(api: TestClient) -> None:
     for body in (b'{"\\ud800": 1}', b'{"\\u0000": 2}', b'{"persona": "\\ud800"}', b'"\\ud800"', b'{"persona": "\xff"}'):
         answer = api.post("/api/v1/agents/stop", content=body, headers={"content-type": "application/json"})
         assert (answer.status_code, answer.json()["status"]) in ((422, 422), (400, 400)), body

@@ -112,7 +112,7 @@ def test_a_query_of_thousands_of_names_takes_no_time_of_their_square() -> None:
     assert Name.compared < 3 * len(given)
 
 
-def test_of_a_request_that_is_wrong_in_thousands_of_places_some_are_told(web: Web) -> None:
+def test_a_request_with_thousands_of_errors_reports_some_of_them(web: Web) -> None:
     """Symptom: a megabyte of fields that nobody knows was answered with nine."""
     viewer = web.program(Role.VIEWER)
     answer = viewer.post("/api/v1/tokens", json={f"{number}" * 100: 1 for number in range(2000)})

@@ -275,7 +275,7 @@ def test_words_of_agents_are_inert(fleet: Fleet, token: str, address: str) -> No
     ear.close()
 
 
-def test_a_client_that_missed_too_much_or_has_a_foreign_cursor_is_told_to_reload(
+def test_a_client_that_missed_too_much_or_has_a_foreign_cursor_reloads(
     fleet: Fleet, token: str, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hub, "BACKLOG", 5)
@@ -303,7 +303,7 @@ def test_what_is_no_position_is_refused(fleet: Fleet, token: str, address: str, 
     assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
 
 
-def test_nobody_listens_unknown_and_not_too_many_do(
+def test_unknown_users_get_no_stream_and_streams_are_limited(
     fleet: Fleet, token: str, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert httpx.get(f"{address}/live", trust_env=False, timeout=WITHIN_S).status_code == 401

@@ -45,7 +45,7 @@ PROCESSES = {
     "web": (f"import fleet.web.__main__\n{_WEB}", (VENDORS - {"obstore"}) | FLOWER | ALEMBIC | TERMINAL),
     "preload": (
         "from fleet.cli.commands.up import preload; preload.load()",
-        (VENDORS - {"obstore"}) | FLOWER | ALEMBIC | {"fleet.cli.app"},
+        (VENDORS - {"obstore"}) | FLOWER | ALEMBIC | TERMINAL | {"fleet.cli.app"},
     ),
     "gallery": (
         "import fleet.sandbox.gallery.__main__",

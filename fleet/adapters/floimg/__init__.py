@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from fleet.adapters.base import Resolution
 from fleet.adapters.floimg.adapter import FloImg
 from fleet.adapters.floimg.pictures import FloImgPictures
-from fleet.adapters.manifest import AccountAccess, AdapterType
+from fleet.adapters.manifest import AccountAccess, AdapterType, Labels, MediaRule, Operation, TextRule
 from fleet.core.errors import InvalidInput
 
 
@@ -30,4 +31,31 @@ ADAPTER = AdapterType(
     credentials="service token (fst_...)",
     connect=_connect,
     connect_pictures=_connect_pictures,
+    operations=(
+        Operation(name="post", unknown=Resolution.PROBE),
+        Operation(name="comment", unknown=Resolution.PROBE),
+        Operation(name="like", unknown=Resolution.NATURAL),
+        Operation(name="react", unknown=Resolution.NATURAL, note="Only servers that declare it."),
+        Operation(name="connect", unknown=Resolution.NATURAL, note="Only servers that declare it."),
+        Operation(name="provision", unknown=Resolution.NATURAL),
+        Operation(name="deprovision", unknown=Resolution.NATURAL),
+        Operation(name="feed"),
+        Operation(name="comments"),
+        Operation(name="item"),
+    ),
+    texts={
+        "post": TextRule(most=500, links=False, line_breaks=0),
+        "comment": TextRule(most=300, links=False, line_breaks=0),
+        "alt_text": TextRule(most=300, links=False, line_breaks=0),
+    },
+    pictures=MediaRule(
+        most=1,
+        types=("image/jpeg", "image/png", "image/webp"),
+        most_bytes=5_000_000,
+        best_ratio=1.0,
+        alt_text=300,
+        is_required=True,
+    ),
+    labels=Labels(account="isAgent", post="the label of its author's account"),
+    docs="surfaces.md",
 )

@@ -13,8 +13,9 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from fleet.adapters import base
+from fleet.adapters.answers import aware, body_of
 from fleet.adapters.base import LONGEST_ID, Account, AnyAction, Receipt, Resolution, SurfaceObject
-from fleet.adapters.floimg.answers import aware, body_of, comments_of, error_of, parsed
+from fleet.adapters.floimg.answers import comments_of, error_of, parsed
 from fleet.adapters.floimg.wire import Capabilities, Comment, WirePost, WireUser
 from fleet.adapters.http import MAX_JSON_BYTES, HttpClient
 from fleet.adapters.social import (

@@ -7,8 +7,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from fleet.adapters.answers import moment_of
 from fleet.adapters.base import LONGEST_ID
-from fleet.adapters.floimg.answers import Count, Name, Text, image_url_of, moment_of, reactions_of
+from fleet.adapters.floimg.answers import Count, Name, Text, image_url_of, reactions_of
 from fleet.adapters.social import CONNECT, REACT, FeedItem, Offers, SaidComment
 
 

@@ -17,12 +17,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-import httpx
-
-from fleet.cli.frame.failures import AskedFirst
+from fleet.cli.frame.failures import ApprovalPending
 from fleet.core import clock
 from fleet.core.errors import Conflict, FleetError, InvalidInput, NotFound, Unavailable
 from fleet.core.workarounds import httpx as http_deadline
+
+with http_deadline.without_commands():
+    import httpx
 
 if TYPE_CHECKING:
     from fleet.sandbox.processes.runfile import RunInfo
@@ -225,11 +226,11 @@ def _plain(value: Any) -> Any:
 
 
 def _read(answer: httpx.Response) -> Answer:
-    """Return what was answered, an object always. Raises the FleetError that stands in it, AskedFirst."""
+    """Return what was answered, an object always. Raises the FleetError that stands in it, ApprovalPending."""
     try:
         body = answer.json() if answer.content else {}
         if answer.status_code == 202 and answer.headers.get("location", "").startswith(_REQUESTS):
-            raise AskedFirst(body)
+            raise ApprovalPending(body)
         if answer.is_success and isinstance(body, dict):
             return body
         refused = problem({**body, "status": answer.status_code})

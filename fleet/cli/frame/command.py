@@ -17,7 +17,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from fleet.cli.frame.context import Door
-from fleet.cli.frame.failures import INTERRUPTED, AskedFirst, reader_may_leave, report
+from fleet.cli.frame.failures import INTERRUPTED, ApprovalPending, reader_may_leave, report
 from fleet.cli.frame.options import PathType
 from fleet.engine import registry
 from fleet.engine.registry import Command
@@ -137,7 +137,7 @@ class FleetGroup(click.Group):
 FleetGroup.group_class = FleetGroup
 
 
-def _show_request(door: Door, asked: AskedFirst) -> None:
+def _show_request(door: Door, asked: ApprovalPending) -> None:
     """Say that people have to approve it first; also with --quiet, since nothing was done."""
     if asked.as_json:
         door.json(asked.request)
@@ -197,7 +197,7 @@ class Root(FleetGroup):
         with reader_may_leave():
             try:
                 result = super().invoke(ctx)
-            except AskedFirst as asked:
+            except ApprovalPending as asked:
                 result = None
                 _show_request(ctx.ensure_object(Door), asked)
             if sys.stdout is not None:  # it is None where the shell has closed it

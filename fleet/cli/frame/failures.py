@@ -20,7 +20,7 @@ READER_LEFT = 141
 """Exit codes that a shell reports for a program that ended with SIGINT, and with SIGPIPE."""
 
 
-class AskedFirst(Exception):
+class ApprovalPending(Exception):
     """Nothing was done yet: people have to approve the request in the answer. The command ends with code 0."""
 
     def __init__(self, request: Mapping[str, Any]) -> None:
@@ -34,9 +34,10 @@ class AskedFirst(Exception):
         """Return it as sentences, with what to do next."""
         request = str(self.request["id"])[:8]
         people = ", ".join(str(one).partition(":")[2] for one in self.request["approvers"])
+        then = " When it is approved, run the same command within a day." if self.request.get("collect_at") else ""
         return (
             f"Nothing is done yet: this needs an approval ({people}). Request {request}: {self.request['summary']}."
-            f" `fleet approvals show {request}` shows it."
+            f" `fleet approvals show {request}` shows it.{then}"
         )
 
 

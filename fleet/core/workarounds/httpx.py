@@ -1,15 +1,34 @@
-"""httpx and httpx2: limit a whole response in time and size. Both bound each read only.
+"""httpx and httpx2: limit a whole response in time and size (both bound each read only); load httpx without commands.
 
-Incident: a server that sent single bytes of its headers slowly blocked a worker for hours. Private parts:
-`Client._transport`, `Client._mounts`, `HTTPTransport._pool._network_backend`, `Response._content`. Called by
-`adapters.http`, `llm.providers.wire` and `fleet --server`, each with its own client; imports neither library.
+Incident: a server that sent single bytes of its headers slowly blocked a worker for hours; Rich and Pygments, which
+only the command `httpx` uses, cost every process 4 MB. Private parts: `Client._transport`, `Client._mounts`,
+`HTTPTransport._pool._network_backend`, `Response._content`, `httpx._main`. Called by `adapters.http`,
+`llm.providers.wire` and `fleet --server`, each with its own client; imports neither library.
 """
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from fleet.core import clock
+
+_COMMANDS = "httpx._main"
+
+
+@contextmanager
+def without_commands() -> Iterator[None]:
+    """Have `import httpx` in this block leave out the module of its commands, as it does where Rich is missing."""
+    is_loaded = "httpx" in sys.modules
+    if not is_loaded:
+        sys.modules[_COMMANDS] = None  # type: ignore[assignment]  # to the import system: there is no such module
+    try:
+        yield
+    finally:
+        if not is_loaded:
+            del sys.modules[_COMMANDS]
 
 
 def bound(client: Any, late: type[Exception]) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from fleet.access import organisations
 from fleet.core.db import Database
 from fleet.engine.agents import queries
 from fleet.engine.agents.models import AgentRow
@@ -41,6 +42,16 @@ def usernames(db: Database, keys: Iterable[str | None]) -> dict[str, str]:
     """Return the usernames of agents by id, both as text."""
     found = names(db, [uuid.UUID(key) for key in keys if key])
     return {str(agent_id): named.username for agent_id, named in found.items()}
+
+
+def scope_names(db: Database, scopes: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return the names of the agents and organisations among scopes with their keys, by key."""
+    wanted = list(scopes)
+    found = usernames(db, [key for scope, key in wanted if scope == "agent"])
+    if any(scope == "organisation" for scope, _ in wanted):
+        with db.transaction() as tx:
+            found |= organisations.names(tx)
+    return found
 
 
 def username(found: Names, agent_id: uuid.UUID | None) -> str | None:

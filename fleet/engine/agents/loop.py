@@ -28,7 +28,7 @@ class ActingAgent:
     """An agent as the loop needs it, at the moment at which it was read, and the account through which it acts.
 
     `surface` is the adapter of that account, `remote_account` the agent's id there. `account_id` None is the account of
-    the settings.
+    the settings, `organisation_id` None that of system agents, which work for all.
     """
 
     id: uuid.UUID
@@ -46,6 +46,7 @@ class ActingAgent:
     autonomy: str
     config: Mapping[str, Any]
     deleted_at: datetime | None
+    organisation_id: uuid.UUID | None
     character: Character  # last: `actor` builds it from several columns
 
 
@@ -86,6 +87,7 @@ class Due(NamedTuple):
     max_interval_s: int
     autonomy: str
     config_json: str
+    organisation_id: uuid.UUID | None
     claimed_at: datetime
 
     @property
@@ -110,9 +112,12 @@ _CLEAR_ACTION = statement("clear_action")
 _CLEAR_ENDED_ACTIONS = statement("clear_ended_actions")
 
 
-def anybody_due(db: Database) -> bool:
-    """Return whether any agent is due, in one round trip: dispatch mostly finds none."""
-    return bool(db.run(_ANY_AGENT_DUE))
+def anybody_due(db: Database, kinds_while_held: Collection[str]) -> bool:
+    """Return whether any agent is due, in one round trip: dispatch mostly finds none.
+
+    While the whole fleet is held, only agents of these kinds are.
+    """
+    return bool(db.run(_ANY_AGENT_DUE, kinds=array(sorted(kinds_while_held))))
 
 
 def claim_due(tx: Tx, *, limit: int, kinds: Collection[str] | None = None) -> list[Due]:
@@ -153,10 +158,10 @@ def is_there(tx: Tx, agent_id: uuid.UUID) -> bool:
     return tx.scalar(query.with_for_update(read=True)) is not None
 
 
-def wake(tx: Tx, agent_id: uuid.UUID) -> None:
-    """Make a running agent due at once."""
+def wake(tx: Tx, agent_id: uuid.UUID, *, at: datetime | None = None) -> None:
+    """Make a running agent due at once, or at a time if that is before its next tick."""
     woken = sa.update(AgentRow).where(AgentRow.id == agent_id, AgentRow.status == AgentStatus.RUNNING)
-    tx.execute(woken.values(next_tick_at=tx.sql_now))
+    tx.execute(woken.values(next_tick_at=tx.sql_now if at is None else sa.func.least(AgentRow.next_tick_at, at)))
 
 
 def clear_action(tx: Tx, agent_id: uuid.UUID) -> None:

@@ -12,8 +12,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from fleet.core.character import BLANK, TRAITS, Character
 from fleet.core.db import Base, one_of
-from fleet.core.db.visibility import Rows, of_agent, own, seen
+from fleet.core.db.visibility import Rows, of_agent, own, own_text, seen
 from fleet.engine.agents.status import AgentStatus
+from fleet.engine.scopes import SCOPES
 
 _TIME = sa.DateTime(timezone=True)
 _NOW = sa.text("clock_timestamp()")
@@ -22,9 +23,10 @@ _DEFAULT_ORGANISATION = sa.text("'6f2f4c0e-0000-4000-8000-000000000002'")
 # A pause of a surface, a persona or a kind of job is the whole fleet's.
 _OF_AGENT = "scope = 'agent' AND " + seen("agents", "seen.id::text = controls.key")
 _OF_ACCOUNT = "scope = 'account' AND " + seen("accounts", "seen.id::text = controls.key")
+_OF_ORGANISATION = "scope = 'organisation' AND " + own_text("key")
 _CONTROLS = Rows(
-    f"scope IN ('fleet', 'surface', 'persona', 'kind') OR ({_OF_AGENT}) OR ({_OF_ACCOUNT})",
-    f"({_OF_AGENT}) OR ({_OF_ACCOUNT} AND key <> '6f2f4c0e-0000-4000-8000-000000000001')",
+    f"scope IN ('fleet', 'surface', 'persona', 'kind') OR ({_OF_AGENT}) OR ({_OF_ACCOUNT}) OR ({_OF_ORGANISATION})",
+    f"({_OF_AGENT}) OR ({_OF_ORGANISATION}) OR ({_OF_ACCOUNT} AND key <> '6f2f4c0e-0000-4000-8000-000000000001')",
 )
 NOWHERE = "fleet"
 """The surface of system agents: they act through no account."""
@@ -120,7 +122,7 @@ class ControlRow(Base):
 
     __tablename__ = "controls"
 
-    scope: Mapped[str] = mapped_column(sa.String(10), primary_key=True)
+    scope: Mapped[str] = mapped_column(sa.String(12), primary_key=True)
     key: Mapped[str] = mapped_column(sa.String(100), primary_key=True)
     hold: Mapped[str] = mapped_column(sa.String(10), primary_key=True)
     reason: Mapped[str] = mapped_column(sa.String(300), server_default="")
@@ -129,7 +131,7 @@ class ControlRow(Base):
     set_at: Mapped[datetime] = mapped_column(_TIME, server_default=_NOW)
 
     __table_args__ = (
-        sa.CheckConstraint("scope IN ('fleet', 'surface', 'account', 'persona', 'agent', 'kind')", name="scope"),
+        sa.CheckConstraint(f"scope IN {SCOPES}", name="scope"),
         sa.CheckConstraint("hold IN ('kill', 'pause')", name="hold"),
         sa.CheckConstraint("hold = 'pause' OR (scope = 'fleet' AND until IS NULL)", name="kill_is_for_all"),
         _CONTROLS.args,

@@ -75,6 +75,8 @@ def judge(
             )
         case base.TokenRefused():
             return AttemptResult(Held(str(error), now + _LOOK_AGAIN), _stop_account(account, error))
+        case base.LimitSpent():
+            return AttemptResult(Held(str(error), now + timedelta(seconds=error.retry_after_s or 0.0), is_quiet=True))
         case base.Throttled():
             wait_s = error.retry_after_s if error.retry_after_s is not None else _BREATHER_S
             return AttemptResult(Held(str(error), now + timedelta(seconds=wait_s)))

@@ -7,14 +7,17 @@ two of them, the sweep and the next attempt continue from the job's row.
 from __future__ import annotations
 
 import uuid
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
 
 from fleet.accounts.models import key_of
+from fleet.adapters import base
 from fleet.adapters.base import Action, AnyAction, Resolution
-from fleet.adapters.gateway import Lease
+from fleet.adapters.gateway import Gateway, Lease
 from fleet.core import events, logs
 from fleet.core.db import Also, Tx
 from fleet.core.errors import FleetError, InvalidInput
@@ -27,11 +30,12 @@ from fleet.engine.attempts.work import Fenced, Work
 from fleet.engine.deps import Deps
 from fleet.engine.jobs import ledger, queries, snooze
 from fleet.engine.jobs.ledger import Claim
-from fleet.engine.jobs.outcomes import Absent, Dead, Done, Failure, Held, Outcome, Skipped, Unknown
+from fleet.engine.jobs.outcomes import Absent, Dead, Done, Failure, Held, Outcome, Retry, Skipped, Unknown
 from fleet.engine.jobs.states import DeadReason, JobState
 from fleet.engine.sql import group_statement
 
 log = logs.get(__name__)
+_UPLOADS = "uploads"  # the step that saves them
 _CLAIM_JOB = group_statement("claim_job")
 _FINISH_JOB = group_statement("finish_job")
 
@@ -107,10 +111,19 @@ def _carry_out(work: Work) -> Outcome:
     reach(Point.JOB_PREPARED)
     work.deps.live.refresh()  # preparing may have taken a minute
     gateway = work.gateway  # one for both: dry run that ends in between must not write what was not announced
-    gateway.permit(prepared.type)
+    gateway.permit(prepared.type, is_approved=prepared.is_approved)
     if not gateway.policy.dry_run:
+        try:
+            prepared = _upload(work, gateway, prepared)
+        except base.UploadPending as error:
+            work.save(_UPLOADS, {"is_complete": False, "uploads": dict(error.uploads)})
+            return Held(str(error), work.deps.now() + timedelta(seconds=error.retry_after_s), is_quiet=True)
+        if _may_be_forgotten(work, prepared) and (found := _probe(work, prepared, work.claim.created_at)) is not None:
+            return found
+        gateway.reserve(prepared)
         obstacle = reserve.announce(work, prepared)
         if obstacle is not None:
+            gateway.release(prepared)
             return obstacle
         work.sent = True
         reach(Point.JOB_ANNOUNCED)
@@ -131,23 +144,62 @@ def _prepare(work: Work) -> AnyAction | Outcome:
     return prepared
 
 
+def _upload(work: Work, gateway: Gateway, action: AnyAction) -> AnyAction:
+    """Return the action with the uploads that it refers to: made once, and saved before the write refers to them.
+
+    Raises UploadPending, and UploadsLost for uploads that the system could not process.
+    """
+    if not isinstance(gateway.adapter, base.UploadingAdapter):
+        return action
+    known = work.known(_UPLOADS) or {"is_complete": False, "uploads": {}}
+    action = replace(action, uploads=known["uploads"])
+    if known["is_complete"]:
+        return action
+    uploads = gateway.upload(action, work.lease)
+    if uploads is None:
+        return action
+    reach(Point.JOB_STEP_PAID)
+    work.save(_UPLOADS, {"is_complete": True, "uploads": dict(uploads)})
+    reach(Point.JOB_STEP_SAVED)
+    return replace(action, uploads=uploads)
+
+
 def _resolve(work: Work) -> Outcome:
     """Resolve the outcome of a write that may have happened, as the adapter declares for its action."""
     claim, adapter = work.claim, work.gateway.adapter
     action = _prepare(work)
     if not isinstance(action, Action):
         return Absent("nothing was to be written")
-    match adapter.actions.get(action.type.name, Resolution.ASK):
-        case Resolution.NATURAL | Resolution.RESEND:
-            return Absent("repeating it is harmless")
-        case Resolution.ASK:
-            return Dead(DeadReason.UNKNOWN_OUTCOME, "its outcome cannot be determined")
-        case Resolution.PROBE:
-            since = claim.sending_at or work.deps.now() - timedelta(days=1)
-            receipt = adapter.probe(action, since=since, known=_known(work))
-            if receipt is None:
-                return Absent("looked for it: it is not there")
-            return Done(receipt.remote_id, _told(work, action) | dict(receipt.detail))
+    action = replace(action, uploads=(work.known(_UPLOADS) or {}).get("uploads", {}))
+    resolution, since = adapter.actions.get(action.type.name, Resolution.ASK), claim.sending_at
+    if resolution is Resolution.RESEND_THEN_PROBE:
+        # Each sending again has a time of its own; the birth of the job is before all of them.
+        resolution, since = Resolution.PROBE if _is_key_old(work) else Resolution.RESEND, claim.created_at
+    if resolution in (Resolution.NATURAL, Resolution.RESEND):
+        return Absent("repeating it is harmless")
+    if resolution is Resolution.ASK:
+        return Dead(DeadReason.UNKNOWN_OUTCOME, "its outcome cannot be determined")
+    found = _probe(work, action, since or work.deps.now() - timedelta(days=1))
+    return Absent("looked for it: it is not there") if found is None else found
+
+
+def _probe(work: Work, action: AnyAction, since: datetime) -> Done | None:
+    """Look for the effect of a write that was sent at or after `since`; None if it is surely not there."""
+    receipt = work.gateway.adapter.probe(action, since=since, known=_known(work))
+    return None if receipt is None else Done(receipt.remote_id, _told(work, action) | dict(receipt.detail))
+
+
+def _may_be_forgotten(work: Work, action: AnyAction) -> bool:
+    """Say whether an earlier attempt may have sent a write whose key the surface has forgotten by now.
+
+    A job that was to be sent again may have waited for hours, for a cap or the kill switch.
+    """
+    resolution = work.gateway.adapter.actions.get(action.type.name)
+    return resolution is Resolution.RESEND_THEN_PROBE and work.claim.attempts > 0 and _is_key_old(work)
+
+
+def _is_key_old(work: Work) -> bool:
+    return work.deps.now() >= work.claim.created_at + base.KEY_LIFE
 
 
 def _known(work: Work) -> frozenset[str]:
@@ -165,10 +217,14 @@ def _judge(work: Work, error: Exception) -> AttemptResult:
     if not isinstance(error, FleetError):
         log.exception("job_failed", job_id=str(work.claim.job_id), kind=work.claim.kind)
     claim = work.claim
+    if isinstance(error, base.UploadsLost):  # the next attempt uploads again
+        return AttemptResult(Retry(str(error)), partial(ledger.forget_step, claim, _UPLOADS))
     verdict = error_policy.judge(
         error, now=work.deps.now(), agent_id=claim.agent_id, account=work.through, sent=work.sent,
         settle=work.deps.settle,
     )  # fmt: skip
+    if claim.state is JobState.UNKNOWN and isinstance(verdict.outcome, Held):  # only a running job is put aside quietly
+        return replace(verdict, outcome=replace(verdict.outcome, is_quiet=False))
     # A refused probe says nothing about the write: sending again blindly may double it.
     if claim.state is JobState.UNKNOWN and isinstance(verdict.outcome, Dead | Skipped):
         why = f"the outcome could not be checked: {verdict.outcome.why}"

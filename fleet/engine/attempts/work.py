@@ -66,17 +66,18 @@ class Work:
             if account.adapter != surface:
                 raise NotAllowed(f"The job is for {surface}; its account {account.key.name} is at {account.adapter}.")
             self.through = account.key
-            self._gateway = self.deps.gateway(self.claim.account_id, self.agent.id)
+            self._gateway = self.deps.gateway(self.claim.account_id, self.agent.id, self.agent.organisation_id)
             self._rules_of = self.settings
         if self._rules_of is not self.settings:  # a cap or dry run was set during the attempt
-            rules = self.deps.gateway(self.claim.account_id, self.agent.id).policy
+            rules = self.deps.gateway(self.claim.account_id, self.agent.id, self.agent.organisation_id).policy
             self._gateway, self._rules_of = self._gateway.under(rules), self.settings
         return self._gateway
 
     @property
     def settings(self) -> Settings:
         """The settings in force now for the job's agent and account."""
-        return self.deps.settings_of(self.agent.id, self.claim.account_id, self.agent.persona_id)
+        agent = self.agent
+        return self.deps.settings_of(agent.id, self.claim.account_id, agent.persona_id, agent.organisation_id)
 
     @contextlib.contextmanager
     def calling(self, account: AccountKey) -> Iterator[None]:
@@ -99,7 +100,10 @@ class Work:
 
     def action(self, one: ActionType[P], payload: P) -> Action[P]:
         """Return an action of the job's agent, with the job's id as its key."""
-        return Action(one, self.account, str(self.claim.job_id), payload)
+        is_approved = any(asked(self.claim) for asked in registry.current().extensions("jobs.approved"))
+        return Action(
+            one, self.account, str(self.claim.job_id), payload, self.claim.created_at, is_approved=is_approved
+        )
 
     @property
     def words_within_s(self) -> float:

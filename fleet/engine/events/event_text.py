@@ -98,7 +98,8 @@ def reason(payload: Payload, *names: str) -> str:
 def scope(payload: Payload) -> str:
     """Return the scope of a pause or a budget: "the fleet", "persona data_viz"."""
     name = clip(payload.get("scope"), 20)
-    key = payload.get("account") or payload.get("key")  # the key of an account is its id
+    # The key of an account or an organisation is its id.
+    key = payload.get("account") or payload.get("organisation_name") or payload.get("key")
     return "the fleet" if name == "fleet" else f"{name} {clip(key, 60)}"
 
 

@@ -7,6 +7,7 @@ changes nothing.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -18,7 +19,7 @@ from fleet.core import events
 from fleet.core.db import Base, Tx
 from fleet.core.db.visibility import NONE
 from fleet.core.errors import InvalidInput, NotFound
-from fleet.core.events import EventRow, Position
+from fleet.core.events import Event, EventRow, Position
 
 _CLOCK = sa.func.clock_timestamp()
 
@@ -70,6 +71,17 @@ def advance(tx: Tx, name: str, before: Position, after: Position) -> bool:
     here = (ReaderRow.name == name, ReaderRow.txid == before.txid, ReaderRow.event_id == before.id)
     moved = sa.update(ReaderRow).where(*here).values(txid=after.txid, event_id=after.id, moved_at=_CLOCK)
     return tx.execute(moved.execution_options(synchronize_session=False)).rowcount == 1
+
+
+def take(tx: Tx, name: str, *, only: Sequence[str], limit: int) -> list[Event]:
+    """Return the next events of some subjects for a reader, and advance it past them.
+
+    Empty, too, when another process has read them meanwhile.
+    """
+    at, tail = standing(tx, name), events.tail_position(tx)
+    found = list(events.read_after(tx, at, only=only, limit=limit))
+    reached = found[-1].position if len(found) == limit else max(at, tail, *(one.position for one in found))
+    return found if reached != at and advance(tx, name, at, reached) else []
 
 
 def park(tx: Tx, name: str, before: Position, after: Position, why: str) -> bool:

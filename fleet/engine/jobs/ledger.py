@@ -147,6 +147,11 @@ def save_step(db: Database, claimed: Claim, name: str, value: Any, *, also: Also
     return bool(db.run(_SAVE_STEP, also, **_mine(claimed), state=claimed.state, step={name: value}))
 
 
+def forget_step(claimed: Claim, name: str, tx: Tx) -> None:
+    """Forget the result of a step, so that the next attempt runs it again."""
+    tx.execute(sa.update(JobRow).where(JobRow.id == claimed.job_id).values(checkpoint=JobRow.checkpoint.op("-")(name)))
+
+
 def enter_sending(tx: Tx, claims: Sequence[Claim], *, lease_s: float, patience_ms: int) -> list[bool]:
     """Commit to the one outside write of each claim, and renew its lease for it.
 

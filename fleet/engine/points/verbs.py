@@ -1,20 +1,22 @@
 """Verbs that change something outside or are hard to undo, and that people may have to approve.
 
 A feature registers a `Verb` at the extension point "verbs"; its pages and routes run it with `perform`. The feature
-approvals has the gate ("verbs.gate"): it raises `Asked` where a rule wants the word of another person. Without a gate,
-every verb runs at once.
+approvals has the gate ("verbs.gate"): it raises `NeedsApproval` where a rule wants another person to approve. Without a
+gate, every verb runs at once. A verb whose result is a secret runs when the person who asked comes back for it.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from fleet.access import Permission, Principal
+from fleet.core.db import Also
 from fleet.core.errors import InvalidInput, NotFound
 from fleet.engine import registry
 from fleet.engine.registry import Ref, load
@@ -29,7 +31,7 @@ class VerbArguments(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Asked(Exception):
+class NeedsApproval(Exception):
     """The verb was not run: it waits for a decision about this request. The frame answers with the request."""
 
     def __init__(self, request_id: uuid.UUID, summary: str, *, is_new: bool) -> None:
@@ -86,6 +88,9 @@ class Verb:
     run: Ref | Callable[..., Any]
     """`run(deps, arguments, who)`: do it in the name of a principal, in one transaction of `deps.db`. What a route has
     checked besides the permission, it checks again: it may run long after it was asked for."""
+    collect_at: str = ""
+    """Of a verb whose result is a secret: the page where the person who asked runs it, once, within a day of the
+    approval. Nobody else sees the result, and no request holds it. Empty: the approval runs the verb."""
 
     @property
     def key(self) -> tuple[str, str]:
@@ -105,6 +110,15 @@ class Verb:
         return found
 
 
+@dataclass(frozen=True, slots=True)
+class ApprovedVerb:
+    """A verb with a secret result that was approved and has not run yet: the person who asked may run it once."""
+
+    summary: str
+    arguments: Mapping[str, Any]
+    until: datetime
+
+
 def known() -> Mapping[tuple[str, str], Verb]:
     """Return the verbs of all features by resource and action."""
     found: tuple[Verb, ...] = registry.current().extensions("verbs")
@@ -120,15 +134,37 @@ def get(resource: str, action: str) -> Verb:
 
 
 def perform(deps: Deps, who: Principal, resource: str, action: str, **given: Any) -> Any:
-    """Run a verb and return its result. Raises Asked if people have to approve it first, and what the verb raises."""
-    arguments = refuse_unasked(deps, who, resource, action, **given)
-    return load(get(resource, action).run)(deps, arguments, who)
-
-
-def refuse_unasked(deps: Deps, who: Principal, resource: str, action: str, **given: Any) -> VerbArguments:
-    """Return the arguments of a verb that may run at once. Raises Asked if people have to approve it first."""
+    """Run a verb and return its result. Raises NeedsApproval if people approve it first, and what the verb raises."""
     verb = get(resource, action)
     arguments = verb.parse(given)
-    for gate in registry.current().extensions("verbs.gate"):
-        gate(deps, who, verb, arguments)
+    uses = _gated(deps, who, verb, arguments)
+    run = load(verb.run)
+    if not uses:
+        return run(deps, arguments, who)
+    with deps.db.transaction() as tx, deps.db.joined(tx):
+        for use in uses:
+            use(tx)
+        return run(deps, arguments, who)
+
+
+def parse_if_allowed(deps: Deps, who: Principal, resource: str, action: str, **given: Any) -> VerbArguments:
+    """Return the arguments of a verb that may run at once. Raises NeedsApproval if people have to approve it first."""
+    verb = get(resource, action)
+    arguments = verb.parse(given)
+    _gated(deps, who, verb, arguments)
     return arguments
+
+
+def approved(deps: Deps, who: Principal, resource: str, action: str) -> Sequence[ApprovedVerb]:
+    """Return the approved questions of a person about a verb with a secret result, which they may run now."""
+    found = registry.current().extensions("verbs.approved")
+    return [one for listed in found for one in listed(deps, who, get(resource, action))]
+
+
+def _gated(deps: Deps, who: Principal, verb: Verb, arguments: VerbArguments) -> list[Also]:
+    """Return the calls that use up the approvals of a verb, for the transaction in which it runs.
+
+    Raises NeedsApproval.
+    """
+    gates = registry.current().extensions("verbs.gate")
+    return [use for gate in gates if (use := gate(deps, who, verb, arguments)) is not None]

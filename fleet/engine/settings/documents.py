@@ -1,4 +1,4 @@
-"""Documents that people edit at run time and features read, such as personas: each version is a row.
+"""Documents that people edit at run time and features read: personas, experiments, approval rules. A version is a row.
 
 A document of a name stands above the file of that name. `live` hands the latest versions to features, which validate
 them. Changes take turns, as those of settings do.
@@ -64,9 +64,11 @@ def latest(tx: Tx, kind: str, name: str) -> StoredDocument | None:
     return next(iter(history(tx, kind, name, limit=1)), None)
 
 
-def history(tx: Tx, kind: str, name: str, *, limit: int) -> Sequence[StoredDocument]:
-    """Return the versions of a document, newest first."""
+def history(tx: Tx, kind: str, name: str, *, limit: int, before: int | None = None) -> Sequence[StoredDocument]:
+    """Return the versions of a document, newest first; `before` is the last version of the page above."""
     query = sa.select(DocumentRow).where(DocumentRow.kind == kind, DocumentRow.name == name)
+    if before is not None:
+        query = query.where(DocumentRow.version < before)
     rows = tx.execute(query.order_by(DocumentRow.version.desc()).limit(limit)).scalars()
     return [_stored(row) for row in rows]
 

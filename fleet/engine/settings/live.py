@@ -1,7 +1,7 @@
 """The settings and documents in force in this process: read again within seconds of a change, without a query a use.
 
-Held by `fleet.engine.deps`. Features have rows of their own looked at with them (`LiveSettings.follow`). While the
-database is away, the last known settings hold.
+Held by `fleet.engine.deps`. A snapshot is immutable: whoever holds one sees no change. While the database is away, the
+last known settings hold.
 """
 
 from __future__ import annotations
@@ -17,21 +17,25 @@ import sqlalchemy as sa
 from fleet.accounts import keys
 from fleet.accounts.models import key_of
 from fleet.core import clock, logs
-from fleet.core.db import Database, Tx
+from fleet.core.db import Database, Tx, visibility
 from fleet.core.db.sql import Statement
-from fleet.core.errors import FleetError
+from fleet.core.errors import FleetError, InvalidInput, Unavailable
 from fleet.core.settings import Settings, SettingScope
 from fleet.engine.settings import documents, layers, sealing
 from fleet.engine.settings.documents import Contents
 from fleet.engine.settings.layers import Values
-from fleet.engine.settings.live_rows import LiveRows
 from fleet.engine.settings.models import DocumentRow, SettingRow
 
 LOOK_EVERY_S = 2.0
 """How often a process asks whether a setting has changed."""
 _MOST_REMEMBERED = 1_000
-_REVISION = Statement(sa.select(sa.func.coalesce(sa.func.max(SettingRow.revision), 0)))
-_NEWEST_DOCUMENT = Statement(sa.select(sa.func.coalesce(sa.func.max(DocumentRow.revision), 0)))
+_Revisions = tuple[int, int]  # of settings, and of documents
+_REVISIONS = Statement(
+    sa.select(
+        sa.func.coalesce(sa.func.max(SettingRow.revision), 0),
+        sa.select(sa.func.coalesce(sa.func.max(DocumentRow.revision), 0)).scalar_subquery(),
+    )
+)
 
 log = logs.get(__name__)
 
@@ -43,9 +47,11 @@ class _Snapshot:
     `lost` are the sealed values that no key of this process opens.
     """
 
+    revisions: _Revisions
     rows: Mapping[tuple[str, str], Values]
     fleet: Settings
     lost: Values = field(default_factory=dict)
+    documents: Mapping[str, Contents] = field(default_factory=dict)
     scoped: dict[str, Settings] = field(default_factory=dict)
 
 
@@ -54,32 +60,30 @@ class LiveSettings:
 
     def __init__(self, db: Database, given: Settings, *, clock_s: Callable[[], float] = clock.monotonic_s) -> None:
         self._db, self._given, self._clock_s = db, given, clock_s
-        self._rows: LiveRows[_Snapshot] = LiveRows(
-            db, "settings", revision=_REVISION, read=self._read, first=_Snapshot({}, given)
-        )
-        self._documents: LiveRows[Mapping[str, Contents]] = LiveRows(
-            db, "documents", revision=_NEWEST_DOCUMENT, read=documents.all_current, first={}
-        )
-        self._all: tuple[LiveRows[Any], ...] = (self._rows, self._documents)
+        self._known = _Snapshot((-1, -1), {}, given)
         self._next_s = 0.0
         self._lock = threading.Lock()
 
     @property
     def fleet(self) -> Settings:
         """The settings of the whole fleet: the same object until one changes. Asks no database."""
-        return self._rows.value.fleet
+        return self._known.fleet
 
     def of(
-        self, agent_id: uuid.UUID | None = None, account_id: uuid.UUID | None = None, persona_id: str | None = None
-    ) -> Settings:
-        """Return the settings of an agent of a persona as it acts through an account; None: that of the settings."""
-        known = self._rows.value
+        self, agent_id: uuid.UUID | None = None, account_id: uuid.UUID | None = None, persona_id: str | None = None,
+        organisation_id: uuid.UUID | None = None,
+    ) -> Settings:  # fmt: skip
+        """Return the settings of an agent, with its persona and organisation, as it acts through an account; None: that
+        of the settings.
+        """
+        known = self._known
+        organisation = known.rows.get((SettingScope.ORGANISATION, str(organisation_id)), {})
         persona = known.rows.get((SettingScope.PERSONA, str(persona_id)), {})
         account = known.rows.get((SettingScope.ACCOUNT, str(key_of(account_id))), {})
         agent = known.rows.get((SettingScope.AGENT, str(agent_id)), {})
-        if not persona and not account and not agent:
+        if not organisation and not persona and not account and not agent:
             return known.fleet
-        values = {**persona, **account, **agent}
+        values = {**organisation, **persona, **account, **agent}
         key = repr(sorted(values.items()))
         found = known.scoped.get(key)
         if found is None:
@@ -90,18 +94,21 @@ class LiveSettings:
 
     def documents(self, kind: str) -> Contents:
         """Return the documents of a kind that people have set: the same object until one changes. Asks no database."""
-        return self._documents.value.get(kind, documents.NONE)
+        return self._known.documents.get(kind, documents.NONE)
 
-    def scope_of(self, name: str, agent_id: uuid.UUID | None, persona_id: str | None) -> SettingScope | None:
+    def scope_of(
+        self, name: str, agent_id: uuid.UUID | None, persona_id: str | None, organisation_id: uuid.UUID | None
+    ) -> SettingScope | None:
         """Return the scope that sets a setting of an agent or a persona; None if the environment or nobody does."""
         if self._given.is_pinned(name):
             return None
         places = (
             (SettingScope.AGENT, str(agent_id)),
             (SettingScope.PERSONA, str(persona_id)),
+            (SettingScope.ORGANISATION, str(organisation_id)),
             (SettingScope.FLEET, ""),
         )
-        return next((place[0] for place in places if name in self._rows.value.rows.get(place, {})), None)
+        return next((place[0] for place in places if name in self._known.rows.get(place, {})), None)
 
     @property
     def is_due(self) -> bool:
@@ -116,7 +123,7 @@ class LiveSettings:
         """
         if not wait and not self.is_due:
             return False
-        if not self._lock.acquire(blocking=wait or not self._rows.is_read):
+        if not self._lock.acquire(blocking=wait or self._known.revisions[0] < 0):
             return False
         try:
             return self.is_due and self._look()
@@ -127,27 +134,36 @@ class LiveSettings:
         """Make the next `refresh` look, however recent the last look is."""
         self._next_s = 0.0
 
-    def follow(self, rows: LiveRows[Any]) -> None:
-        """Look at the rows of another table too from now on, whenever those of settings are looked at."""
-        self._all = (*self._all, rows)
-        self.expire()
-
     def _look(self) -> bool:
         self._next_s = self._clock_s() + LOOK_EVERY_S
-        if any(self._opens(*one) for one in self._rows.value.lost.items()):
-            self._rows.expire()
-        return sum(one.look() for one in self._all) > 0  # not any(): each is looked at
+        try:
+            with visibility.restricted(None):  # all requests share what is read
+                is_same = tuple(self._db.run(_REVISIONS)[0]) == self._known.revisions
+                if is_same and not any(self._opens(*one) for one in self._known.lost.items()):
+                    return False
+                with self._db.transaction() as tx:
+                    self._known = self._read(tx)
+        except Unavailable:
+            return False
+        except InvalidInput as error:  # a new version over old tables, while it is rolled out
+            log.warning("settings_not_there", reason=str(error))
+            return False
+        return True
 
-    def _read(self, tx: Tx) -> tuple[int, _Snapshot]:
+    def _read(self, tx: Tx) -> _Snapshot:
+        """Read each table in one statement: two could see half a change."""
         columns = (SettingRow.scope, SettingRow.scope_id, SettingRow.name, SettingRow.value, SettingRow.revision)
         found = tx.execute(sa.select(*columns)).all()
+        newest, current = documents.all_current(tx)
         rows: dict[tuple[str, str], dict[str, Any]] = {}
         for scope, scope_id, name, value, _ in found:
             if value is not None:
                 rows.setdefault((scope, scope_id), {})[name] = value
         values, lost = self._opened(rows.get((SettingScope.FLEET, ""), {}))
-        fleet = layers.apply_valid(self._given, values)
-        return max((one.revision for one in found), default=0), _Snapshot(rows, fleet, lost)
+        revisions = max((one.revision for one in found), default=0), newest
+        if newest == self._known.revisions[1]:
+            current = self._known.documents  # features keep what they made of these objects
+        return _Snapshot(revisions, rows, layers.apply_valid(self._given, values), lost, current)
 
     def _opened(self, values: Values) -> tuple[Values, Values]:
         """Return values with sealed ones opened, and apart from them those that cannot be opened."""

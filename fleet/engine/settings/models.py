@@ -13,13 +13,16 @@ from fleet.core.db import Base, one_of
 from fleet.core.db.visibility import Rows, own_text, seen
 from fleet.core.settings import SettingScope
 
-_OWN = " OR ".join(
-    (
-        "scope = 'organisation' AND " + own_text("scope_id"),
-        "scope = 'account' AND "
-        + seen("accounts", "seen.id::text = settings.scope_id AND seen.organisation_id IS NOT NULL"),
-        "scope = 'agent' AND " + seen("agents", "seen.id::text = settings.scope_id"),
-    )
+_OF_ORGANISATION = "scope = 'organisation' AND " + own_text("scope_id")
+_OF_AGENT = "scope = 'agent' AND " + seen("agents", "seen.id::text = settings.scope_id")
+_OF_ACCOUNT = "scope = 'account' AND " + seen("accounts", "seen.id::text = settings.scope_id")
+# The account of the settings counts for all: members see what is set for it, and do not change it.
+_OF_OWN_ACCOUNT = "scope = 'account' AND " + seen(
+    "accounts", "seen.id::text = settings.scope_id AND seen.organisation_id IS NOT NULL"
+)
+_SETTINGS = Rows(
+    f"scope IN ('fleet', 'persona') OR {_OF_ORGANISATION} OR {_OF_ACCOUNT} OR {_OF_AGENT}",
+    f"{_OF_ORGANISATION} OR {_OF_OWN_ACCOUNT} OR {_OF_AGENT}",
 )
 _NOW = sa.text("clock_timestamp()")
 
@@ -27,8 +30,8 @@ _NOW = sa.text("clock_timestamp()")
 class SettingRow(Base):
     """The value of a setting in a scope; NULL after it was unset, so that revisions only rise.
 
-    `scope_id` is the id of a persona, an account or an agent, empty for the fleet. `revision` counts all changes of
-    the table.
+    `scope_id` is the id of an organisation, a persona, an account or an agent, empty for the fleet. `revision` counts
+    all changes of the table.
     """
 
     __tablename__ = "settings"
@@ -46,7 +49,7 @@ class SettingRow(Base):
         sa.CheckConstraint(one_of("scope", SettingScope), name="scope"),
         sa.CheckConstraint("(scope = 'fleet') = (scope_id = '')", name="scope_id"),
         sa.Index("uq_settings_revision", "revision", unique=True),
-        Rows(f"scope = 'fleet' OR {_OWN}", _OWN).args,
+        _SETTINGS.args,
     )
 
 

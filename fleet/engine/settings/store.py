@@ -20,7 +20,7 @@ from fleet.engine.settings.models import SettingRow
 
 @dataclass(frozen=True, slots=True)
 class ScopeKey:
-    """A scope of one kind: the fleet, or an account or agent by its id."""
+    """A scope of one kind: the fleet, or an organisation, persona, account or agent by its id."""
 
     scope: SettingScope = SettingScope.FLEET
     id: str = ""

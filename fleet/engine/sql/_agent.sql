@@ -15,6 +15,7 @@ agents.id AS actor_id,
     agents.autonomy AS actor_autonomy,
     agents.config AS actor_config,
     agents.deleted_at AS actor_deleted_at,
+    agents.organisation_id AS actor_organisation_id,
     agents.personality AS actor_personality,
     agents.vibe AS actor_vibe,
     agents.interests AS actor_interests

@@ -1,7 +1,8 @@
 -- D claim_due_agents: Lock the agents whose time has come, longest waiting first, and pass over those that another
 -- dispatcher has locked. With `kinds` only agents of these kinds are claimed.
 -- parameters: limit integer, kinds text[]
--- returns: agent_id, kind, persona_id, tick_no, next_tick_at, min_interval_s, max_interval_s, autonomy, config_json, claimed_at
+-- returns: agent_id, kind, persona_id, tick_no, next_tick_at, min_interval_s, max_interval_s, autonomy, config_json,
+-- organisation_id, claimed_at
 SELECT
     agents.id AS agent_id,
     agents.kind,
@@ -12,6 +13,7 @@ SELECT
     agents.max_interval_s,
     agents.autonomy,
     agents.config::text AS config_json,
+    agents.organisation_id,
     coalesce(:now, statement_timestamp()) AS claimed_at
 FROM agents
 WHERE agents.status IN ('running', 'paused')

@@ -12,7 +12,8 @@ from pydantic import BaseModel, Field, SecretStr
 from fleet.access import Permission, Principal
 from fleet.accounts.service import NewAccount
 from fleet.engine.points import verbs
-from fleet.features.accounts import commands, queries
+from fleet.features.accounts import commands, connecting, queries
+from fleet.features.accounts.connecting import OUT_OF_BAND
 from fleet.features.accounts.queries import AccountState, AccountView
 from fleet.web.auth import TheDeps, needs
 from fleet.web.openapi import ASKED
@@ -45,6 +46,11 @@ class AccountOut(BaseModel):
     address: str
     is_from_settings: bool = Field(description="its address and token are settings")
     has_credentials: bool
+    credentials_at: datetime | None = Field(description="when its credentials were set; replace them every 90 days")
+    can_connect: bool = Field(description="whether its system has a login by OAuth 2")
+    connected_at: datetime | None = Field(description="when a person connected it by OAuth 2")
+    tokens_end_at: datetime | None = Field(description="when it has to be connected again at the latest")
+    attention: str = Field(description="what a person should do about its credentials")
     limits: dict[str, int]
     agents: int = Field(description="agents that act through it")
     state: AccountState
@@ -78,8 +84,13 @@ class AccountIn(Body):
     name: Annotated[str, line(40, least=1)]
     adapter: Annotated[str, line(40, least=1), Field(examples=["floimg"])] = "floimg"
     address: Address
-    credentials: Credentials
+    credentials: Annotated[SecretStr, Field(max_length=20_000)] = Field(
+        SecretStr(""), description="may be empty for a system whose accounts are connected by OAuth 2"
+    )
     limits: LimitsIn = LimitsIn()
+    organisation: (
+        Annotated[str, line(60), Field(description="by default the caller's own, or the default one")] | None
+    ) = None
 
 
 class AccountChanges(Body):
@@ -102,6 +113,28 @@ class CredentialsOut(BaseModel):
     resumed: bool
 
 
+class LoginIn(Body):
+    """Where the login returns to."""
+
+    redirect_uri: Annotated[str, line(200, least=1)] = Field(
+        OUT_OF_BAND, description="an address of your own machine, http://127.0.0.1:PORT/; by default the code is shown"
+    )
+
+
+class LoginOut(BaseModel):
+    """The login to open."""
+
+    url: str = Field(description="the address that you open in a browser")
+    state: str = Field(description="comes back with the code; give it with the code")
+
+
+class CodeIn(Body):
+    """What the login returned."""
+
+    state: Annotated[str, line(200, least=1)]
+    code: Annotated[SecretStr, Field(min_length=1, max_length=4_000)]
+
+
 class StopIn(Body):
     """Why it is stopped."""
 
@@ -118,6 +151,8 @@ def list_accounts(deps: TheDeps) -> AccountList:
 def create_account(deps: TheDeps, response: Response, *, body: AccountIn, who: Editor) -> AccountDetail:
     """Create an account. Its credentials are sealed and never shown."""
     new = NewAccount(body.name, body.adapter, body.address, body.credentials.get_secret_value(), body.limits.given())
+    if body.organisation is not None:
+        new = commands.within(deps, new, body.organisation)
     commands.add(deps, new, by=who.by)
     response.headers["location"] = f"/api/v1/accounts/{body.name}"
     return show_account(deps, body.name)
@@ -153,6 +188,21 @@ def set_credentials(deps: TheDeps, name: Name, *, body: CredentialsIn, who: Edit
     """Replace the credentials. An account that was stopped because they were refused resumes."""
     credentials = body.credentials.get_secret_value()
     return CredentialsOut(resumed=commands.change(deps, name, by=who.by, credentials=credentials))
+
+
+@router.post("/{name}/login")
+def begin_login(deps: TheDeps, name: Name, *, body: LoginIn, who: Editor) -> LoginOut:
+    """Begin to connect an account by OAuth 2: return the address of the login."""
+    begun = connecting.begin_at_terminal(deps, name, redirect_uri=body.redirect_uri, who=who)
+    return LoginOut(url=begun.url, state=begun.state)
+
+
+@router.post("/{name}/code")
+def connect_account(deps: TheDeps, name: Name, *, body: CodeIn, who: Editor) -> AccountDetail:
+    """Connect an account with the code that its login returned."""
+    queries.get(deps, name)
+    connected = connecting.finish(deps, state=body.state, code=body.code.get_secret_value().strip(), who=who)
+    return show_account(deps, connected)
 
 
 @router.post("/{name}/stop")

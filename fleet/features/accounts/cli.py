@@ -45,7 +45,7 @@ def list_(door: Door, /, *, as_json: bool) -> None:
     for one in found["items"]:
         render.row(table, one["name"], one["adapter"], one["address"], one["agents"],
                    render.words(one["state"], _STYLES[one["state"]]), _last_write(one),
-                   render.clip(one["reason"], 120))  # fmt: skip
+                   render.clip(one["reason"] or one["attention"], 120))  # fmt: skip
     door.show(table)
 
 
@@ -66,10 +66,16 @@ def show(door: Door, /, *, name: str, as_json: bool) -> None:
     door.show(render.facts([
         ("Name", found["name"]), ("System", found["adapter"]), ("Address", found["address"] or "not set"),
         ("State", f"{found['state']}: {reason}" if reason else found["state"]),
-        ("Credentials", ("set" if found["has_credentials"] else "none") + from_settings),
+        ("Credentials", ("set" if found["has_credentials"] else "none") + from_settings + _age(found)),
+        ("To do", found["attention"] or "nothing"),
         ("Limits", limits or "those of the settings"), ("Failed attempts", trouble),
         ("Last write", _last_write(found)), ("Agents", ", ".join(found["usernames"]) or "none"),
     ]))  # fmt: skip
+
+
+def _age(account: Mapping[str, Any]) -> str:
+    told = f", {render.when(account['credentials_at'])}" if account["credentials_at"] else ""
+    return told + (f", connected {render.when(account['connected_at'])}" if account["connected_at"] else "")
 
 
 def _last_write(account: Mapping[str, Any]) -> str:
@@ -81,15 +87,52 @@ def _last_write(account: Mapping[str, Any]) -> str:
 @click.option("--adapter", type=TextType(40), default="floimg", show_default=True, help="Kind of system.")
 @click.option("--address", type=TextType(500), required=True, help="Where it is, e.g. https://gallery.example.org.")
 @_limit
+@click.option("--organisation", type=TextType(60), help="Its organisation (`fleet organisations list`).")
+@click.option("--connect-later", is_flag=True, help="Ask for no credentials: `fleet accounts connect` follows.")
 @pass_door
-def add(door: Door, /, *, name: str, adapter: str, address: str, writes_per_minute: int | None) -> None:
+def add(
+    door: Door,
+    /,
+    *,
+    name: str,
+    adapter: str,
+    address: str,
+    writes_per_minute: int | None,
+    organisation: str | None,
+    connect_later: bool,
+) -> None:
     """Create an account. Asks for the credentials, or reads them from standard input."""
-    body: dict[str, Any] = {"name": name, "adapter": adapter, "address": address, "credentials": _credentials(door)}
+    credentials = "" if connect_later else _credentials(door)
+    body: dict[str, Any] = {"name": name, "adapter": adapter, "address": address, "credentials": credentials}
     if writes_per_minute is not None:
         body["limits"] = {"writes_per_minute": writes_per_minute}
+    if organisation is not None:
+        body["organisation"] = organisation
     made = door.api.post("/accounts", body)
     door.say(f"The account {name} is created. `fleet accounts assign {name} AGENT` lets an agent act through it.")
     _note_host(door, made)
+
+
+@accounts.command()
+@_name
+@click.option("--paste", is_flag=True, help="Paste the code; for a terminal on another machine than the browser.")
+@pass_door
+def connect(door: Door, /, *, name: str, paste: bool) -> None:
+    """Connect an account by the login of its system (OAuth 2), in a browser."""
+    from fleet.features.accounts import callback
+
+    with callback.listening() as listener:
+        redirect = callback.OUT_OF_BAND if paste else listener.url
+        begun = door.api.post(at("accounts", name, "login"), {"redirect_uri": redirect})
+        door.say(f"Open this address, log in, and allow Fleet to use the account:\n{begun['url']}")
+        if paste:
+            code = str(click.prompt("Code", hide_input=True, err=True)).strip()
+        else:
+            if is_terminal(sys.stdin):
+                click.launch(begun["url"])
+            code = listener.code(begun["state"])
+    door.api.post(at("accounts", name, "code"), {"state": begun["state"], "code": code})
+    door.say(f"{name} is connected.")
 
 
 @accounts.command("set-token")

@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from fleet.access import audit
-from fleet.accounts import keys, service
+from fleet.access import audit, organisations
+from fleet.accounts import keys, service, tokens
 from fleet.accounts.models import SETTINGS_ACCOUNT
 from fleet.accounts.service import NewAccount
 from fleet.adapters import registry as adapters
@@ -31,13 +31,28 @@ from fleet.engine.deps import Deps
 from fleet.engine.jobs import ledger, snooze
 from fleet.engine.settings import store
 from fleet.engine.settings.store import ScopeKey
+from fleet.features.accounts import connecting
 
 _MOST_CHARS = 20_000
 
 
+def within(deps: Deps, new: NewAccount, organisation: str) -> NewAccount:
+    """Return an account to be created that belongs to a named organisation. Raises NotFound."""
+    with deps.db.transaction() as tx:
+        return replace(new, organisation_id=organisations.named(tx, organisation).id)
+
+
+def possible_organisations(deps: Deps) -> list[str]:
+    """Return the names of the organisations to which an account can belong; empty while there is one alone."""
+    with deps.db.transaction() as tx:
+        return organisations.choices(tx)
+
+
 def add(deps: Deps, new: NewAccount, *, by: str) -> uuid.UUID:
     """Create an account. Raises NotFound (adapter), InvalidInput, Conflict for a taken name."""
-    new = replace(new, address=new.address.strip(), credentials=_credentials(new.credentials))
+    is_connected_later = adapters.get(new.adapter).oauth is not None and not new.credentials.strip()
+    credentials = "" if is_connected_later else _credentials(new.credentials)
+    new = replace(new, address=new.address.strip(), credentials=credentials)
     _connect(deps, new.adapter, new.address, new.credentials)
     ring = keys.ring(deps.settings)
     with deps.db.transaction() as tx:
@@ -82,6 +97,7 @@ def change(
             audit.note(tx, "account.changed", f"account:{row.name}", before=before, after=after)
         if credentials is None:
             return False
+        tokens.take(tx, lambda: keys.ring(deps.settings), row.id)  # those of the credentials before
         audit.note(tx, "account.credentials_set", f"account:{row.name}")
         return controls.resume_refused(tx, row.id, by=by)
 
@@ -103,7 +119,10 @@ def resume(deps: Deps, name: str, *, by: str) -> bool:
 
 
 def remove(deps: Deps, name: str, *, by: str) -> None:
-    """Forget an account and its credentials. Raises NotFound, Conflict while agents act through it or jobs are open."""
+    """Forget an account, its credentials and its tokens, and revoke these at the system.
+
+    Raises NotFound, Conflict while agents act through it or jobs are open.
+    """
     with deps.db.transaction() as tx:
         row = service.changeable(tx, name, lock=True)
         users = identities.names_of_agents(tx, row.id, limit=3)
@@ -115,11 +134,13 @@ def remove(deps: Deps, name: str, *, by: str) -> None:
                 f"{row.name} has {open_jobs} open job{'' if open_jobs == 1 else 's'}.",
                 fix="Wait until they end, or cancel them.",
             )
+        revocable = connecting.take(deps, tx, row)
         service.remove(tx, row, by=by)
         tx.afterwards(deps.accounts.expire)
         controls.resume(tx, "account", str(row.id), by=by)
         store.unset_scope(tx, ScopeKey(SettingScope.ACCOUNT, str(row.id)), by=by, reason="the account was removed")
         audit.note(tx, "account.removed", f"account:{row.name}")
+    connecting.revoke(deps, revocable)
 
 
 def assign(deps: Deps, name: str, username: str, *, by: str) -> bool:

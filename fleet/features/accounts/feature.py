@@ -43,6 +43,14 @@ FEATURE = Feature(
         EventType(subject="account.created", words="account {account} created, by {by}", family="people"),
         EventType(subject="account.changed", words="account {account} changed, by {by}", family="people"),
         EventType(subject="account.removed", words="account {account} removed, by {by}", family="people"),
+        EventType(subject="account.connected", words="account {account} connected, by {by}", family="people"),
+        EventType(subject="account.revoked", words="tokens of the account {account} revoked", family="people"),
+        EventType(
+            subject="account.not_revoked",
+            words="tokens of the removed account {account} were not revoked",
+            reason=("why",),
+            family="trouble",
+        ),
         EventType(subject="account.assigned", words="{agent} acts through {account}, by {by}", family="people"),
         EventType(subject="account.unassigned", words="{agent} left the account {account}, by {by}", family="people"),
         EventType(

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from fleet.accounts import service
+from fleet.accounts import service, tokens
 from fleet.accounts.models import SETTINGS_ACCOUNT, AccountRow
 from fleet.core import text
 from fleet.core.db import Tx
@@ -19,10 +19,10 @@ from fleet.engine.controls import Hold
 from fleet.engine.deps import Deps
 from fleet.engine.jobs import stats
 from fleet.engine.points.health import LATELY, CallEvidence, Level, PartHealth
-from fleet.features.accounts.queries import access_of
+from fleet.features.accounts.queries import access_of, access_state
 
 _EFFECT = "Its agents neither read nor write there meanwhile; their jobs wait."
-_BY_ITSELF = ("fleet", controls.REFUSED)
+_BY_ITSELF = ("fleet", controls.REFUSED, controls.HEALTH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +34,20 @@ class Facts:
     """Why its credentials cannot be opened."""
     evidence: CallEvidence | None = None
     sent_at: datetime | None = None
+    attention: str = ""
+    """What a person should do about its access before it ends."""
 
 
 def look(deps: Deps, tx: Tx) -> Iterator[PartHealth]:
     """Return the health of every account."""
     now, failed, holds = tx.now(), stats.failed_calls(tx), controls.in_force(tx)
-    rows = service.listed(tx)
+    rows, connected = service.listed(tx), tokens.states(tx)
     sent_ats = {name: stats.last_sent_at(tx, name) for name in {row.adapter for row in rows}}
     for row in rows:
         _, _, lost = access_of(deps, row)
-        facts = Facts(_hold_on(row, holds), lost, failed.get(row.id), sent_ats[row.adapter].get(row.id))
+        state = connected.get(row.id)
+        attention = "" if state is None else access_state(row, state, now)[2]
+        facts = Facts(_hold_on(row, holds), lost, failed.get(row.id), sent_ats[row.adapter].get(row.id), attention)
         yield condition(f"account:{row.id}", name_of(row), facts, now, href=f"/accounts/{row.name}")
 
 
@@ -68,6 +72,8 @@ def condition(key: str, name: str, facts: Facts, now: datetime, *, href: str = "
         tries = f"{evidence.lately} tries failed lately" if evidence.lately else "it failed when it was last called"
         why = _short(evidence.why)
         return PartHealth(key, name, level, f"{tries}: {why}", evidence.since, why, **down)
+    if facts.attention:
+        return PartHealth(key, name, Level.WARN, facts.attention, href=href)
     is_silent = facts.sent_at is None or now - facts.sent_at > LATELY
     sent = "nothing was sent yet" if facts.sent_at is None else f"last write {_ago(now, facts.sent_at)}"
     return PartHealth(key, name, Level.UNKNOWN if is_silent else Level.OK, sent, href=href)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from typing import Annotated
+from urllib.parse import urlsplit
 
-from fastapi import APIRouter, Form, Request
+from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, Field, SecretStr
 
@@ -15,14 +16,16 @@ from fleet.core.errors import FleetError
 from fleet.engine.agents import lookup
 from fleet.engine.deps import Deps
 from fleet.engine.points import verbs
-from fleet.features.accounts import commands, queries
+from fleet.features.accounts import commands, connecting, queries
 from fleet.features.accounts.api import Editor, Name, Stopper
-from fleet.web.auth import TheDeps, needs
+from fleet.web.auth import TheDeps, address_of_ours, needs
 from fleet.web.problems import status_of
 from fleet.web.rendering import KeptForm, go, render
 
 router = APIRouter()
 Secret = Annotated[SecretStr, Form(max_length=20_000)]
+Returned = Annotated[str, Query(max_length=4_000)]
+_CALLBACK = "/oauth/callback"
 Agent = Annotated[str, Form(max_length=60)]
 
 
@@ -33,6 +36,7 @@ class FilledAccount(BaseModel):
     adapter: str = Field("floimg", max_length=40)
     address: str = Field("", max_length=500)
     credentials: SecretStr = Field(SecretStr(""), max_length=20_000)
+    organisation: str = Field("", max_length=60)
 
 
 @router.get("/accounts", dependencies=[needs(Permission.SETTINGS_VIEW)])
@@ -46,6 +50,8 @@ def create(request: Request, deps: TheDeps, who: Editor, filled: Annotated[Fille
     """Create an account."""
     new = NewAccount(filled.name.strip(), filled.adapter, filled.address, filled.credentials.get_secret_value())
     try:
+        if filled.organisation:
+            new = commands.within(deps, new, filled.organisation)
         commands.add(deps, new, by=who.by)
     except FleetError as error:
         return _page(request, deps, filled, error)
@@ -69,6 +75,32 @@ def set_credentials(request: Request, deps: TheDeps, who: Editor, name: Name, cr
         return go(request, f"/accounts/{name}", str(error), wrong=True)
     said = "It has new credentials and is resumed." if resumed else "It has new credentials."
     return go(request, f"/accounts/{name}", said)
+
+
+@router.post("/accounts/{name}/connect")
+def connect(request: Request, deps: TheDeps, who: Editor, name: Name) -> Response:
+    """Begin to connect an account by OAuth 2: show the address of the login."""
+    try:
+        begun = connecting.begin(deps, name, redirect_uri=f"{address_of_ours(request)}{_CALLBACK}", who=who)
+    except FleetError as error:
+        return go(request, f"/accounts/{name}", str(error), wrong=True)
+    found = queries.get(deps, name)
+    return render(request, "accounts/connect.html", account=found, url=begun.url, host=urlsplit(begun.url).netloc)
+
+
+@router.get(_CALLBACK)
+def connected(
+    request: Request, deps: TheDeps, who: Editor, *, state: Returned = "", code: Returned = "", error: Returned = ""
+) -> Response:
+    """Connect an account with the code that its login returned, and leave the address that has it."""
+    if error or not state or not code:
+        said = "The login was refused." if error else "The login was not completed."
+        return go(request, "/accounts", f"{said} The account is not connected.", wrong=True)
+    try:
+        name = connecting.finish(deps, state=state, code=code, who=who)
+    except FleetError as problem:
+        return go(request, "/accounts", str(problem), wrong=True)
+    return go(request, f"/accounts/{name}", f"{name} is connected.")
 
 
 @router.post("/accounts/{name}/stop")
@@ -120,4 +152,5 @@ def _page(request: Request, deps: Deps, filled: FilledAccount, problem: FleetErr
         request, "accounts/accounts.html", code=200 if problem is None else status_of(problem),
         accounts=queries.listed(deps), filled=filled, problem=problem,
         adapters=[adapters.get(name) for name in adapters.names()],
+        organisations=commands.possible_organisations(deps),
     )  # fmt: skip

@@ -5,12 +5,14 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
-from fleet.accounts import service
+from fleet.accounts import service, tokens
 from fleet.accounts.keys import ring
 from fleet.accounts.models import SETTINGS_ACCOUNT, AccountRow
+from fleet.accounts.tokens import TokenState
+from fleet.adapters import registry as adapters
 from fleet.core.db import Tx
 from fleet.core.masking import mask
 from fleet.engine import controls
@@ -18,6 +20,8 @@ from fleet.engine.agents import identities
 from fleet.engine.deps import Deps
 from fleet.engine.jobs import stats
 
+ROTATE_AFTER = timedelta(days=90)
+WARN_BEFORE = timedelta(days=7)
 _MOST_NAMES = 1000
 
 
@@ -39,6 +43,13 @@ class AccountView:
     address: str
     is_from_settings: bool
     has_credentials: bool
+    credentials_at: datetime | None
+    can_connect: bool
+    connected_at: datetime | None
+    tokens_end_at: datetime | None
+    """When only a person can renew the access: the end of the refresh token, or of an access token without one."""
+    attention: str
+    """What a person should do about its credentials; empty for nothing."""
     limits: Mapping[str, int]
     agents: int
     state: AccountState
@@ -73,6 +84,7 @@ def agents_of(deps: Deps, account_id: uuid.UUID) -> list[str]:
 
 
 def _views(deps: Deps, tx: Tx, rows: Sequence[AccountRow]) -> list[AccountView]:
+    now, connected = tx.now(), tokens.states(tx)
     holds = {hold.key: hold for hold in controls.in_force(tx) if hold.scope == "account"}
     failed, counts = stats.failed_calls(tx), identities.counts(tx)
     sent_ats = {name: stats.last_sent_at(tx, name) for name in {row.adapter for row in rows}}
@@ -84,13 +96,42 @@ def _views(deps: Deps, tx: Tx, rows: Sequence[AccountRow]) -> list[AccountView]:
         reason = (hold.reason or f"by {hold.set_by}") if hold else lost
         views.append(
             AccountView(
-                row.id, row.name, row.adapter, address, row.id == SETTINGS_ACCOUNT, has_credentials, dict(row.limits),
+                row.id, row.name, row.adapter, address, row.id == SETTINGS_ACCOUNT, has_credentials,
+                row.credentials_at, can_connect(row), *access_state(row, connected.get(row.id), now), dict(row.limits),
                 counts.get(row.id, 0), state, mask(reason), hold.until if hold else None,
                 trouble.lately if trouble else 0, mask(trouble.why) if trouble and trouble.lately else "",
                 sent_ats[row.adapter].get(row.id), row.created_at, row.updated_at,
             )
         )  # fmt: skip
     return views
+
+
+def can_connect(row: AccountRow) -> bool:
+    """Say whether people connect an account by OAuth 2."""
+    return (
+        row.id != SETTINGS_ACCOUNT and row.adapter in adapters.names() and adapters.get(row.adapter).oauth is not None
+    )
+
+
+def access_state(
+    row: AccountRow, state: TokenState | None, now: datetime
+) -> tuple[datetime | None, datetime | None, str]:
+    """Return when an account was connected, when its tokens end for good, and what a person should do. Pure."""
+    is_connected = state is not None and state.connected_by is not None
+    ends_at = state.ends_at if state is not None and is_connected else None
+    connected_at = state.connected_at if state is not None and is_connected else None
+    age = None if row.credentials_at is None else now - row.credentials_at
+    connect = f"`fleet accounts connect {row.name}`"
+    attention = ""
+    if state is not None and state.is_lost:
+        attention = f"The answer to the renewal of its tokens was lost: {connect}."
+    elif ends_at is not None and ends_at <= now + WARN_BEFORE:
+        attention = f"Its access ends at {ends_at:%Y-%m-%d %H:%M} UTC: {connect}."
+    elif can_connect(row) and row.ciphertext is None:
+        attention = f"It is not connected: {connect}."
+    elif not is_connected and age is not None and age >= ROTATE_AFTER:
+        attention = f"Its credentials are {age.days} days old: replace them (`fleet accounts set-token {row.name}`)."
+    return connected_at, ends_at, attention
 
 
 def access_of(deps: Deps, row: AccountRow) -> tuple[str, bool, str]:

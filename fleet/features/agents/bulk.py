@@ -108,14 +108,19 @@ def _next(
 
 
 def act_on_all(deps: Deps, action: BulkAction, *, persona_id: str | None = None, by: str, reason: str = "") -> int:
-    """Apply an action to every agent, or to those of one persona; return how many changed.
+    """Apply an action to every agent, or to those of one persona; return how many changed. Raises NotFound."""
+    return act(deps, all_of(deps, action, persona_id), action, by=by, reason=reason)
 
-    Only idle ones are started: an agent in error needs a person first. Raises NotFound for an unknown persona.
+
+def all_of(deps: Deps, action: BulkAction, persona_id: str | None) -> Selection:
+    """Return every agent that an action is for, or those of one persona. Raises NotFound for an unknown persona.
+
+    Only idle ones are started: an agent in error needs a person first.
     """
     if persona_id is not None:
         personas_of(deps).get(persona_id)
     status = AgentStatus.IDLE if action is BulkAction.START else None
-    return act(deps, Selection(AgentFilter(persona_id=persona_id, status=status)), action, by=by, reason=reason)
+    return Selection(AgentFilter(persona_id=persona_id, status=status))
 
 
 def assign(deps: Deps, selection: Selection, owner: str) -> int:

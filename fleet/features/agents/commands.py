@@ -30,6 +30,7 @@ from fleet.engine.deps import Deps
 from fleet.engine.jobs import queries as job_queries
 from fleet.engine.jobs import snooze, ticks
 from fleet.engine.jobs.ticks import TickKey
+from fleet.engine.points import own_settings
 from fleet.features.agents.kinds import GALLERY, creatable_kinds
 from fleet.features.personas.generator import generate
 from fleet.features.personas.service import personas_of, rely_on
@@ -82,6 +83,18 @@ def _weights(kind: str, weights: Mapping[str, float]) -> dict[str, float]:
     return {name: weights[name] for name in registry.current().weights(kind, {}) if name in weights}
 
 
+def create_with(deps: Deps, new: NewAgent, settings: Mapping[str, Any], *, by: str, starts: bool) -> None:
+    """Create an agent with settings of its own, which it has before it starts.
+
+    Raises as `create`, and InvalidInput for settings with which it could not live: then nothing is created.
+    """
+    own_settings.check(deps, new, settings)
+    create(deps, new, start=starts and not settings)
+    own_settings.put(deps, new.username, settings, by)
+    if starts and settings:
+        start(deps, new.username)
+
+
 def create(deps: Deps, new: NewAgent, *, start: bool = False) -> uuid.UUID:
     """Create an agent, idle unless `start`.
 
@@ -128,8 +141,7 @@ def within(deps: Deps, new: NewAgent, organisation: str) -> NewAgent:
 def possible_organisations(deps: Deps) -> list[str]:
     """Return the names of the organisations to which an agent can belong; empty while there is one alone."""
     with deps.db.transaction() as tx:
-        found = [one.name for one in organisations.listed(tx)]
-    return found if len(found) > 1 else []
+        return organisations.choices(tx)
 
 
 def seed(deps: Deps, *, count: int, seed_no: int = 0, persona_id: str | None = None, by: str,
@@ -185,7 +197,9 @@ def update(deps: Deps, name: str, changes: Mapping[str, Any], *, seen: Collectio
         if seen is not None and commands.version_of(agent) not in seen:
             raise Outdated(f"The settings of {agent.name} were changed meanwhile.", fix="Look at it again.")
         before = commands.update(tx, agent.id, changes)
-        dispatch.refuse_endless_hours(deps, tx, agent.id, deps.settings_of(agent.id))
+        dispatch.refuse_endless_hours(
+            deps, tx, agent.id, deps.settings_of(agent.id, organisation_id=agent.organisation_id)
+        )
         audit.note_change(tx, "agent.updated", f"agent:{agent.username}", before, changes)
 
 

@@ -35,7 +35,10 @@ FEATURE = Feature(
             "fleet.features.agents.points.search:ACTIONS",
         ),
         "frame.checklist": ("fleet.features.agents.points.checklist:STEP",),
-        "verbs": ("fleet.features.agents.points.verbs:DELETE",),
+        "verbs": (
+            "fleet.features.agents.points.verbs:DELETE",
+            "fleet.features.agents.points.verbs:RESUME",
+        ),
     },
     templates=__package__,
     nav=(

@@ -26,6 +26,7 @@ from fleet.engine.deps import Deps
 from fleet.features.agents import bulk
 from fleet.features.agents import queries as agent_views
 from fleet.features.agents.bulk import BulkAction, Selection
+from fleet.features.agents.points.verbs import act_on_many
 from fleet.features.agents.schema import Autonomy
 from fleet.features.personas.service import personas_of
 from fleet.web.auth import TheDeps, needs
@@ -161,7 +162,7 @@ def do_bulk(request: Request, deps: TheDeps, asked: TheAsked, selection: TheSele
     """Apply an action to many agents, and show how many changed."""
     if selection is None:
         return go(request, "/agents", "Choose agents first, or all that match.", wrong=True)
-    number = bulk.act(deps, selection, do, by=who.by, reason=text.clean(reason))
+    number = act_on_many(deps, who, selection, do, text.clean(reason))
     said = f"{number:,} agent{'' if number == 1 else 's'} {_words(do)['done']}."
     return go(request, f"/agents?{urlencode(asked.query())}".rstrip("?"), said)
 

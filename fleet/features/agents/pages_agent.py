@@ -28,6 +28,7 @@ from fleet.engine.registry import AgentTab
 from fleet.features.agents import commands as agent_commands
 from fleet.features.agents import decisions
 from fleet.features.agents import queries as agent_views
+from fleet.features.agents.points import verbs as agent_verbs
 from fleet.features.personas import heat
 from fleet.features.personas.service import pace, personas_of, schedule_of
 from fleet.web.auth import Forbidden, TheDeps, decided_for, needs
@@ -108,7 +109,7 @@ def _beginning(deps: Deps, row: AgentRow, who: Principal, *, is_first: bool) -> 
 def about(deps: Deps, row: AgentRow, _: str) -> dict[str, Any]:
     """Show the tab "about"."""
     try:
-        now, rhythm = clock.now(), schedule_of(deps, row.persona_id, row.id)
+        now, rhythm = clock.now(), schedule_of(deps, row.persona_id, row.id, row.organisation_id)
         week, wakes, problem = (
             heat.strip(rhythm, now),
             agent_views.wakes(deps, row, now),
@@ -177,11 +178,11 @@ def pause(request: Request, deps: TheDeps, name: Name, who: Control,
     ))  # fmt: skip
 
 
-@router.post("/agents/{name}/resume", dependencies=[needs(Permission.AGENTS_CONTROL)])
-def resume(request: Request, deps: TheDeps, name: Name) -> Response:
+@router.post("/agents/{name}/resume")
+def resume(request: Request, deps: TheDeps, name: Name, who: Control) -> Response:
     """Let a paused agent go on."""
     return _done(request, deps, name, lambda row: (
-        f"{row.name} is resumed." if agent_commands.resume(deps, str(row.id)) else f"{row.name} was not paused."
+        f"{row.name} is resumed." if agent_verbs.resume(deps, who, str(row.id)) else f"{row.name} was not paused."
     ))  # fmt: skip
 
 

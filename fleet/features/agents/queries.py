@@ -106,8 +106,8 @@ def wakes(deps: Deps, agent: AgentRow, now: datetime, *, number: int = 5) -> lis
     at = max(agent.next_tick_at, now)  # an overdue agent wakes at once, and its next gap starts then
     found = [at]
     for ahead in range(1, number):
-        due = Due(agent.id, agent.kind, agent.persona_id, agent.tick_no, at, agent.min_interval_s,
-                  agent.max_interval_s, agent.autonomy, json.dumps(agent.config), claimed_at=at)  # fmt: skip
+        due = Due(agent.id, agent.kind, agent.persona_id, agent.tick_no, at, agent.min_interval_s, agent.max_interval_s,
+                  agent.autonomy, json.dumps(agent.config), agent.organisation_id, claimed_at=at)  # fmt: skip
         at = drawn(deps, due, agent.tick_no + ahead)
         found.append(at)
     return found

@@ -68,6 +68,7 @@ FEATURE = Feature(
         "approvals.effects": ("fleet.features.approvals.effects.retry:EFFECTS",),
         "agents.owner_changed": ("fleet.features.approvals.agent_owners:changed",),
         "verbs.gate": ("fleet.features.approvals.asking:gate",),
+        "verbs.approved": ("fleet.features.approvals.asking.grants:listed",),
         "verbs": ("fleet.features.approvals.ruleset.verbs:CHANGE",),
         "verbs.request": ("fleet.features.approvals.api:whole_request",),
     },

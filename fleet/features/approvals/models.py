@@ -60,6 +60,7 @@ class RequestRow(Base):
     arguments: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     asker: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     current: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    used_at: Mapped[datetime | None] = mapped_column(_TIME)  # when a verb with a secret result ran
 
     __table_args__ = (
         sa.CheckConstraint("arguments IS NULL OR asker IS NOT NULL", name="asker"),
@@ -112,17 +113,3 @@ class DecisionRow(Base):
         sa.Index("ix_approval_decisions_decided_at", "decided_at"),
         Rows(seen("approval_requests", "seen.id = approval_decisions.request_id")).args,
     )  # fmt: skip
-
-
-class RuleSetRow(Base):
-    """All approval rules as one version; NULL for those of the file. The highest version is in force."""
-
-    __tablename__ = "approval_rule_sets"
-
-    version: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
-    rules: Mapped[list[Any] | None] = mapped_column(JSONB(none_as_null=True))
-    set_by: Mapped[str] = mapped_column(sa.String(100))
-    set_at: Mapped[datetime] = mapped_column(_TIME, server_default=_NOW)
-    reason: Mapped[str] = mapped_column(sa.String(300), server_default="")
-
-    __table_args__ = Rows("true", "false").args

@@ -23,7 +23,7 @@ class Proposal:
 
     `expiration` is the agent's own setting; the rule's wins where it is shorter. `requested_by` is `agent:USERNAME` for
     agents. `needs_person`: no rule may approve it automatically. A request to run a verb has its `arguments`;
-    `asker` is the person who asked by themselves (`fleet.access.authenticate.stored`), with whose permission it runs.
+    `asker` is the person who asked by themselves (`fleet.access.authenticate.to_data`), with whose permission it runs.
     """
 
     resource: str
@@ -76,6 +76,7 @@ class Request:
     arguments: Mapping[str, Any] | None = None
     asker: Mapping[str, Any] | None = None
     current: Mapping[str, Any] | None = None
+    used_at: datetime | None = None
     voices: tuple[str, ...] = ()
 
     @property

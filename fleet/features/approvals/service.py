@@ -177,7 +177,7 @@ def look_again(deps: Deps, request_id: uuid.UUID) -> bool:
             request = queries.lock(tx, request_id)
             if request.is_settled:
                 return False
-            return verb.renewed(deps, tx, request, rules_of(deps)).revision > request.revision
+            return verb.refresh(deps, tx, request, rules_of(deps)).revision > request.revision
     except Ended as error:
         _end(deps, request_id, error)
         return False
@@ -304,4 +304,3 @@ def check(deps: Deps) -> None:
             f"FLEET_RETRY_BY_APPROVAL names no kind of job: {', '.join(unknown)}.", fix=f"Kinds: {', '.join(kinds)}."
         )
     in_force.file_rules(deps)
-    in_force.live(deps)

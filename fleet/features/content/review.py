@@ -11,8 +11,10 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from fleet.adapters.manifest import TextRule
 from fleet.core import text
 from fleet.core.settings import Settings
+from fleet.features.content import surfaces
 from fleet.features.content.checks import (
     claims,
     hidden_links,
@@ -31,7 +33,7 @@ from fleet.features.content.checks.moderation import LocalRules, Moderator
 from fleet.features.content.checks.similar import LikenessLimits, RecentTexts
 from fleet.features.content.checks.tone import Voice
 from fleet.features.content.sanitise import READ_TIMES
-from fleet.features.content.surfaces import Kind, TextForm, surface
+from fleet.features.content.surfaces import Kind
 
 _TAG = re.compile(r"</?[a-z!][^<>]{0,200}>", re.IGNORECASE)
 _COMPARED = (Kind.CAPTION, Kind.COMMENT)
@@ -108,7 +110,7 @@ def load_all() -> None:
 
 def review(words: str, kind: Kind, on: str, by: Standards, said: Said | None = None) -> ReviewResult:
     """Review one text for the surface `on`. Without `said`, nothing is compared and no tone is measured."""
-    form = surface(on).form(kind)
+    form = surfaces.form(on, kind)
     fitted, mended = rules.fit(words, form)
     found = [finding for reading in _readings(words, fitted, form) for finding in _refusals(reading, kind, form, by)]
     found = [*dict.fromkeys(found), *mended]
@@ -122,13 +124,13 @@ def review(words: str, kind: Kind, on: str, by: Standards, said: Said | None = N
     return ReviewResult(not refused and Severity.APPROVE not in severities, "" if refused else fitted, tuple(found))
 
 
-def _readings(words: str, fitted: str, form: TextForm) -> tuple[str, ...]:
+def _readings(words: str, fitted: str, form: TextRule) -> tuple[str, ...]:
     """Return a text as written, as corrected, and without markup: a removal can join two halves of a match."""
-    plain = text.clean(words[: READ_TIMES * form.limit_chars])
+    plain = text.clean(words[: READ_TIMES * form.most])
     return tuple(dict.fromkeys((plain, text.clean(fitted), text.clean(_TAG.sub(" ", html.unescape(plain))))))
 
 
-def _refusals(reading: str, kind: Kind, form: TextForm, by: Standards) -> list[Finding]:
+def _refusals(reading: str, kind: Kind, form: TextRule, by: Standards) -> list[Finding]:
     """Return the refusals of a text. Weak signals are checked only where nothing refuses it."""
     said = kind is not Kind.PROMPT
     found = [

@@ -1,15 +1,16 @@
-"""Rules of each surface, as data: the length of a text, and which elements it may contain.
+"""Forms of texts by surface: what the manifest of its adapter says, and the strictest rules for all else.
 
-Read by `fleet.features.content.checks.form`. Limits are those that the surfaces publish (of hashtags the number that
-performs best, not the maximum). A surface that is not listed gets the strictest rules, which are FloImg's.
+Read by `fleet.features.content.review`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
+
+from fleet.adapters import registry
+from fleet.adapters.manifest import TextRule
 
 
 class Kind(StrEnum):
@@ -21,48 +22,18 @@ class Kind(StrEnum):
     PROMPT = "prompt"  # goes to a workflow, and is stored
 
 
-@dataclass(frozen=True, slots=True)
-class TextForm:
-    """The form of one kind of text on one surface. `links` says whether links are allowed at all."""
-
-    limit_chars: int
-    hashtags: int = 0
-    handles: int = 0
-    line_breaks: int = 0
-    links: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Surface:
-    """The rules of one surface."""
-
-    caption: TextForm
-    comment: TextForm
-    alt_text: TextForm = field(default_factory=lambda: TextForm(300))
-    prompt: TextForm = field(default_factory=lambda: TextForm(2000))
-
-    def form(self, kind: Kind) -> TextForm:
-        """Return the form of a kind of text."""
-        return {
-            Kind.CAPTION: self.caption, Kind.COMMENT: self.comment, Kind.ALT_TEXT: self.alt_text,
-            Kind.PROMPT: self.prompt,
-        }[kind]  # fmt: skip
-
-
-STRICTEST = Surface(TextForm(500), TextForm(300))
-
-SURFACES: Mapping[str, Surface] = MappingProxyType(
+STRICTEST: Mapping[Kind, TextRule] = MappingProxyType(
     {
-        "floimg": STRICTEST,
-        "facebook": Surface(TextForm(63206, hashtags=3, handles=3, line_breaks=20, links=True), TextForm(8000)),
-        "x": Surface(TextForm(280, hashtags=2, handles=1, line_breaks=6, links=True), TextForm(280)),
-        "instagram": Surface(TextForm(2200, hashtags=11, handles=3, line_breaks=20), TextForm(2200)),
-        "linkedin": Surface(TextForm(3000, hashtags=3, handles=3, line_breaks=20, links=True), TextForm(1250)),
-        "tiktok": Surface(TextForm(2200, hashtags=5, handles=3, line_breaks=6), TextForm(150)),
+        Kind.CAPTION: TextRule(most=500, links=False, line_breaks=0),
+        Kind.COMMENT: TextRule(most=300, links=False, line_breaks=0),
+        Kind.ALT_TEXT: TextRule(most=300, links=False, line_breaks=0),
+        Kind.PROMPT: TextRule(most=2000, links=False, line_breaks=0),
     }
 )
+_IN_MANIFEST = {Kind.CAPTION: "post", Kind.COMMENT: "comment", Kind.ALT_TEXT: "alt_text"}
 
 
-def surface(name: str) -> Surface:
-    """Return the rules of a surface."""
-    return SURFACES.get(name, STRICTEST)
+def form(on: str, kind: Kind) -> TextRule:
+    """Return the form of a kind of text on a surface; the strictest one where no adapter names another."""
+    texts = registry.get(on).texts if on in registry.names() else {}
+    return texts.get(_IN_MANIFEST.get(kind, ""), STRICTEST[kind])

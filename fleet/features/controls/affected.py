@@ -66,6 +66,8 @@ def _covered(scope: str, key: str) -> list[sa.ColumnElement[bool]]:
     match scope:
         case "surface":
             return [acting, AgentRow.surface == key]
+        case "organisation":
+            return [acting, AgentRow.organisation_id == uuid.UUID(key)]
         case "persona":
             return [acting, AgentRow.persona_id == key]
         case "account":

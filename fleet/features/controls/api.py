@@ -33,10 +33,12 @@ class HoldOut(BaseModel):
 
     scope: str = Field(examples=["persona"])
     key: str = Field(
-        description="what it covers: the id of an agent or account, * for the fleet", examples=["ai_artist"]
+        description="what it covers: the id of an agent, account or organisation, * for the fleet",
+        examples=["ai_artist"],
     )
     name: str = Field(
-        description="the key; of an agent its username, of an account its name", examples=["ada_lovelace"]
+        description="the key; of an agent its username, of an account or an organisation its name",
+        examples=["ada_lovelace"],
     )
     hold: Literal["kill", "pause"]
     words: str = Field(
@@ -55,7 +57,7 @@ class Holds(BaseModel):
     items: list[HoldOut]
 
 
-TheScope = Literal["fleet", "surface", "account", "persona", "agent", "kind"]
+TheScope = Literal["fleet", "surface", "account", "organisation", "persona", "agent", "kind"]
 
 
 class ScopeAndKey(Body):
@@ -63,7 +65,9 @@ class ScopeAndKey(Body):
 
     scope: TheScope
     key: Annotated[
-        str, line(100, least=1), Field(description="a surface, account, persona, agent or kind; * for the fleet")
+        str,
+        line(100, least=1),
+        Field(description="a surface, account, organisation, persona, agent or kind; * for the fleet"),
     ] = ALL
 
 

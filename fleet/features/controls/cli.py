@@ -29,7 +29,7 @@ _NO_REASON = "no reason given"
 @yes_option
 @pass_door
 def pause(door: Door, /, *, scope: str, key: str | None, for_: timedelta | None, reason: str, yes: bool) -> None:
-    """Pause SCOPE: the fleet, or the surface, account, persona, agent or kind of action named by KEY.
+    """Pause SCOPE: the fleet, or the surface, account, organisation, persona, agent or kind of action named by KEY.
 
     Counts the agents and waiting jobs that it concerns, and asks. Running jobs end; no new job starts. Waiting jobs
     lose no attempt.

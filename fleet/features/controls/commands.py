@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from fleet.access import audit
+from fleet.access import audit, organisations
 from fleet.accounts import service as accounts
 from fleet.adapters import registry as adapters
 from fleet.core.db import Tx
@@ -109,6 +109,8 @@ def _key(deps: Deps, tx: Tx, scope: str, key: str) -> str:
         adapters.get(key)
     if scope == "account":
         return str(accounts.named(tx, key).id)
+    if scope == "organisation":
+        return str(organisations.named(tx, key).id)
     kinds = pausable_kinds()
     if scope == "kind" and key not in kinds:
         raise InvalidInput(f"There is no kind {key!r}.", fix=f"Kinds: {', '.join(kinds)}.")
@@ -121,14 +123,16 @@ def _target(tx: Tx, scope: str, key: str) -> str:
         return f"agent:{queries.named(tx, key, include_deleted=True).username}"
     if scope == "account":
         return f"account:{accounts.named(tx, key).name}"
+    if scope == "organisation":
+        return f"organisation:{organisations.names(tx).get(key, key)}"
     return scope if key == ALL else f"{scope}:{key}"
 
 
 def names(deps: Deps, held: Sequence[Hold]) -> dict[str, str]:
-    """Return the names of the paused agents and accounts, by the keys of their controls."""
-    if not any(hold.scope in ("agent", "account") for hold in held):
+    """Return the names of the paused agents, accounts and organisations, by the keys of their controls."""
+    if not any(hold.scope in ("agent", "account", "organisation") for hold in held):
         return {}
-    found = lookup.usernames(deps.db, [hold.key for hold in held if hold.scope == "agent"])
+    found = lookup.scope_names(deps.db, [(hold.scope, hold.key) for hold in held])
     with deps.db.transaction() as tx:
         return found | {str(row.id): row.name for row in accounts.listed(tx)}
 

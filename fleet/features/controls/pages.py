@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import Response
 from pydantic import StringConstraints
 
-from fleet.access import Permission, Principal
+from fleet.access import Permission, Principal, organisations
 from fleet.core.errors import FleetError, InvalidInput
 from fleet.engine.agents import lookup
 from fleet.engine.deps import Deps
@@ -20,6 +20,7 @@ from fleet.engine.points import verbs
 from fleet.engine.scopes import SCOPES
 from fleet.features.controls import commands as control_commands
 from fleet.features.controls import verbs as control_verbs
+from fleet.features.controls.api import TheScope
 from fleet.features.personas.service import personas_of
 from fleet.features.settings import queries as settings
 from fleet.spending import ledger
@@ -52,7 +53,7 @@ def controls(request: Request, deps: TheDeps) -> Response:
     with deps.db.transaction() as tx:
         budgets, under_way = ledger.list_budgets(tx), jobs.in_flight(tx)
     names = control_commands.names(deps, holds)
-    names |= lookup.usernames(deps.db, [one.key for one in budgets if one.scope is Scope.AGENT])
+    names |= lookup.scope_names(deps.db, [(one.scope, one.key) for one in budgets])
     return render(
         request, "controls/controls.html", kill=next((hold for hold in holds if hold.hold == "kill"), None),
         holds=[hold for hold in holds if hold.hold != "kill"], under_way=under_way,
@@ -152,12 +153,15 @@ def _shown(request: Request, deps: Deps, wanted: Wanted, problem: FleetError | N
 
 
 def _choices(deps: Deps) -> dict[str, Any]:
-    return {"units": Unit, "kinds": control_commands.pausable_kinds(), "personas": personas_of(deps).ids}
+    with deps.db.transaction() as tx:
+        named = organisations.possible(tx)
+    kinds, personas = control_commands.pausable_kinds(), personas_of(deps).ids
+    return {"units": Unit, "kinds": kinds, "personas": personas, "organisations": named}
 
 
 @router.post("/controls/resume")
 def resume(request: Request, deps: TheDeps, who: Annotated[Principal, needs(Permission.CONTROLS_PAUSE)],
-           scope: Annotated[Literal["fleet", "surface", "account", "persona", "agent", "kind"], Form()],
+           scope: Annotated[TheScope, Form()],
            key: Annotated[Name, Form()] = "") -> Response:  # fmt: skip
     """Let a scope go on, and the jobs that waited for it."""
     try:

@@ -30,7 +30,7 @@ class PauseArguments(VerbArguments):
 
 
 def resume(deps: Deps, who: Principal, scope: str, key: str) -> bool:
-    """End a pause; False if there was none. Raises Asked if people have to approve it; an account has its own verb."""
+    """End a pause; False if there was none. An account has its own verb. Raises NeedsApproval."""
     if scope == "account":
         return bool(verbs.perform(deps, who, "account", "resume", account=key))
     return bool(verbs.perform(deps, who, "pause", "lift", scope=scope, key=key))
@@ -81,7 +81,8 @@ LIFT = Verb(
     permission=Permission.CONTROLS_LIFT, arguments=LiftArguments, example={}, preview=_of_lift, run=_lift,
 )  # fmt: skip
 RESUME = Verb(
-    resource="pause", action="lift", help="End the pause of the fleet, a surface, persona, agent or kind of job.",
+    resource="pause", action="lift",
+    help="End the pause of the fleet, a surface, organisation, persona, agent or kind of job.",
     permission=Permission.CONTROLS_PAUSE, arguments=PauseArguments, example={"scope": "surface", "key": "floimg"},
     preview=_of_pause, run=_resume,
 )  # fmt: skip

@@ -37,7 +37,10 @@ Dollars = Annotated[
         description="the same in dollars, as text with at most six decimals",
     ),
 ]
-Key = Annotated[str, Path(max_length=100, description="username, persona or provider; * for the fleet", examples=["*"])]
+Key = Annotated[
+    str,
+    Path(max_length=100, description="username, organisation, persona or provider; * for the fleet", examples=["*"]),
+]
 Editor = Annotated[Principal, needs(Permission.BUDGETS_EDIT)]
 
 
@@ -60,8 +63,8 @@ class BudgetOut(BaseModel):
     """A limit and how much of it is used in the current period."""
 
     scope: Scope
-    key: str = Field(description="the agent's id, a persona, a provider; * for the fleet")
-    name: str | None = Field(description="the agent's username, for the budget of an agent")
+    key: str = Field(description="the id of an agent or organisation, a persona, a provider; * for the fleet")
+    name: str | None = Field(description="of an agent its username, of an organisation its name")
     period: Period
     limit_microusd: int
     allowance_microusd: int = Field(description="what people added for this period")
@@ -166,7 +169,7 @@ def list_budgets(deps: TheDeps) -> Budgets:
 
 @budgets.put("/{scope}/{key}/{period}", responses=ASKED)
 def set_limit(deps: TheDeps, *, scope: Scope, key: Key, period: Period, body: NewLimit, who: Editor) -> BudgetOut:
-    """Limit what the fleet, a persona, an agent or a provider may spend in a day or a month (UTC)."""
+    """Limit what the fleet, an organisation, a persona, an agent or a provider may spend in a day or a month (UTC)."""
     cost_verbs.set_limit(deps, who, scope, _name(scope, key), period=period, microusd=body.amount)
     return _budgets(deps, [cost_commands.budget(deps, scope, _name(scope, key), period)])[0]
 
@@ -187,7 +190,7 @@ def allow(deps: TheDeps, *, scope: Scope, key: Key, period: Period, body: More, 
 
 
 def _budgets(deps: Deps, found: Sequence[Budget]) -> list[BudgetOut]:
-    names: Mapping[str, str] = lookup.usernames(deps.db, [one.key for one in found if one.scope is Scope.AGENT])
+    names: Mapping[str, str] = lookup.scope_names(deps.db, [(one.scope, one.key) for one in found])
     return [taken(BudgetOut, one, name=names.get(one.key)) for one in found]
 
 

@@ -7,10 +7,12 @@ covers, and nothing else.
 
 from __future__ import annotations
 
+import shlex
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from fleet.access import organisations
 from fleet.core import events, logs
 from fleet.core.db import Tx
 from fleet.core.errors import Unavailable
@@ -20,6 +22,7 @@ from fleet.engine.attempts.error_policy import AttemptResult
 from fleet.engine.attempts.work import Work
 from fleet.engine.deps import Deps
 from fleet.engine.jobs.outcomes import Held
+from fleet.features.costs.commands import about
 from fleet.features.notices import service as operator_notices
 from fleet.llm.base import Usage
 from fleet.llm.errors import NotPaidFor
@@ -87,7 +90,7 @@ class Purse:
                 return
             events.emit(
                 tx, "budget.spent", scope=budget.scope, key=budget.key, period=budget.period, reason=str(spent),
-                until=spent.until.isoformat(),
+                until=spent.until.isoformat(), **about(tx, budget.scope, budget.key),
             )  # fmt: skip
             name = _name(tx, budget)
             title = f"The {budget.period.each} budget of {name} is spent"
@@ -100,12 +103,12 @@ class Purse:
         if budget.scope is Scope.PROVIDER:
             words = f"come from the next model; without one they {words}"
         limit = budget.limit_microusd + budget.allowance_microusd
-        target = "" if budget.scope is Scope.FLEET else f" --{budget.scope} {name.partition(' ')[2]}"
+        scope = "" if budget.scope is Scope.FLEET else f" --{budget.scope} {shlex.quote(name.partition(' ')[2])}"
         period = "" if budget.period is Period.DAY else f" --period {budget.period}"
         return (
             f"{dollars(budget.spent_microusd)} of {dollars(limit)} is spent, and a call did not fit."
             f" Until {spent.until:%Y-%m-%d %H:%M} UTC words {words}; everything else continues."
-            f" `fleet budgets allow AMOUNT{target}{period}` ends this."
+            f" `fleet budgets allow AMOUNT{scope}{period}` ends this."
         )
 
 
@@ -117,7 +120,9 @@ def words_of(work: Work) -> Words:
 def purse_of(work: Work, *, for_what: str = "") -> Purse:
     """Return the money for an agent's job; its calls are recorded under the job's kind, or `for_what`."""
     claim, agent = work.claim, work.agent
-    return Purse(work.deps, Spender(agent.id, agent.persona_id, claim.job_id, for_what or claim.kind))
+    return Purse(
+        work.deps, Spender(agent.id, agent.persona_id, claim.job_id, for_what or claim.kind, agent.organisation_id)
+    )
 
 
 def policy(error: Exception) -> AttemptResult | None:
@@ -134,6 +139,8 @@ def still_unpaid(tx: Tx, error: Unpaid) -> bool:
 
 def _name(tx: Tx, budget: Budget) -> str:
     """Return the name of a budget's scope, an agent's username."""
+    if budget.scope is Scope.ORGANISATION:
+        return whose(budget.scope, organisations.names(tx).get(budget.key, budget.key))
     if budget.scope is not Scope.AGENT:
         return whose(budget.scope, budget.key)
     return whose(budget.scope, agents.get(tx, uuid.UUID(budget.key)).username)

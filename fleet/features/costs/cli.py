@@ -14,7 +14,7 @@ from fleet.cli.frame import render
 from fleet.cli.frame.api import Answer, at
 from fleet.cli.frame.command import FleetCommand, FleetGroup
 from fleet.cli.frame.context import Door, pass_door
-from fleet.cli.frame.options import AGENT, PERSONA, REASON, SPAN, NameType, json_option, yes_option
+from fleet.cli.frame.options import AGENT, PERSONA, REASON, SPAN, NameType, TextType, json_option, yes_option
 from fleet.core.errors import InvalidInput
 from fleet.spending.budgets import ALL, Period, Scope, dollars, microusd, whose
 from fleet.spending.groups import SpendingBy
@@ -55,6 +55,7 @@ def _whom(command: F) -> F:
     for option in (
         click.option("--provider", type=NameType("provider"), help="Budget of this model provider, e.g. anthropic."),
         click.option("--persona", type=PERSONA, help="Budget of all agents with this persona."),
+        click.option("--organisation", type=TextType(60), help="Budget of all agents of this organisation."),
         click.option("--agent", type=AGENT, help="Budget of this agent (username or id)."),
     ):
         command = option(command)
@@ -65,7 +66,9 @@ def _scope(whom: dict[str, str | None]) -> tuple[Scope, str]:
     """Return the one scope that the options name, and its key in the API. Raises InvalidInput for two."""
     named = [(Scope(scope), name) for scope, name in whom.items() if name is not None]
     if len(named) > 1:
-        raise InvalidInput("A budget is for one agent, one persona or one provider.", fix="Give only one of them.")
+        raise InvalidInput(
+            f"A budget is for one of {', '.join(scope for scope, _ in named)}.", fix="Give only one of them."
+        )
     return named[0] if named else (Scope.FLEET, ALL)
 
 
@@ -145,7 +148,7 @@ def list_(door: Door, /, *, as_json: bool) -> None:
 @_PERIOD
 @pass_door
 def set_(door: Door, /, *, amount: int, period: str, **whom: str | None) -> None:
-    """Set a budget of the fleet, or of an agent, persona or provider, in dollars per period."""
+    """Set a budget of the fleet, or of an agent, organisation, persona or provider, in dollars per period."""
     scope, key = _scope(whom)
     door.api.put(at("budgets", scope, key, period), {"microusd": amount})
     door.say(_sentence(f"{whose(scope, key)} may spend {dollars(amount)} a {period}."))

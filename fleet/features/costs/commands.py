@@ -6,8 +6,9 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
 
-from fleet.access import audit
+from fleet.access import audit, organisations
 from fleet.core.db import Tx
 from fleet.core.errors import InvalidInput, NotFound
 from fleet.engine import controls, registry
@@ -104,7 +105,7 @@ def budget(deps: Deps, scope: Scope, name: str | None, period: Period) -> Budget
 
 
 def find(deps: Deps, scope: Scope, name: str | None, period: Period) -> Budget | None:
-    """Return one budget and its use now, or None. Raises NotFound for an unknown agent, persona or provider."""
+    """Return one budget and its use now, or None. Raises NotFound for an unknown name."""
     with deps.db.transaction() as tx:
         wanted = (scope, _key(deps, tx, scope, name), period)
         return next((one for one in ledger.list_budgets(tx) if (one.scope, one.key, one.period) == wanted), None)
@@ -116,7 +117,7 @@ def set_budget(deps: Deps, scope: Scope, name: str | None, period: Period, micro
         key = _key(deps, tx, scope, name)
         _end_waits(tx)
         before = _limit(tx, scope, key, period)
-        changed = ledger.set_budget(tx, scope, key, period, microusd, by=by)
+        changed = ledger.set_budget(tx, scope, key, period, microusd, by=by, about=about(tx, scope, key))
         _end_old_pauses(tx, scope, key, by=by)
         audit.note_change(tx, "budget.set", _target(scope, name, period), before, {"microusd": microusd})
         return changed
@@ -128,7 +129,7 @@ def remove_budget(deps: Deps, scope: Scope, name: str | None, period: Period, *,
         key = _key(deps, tx, scope, name)
         _end_waits(tx)
         before = _limit(tx, scope, key, period)
-        ledger.remove_budget(tx, scope, key, period, by=by)
+        ledger.remove_budget(tx, scope, key, period, by=by, about=about(tx, scope, key))
         _end_old_pauses(tx, scope, key, by=by)
         audit.note(tx, "budget.removed", _target(scope, name, period), before=before)
 
@@ -143,11 +144,21 @@ def allow(deps: Deps, scope: Scope, name: str | None, period: Period, microusd: 
     with deps.db.transaction() as tx:
         key = _key(deps, tx, scope, name)
         _end_waits(tx)
-        budget = ledger.allow(tx, scope, key, period, microusd, by=by, reason=reason, had_microusd=had_microusd)
+        budget = ledger.allow(
+            tx, scope, key, period, microusd, by=by, reason=reason, had_microusd=had_microusd,
+            about=about(tx, scope, key),
+        )  # fmt: skip
         after = {"microusd": microusd, "reason": reason}
         audit.note(tx, "budget.allowed", _target(scope, name, period), after=after)
         _end_old_pauses(tx, scope, key, by=by)
         return budget
+
+
+def about(tx: Tx, scope: Scope, key: str) -> dict[str, Any]:
+    """Return what events say of a budget besides: the organisation, whose members see them, and its name."""
+    if scope is not Scope.ORGANISATION:
+        return {}
+    return {"organisation": key, "organisation_name": organisations.names(tx).get(key, key)}
 
 
 def refuse_nothing(microusd: int) -> None:
@@ -191,6 +202,8 @@ def _key(deps: Deps, tx: Tx, scope: Scope, name: str | None) -> str:
         return name  # the named object may be gone; its budget can be removed all the same
     if scope is Scope.AGENT:
         return str(agent_queries.named(tx, name).id)
+    if scope is Scope.ORGANISATION:
+        return str(organisations.named(tx, name).id)
     if scope is Scope.PERSONA:
         return personas_of(deps).get(name).id
     if scope is Scope.PROVIDER and name not in models.MODELS:

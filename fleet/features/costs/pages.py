@@ -13,7 +13,6 @@ from fleet.engine.agents import lookup
 from fleet.engine.agents.models import AgentRow
 from fleet.engine.deps import Deps
 from fleet.features.costs import commands as cost_commands
-from fleet.spending.budgets import Scope
 from fleet.spending.groups import SpendingBy
 from fleet.web.auth import TheDeps, needs
 from fleet.web.rendering import render
@@ -60,7 +59,7 @@ def costs(
     agents = [one.key for one in found.sums if by is SpendingBy.AGENT]
     return render(
         request, "costs/costs.html", found=found, by=by, since=since, bys=BYS, windows=CostWindow, rows=_ROWS,
-        names=lookup.usernames(deps.db, [one.key for one in found.budgets if one.scope is Scope.AGENT]),
+        names=lookup.scope_names(deps.db, [(one.scope, one.key) for one in found.budgets]),
         agents=lookup.usernames(deps.db, agents),
     )  # fmt: skip
 

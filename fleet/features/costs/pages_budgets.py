@@ -77,7 +77,7 @@ class TypedBudget(BaseModel):
 @router.post("/controls/budgets")
 def set_budget(request: Request, deps: TheDeps, *, who: Annotated[Principal, needs(Permission.BUDGETS_EDIT)],
                typed: Annotated[TypedBudget, Form()]) -> Response:  # fmt: skip
-    """Limit what the fleet, or one agent, persona or provider, may spend in a period."""
+    """Limit what the fleet, or one agent, organisation, persona or provider, may spend in a period."""
     try:
         (scope, name, period), limit = typed.read(), typed.microusd()
         with _at("key"):

@@ -25,7 +25,9 @@ class BudgetArguments(VerbArguments):
     """Which budget."""
 
     scope: Scope
-    name: str | None = Field(None, max_length=100, description="username, persona or provider; null for the fleet")
+    name: str | None = Field(
+        None, max_length=100, description="username, organisation, persona or provider; null for the fleet"
+    )
     period: Period
 
 
@@ -44,7 +46,7 @@ class AllowanceArguments(BudgetArguments):
 
 
 def set_limit(deps: Deps, who: Principal, scope: Scope, name: str | None, *, period: Period, microusd: int) -> bool:
-    """Set a limit; False if it is set already. Raises Asked if it raises one and people have to approve that."""
+    """Set a limit; False if it is set already. Raises NeedsApproval for a higher one that people have to approve."""
     found = commands.find(deps, scope, name, period)
     if found is not None and microusd > found.limit_microusd:
         given = {"scope": scope, "name": name, "period": period, "microusd": microusd}

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from fleet.core.settings import Settings
 from fleet.engine.agent_type import Acts, ClaimedAgent
 from fleet.engine.agents import config
 from fleet.engine.agents.loop import ActingAgent, Due
@@ -52,7 +53,7 @@ def next_tick(deps: Deps, due: Due, _: int) -> datetime:
 def gather(deps: Deps, claimed: ClaimedAgent) -> SupervisedObservation:
     """See whether the agent may scan its feed."""
     agent = claimed.agent
-    settings = deps.settings_of(agent.id, agent.account_id, agent.persona_id)
+    settings = _settings(deps, agent)
     return SupervisedObservation(
         now=claimed.now, agent_id=agent.id, has_account=agent.remote_account is not None or settings.dry_run,
         held_kinds=tuple(hold.key for hold in claimed.holds if hold.scope == "kind"),
@@ -60,8 +61,12 @@ def gather(deps: Deps, claimed: ClaimedAgent) -> SupervisedObservation:
     )  # fmt: skip
 
 
+def _settings(deps: Deps, agent: ActingAgent) -> Settings:
+    return deps.settings_of(agent.id, agent.account_id, agent.persona_id, agent.organisation_id)
+
+
 def _obstacle(deps: Deps, agent: ActingAgent) -> str | None:
-    if not deps.settings_of(agent.id, agent.account_id, agent.persona_id).of(DraftsSettings).scan_feeds:
+    if not _settings(deps, agent).of(DraftsSettings).scan_feeds:
         return "looking at feeds is switched off for all"
     if not limits.config_of(agent).scans:
         return "I am not to look at my feed"
@@ -101,8 +106,13 @@ def from_data(data: Mapping[str, Any]) -> SupervisedObservation:
     return SupervisedObservation(**{**data, **moments, "held_kinds": tuple(data["held_kinds"])})
 
 
+def is_approved(claim: Claim) -> bool:
+    """Say whether an approved draft requested a job."""
+    return "draft" in claim.payload
+
+
 def call_off(_: ActingAgent, claim: Claim, handler: JobHandler) -> Skipped | None:
     """Return Skipped for a job with a public effect that no approved draft requested."""
-    if handler.is_public and "draft" not in claim.payload:
+    if handler.is_public and not is_approved(claim):
         return Skipped("the agent is supervised, and this is not approved")
     return None

@@ -93,6 +93,7 @@ FEATURE = Feature(
     extends={
         "approvals.renderers": ("fleet.features.drafts.pages.review:RENDERER",),
         "approvals.effects": ("fleet.features.drafts.effect:EFFECTS",),
+        "jobs.approved": ("fleet.features.drafts.agent:is_approved",),
         "publishing.approved": ("fleet.features.drafts.handlers.approved:why_not",),
         "publishing.busy_targets": ("fleet.features.drafts.queries:comment_targets_waiting",),
         "publishing.doubtful": ("fleet.features.drafts.handlers.hand_over:hand_over",),

@@ -36,7 +36,8 @@ def waits(deps: Deps, agent: ActingAgent, now: datetime) -> dict[str, str]:
     if found is None:
         return {}
     start, end = found[1].hours or (0, 24)
-    if start <= schedule.local_time(schedule_of(deps, agent.persona_id, agent.id), now).hour < end:
+    rhythm = schedule_of(deps, agent.persona_id, agent.id, agent.organisation_id)
+    if start <= schedule.local_time(rhythm, now).hour < end:
         return {}
     return {"post": f"today I post from {start} to {end} o'clock"}
 
@@ -92,7 +93,7 @@ def _window(deps: Deps, agent: ActingAgent, now: datetime) -> tuple[Experiment, 
     experiment = next(of_hours, None)
     if experiment is None:
         return None
-    rhythm = schedule_of(deps, agent.persona_id, agent.id)
+    rhythm = schedule_of(deps, agent.persona_id, agent.id, agent.organisation_id)
     if not variants.fits_every_day(experiment, schedule.week(rhythm, now)):
         return None
     day = variants.unit_of_day(schedule.local_time(rhythm, now).date())

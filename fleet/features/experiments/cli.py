@@ -15,7 +15,7 @@ from fleet.cli.frame.command import FleetGroup
 from fleet.cli.frame.context import Door, pass_door
 from fleet.cli.frame.options import REASON, PathType, TextType, json_option, list_options
 from fleet.core.errors import InvalidInput
-from fleet.features.experiments.effect import strip as effect_strip
+from fleet.features.experiments.effect import cli_strip as effect_strip
 from fleet.features.experiments.effect.size import EffectInterval, EffectVerdict
 from fleet.features.experiments.kinds import AGES_H, Whose
 
@@ -105,8 +105,7 @@ def show(door: Door, /, *, name: str, age: str, whose: str | None, as_json: bool
 @pass_door
 def start(door: Door, /, *, name: str, why: str) -> None:
     """Start an experiment: posts are assigned to its variants from now on."""
-    made = door.api.post(at("experiments", name, "start"), {"reason": why})
-    door.say(f"{name} runs." if made["changed"] else f"{name} runs already.")
+    _switch(door, name, "start", why, done="runs", already="runs already")
 
 
 @experiments.command()
@@ -115,8 +114,12 @@ def start(door: Door, /, *, name: str, why: str) -> None:
 @pass_door
 def stop(door: Door, /, *, name: str, why: str) -> None:
     """Stop an experiment. Its results stay."""
-    made = door.api.post(at("experiments", name, "stop"), {"reason": why})
-    door.say(f"{name} is stopped." if made["changed"] else f"{name} does not run.")
+    _switch(door, name, "stop", why, done="is stopped", already="does not run")
+
+
+def _switch(door: Door, name: str, verb: str, why: str, *, done: str, already: str) -> None:
+    changed = door.api.post(at("experiments", name, verb), {"reason": why})["changed"]
+    door.say(f"{name} {done if changed else already}.")
 
 
 @experiments.command("set")

@@ -38,20 +38,20 @@ class ReplayArguments(DiscardArguments):
 
 
 def replay(deps: Deps, who: Principal, which: JobFilter, *, allow_stale: bool, limit: int) -> int:
-    """Replay dead letters; return how many. Raises Asked if they are many and people have to approve that."""
+    """Replay dead letters; return how many. Raises NeedsApproval if they are many and people have to approve that."""
     with deps.db.transaction() as tx:
         ids = queries.replayable(tx, which, allow_stale=allow_stale, limit=limit)
     if len(ids) > 1:
-        verbs.refuse_unasked(deps, who, "dead_letter", "replay", ids=ids, allow_stale=allow_stale)
+        verbs.parse_if_allowed(deps, who, "dead_letter", "replay", ids=ids, allow_stale=allow_stale)
     return commands.replay_dead(deps, which, by=who.by, allow_stale=allow_stale, limit=limit)
 
 
 def discard(deps: Deps, who: Principal, which: JobFilter, *, limit: int) -> int:
-    """Discard dead letters; return how many. Raises Asked if people have to approve that."""
+    """Discard dead letters; return how many. Raises NeedsApproval if people have to approve that."""
     with deps.db.transaction() as tx:
         ids = queries.discardable(tx, which, limit=limit)
     if ids:
-        verbs.refuse_unasked(deps, who, "dead_letter", "discard", ids=ids)
+        verbs.parse_if_allowed(deps, who, "dead_letter", "discard", ids=ids)
     return commands.discard_dead(deps, which, by=who.by, limit=limit)
 
 

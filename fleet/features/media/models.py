@@ -59,5 +59,6 @@ class DiscardedRow(Base):
 
     object_key: Mapped[str] = mapped_column(sa.String(100), primary_key=True)
     due_at: Mapped[datetime] = mapped_column(_TIME, server_default=_NOW, index=True)
+    lease_until: Mapped[datetime | None] = mapped_column(_TIME)  # a process deletes the file, or died while it did
 
     __table_args__ = ALL.args

@@ -23,6 +23,7 @@ _CLOCK = sa.func.clock_timestamp()
 _LONGEST_ERROR = 500
 _DUE_AT = DiscardedRow.due_at
 _IS_DUE = sa.func.statement_timestamp() >= _DUE_AT  # one value a statement: an index serves it
+_IS_FREE = sa.or_(DiscardedRow.lease_until.is_(None), DiscardedRow.lease_until < _CLOCK)
 _SHOWN_BY_THEN = timedelta(hours=1)  # longer than any job takes from storing a picture to the row that shows it
 
 
@@ -81,6 +82,14 @@ class PictureFacts:
     height: int
     size_bytes: int
     source: str
+
+
+@dataclass(frozen=True, slots=True)
+class DiscardClaim:
+    """The lease to delete a stored picture. `until` also names the lease: a later one ends later."""
+
+    key: str
+    until: datetime
 
 
 def find(tx: Tx, url: str) -> Found | None:
@@ -175,22 +184,43 @@ def discard_later(tx: Tx, key: str, after: timedelta) -> None:
     tx.execute(row.on_conflict_do_update(index_elements=[DiscardedRow.object_key], set_={"due_at": later}))
 
 
-def discarded(tx: Tx, *, limit: int) -> list[str]:
-    """Return the keys of pictures that are to be deleted by now."""
-    return list(tx.session.scalars(sa.select(DiscardedRow.object_key).where(_IS_DUE).order_by(_DUE_AT).limit(limit)))
+def claim_discarded(tx: Tx, *, lease_s: float) -> DiscardClaim | None:
+    """Take the lease to delete a picture that is to be deleted by now; None if there is none.
 
-
-def take_discarded(tx: Tx, key: str) -> bool:
-    """Remove the note about a picture that is to be deleted by now; False without one.
-
-    `keep` of the same picture waits until this transaction ends.
+    Until the lease ends, `release` refuses to store the same picture again.
     """
-    gone = sa.delete(DiscardedRow).where(DiscardedRow.object_key == key, _IS_DUE).returning(DiscardedRow.object_key)
-    return tx.scalar(gone) is not None
+    due = (
+        sa.select(DiscardedRow.object_key)
+        .where(_IS_DUE, _IS_FREE)
+        .order_by(_DUE_AT)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    until = _CLOCK + sa.func.make_interval(0, 0, 0, 0, 0, 0, sa.cast(lease_s, sa.Double))
+    taken = (
+        sa.update(DiscardedRow)
+        .where(DiscardedRow.object_key == due.scalar_subquery())
+        .values(lease_until=until)
+        .returning(DiscardedRow.object_key, DiscardedRow.lease_until)
+    )
+    row = tx.execute(taken).one_or_none()
+    return None if row is None else DiscardClaim(*row)
+
+
+def forget(tx: Tx, claim: DiscardClaim) -> None:
+    """Remove the note about a picture whose file is deleted; nothing if another process has the lease by now."""
+    mine = (DiscardedRow.object_key == claim.key, DiscardedRow.lease_until == claim.until)
+    tx.execute(sa.delete(DiscardedRow).where(*mine))
+
+
+def release(tx: Tx, key: str) -> bool:
+    """Let a picture stay that is about to be stored; False while a process deletes its file."""
+    tx.execute(sa.delete(DiscardedRow).where(DiscardedRow.object_key == key, _IS_FREE))
+    return tx.scalar(sa.select(sa.literal(1)).where(DiscardedRow.object_key == key)) is None
 
 
 def keep(tx: Tx, keys: Collection[str]) -> None:
-    """Let pictures stay that were discarded."""
+    """Let pictures stay that were discarded. Their files were stored less than an hour ago: no process deletes them."""
     if keys:
         tx.execute(sa.delete(DiscardedRow).where(DiscardedRow.object_key.in_(sorted(keys))))
 

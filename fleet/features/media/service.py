@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 
 from fleet.core import clock, events, logs
 from fleet.core.db import Tx
-from fleet.core.errors import FleetError, NotFound
+from fleet.core.errors import FleetError, NotFound, Unavailable
+from fleet.core.failpoints import Point, reach
 from fleet.engine.deps import Deps
 from fleet.features.media import records
 from fleet.features.media.records import FetchClaim, FetchUnderWay, NotHad, PictureFacts, StoredPicture
@@ -34,6 +35,10 @@ _BEYOND_S = 60.0
 """How much longer than the fetch a claim lasts: cleaning the picture and keeping it take time too."""
 _LOOK_AGAIN_S = 0.2
 _MOST_DELETED = 100
+_DELETE_S, _CALL_S = 90.0, 45.0
+"""The lease of a deletion, and the longest that its call to the store takes, with its retries."""
+_WAIT_S = 5.0
+"""How long a picture waits for its own deletion. One that takes longer is that of a process that died."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,29 +122,44 @@ def discard(tx: Tx, keys: Collection[str]) -> None:
 
 def sweep(deps: Deps) -> None:
     """Delete pictures that were discarded an hour ago or before, and not stored or shown again since."""
-    if not keeps_pictures(deps):
-        return
-    with deps.db.transaction() as tx:
-        keys = records.discarded(tx, limit=_MOST_DELETED)
-    for key in keys:
-        _delete(deps, key)
+    if keeps_pictures(deps):
+        for _ in range(_MOST_DELETED):
+            if not _delete_one(deps):
+                return
 
 
-def _delete(deps: Deps, key: str) -> None:
-    """Delete the file while the note about it is locked.
+def _delete_one(deps: Deps) -> bool:
+    """Delete the file of one discarded picture, and then the note about it; False if no picture is due.
 
-    Else who stores the same picture could find a file that is deleted a moment later. Nobody but them waits for this
-    row, so the call to the store within the transaction keeps nobody else; a crash keeps the note.
+    The lease keeps the same picture from being stored meanwhile. After a crash the next process deletes the file again.
     """
+    lease_ends_s = clock.monotonic_s() + _DELETE_S
     with deps.db.transaction() as tx:
-        if records.take_discarded(tx, key):
-            objects_of(deps).delete(key)
+        claim = records.claim_discarded(tx, lease_s=_DELETE_S)
+    if claim is None:
+        return False
+    reach(Point.PICTURE_CLAIMED)
+    if clock.monotonic_s() + _CALL_S > lease_ends_s:
+        log.warning("picture_not_deleted", key=claim.key, reason="The process was suspended for most of its lease.")
+        return True
+    objects_of(deps).delete(claim.key)
+    reach(Point.PICTURE_DELETED)
+    with deps.db.transaction() as tx:
+        records.forget(tx, claim)
+    return True
 
 
 def _put(deps: Deps, data: bytes, content_type: str) -> str:
-    """Store a file after a deletion of the same picture, not before or beside it."""
-    with deps.db.transaction() as tx:
-        records.keep(tx, [objects_of(deps).key_of(data, content_type)])
+    """Store a file after a deletion of the same picture, not before or beside it. Raises Unavailable."""
+    key = objects_of(deps).key_of(data, content_type)
+    until_s = clock.monotonic_s() + _WAIT_S
+    while True:
+        with deps.db.transaction() as tx:
+            if records.release(tx, key):
+                break
+        if clock.monotonic_s() > until_s:
+            raise Unavailable("The same picture is being deleted from the store.", fix="Try again in two minutes.")
+        time.sleep(_LOOK_AGAIN_S)
     return objects_of(deps).put(data, content_type)
 
 

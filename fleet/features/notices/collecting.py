@@ -14,7 +14,6 @@ from sqlalchemy.dialects.postgresql import insert
 
 from fleet.access.models import UserRow
 from fleet.access.roles import WITHIN_ORGANISATIONS, Permission, Role, allows
-from fleet.core import events
 from fleet.core.db import Tx, visibility
 from fleet.core.events import Event
 from fleet.engine import registry
@@ -57,11 +56,8 @@ def sweep(deps: Deps) -> int:
 
 def _read_events(tx: Tx) -> None:
     """Add lines for events since the last call, and move the position. The first call begins at the present."""
-    at, tail = positions.standing(tx, READER), events.tail_position(tx)
-    found = events.read_after(tx, at, only=(*FAILURES, *ALARMS), limit=_AT_ONCE)
-    reached = found[-1].position if len(found) == _AT_ONCE else max(at, tail, *(one.position for one in found))
-    if positions.advance(tx, READER, at, reached):
-        messages.add(tx, [*_failures(tx, found), *_alarms(tx, found)])
+    found = positions.take(tx, READER, only=(*FAILURES, *ALARMS), limit=_AT_ONCE)
+    messages.add(tx, [*_failures(tx, found), *_alarms(tx, found)])
 
 
 def _failures(tx: Tx, found: Sequence[Event]) -> list[NoticeItem]:

@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, Field
 
-from fleet.access import Permission
+from fleet.access import Permission, Principal
 from fleet.access.organisations import LONGEST_NAME, LONGEST_VOICE
 from fleet.features.organisations import service
 from fleet.features.organisations.service import OrganisationView
@@ -20,6 +20,7 @@ router = APIRouter(prefix="/organisations", tags=["organisations"])
 Name = Annotated[str, Path(max_length=LONGEST_NAME, description="name or id", examples=["default"])]
 User = Annotated[str, Path(max_length=60, description="the user's name")]
 Account = Annotated[str, Path(max_length=60, description="the account's name or id")]
+Editor = Annotated[Principal, needs(Permission.USERS_EDIT)]
 VIEW, EDIT = needs(Permission.USERS_VIEW), needs(Permission.USERS_EDIT)
 
 
@@ -83,10 +84,10 @@ def change_organisation(deps: TheDeps, name: Name, body: OrganisationChanges) ->
     return _out(service.get(deps, str(changed.id)))
 
 
-@router.delete("/{name}", status_code=204, dependencies=[EDIT])
-def remove_organisation(deps: TheDeps, name: Name) -> None:
+@router.delete("/{name}", status_code=204)
+def remove_organisation(deps: TheDeps, name: Name, who: Editor) -> None:
     """Remove an organisation without agents, accounts and members."""
-    service.remove(deps, name)
+    service.remove(deps, name, by=who.by)
 
 
 @router.put("/{name}/members/{user}", dependencies=[EDIT])

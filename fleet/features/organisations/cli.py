@@ -121,8 +121,7 @@ def remove_member(door: Door, /, *, name: str, user: str, everywhere: bool) -> N
 @pass_door
 def move_agent(door: Door, /, *, name: str, agent: str) -> None:
     """Move an agent to an organisation, with all that it did."""
-    done = door.api.put(at("organisations", name, "agents", agent))
-    door.say(f"{agent} belongs {'now' if done['changed'] else 'already'} to {name}.")
+    _move(door, name, "agents", agent)
 
 
 @organisations.command("move-account")
@@ -131,5 +130,9 @@ def move_agent(door: Door, /, *, name: str, agent: str) -> None:
 @pass_door
 def move_account(door: Door, /, *, name: str, account: str) -> None:
     """Move an account that no agent uses to an organisation."""
-    done = door.api.put(at("organisations", name, "accounts", account))
-    door.say(f"{account} belongs {'now' if done['changed'] else 'already'} to {name}.")
+    _move(door, name, "accounts", account)
+
+
+def _move(door: Door, name: str, kind: str, moved: str) -> None:
+    changed = door.api.put(at("organisations", name, kind, moved))["changed"]
+    door.say(f"{moved} belongs {'now' if changed else 'already'} to {name}.")

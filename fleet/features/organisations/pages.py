@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import uuid
+from collections import Counter
 from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import Response
 
+from fleet.access import Permission
 from fleet.access.organisations import LONGEST_NAME, LONGEST_VOICE
 from fleet.core.errors import FleetError
 from fleet.engine.deps import Deps
 from fleet.features.organisations import service
-from fleet.features.organisations.api import EDIT, VIEW
-from fleet.web.auth import TheDeps
+from fleet.features.organisations.api import EDIT, VIEW, Editor
+from fleet.web.auth import TheDeps, is_secure, needs, switch_name
 from fleet.web.problems import status_of
 from fleet.web.rendering import KeptForm, go, render
 
 router = APIRouter()
 _HERE = "/organisations"
+_REMEMBERED_S = 365 * 86_400
 OrganisationName = Annotated[str, Form(max_length=LONGEST_NAME)]
 Voice = Annotated[str, Form(max_length=LONGEST_VOICE)]
 Typed = Annotated[str, Form(max_length=60)]
@@ -41,6 +44,17 @@ def create(request: Request, deps: TheDeps, name: OrganisationName = "", voice: 
     return go(request, _HERE, f"The organisation {made.name} is created.")
 
 
+@router.post("/organisations/switch", dependencies=[needs(Permission.OWN_ACCOUNT)])
+def switch(request: Request, organisation: Typed = "") -> Response:
+    """Look at one organisation, or again at all of one's own."""
+    answer = go(request, "/")
+    answer.set_cookie(
+        switch_name(request), organisation, max_age=_REMEMBERED_S, path="/", httponly=True, secure=is_secure(request),
+        samesite="lax",
+    )  # fmt: skip
+    return answer
+
+
 @router.post("/organisations/{organisation_id}/change", dependencies=[EDIT])
 def change(
     request: Request, deps: TheDeps, organisation_id: uuid.UUID, name: OrganisationName = "", voice: Voice = ""
@@ -51,10 +65,10 @@ def change(
     return _done(request, lambda: service.change(deps, str(organisation_id), name=name, voice=voice), done, kept)
 
 
-@router.post("/organisations/{organisation_id}/remove", dependencies=[EDIT])
-def remove(request: Request, deps: TheDeps, organisation_id: uuid.UUID) -> Response:
+@router.post("/organisations/{organisation_id}/remove")
+def remove(request: Request, deps: TheDeps, organisation_id: uuid.UUID, who: Editor) -> Response:
     """Remove an organisation."""
-    return _done(request, lambda: service.remove(deps, str(organisation_id)), "The organisation is removed.")
+    return _done(request, lambda: service.remove(deps, str(organisation_id), by=who.by), "The organisation is removed.")
 
 
 @router.post("/organisations/{organisation_id}/members", dependencies=[EDIT])
@@ -73,7 +87,10 @@ def remove_member(
 ) -> Response:  # fmt: skip
     """End a membership."""
     done = f"{user} is no longer a member."
-    return _done(request, lambda: service.remove_member(deps, str(organisation_id), user, everywhere=everywhere), done)
+    kept = KeptForm(f"remove {user}", "everywhere", {})
+    return _done(
+        request, lambda: service.remove_member(deps, str(organisation_id), user, everywhere=everywhere), done, kept
+    )
 
 
 @router.post("/organisations/{organisation_id}/agents", dependencies=[EDIT])
@@ -105,8 +122,10 @@ def _done(request: Request, run: Callable[[], object], said: str, kept: KeptForm
 def _page(
     request: Request, deps: Deps, problem: FleetError | None = None, typed: dict[str, str] | None = None
 ) -> Response:
+    found = service.listed(deps)
+    memberships = Counter(user for one in found for user in one.organisation.members)
     return render(
         request, "organisations/organisations.html", code=200 if problem is None else status_of(problem),
-        organisations=service.listed(deps), problem=problem, typed=typed or {"name": "", "voice": ""},
+        organisations=found, memberships=memberships, problem=problem, typed=typed or {"name": "", "voice": ""},
         most_name=LONGEST_NAME, most_voice=LONGEST_VOICE,
     )  # fmt: skip

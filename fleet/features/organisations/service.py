@@ -14,10 +14,16 @@ from fleet.accounts import service as accounts
 from fleet.accounts.models import SETTINGS_ACCOUNT, AccountRow
 from fleet.core.db import Tx
 from fleet.core.errors import Conflict, NotFound
+from fleet.core.settings import Settings, SettingScope
+from fleet.engine import controls, dispatch
 from fleet.engine.agents import commands as agents
 from fleet.engine.agents import identities, loop, queries
 from fleet.engine.agents.models import NOWHERE, AgentRow
 from fleet.engine.deps import Deps
+from fleet.engine.settings import store
+from fleet.engine.settings.store import ScopeKey
+from fleet.spending import ledger
+from fleet.spending.budgets import Scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +59,8 @@ def change(deps: Deps, which: str, *, name: str | None = None, voice: str | None
         return organisations.change(tx, organisations.named(tx, which), name=name, voice=voice)
 
 
-def remove(deps: Deps, which: str) -> None:
-    """Remove an organisation to which nothing belongs. Raises NotFound, Conflict."""
+def remove(deps: Deps, which: str, *, by: str) -> None:
+    """Remove an organisation to which nothing belongs, with what was set for it. Raises NotFound, Conflict."""
     with deps.db.transaction() as tx:
         organisations.lock(tx)
         (view,) = _views(tx, [organisations.named(tx, which)])
@@ -64,6 +70,7 @@ def remove(deps: Deps, which: str) -> None:
                 fix="Delete them, or move them: `fleet organisations move-agent` and `move-account`.",
             )
         organisations.remove(tx, view.organisation)
+        _forget(deps, tx, view.organisation, by=by)
 
 
 def add_member(deps: Deps, which: str, user: str) -> bool:
@@ -92,7 +99,7 @@ def remove_member(deps: Deps, which: str, user: str, *, everywhere: bool = False
         if not rest and not everywhere:
             raise Conflict(
                 f"{user} is a member of {left.name} alone, and would have their role everywhere.",
-                fix="Remove the user, or say that this is meant (`--everywhere`).",
+                fix="Say that this is meant (`--everywhere`, the box on the page), or remove the user.",
             )
         return organisations.set_member(tx, user, rest)
 
@@ -113,9 +120,14 @@ def move_agent(deps: Deps, which: str, username: str) -> bool:
             agents.check_account(tx, one.account_id, target.id)
         if agent.organisation_id == target.id:
             return False
+        own = deps.settings_of(agent.id, organisation_id=target.id)
+        dispatch.refuse_endless_hours(deps, tx, agent.id, own)
+        agent_id, has_other_hours = agent.id, _hours_of(own) != _hours_of(_settings(deps, agent))
         tx.execute(sa.update(AgentRow).where(AgentRow.id == agent.id).values(organisation_id=target.id))
         audit.note(tx, "agent.moved", f"agent:{username}", after={"organisation": target.name})
-        return True
+    if has_other_hours:
+        dispatch.redraw(deps, agent_id)
+    return True
 
 
 def move_account(deps: Deps, which: str, name: str) -> bool:
@@ -137,6 +149,25 @@ def move_account(deps: Deps, which: str, name: str) -> bool:
         tx.afterwards(deps.accounts.expire)
         audit.note(tx, "account.moved", f"account:{row.name}", after={"organisation": target.name})
         return True
+
+
+def _forget(deps: Deps, tx: Tx, removed: Organisation, *, by: str) -> None:
+    """Remove what was set for an organisation that is no more."""
+    key = str(removed.id)
+    controls.resume(tx, "organisation", key, by=by)
+    for budget in ledger.list_budgets(tx):
+        if (budget.scope, budget.key) == (Scope.ORGANISATION, key):
+            ledger.remove_budget(tx, budget.scope, key, budget.period, by=by)
+    if store.unset_scope(tx, ScopeKey(SettingScope.ORGANISATION, key), by=by, reason="the organisation was removed"):
+        tx.afterwards(deps.live.expire)
+
+
+def _settings(deps: Deps, agent: AgentRow) -> Settings:
+    return deps.settings_of(agent.id, organisation_id=agent.organisation_id)
+
+
+def _hours_of(settings: Settings) -> tuple[tuple[str, ...], str]:
+    return settings.agent_hours, settings.agent_timezone
 
 
 def _views(tx: Tx, found: Sequence[Organisation]) -> list[OrganisationView]:

@@ -30,7 +30,7 @@ S = TypeVar("S", bound="ScheduleOut")
 router = APIRouter(prefix="/personas", tags=["personas"])
 
 
-_FIELDS: dict[str, Any] = dict.fromkeys(registry.current().default_weights, (float, ...))
+_FIELDS: dict[str, Any] = dict.fromkeys(registry.current().default_weights, (float, 0.0))
 _CHARACTER: dict[str, Any] = {one.name: (list[str] if one.is_list else str, ...) for one in TRAITS}
 
 

@@ -155,10 +155,10 @@ def schedule(door: Door, /, *, persona_id: str, as_json: bool) -> None:
     if as_json:
         door.json(one)
         return
-    from fleet.features.personas import heat_strip
+    from fleet.features.personas import cli_heat_strip
 
     width = min(door.out.width, 124)
-    door.show(heat_strip.render(_schedule(one["schedule"]), clock.now(), width=width, colour=door.colour))
+    door.show(cli_heat_strip.render(_schedule(one["schedule"]), clock.now(), width=width, colour=door.colour))
 
 
 def _schedule(week: Mapping[str, Any]) -> Schedule:

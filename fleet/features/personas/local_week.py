@@ -1,6 +1,6 @@
 """The current week in a schedule's local time, for drawings: the rate of each hour, and hours that clock changes skip.
 
-Called by `fleet.features.personas.heat_strip` and `fleet.features.personas.heat`, so that both draw the same week.
+Called by `fleet.features.personas.cli_heat_strip` and `fleet.features.personas.heat`, so that both draw the same week.
 Pure: `now` is an argument.
 """
 

@@ -63,13 +63,15 @@ def rely_on(deps: Deps, tx: Tx, persona_id: str) -> None:
         raise NotFound(f"The persona {persona_id!r} was removed.", fix="`fleet persona list` shows the others.")
 
 
-def schedule_of(deps: Deps, persona_id: str | None, agent_id: uuid.UUID | None = None) -> Schedule:
+def schedule_of(
+    deps: Deps, persona_id: str | None, agent_id: uuid.UUID | None = None, organisation_id: uuid.UUID | None = None
+) -> Schedule:
     """Return an agent's schedule: its persona's, in the time zone and the hours that are set for the agent.
 
     Without a persona all hours are equal. Raises NotFound, InvalidInput.
     """
     rhythm = ALWAYS if persona_id is None else personas_of(deps).get(persona_id).schedule
-    return dispatch.own_hours(deps, agent_id, rhythm)
+    return dispatch.own_hours(deps, agent_id, organisation_id, rhythm)
 
 
 def real_interval_s(deps: Deps, least_s: int, most_s: int) -> tuple[float, float]:

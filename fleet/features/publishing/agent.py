@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -44,18 +44,34 @@ def next_tick(deps: Deps, due: Due, tick_no: int) -> datetime:
 
     Raises NotFound when its persona is gone, InvalidInput when its schedule never spends its interval.
     """
-    rhythm = schedule_of(deps, due.persona_id, due.agent_id)
+    rhythm = schedule_of(deps, due.persona_id, due.agent_id, due.organisation_id)
     return next_wake(rhythm, due.claimed_at, dispatch.gap_s(due, tick_no), tempo=deps.settings.tempo)
 
 
 def gather(deps: Deps, claimed: ClaimedAgent) -> FeedObservation:
     """Read the feed from outside, then the facts in the ledger."""
+    return observe(deps, claimed, read_feed(deps, claimed.agent))
+
+
+def has_account(deps: Deps, agent: ActingAgent) -> bool:
+    """Say whether an agent can act: it has an account on its surface, or nothing is sent anyway."""
+    settings = deps.settings_of(agent.id, agent.account_id, agent.persona_id, agent.organisation_id)
+    return agent.remote_account is not None or settings.dry_run
+
+
+def read_feed(deps: Deps, agent: ActingAgent) -> list[FeedItem]:
+    """Read the newest posts; none without an account. Raises an AdapterError."""
+    gateway = deps.gateway(agent.account_id, agent.id, agent.organisation_id)
+    return social(gateway.adapter).feed(deps.account(agent), limit=FEED_LENGTH) if has_account(deps, agent) else []
+
+
+def observe(
+    deps: Deps, claimed: ClaimedAgent, feed: Sequence[FeedItem], capped: Collection[str] = CAPPED
+) -> FeedObservation:
+    """Return the facts in the ledger about an agent and the posts that it sees; `capped` names actions with caps."""
     agent = claimed.agent
-    settings = deps.settings_of(agent.id, agent.account_id, agent.persona_id)
-    has_account = agent.remote_account is not None or settings.dry_run
-    gateway = deps.gateway(agent.account_id, agent.id)
-    feed = social(gateway.adapter).feed(deps.account(agent), limit=FEED_LENGTH) if has_account else []
-    caps = gateway.policy.caps
+    settings = deps.settings_of(agent.id, agent.account_id, agent.persona_id, agent.organisation_id)
+    caps = deps.gateway(agent.account_id, agent.id, agent.organisation_id).policy.caps
     targets = sorted({getattr(item, name) for item in feed for name in TARGETS})
     known = surroundings(deps.db, agent.id, targets, since=claimed.now - caps.window)
     reactions: dict[str, set[str]] = defaultdict(set)
@@ -65,7 +81,7 @@ def gather(deps: Deps, claimed: ClaimedAgent) -> FeedObservation:
         now=claimed.now,
         agent_id=agent.id,
         username=agent.username,
-        has_account=has_account,
+        has_account=has_account(deps, agent),
         weights=registry.current().weights(agent.kind, agent.weights),
         interests=agent.character.interests,
         feed=tuple(
@@ -76,7 +92,7 @@ def gather(deps: Deps, claimed: ClaimedAgent) -> FeedObservation:
             for item in feed
         ),
         usage=usage.usage_of(known.writes),
-        caps=replace(caps, actions={name: caps.actions[name] for name in CAPPED}),
+        caps=replace(caps, actions={name: caps.actions[name] for name in capped}),
         comment_lead=settings.ai_comment_lead,
         held_kinds=tuple(hold.key for hold in claimed.holds if hold.scope == "kind"),
         asked_for=claimed.tick.asked_for,

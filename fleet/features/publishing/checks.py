@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from fleet.adapters.base import AnyAction
 from fleet.adapters.social import CommentPayload
 from fleet.core.db import Tx
+from fleet.engine import registry
 from fleet.engine.attempts.work import Work
 from fleet.engine.jobs.ledger import Claim
 from fleet.engine.jobs.outcomes import Skipped
@@ -31,12 +32,16 @@ def post_turn(surface: str, post: str | None) -> str:
 
 
 def obstacle(tx: Tx, work: Work, action: AnyAction) -> Skipped | None:
-    """Return why a write must not happen: too many comments of the fleet on the post, or the same text was published
-    meanwhile.
+    """Return why a write must not happen: too many comments of the fleet on the post, the same text was published
+    meanwhile, or what another feature knows ("publishing.obstacles").
     """
     if isinstance(action.payload, CommentPayload):
         offer = comment_candidates.chosen(work.claim, action.payload.target)
         ours = surroundings.comments_on(tx, action.payload.target)
         if comment_candidates.crowded(offer, ours, work.settings.ai_comment_lead):
             return Skipped("enough of us have commented on this post")
+    for check in registry.current().extensions("publishing.obstacles"):
+        skipped: Skipped | None = check(tx, work, action)
+        if skipped is not None:
+            return skipped
     return said_meanwhile(tx, work, action)

@@ -24,7 +24,7 @@ FEATURE = Feature(
     ),
     actions=social.ACTIONS,
     agent_summary="fleet.features.publishing.posts:AgentPostsOut",
-    agent_rows="fleet.features.publishing.agent_rows:rows",
+    agent_rows="fleet.features.publishing.cli_agent_rows:rows",
     extends={"agents.beginning": ("fleet.features.publishing.posts:BEGINNING",)},
     templates=__package__,
     agent_deleted="fleet.features.publishing.handlers.account:remove_account",

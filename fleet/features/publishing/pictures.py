@@ -12,6 +12,7 @@ from typing import Any
 
 from fleet.accounts.models import key_of
 from fleet.adapters import base, gateway
+from fleet.adapters.gateway import PictureGateway
 from fleet.adapters.pictures import PictureFile, PictureOrder
 from fleet.adapters.social import POST
 from fleet.core import events, logs
@@ -108,7 +109,7 @@ def _order(work: Work, prompt: str, key: str) -> dict[str, Any]:
     order = PictureOrder(work.account, prompt, key, way, is_guest=is_guest)
     try:
         with work.calling(maker):
-            url = work.deps.pictures(maker.id, work.agent.id).make(order, work.lease)
+            url = _maker(work, maker.id).make(order, work.lease)
         return {"url": url, "by": "workflow", "workflow": way, "account": str(maker.id)}
     except gateway.DryRun:
         return {"by": "placeholder"}
@@ -185,10 +186,15 @@ def _as_sent(work: Work, picture: bytes) -> bytes:
     return picture if signer is None else signer.sign(picture)
 
 
+def _maker(work: Work, account_id: uuid.UUID | None) -> PictureGateway:
+    """Return the picture maker of an account, under the rules for the job's agent."""
+    return work.deps.pictures(account_id, work.agent.id, work.agent.organisation_id)
+
+
 def _fetch(work: Work, url: str, part: str) -> PictureFile | str:
     """Return the picture, or why it cannot be fetched; temporary errors are retried once first."""
     try:
-        return work.deps.pictures(_maker_id(work, part), work.agent.id).fetch(url, work.lease)
+        return _maker(work, _maker_id(work, part)).fetch(url, work.lease)
     except (base.Refused, base.Vanished) as error:
         return str(error)
     except (base.Uncertain, base.Unreachable) as error:

@@ -40,7 +40,8 @@ class AgentSettingsOut(BaseModel):
 
 def facts(deps: Deps, agent: AgentRow) -> dict[str, Any]:
     """Return the settings of an agent for its page."""
-    return {"own_settings": _own(deps, agent), "model_order": deps.model_order(agent.id, agent.persona_id)}
+    order = deps.model_order(agent.id, agent.persona_id, agent.organisation_id)
+    return {"own_settings": _own(deps, agent), "model_order": order}
 
 
 def _own(deps: Deps, agent: AgentRow) -> list[StoredSetting]:

@@ -26,15 +26,16 @@ _NAMED = line(60)
 
 
 class TargetQuery(BaseModel):
-    """For whom: an agent, an account or a persona by its name; the whole fleet without one."""
+    """For whom: an agent, account, persona or organisation by its name; the whole fleet without one."""
 
     agent: Annotated[str, _NAMED] = ""
     account: Annotated[str, _NAMED] = ""
     persona: Annotated[str, _NAMED] = ""
+    organisation: Annotated[str, _NAMED] = ""
 
     def target(self) -> Target:
         """Return the target."""
-        return Target(self.agent, self.account, self.persona)
+        return Target(self.agent, self.account, self.persona, self.organisation)
 
 
 class SettingOut(BaseModel):
@@ -61,7 +62,7 @@ class SettingsOut(BaseModel):
 
 
 class LayerOut(BaseModel):
-    """The value in one layer; `whose` names the persona, account or agent."""
+    """The value in one layer; `whose` names the organisation, persona, account or agent."""
 
     source: SettingSource
     whose: str
@@ -101,13 +102,14 @@ class SettingDetailOut(SettingOut):
 
 
 class SettingIn(Body):
-    """A value for the fleet, an agent, an account or a persona."""
+    """A value for the fleet, an agent, an account, a persona or an organisation."""
 
     value: Any = Field(description="JSON of the setting's type, or text as in its variable", examples=[12])
     reason: Annotated[str, prose(300)] = ""
     agent: Annotated[str, _NAMED] = ""
     account: Annotated[str, _NAMED] = ""
     persona: Annotated[str, _NAMED] = ""
+    organisation: Annotated[str, _NAMED] = ""
 
 
 class UnsetQuery(TargetQuery):
@@ -118,7 +120,7 @@ class UnsetQuery(TargetQuery):
 
 @router.get("", dependencies=[needs(Permission.SETTINGS_VIEW)])
 def list_settings(deps: TheDeps, *, whose: Annotated[TargetQuery, Query()]) -> SettingsOut:
-    """Return every setting as it counts for the fleet, an agent, an account or a persona."""
+    """Return every setting as it counts for the fleet, an agent, an account, a persona or an organisation."""
     found = queries.listed(deps, whose.target())
     return SettingsOut(items=[taken(SettingOut, one, scopes=list(one.scopes)) for one in found])
 
@@ -136,7 +138,7 @@ def set_setting(
     deps: TheDeps, response: Response, *, name: Name, body: SettingIn, who: Editor, if_match: IfMatch = None
 ) -> SettingDetailOut:
     """Set a setting. Every process reads it within seconds."""
-    target = Target(body.agent, body.account, body.persona)
+    target = Target(body.agent, body.account, body.persona, body.organisation)
     commands.put(deps, name, body.value, target, by=who.by, reason=body.reason, seen=etags.versions(if_match))
     return _answer(response, queries.detail(deps, name, target))
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import click
 
@@ -16,41 +17,40 @@ from fleet.features.settings.value_text import shown
 
 _LONGEST_VALUE = 8_000
 _name = click.argument("name", type=TextType(100))
-_agent = click.option("--agent", type=AGENT, help="For one agent.")
-_account = click.option("--account", type=TextType(60), help="For all agents of one account.")
-_persona = click.option("--persona", type=PERSONA, help="For all agents of one persona.")
 _why = click.option("--why", type=REASON, default="", help="Reason; shown with the setting.")
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _for_whom(command: F) -> F:
+    """Add the options that say for whom a setting is; without one it is the fleet's."""
+    for option in (
+        click.option("--organisation", type=TextType(60), help="For all agents of one organisation."),
+        click.option("--persona", type=PERSONA, help="For all agents of one persona."),
+        click.option("--account", type=TextType(60), help="For all agents of one account."),
+        click.option("--agent", type=AGENT, help="For one agent."),
+    ):
+        command = option(command)
+    return command
 
 
 @click.group(cls=FleetGroup)
 def settings() -> None:
     """Show settings, and change those that can change while the fleet runs.
 
-    A setting of an agent wins over one of its account, then of its persona, of the fleet, and of the environment.
+    A setting of an agent wins over one of its account, then of its persona, of its organisation, of the fleet, and of
+    the environment.
     """
 
 
 @settings.command("list")
-@_agent
-@_account
-@_persona
+@_for_whom
 @click.option("--search", type=TextType(100), default="", help="Only settings whose name or description has this text.")
 @click.option("--changed", is_flag=True, help="Only settings that do not have their default.")
 @json_option
 @pass_door
-def list_(
-    door: Door,
-    /,
-    *,
-    agent: str | None,
-    account: str | None,
-    persona: str | None,
-    search: str,
-    changed: bool,
-    as_json: bool,
-) -> None:
+def list_(door: Door, /, *, search: str, changed: bool, as_json: bool, **whom: str | None) -> None:
     """List settings with the layer of each value."""
-    found = door.api.get("/settings", agent=agent, account=account, persona=persona)
+    found = door.api.get("/settings", **whom)
     word = search.lower()
     items = [
         one for one in found["items"]
@@ -68,16 +68,12 @@ def list_(
 
 @settings.command()
 @_name
-@_agent
-@_account
-@_persona
+@_for_whom
 @json_option
 @pass_door
-def get(
-    door: Door, /, *, name: str, agent: str | None, account: str | None, persona: str | None, as_json: bool
-) -> None:
+def get(door: Door, /, *, name: str, as_json: bool, **whom: str | None) -> None:
     """Show a setting with all its layers and its latest changes."""
-    found = door.api.get(at("settings", name), agent=agent, account=account, persona=persona)
+    found = door.api.get(at("settings", name), **whom)
     if as_json:
         door.json(found)
         return
@@ -97,22 +93,10 @@ def get(
 @settings.command("set")
 @_name
 @click.argument("value", type=TextType(_LONGEST_VALUE), required=False)
-@_agent
-@_account
-@_persona
+@_for_whom
 @_why
 @pass_door
-def set_(
-    door: Door,
-    /,
-    *,
-    name: str,
-    value: str | None,
-    agent: str | None,
-    account: str | None,
-    persona: str | None,
-    why: str,
-) -> None:
+def set_(door: Door, /, *, name: str, value: str | None, why: str, **whom: str | None) -> None:
     """Set NAME to VALUE, written as in its variable.
 
     Without VALUE it is read from standard input, as secrets should be.
@@ -121,24 +105,22 @@ def set_(
         value = door.piped(_LONGEST_VALUE + 1).strip()
         if not value:
             raise InvalidInput("There is no value.", fix="`fleet settings unset NAME` removes what is set.")
-    body: dict[str, Any] = {"value": value, "reason": why, "agent": agent or "", "account": account or "",
-                            "persona": persona or ""}  # fmt: skip
+    body = {"value": value, "reason": why, **{scope: one or "" for scope, one in whom.items()}}
     found = door.api.put(at("settings", name), body)
-    door.say(f"{found['name']} is {_shown(found['name'], found['value'])}{_whose(agent, account, persona)}.")
+    door.say(f"{found['name']} is {_shown(found['name'], found['value'])}{_whose(whom)}.")
 
 
 @settings.command()
 @_name
-@_agent
-@_account
-@_persona
+@_for_whom
 @_why
 @pass_door
-def unset(door: Door, /, *, name: str, agent: str | None, account: str | None, persona: str | None, why: str) -> None:
+def unset(door: Door, /, *, name: str, why: str, **whom: str | None) -> None:
     """Remove what is set for NAME, so that the layer below counts."""
-    found = door.api.delete(at("settings", name), agent=agent, account=account, persona=persona, reason=why)
+    wanted: dict[str, Any] = {"reason": why, **whom}
+    found = door.api.delete(at("settings", name), **wanted)
     value = _shown(found["name"], found["value"])
-    door.say(f"{found['name']} is {value}{_whose(agent, account, persona)}, from the layer {found['source']}.")
+    door.say(f"{found['name']} is {value}{_whose(whom)}, from the layer {found['source']}.")
 
 
 def agent_rows(agent: Answer) -> list[tuple[str, object]]:
@@ -147,10 +129,8 @@ def agent_rows(agent: Answer) -> list[tuple[str, object]]:
     return [(f"Own {one['name']}", f"{_shown(one['name'], one['value'])} ({_set_by(one)})") for one in own]
 
 
-def _whose(agent: str | None, account: str | None, persona: str | None) -> str:
-    if agent:
-        return f" for {agent}"
-    return f" for the account {account}" if account else f" for the persona {persona}" if persona else ""
+def _whose(whom: Mapping[str, str | None]) -> str:
+    return "".join(f" for {'' if scope == 'agent' else f'the {scope} '}{name}" for scope, name in whom.items() if name)
 
 
 def _shown(name: str, value: Any) -> str:

@@ -9,33 +9,38 @@ import json
 import math
 import unicodedata
 import uuid
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
+import sqlalchemy as sa
 from pydantic import SecretStr
 
 from fleet.access import audit
 from fleet.accounts import keys
+from fleet.accounts.models import AccountRow
 from fleet.accounts.sealing import Keyring
 from fleet.core import events, logs
-from fleet.core.db import Tx
+from fleet.core.db import Tx, visibility
+from fleet.core.db.visibility import Organisations
 from fleet.core.errors import Conflict, FleetError, InvalidInput, NotFound
 from fleet.core.settings import AtRunTime, Settings, SettingScope
 from fleet.engine import dispatch, registry
-from fleet.engine.agents import identities, loop
-from fleet.engine.agents.commands import Outdated
+from fleet.engine.agents import loop
+from fleet.engine.agents.commands import NewAgent, Outdated
+from fleet.engine.agents.models import AgentRow
 from fleet.engine.deps import Deps, caps_of
 from fleet.engine.schedule import ALWAYS, with_hours
 from fleet.engine.settings import layers, sealing, store
 from fleet.engine.settings.layers import Values
 from fleet.engine.settings.store import FLEET, ScopeKey, StoredSetting
 from fleet.features.personas.service import personas_of
+from fleet.features.settings import hours, queries
+from fleet.features.settings.combinations import combinations
 from fleet.features.settings.configuration import HIDDEN
-from fleet.features.settings.queries import Target, keys_of, names_of, personas_by_agent
+from fleet.features.settings.queries import Target, keys_of, names_of
 from fleet.llm import registry as models
 
 _MOST_CHARS = 8_000
-_HOURS = ("agent_hours", "agent_timezone")
 _JOINERS = frozenset("\u200c\u200d")
 
 log = logs.get(__name__)
@@ -57,6 +62,18 @@ def put(
         raise InvalidInput(f"{name}: {json.dumps(value)} is no value of this setting.")
     made = layers.apply(deps.given, {name: value})
     return _change(deps, name, _as_json(layers.value_of(made, name)), declared, target, by=by, reason=reason, seen=seen)
+
+
+def check_first(deps: Deps, new: NewAgent, values: Mapping[str, Any]) -> None:
+    """Refuse settings that a new agent is to have of its own. Raises as `put`; changes nothing."""
+    checked: dict[str, Any] = {}
+    for name, value in values.items():
+        declared = _may_change(deps, name, Target(agent=new.username))
+        assert not declared.is_sealed
+        _refuse_hostile(name, value)
+        checked[name] = _as_json(layers.value_of(layers.apply(deps.given, {name: value}), name))
+    if checked:
+        hours.refuse_first(deps, new, checked)
 
 
 def unset(
@@ -101,8 +118,14 @@ def _may_change(deps: Deps, name: str, target: Target) -> AtRunTime:
         raise InvalidInput(f"A setting is set for {' or for '.join(f'the {one}' for one in named)}, not for both.",
                            fix="Name one of them.")  # fmt: skip
     scope = named[0] if named else SettingScope.FLEET
+    if visibility.current() is not None and scope in (SettingScope.FLEET, SettingScope.PERSONA):
+        raise NotFound(
+            "A role within an organisation sets no settings of the whole fleet or of a persona.",
+            fix="Name your organisation, or one of its accounts or agents.",
+        )
     if scope not in declared.scopes:
-        raise InvalidInput(f"{name} cannot be set for one {scope}.", fix=f"Scopes: {', '.join(declared.scopes)}.")
+        scopes = queries.scopes_shown(deps, declared.scopes)
+        raise InvalidInput(f"{name} cannot be set for one {scope}.", fix=f"Scopes: {', '.join(scopes)}.")
     if deps.given.is_pinned(name):
         raise Conflict(
             f"{name} is pinned by the environment: nobody changes it at run time.",
@@ -118,9 +141,11 @@ def _change(
     ring = keys.ring(deps.given) if declared.is_sealed and value is not None else None
     _ = deps.keys.settings  # read before the transaction: models are checked with their keys
     with deps.db.transaction() as tx:
-        key = keys_of(deps, tx, target)[-1]
-        if key.scope is SettingScope.AGENT and not loop.is_there(tx, uuid.UUID(key.id)):  # deleted meanwhile
-            raise NotFound(f"There is no agent called {target.agent!r}.")
+        key = keys_of(deps, tx, target)[-1]  # as the caller sees them
+    own = visibility.current()
+    # A change is checked with the settings of all, and revisions count all rows.
+    with visibility.restricted(None), deps.db.transaction() as tx:
+        _hold_target(tx, key, target, own)
         store.take_turn(tx)  # after the agent's row, as its deletion has them
         before = next(iter(store.rows(tx, name=name, key=key)), None)
         if seen is not None and str(before.revision if before else 0) not in seen:
@@ -130,17 +155,36 @@ def _change(
             return False
         values = _with(deps, store.rows(tx), key, name, value)
         _check_all(deps, tx, name, values)
-        if name in _HOURS and key.scope is SettingScope.AGENT:
-            own = layers.apply(layers.apply(deps.given, values[FLEET]), values.get(key, {}))
-            dispatch.refuse_endless_hours(deps, tx, uuid.UUID(key.id), own)
+        if name in hours.NAMES:
+            hours.refuse_endless(deps, tx, key, values)
         stored = value if ring is None else sealing.seal(ring, name, value)
         store.put(tx, key, name, stored, by=by, reason=reason)
         _tell(tx, name, old, value, key, by=by, reason=reason, is_sealed=declared.is_sealed)
         tx.afterwards(deps.live.expire)
     deps.live.refresh(wait=True)
-    if name in _HOURS and key.scope is SettingScope.AGENT:
+    if name in hours.NAMES and key.scope is SettingScope.AGENT:
         _redraw(deps, uuid.UUID(key.id))
     return True
+
+
+def _hold_target(tx: Tx, key: ScopeKey, target: Target, own: Organisations | None) -> None:
+    """Let what a setting is for stay until the transaction ends. Raises NotFound if it is gone, or no longer belongs to
+    an organisation of a restricted caller.
+    """
+    match key.scope:
+        case SettingScope.AGENT:
+            is_there, of = loop.is_there(tx, uuid.UUID(key.id)), AgentRow.organisation_id
+        case SettingScope.ACCOUNT:
+            is_there, of = True, AccountRow.organisation_id
+        case _:
+            return
+    if not is_there:
+        raise NotFound(f"There is no agent called {target.agent!r}.")
+    if own is not None and tx.scalar(sa.select(of).where(of.class_.id == uuid.UUID(key.id))) not in own:
+        raise NotFound(
+            f"The {key.scope} {target.agent or target.account} belongs to the whole fleet or to another organisation.",
+            fix="Ask an admin of the fleet to change it.",
+        )
 
 
 def _redraw(deps: Deps, agent_id: uuid.UUID) -> None:
@@ -164,9 +208,11 @@ def _tell(
     action = "setting.unset" if new is None else "setting.set"
     audit.note(tx, action, f"setting:{name}", before={"value": old}, after={"value": new, "reason": reason, **whose})
     words = "unset" if new is None else f"set to {new if isinstance(new, str) else json.dumps(new)}"
-    account = "".join(f" for the {kind} {whose[kind]}" for kind in ("account", "persona") if kind in whose)
+    for_whom = "".join(f" for the {kind} {word}" for kind, word in whose.items() if kind != SettingScope.AGENT)
     is_agent = key.scope is SettingScope.AGENT
-    payload: dict[str, Any] = {"setting": name, "value": new, "change": f"{words}{account}", **whose}
+    if key.scope is SettingScope.ORGANISATION:
+        whose["organisation"] = key.id  # its members see the event
+    payload: dict[str, Any] = {"setting": name, "value": new, "change": f"{words}{for_whom}", **whose}
     events.emit(
         tx, "settings.changed", agent_id=uuid.UUID(key.id) if is_agent else None, job_id=None, reason=reason, by=by,
         **payload,
@@ -201,30 +247,11 @@ def _opened(deps: Deps, row: StoredSetting) -> Any:
 
 
 def _check_all(deps: Deps, tx: Tx, name: str, values: Mapping[ScopeKey, Values]) -> None:
-    """Raise InvalidInput if the values are wrong together, for the fleet or any account or agent with its own."""
+    """Raise InvalidInput if the values are wrong together, for the fleet or anything within it with its own."""
     fleet = layers.apply(deps.given, values[FLEET])
-    _check(deps, name, fleet)
-    agents = [uuid.UUID(key.id) for key in values if key.scope is SettingScope.AGENT]
-    accounts = identities.accounts_of(tx, agents) if agents else {}
-    combinations = _combinations(values, accounts, personas_by_agent(tx, agents))
-    for combination in {repr([sorted(one.items()) for one in each]): each for each in combinations}.values():
+    different = {repr([sorted(one.items()) for one in each]): each for each in combinations(tx, values)}
+    for combination in different.values():
         _check(deps, name, layers.apply(fleet, *combination))
-
-
-def _combinations(
-    values: Mapping[ScopeKey, Values], accounts: Mapping[uuid.UUID, Collection[uuid.UUID]],
-    personas: Mapping[uuid.UUID, str],
-) -> Iterator[tuple[Values, ...]]:  # fmt: skip
-    """Yield the values of each persona and account, and of each agent with its persona and every account it acts by."""
-    for key, own in values.items():
-        match key.scope:
-            case SettingScope.PERSONA | SettingScope.ACCOUNT:
-                yield (own,)
-            case SettingScope.AGENT:
-                agent = uuid.UUID(key.id)
-                persona = values.get(ScopeKey(SettingScope.PERSONA, personas.get(agent, "")), {})
-                for account in accounts.get(agent, ()):
-                    yield persona, values.get(ScopeKey(SettingScope.ACCOUNT, str(account)), {}), own
 
 
 def _check(deps: Deps, name: str, settings: Settings) -> None:

@@ -11,6 +11,7 @@ FEATURE = Feature(
     api=("fleet.features.settings.api:router",),
     pages=("fleet.features.settings.pages:router",),
     templates=__package__,
+    extends={"agents.own_settings": ("fleet.features.settings.first:FIRST",)},
     events=(
         EventType(subject="settings.changed", words="{setting} {change}, by {by}", reason=("reason",), family="people"),
     ),

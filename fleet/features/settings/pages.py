@@ -36,6 +36,7 @@ def settings(request: Request, deps: TheDeps, *, source: Maybe[SettingSource] = 
              group: Name = "") -> Response:  # fmt: skip
     """Show every setting as it counts now."""
     every = queries.listed(deps, Target())
+    are_named = bool(queries.organisations_to_choose(deps))
     word = q.lower()
     found = [
         one
@@ -47,7 +48,7 @@ def settings(request: Request, deps: TheDeps, *, source: Maybe[SettingSource] = 
     return render(request, "settings/settings.html", settings=found, group=group,
                   groups=list(dict.fromkeys(one.group for one in every)), every=every, versions=_versions(deps),
                   source=source, q=q,
-                  sources=SettingSource)  # fmt: skip
+                  sources=[one for one in SettingSource if one != "organisation" or are_named])  # fmt: skip
 
 
 @router.get("/settings/{name}", dependencies=[needs(Permission.SETTINGS_VIEW)])
@@ -63,6 +64,7 @@ class FilledSetting(BaseModel):
     agent: Name = ""
     account: Name = ""
     persona: Name = ""
+    organisation: Name = ""
     reason: Words = ""
     version: str = Field("", max_length=20)
     seen: str = Field("", max_length=250)
@@ -70,7 +72,7 @@ class FilledSetting(BaseModel):
     @property
     def target(self) -> Target:
         """For whom the value is."""
-        return Target(self.agent, self.account, self.persona)
+        return Target(self.agent, self.account, self.persona, self.organisation)
 
 
 @router.post("/settings/{name}")
@@ -116,11 +118,12 @@ def _page(
             if isinstance(value, bool)
             else str(value)
         )
-        filled = FilledSetting(value=written, agent=target.agent, account=target.account, persona=target.persona)
+        filled = FilledSetting(value=written, **asdict(target))
     return render(
         request, "settings/setting.html", code=200 if problem is None else status_of(problem), found=found,
         setting=found.setting, target=target, filled=filled, problem=problem, seen=_query(target),
         agents=lookup.suggestions(deps.db), accounts=[one.key.name for one in deps.accounts.all()],
+        organisations=queries.organisations_to_choose(deps),
     )  # fmt: skip
 
 

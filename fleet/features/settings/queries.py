@@ -1,4 +1,4 @@
-"""Settings as pages, the API and commands show them: for the fleet or one agent or account, with every layer."""
+"""Settings as pages, the API and commands show them: for the fleet, or one of a scope within, with every layer."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from typing import Literal, get_args, get_origin
 import sqlalchemy as sa
 from annotated_types import Ge, Gt, Le, Lt
 
-from fleet.access import audit
+from fleet.access import audit, organisations
 from fleet.access.audit import AuditFilter, AuditLine
+from fleet.access.models import OrganisationRow
 from fleet.accounts import keystore, service
 from fleet.accounts.models import AccountRow, key_of
 from fleet.core.db import Tx
@@ -35,16 +36,17 @@ _MOST_CHANGES = 20
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """For whom settings are read or set: an agent, an account or a persona by its name, or the fleet."""
+    """For whom settings are read or set: an agent, account, persona or organisation by its name, or the fleet."""
 
     agent: str = ""
     account: str = ""
     persona: str = ""
+    organisation: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class SettingLayer:
-    """The value of a setting in one layer. `whose` names the account or the agent."""
+    """The value of a setting in one layer. `whose` names the organisation, persona, account or agent."""
 
     source: SettingSource
     value: Value
@@ -88,7 +90,9 @@ class SettingDetail:
 def listed(deps: Deps, target: Target) -> list[Setting]:
     """Return every setting as it counts for a target. Raises NotFound."""
     with deps.db.transaction() as tx:
-        return configuration.every(_in_force(deps, tx, keys_of(deps, tx, target)))
+        found = configuration.every(_in_force(deps, tx, keys_of(deps, tx, target)))
+        are_named = organisations.are_named(tx)
+    return [replace(one, scopes=_shown(one.scopes, are_named=are_named)) for one in found]
 
 
 def caps(deps: Deps) -> list[Setting]:
@@ -112,7 +116,9 @@ def detail(deps: Deps, name: str, target: Target) -> SettingDetail:
         version = next((row.revision for row in store.rows(tx, name=name, key=keys[-1])), 0)
         changes = audit.page(tx, AuditFilter(target=f"setting:{name}"), limit=_MOST_CHANGES)
         above = _of_rows(tx, rows, known.rows.get(name))
+        are_named = organisations.are_named(tx)
     found = next(one for one in configuration.every(known) if one.name == name)
+    found = replace(found, scopes=_shown(found.scopes, are_named=are_named))
     below = _below(known, found)
     if found.name not in known.rows:
         below[-1] = replace(below[-1], is_in_force=True)
@@ -120,26 +126,44 @@ def detail(deps: Deps, name: str, target: Target) -> SettingDetail:
 
 
 def keys_of(deps: Deps, tx: Tx, target: Target) -> list[ScopeKey]:
-    """Return the scopes that count for a target, weakest first: an agent's persona and account stand below it.
+    """Return the scopes that count for a target, weakest first.
 
-    Raises NotFound.
+    Below an agent stand its organisation, its persona and its account. Raises NotFound.
     """
     if target.agent:
         agent = agents.named(tx, target.agent)
         account = ScopeKey(SettingScope.ACCOUNT, str(key_of(agent.account_id)))
         persona = [ScopeKey(SettingScope.PERSONA, agent.persona_id)] if agent.persona_id else []
-        return [FLEET, *persona, account, ScopeKey(SettingScope.AGENT, str(agent.id))]
+        own = ScopeKey(SettingScope.AGENT, str(agent.id))
+        return [FLEET, *_of_organisation(agent.organisation_id), *persona, account, own]
     if target.account:
-        return [FLEET, ScopeKey(SettingScope.ACCOUNT, str(service.named(tx, target.account).id))]
+        found = service.named(tx, target.account)
+        return [FLEET, *_of_organisation(found.organisation_id), ScopeKey(SettingScope.ACCOUNT, str(found.id))]
     if target.persona:
         return [FLEET, ScopeKey(SettingScope.PERSONA, personas_of(deps).get(target.persona).id)]
+    if target.organisation:
+        return [FLEET, *_of_organisation(organisations.named(tx, target.organisation).id)]
     return [FLEET]
 
 
-def personas_by_agent(tx: Tx, agents: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, str]:
-    """Return the persona of each agent that has one."""
-    query = sa.select(AgentRow.id, AgentRow.persona_id).where(AgentRow.id.in_(agents))
-    return {agent: persona for agent, persona in tx.execute(query) if persona is not None} if agents else {}
+def organisations_to_choose(deps: Deps) -> list[str]:
+    """Return the names of the organisations for which settings can be set; empty while there is one alone."""
+    with deps.db.transaction() as tx:
+        return organisations.possible(tx)
+
+
+def _of_organisation(organisation_id: uuid.UUID | None) -> list[ScopeKey]:
+    return [] if organisation_id is None else [ScopeKey(SettingScope.ORGANISATION, str(organisation_id))]
+
+
+def scopes_shown(deps: Deps, scopes: Sequence[SettingScope]) -> Sequence[SettingScope]:
+    """Return the scopes of a setting; without organisations while there is one alone."""
+    with deps.db.transaction() as tx:
+        return _shown(scopes, are_named=organisations.are_named(tx))
+
+
+def _shown(scopes: Sequence[SettingScope], *, are_named: bool) -> tuple[SettingScope, ...]:
+    return tuple(one for one in scopes if are_named or one is not SettingScope.ORGANISATION)
 
 
 def bounds_of(model: type[Settings], name: str) -> Bounds:
@@ -200,10 +224,11 @@ def _of_rows(tx: Tx, rows: Sequence[StoredSetting], strongest: StoredSetting | N
 
 
 def names_of(tx: Tx, keys: Sequence[ScopeKey]) -> Mapping[ScopeKey, str]:
-    """Return the names of personas, accounts and agents, those that were removed too."""
+    """Return the names of organisations, personas, accounts and agents, those that were removed too."""
     found: dict[ScopeKey, str] = {key: key.id for key in keys if key.scope is SettingScope.PERSONA}
     for scope, key, name in (
         (SettingScope.AGENT, AgentRow.id, AgentRow.username), (SettingScope.ACCOUNT, AccountRow.id, AccountRow.name),
+        (SettingScope.ORGANISATION, OrganisationRow.id, OrganisationRow.name),
     ):  # fmt: skip
         wanted = [uuid.UUID(one.id) for one in keys if one.scope is scope]
         if wanted:

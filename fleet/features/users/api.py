@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Request
@@ -133,11 +133,11 @@ def invitations(deps: TheDeps) -> Invitations:
     return Invitations(items=[taken(OneInvitation, one) for one in inviting.list_invitations(deps)])
 
 
-@router.post("/invitations", status_code=201)
+@router.post("/invitations", status_code=201, responses=ASKED)
 def invite(request: Request, deps: TheDeps, who: Editor, body: NewInvitation) -> MadeInvitation:
-    """Create an invitation link for one user."""
-    key, made = inviting.invite(
-        deps, body.role, by=who, for_=timedelta(hours=body.hours), organisation=body.organisation
+    """Create an invitation link for one user. If it was approved, the same request creates it."""
+    key, made = verbs.perform(
+        deps, who, "user", "invite", role=body.role, hours=body.hours, organisation=body.organisation, inviter=who.name
     )
     return taken(MadeInvitation, made, link=inviting.link(address_of_ours(request), key))
 

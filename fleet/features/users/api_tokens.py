@@ -13,8 +13,10 @@ from fleet.access import Permission, Principal, Via
 from fleet.access.roles import PRESETS, preset
 from fleet.access.tokens import LONGEST, Token
 from fleet.core.errors import InvalidInput
+from fleet.engine.points import verbs
 from fleet.features.users import service as accounts
 from fleet.web.auth import Forbidden, TheDeps, needs
+from fleet.web.openapi import ASKED
 from fleet.web.requests.fields import Body, line, taken
 
 router = APIRouter(prefix="/tokens", tags=["access"])
@@ -101,17 +103,20 @@ def tokens(deps: TheDeps, who: Own, *, which: Annotated[TokensQuery, Query()]) -
     return Tokens(items=[_token(one) for one in accounts.list_tokens(deps, user)])
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, responses=ASKED)
 def issue(deps: TheDeps, who: Own, body: NewToken) -> MadeToken:
-    """Create a token whose permissions do not exceed the caller's."""
+    """Create a token whose permissions do not exceed the caller's. If it was approved, the same request creates it."""
     user = _owner(who, body.user)
     if body.scopes and body.preset:
         raise InvalidInput("A token has scopes or a preset, not both.", fix="Leave one of them out.")
     offered = preset(body.preset).scopes if body.preset else tuple(Permission)
     scopes = body.scopes or [one for one in offered if who.may(one)]
-    token = accounts.issue_token(
-        deps, user, body.name, scopes, body.lasts(), by=who, shorten=body.is_usual and who.via is Via.TOKEN
-    )
+    lasts = body.lasts()
+    token = verbs.perform(
+        deps, who, "token", "create", user=user, name=body.name, scopes=scopes,
+        expires_in_s=None if lasts is None else int(lasts.total_seconds()),
+        shorten=body.is_usual and who.via is Via.TOKEN,
+    )  # fmt: skip
     return MadeToken(token=token, user=user, name=body.name, scopes=sorted(scopes))
 
 

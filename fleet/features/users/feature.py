@@ -27,6 +27,8 @@ FEATURE = Feature(
         "verbs": (
             "fleet.features.users.points.verbs:ROLE",
             "fleet.features.users.points.verbs:DELETE",
+            "fleet.features.users.points.secret_verbs:TOKEN",
+            "fleet.features.users.points.secret_verbs:INVITATION",
         ),
     },
     nav=(

@@ -42,8 +42,7 @@ def invite(deps: Deps, role: Role, *, by: Principal | None = None,
 def possible_organisations(deps: Deps) -> list[str]:
     """Return the names of the organisations to which users can be invited; empty while there is one alone."""
     with deps.db.transaction() as tx:
-        found = [one.name for one in organisations.listed(tx)]
-    return found if len(found) > 1 else []
+        return organisations.choices(tx)
 
 
 def first_owner_key(deps: Deps) -> str | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from datetime import timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Path, Request
@@ -38,8 +37,8 @@ def invite(request: Request, deps: TheDeps, who: Editor, *, role: Annotated[Role
            organisation: Annotated[str, Form(max_length=60)] = "") -> Response:  # fmt: skip
     """Create an invitation and show its link: in the response itself, since it is shown once."""
     try:
-        key, invitation = inviting.invite(
-            deps, role, by=who, for_=timedelta(hours=hours), organisation=organisation or None
+        key, invitation = verbs.perform(
+            deps, who, "user", "invite", role=role, hours=hours, organisation=organisation or None, inviter=who.name
         )
     except FleetError as error:
         return _shown(request, deps, who, code=status_of(error), problem=str(error), wanted=(role, hours))
@@ -93,7 +92,7 @@ def _shown(request: Request, deps: Deps, who: Principal, *, code: int = 200, lin
            wanted: tuple[Role, int] = (Role.VIEWER, 24)) -> Response:  # fmt: skip
     return render(
         request, "users/users.html", code=code, link=link, invited=invited, problem=problem, wanted=wanted,
-        organisations=inviting.possible_organisations(deps),
+        organisations=inviting.possible_organisations(deps), approved=verbs.approved(deps, who, "user", "invite"),
         users=accounts.list_users(deps), invitations=inviting.list_invitations(deps),
         roles=[role for role in Role if may_appoint(who.role, role)],
     )  # fmt: skip

@@ -5,7 +5,6 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Request
@@ -16,6 +15,7 @@ from fleet.access.errors import LoginRefused
 from fleet.core.errors import FleetError
 from fleet.engine import registry
 from fleet.engine.deps import Deps
+from fleet.engine.points import verbs
 from fleet.features.users import service as accounts
 from fleet.features.users.pages_login import visit_of, with_session
 from fleet.web.auth import TheDeps, needs
@@ -24,6 +24,7 @@ from fleet.web.rendering import go, render
 
 router = APIRouter()
 _HERE = "/account"
+_DAY_S = 86_400
 _LIFETIMES = {7: "7 days", 30: "30 days", 90: "90 days", 365: "a year", 0: "never"}
 Own = Annotated[Principal, needs(Permission.OWN_ACCOUNT)]
 Password = Annotated[str, Form(max_length=1000)]
@@ -83,8 +84,9 @@ def issue_token(request: Request, deps: TheDeps, who: Own, *, name: Annotated[st
     wanted = _Wanted(name, scopes or (), days, preset)
     try:
         usual = [one for one in roles.preset(preset).scopes if who.may(one)] if preset and not scopes else ()
-        token = accounts.issue_token(
-            deps, who.name, name, wanted.scopes or usual, timedelta(days=days) if days else None, by=who
+        token = verbs.perform(
+            deps, who, "token", "create", user=who.name, name=name, scopes=wanted.scopes or usual,
+            expires_in_s=days * _DAY_S if days else None,
         )  # fmt: skip
     except FleetError as error:
         return _shown(request, deps, who, code=status_of(error), problem=str(error), wanted=wanted)
@@ -109,5 +111,7 @@ def _shown(request: Request, deps: Deps, who: Principal, *, code: int = 200, tok
         password_problem=password_problem, revoke_tokens=revoke_tokens, presets=roles.PRESETS,
         lifetimes=_LIFETIMES, sessions=accounts.list_sessions(deps, who),
         tokens=accounts.list_tokens(deps, who.name), scopes=[one for one in Permission if who.may(one)],
+        approved=[(one, (one.arguments["expires_in_s"] or 0) // _DAY_S)
+                  for one in verbs.approved(deps, who, "token", "create")],
         links=registry.current().extensions("users.account_links"),
     )  # fmt: skip

@@ -140,6 +140,15 @@ def issue_token(deps: Deps, user_name: str, name: str, scopes: Sequence[str], fo
     `by` is the caller, who gets no token with more permissions than they have now, nor one that outlasts the token
     that asks. With `shorten` the new token expires with the one that asks where that is sooner.
     """
+    with deps.db.transaction() as tx:
+        wanted, made_by = refuse_token(tx, name, scopes, for_, by=by, shorten=shorten)
+        user = users.get(tx, user_name)
+        return access_tokens.issue(tx, user.id, name, wanted, for_, made_by=made_by, shorten=shorten)
+
+
+def refuse_token(tx: Tx, name: str, scopes: Sequence[str], for_: timedelta | None, *, by: Principal | None,
+                 shorten: bool) -> tuple[list[Permission], uuid.UUID | None]:  # fmt: skip
+    """Return the permissions of a new token, and the token that asks. Raises as `issue_token` does."""
     unknown = sorted(set(scopes) - set(Permission))
     if unknown:
         raise InvalidInput(f"There is no scope {unknown[0]!r}.", fix=f"Scopes: {', '.join(Permission)}.")
@@ -147,14 +156,11 @@ def issue_token(deps: Deps, user_name: str, name: str, scopes: Sequence[str], fo
     beyond = [one for one in wanted if by is not None and not by.may(one)]
     if beyond:
         raise NotPermitted(f"You may not give a token {beyond[0]}: you do not have it yourself.")
-    with deps.db.transaction() as tx:
-        made_by = by.key_id if by is not None and by.via is Via.TOKEN else None
-        if made_by is not None and access_tokens.outlives(tx, made_by, timedelta(0) if shorten else for_):
-            raise NotPermitted(
-                "A token makes none that outlives it.", fix="Have it expire sooner, or log in to make it."
-            )
-        user = users.get(tx, user_name)
-        return access_tokens.issue(tx, user.id, name, wanted, for_, made_by=made_by, shorten=shorten)
+    access_tokens.check(name, wanted, for_)
+    made_by = by.key_id if by is not None and by.via is Via.TOKEN else None
+    if made_by is not None and access_tokens.outlives(tx, made_by, timedelta(0) if shorten else for_):
+        raise NotPermitted("A token makes none that outlives it.", fix="Have it expire sooner, or log in to make it.")
+    return wanted, made_by
 
 
 def refuse_different(password: str, again: str) -> None:

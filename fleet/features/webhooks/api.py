@@ -193,12 +193,14 @@ def list_deliveries(hook: HookId, deps: TheDeps, *, which: Annotated[DeliveryQue
     return DeliveryPage(items=[taken(DeliveryOut, one, job=one.job_id) for one in items], next=following)
 
 
-@router.post("/{hook}/replay")
+@router.post("/{hook}/replay", responses=ASKED)
 def replay(hook: HookId, deps: TheDeps, who: Annotated[Principal, needs(Permission.JOBS_CONTROL)], *,
            body: DeliveriesIn = _ALL_FAILED) -> ReplayedOut:  # fmt: skip
     """Send failed deliveries of a webhook again: those that are named, or all, at most a thousand."""
     only = hooks.resolved(deps, body.deliveries or ())
-    return ReplayedOut(number=hooks.replay_failed(deps, hooks.find(deps, hook), only=only, by=who.by))
+    return ReplayedOut(
+        number=verbs.perform(deps, who, "webhook", "replay", hook=hooks.find(deps, hook), deliveries=only)
+    )
 
 
 def _hook(found: Subscription, who: Principal) -> Hook:

@@ -23,6 +23,7 @@ FEATURE = Feature(
         "frame.checklist": ("fleet.features.webhooks.outbound.checklist:STEP",),
         "verbs": (
             "fleet.features.webhooks.verbs.hooks:HOOK",
+            "fleet.features.webhooks.verbs.hooks:REPLAY",
             "fleet.features.webhooks.verbs.sources:SOURCE",
         ),
         "overview.health": ("fleet.features.webhooks.outbound.health:look",),

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import assert_never
+from typing import Any, assert_never
 
 from fleet.accounts import keys
 from fleet.accounts.sealing import LostKey
@@ -20,6 +21,7 @@ from fleet.core.db import Tx
 from fleet.core.errors import NotFound
 from fleet.core.failpoints import Point, reach
 from fleet.core.masking import mask_all
+from fleet.engine.agents import lookup
 from fleet.engine.attempts.work import Work
 from fleet.engine.jobs.outcomes import Dead, Done, Held, Retry, Skipped
 from fleet.engine.jobs.states import DeadReason
@@ -32,6 +34,7 @@ from fleet.features.webhooks.outbound.deliveries import Tried
 from fleet.features.webhooks.outbound.subscriptions import Subscription
 from fleet.features.webhooks.settings import WebhooksSettings
 from fleet.images.errors import ForbiddenAddress, OutOfReach
+from fleet.web import links
 
 log = logs.get(__name__)
 _LOOK_AGAIN = timedelta(minutes=5)
@@ -99,9 +102,18 @@ def _secrets(work: Work, found: Subscription, now: datetime) -> list[str]:
     return valid
 
 
+def _url(work: Work, told: Mapping[str, Any]) -> str | None:
+    """Return the address at its surface of what an event says was published; None for other events."""
+    if told["subject"] != links.PUBLISHED or not told["agent"]:
+        return None
+    names = lookup.names(work.deps.db, [uuid.UUID(told["agent"])])
+    return links.url_of_payload(work.deps, told["payload"], lookup.username(names, uuid.UUID(told["agent"])))
+
+
 def _send(work: Work, found: Subscription, valid: list[str], now: datetime) -> tuple[Meaning, Tried, bool]:
     """Make the call; return its result, and whether the address is forbidden."""
-    event = mask_all(work.claim.payload["event"])
+    told = work.claim.payload["event"]
+    event = mask_all({**told, "url": _url(work, told)})
     body = json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode()
     headers = [
         (signatures.OURS.encode(), signatures.signed(valid, int(now.timestamp()), body).encode()),

@@ -222,7 +222,8 @@ def switch(request: Request, deps: TheDeps, who: Editor, hook: Hook,
 def replay(request: Request, deps: TheDeps, hook: Hook, who: Annotated[Principal, needs(Permission.JOBS_CONTROL)],
            job: Annotated[uuid.UUID | None, Form()] = None) -> Response:  # fmt: skip
     """Bring deliveries that failed back to life: one, or all."""
-    number = hooks.replay_failed(deps, hook, only=() if job is None else (job,), by=who.by)
+    only = () if job is None else (job,)
+    number = verbs.perform(deps, who, "webhook", "replay", hook=hook, deliveries=only)
     said = {0: "Nothing of it has failed.", 1: "One delivery is tried again."}
     return go(request, f"/hooks/{hook}", said.get(number, f"{number} deliveries are tried again."))
 

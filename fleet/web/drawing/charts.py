@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 _W, _H = 120, 32
 _PLOT_W, _PLOT_H, _LEFT, _BOTTOM = 720, 200, 40, 22
+_GAP, _CHARACTER = 7, 8.5  # between a label and its line; the width of a letter at the largest size of text
 _MOST_LABELS = 7
 _EMPTY = Markup("")
 KIND_TITLES: Mapping[str, str] = {
@@ -109,16 +110,18 @@ def stacked(
     """
     highest = [max((column.values or {}).values(), default=0) if is_layered else column.total for column in columns]
     top = _round_up(max(highest, default=0), least=4 if show is count else 0.001)
-    width = (_PLOT_W - _LEFT) / max(1, len(columns))
+    ticks = _ticks(top, axis or _short)
+    left = max(_LEFT, _GAP + _CHARACTER * max(len(words) for _, words in ticks))
+    width = (_PLOT_W - left) / max(1, len(columns))
     style, slug = _Style(series, show, is_layered), _slug(label)
     bars = [
-        _bar(column, style, (_LEFT + place * width, width, top), f"bar-{slug}-{place}")
+        _bar(column, style, (left + place * width, width, top), f"bar-{slug}-{place}")
         for place, column in enumerate(columns)
     ]
     every = max(1, math.ceil(len(columns) / _MOST_LABELS))
     named = [
         Markup('<text x="{:.1f}" y="{}" text-anchor="middle"{}>{}</text>').format(
-            _LEFT + (place + 0.5) * width, _PLOT_H - 5, _hour_of(column), column.label
+            left + (place + 0.5) * width, _PLOT_H - 5, _hour_of(column), column.label
         )
         for place, column in enumerate(columns)
         if (len(columns) - 1 - place) % every == 0
@@ -127,7 +130,7 @@ def stacked(
         '<figure class="chart"><svg class="plot" viewBox="0 0 {w} {h}" role="{role}" aria-label="{label}">'
         "{grid}{bars}{named}</svg><figcaption>{legend}</figcaption>{table}</figure>"
     ).format(
-        w=_PLOT_W, h=_PLOT_H, label=label, grid=_grid(top, axis or _short), bars=_EMPTY.join(bars),
+        w=_PLOT_W, h=_PLOT_H, label=label, grid=_grid(ticks, left), bars=_EMPTY.join(bars),
         named=_EMPTY.join(named), legend=_legend(columns, series, sums, show),
         table=_table(columns, series, label, show), role="group" if any(one.href for one in columns) else "img",
     )  # fmt: skip
@@ -188,16 +191,25 @@ def _rect(kind: str, x: float, y: float, width: float, height: float) -> Markup:
     )
 
 
-def _grid(top: float, axis: Callable[[float], str]) -> Markup:
+def _ticks(top: float, axis: Callable[[float], str]) -> list[tuple[float, str]]:
+    """Return the heights that have a line, as shares, with their labels; one that says the same as another is empty."""
+    found: list[tuple[float, str]] = []
+    for share in (0.0, 0.5, 1.0):
+        words = axis(top * share)
+        found.append((share, "" if any(words == known for _, known in found) else words))
+    return found
+
+
+def _grid(ticks: Sequence[tuple[float, str]], left: float) -> Markup:
     room = _PLOT_H - _BOTTOM
     lines = []
-    for share in (0.0, 0.5, 1.0):
+    for share, words in ticks:
         y = room - share * (room - 8)
         lines.append(
             Markup(
-                '<line class="{}" x1="{}" x2="{}" y1="{y:.1f}" y2="{y:.1f}"/>'
-                '<text x="{}" y="{ty:.1f}" text-anchor="end">{}</text>'
-            ).format("grid" if share else "axis", _LEFT, _PLOT_W, _LEFT - 7, axis(top * share), y=y, ty=y + 4)
+                '<line class="{}" x1="{:.0f}" x2="{}" y1="{y:.1f}" y2="{y:.1f}"/>'
+                '<text x="{:.0f}" y="{ty:.1f}" text-anchor="end">{}</text>'
+            ).format("grid" if share else "axis", left, _PLOT_W, left - _GAP, words, y=y, ty=y + 4)
         )
     return _EMPTY.join(lines)
 

@@ -11,7 +11,7 @@ import json
 import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from fleet.access import Permission, Principal, authenticate
@@ -66,8 +66,10 @@ class StreamListener:
 
 
 def _may_go_on(listener: StreamListener, who: Principal | None) -> bool:
-    if who is None or who.organisations != listener.organisations:
+    own = listener.organisations
+    if who is None or (who.organisations is not None and (own is None or not own <= who.organisations)):
         return False
+    who = replace(who, organisations=own)  # the stream shows the organisation that they look at
     return who.may(Permission.FLEET_VIEW) and withheld(who) == listener.wants.but
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 
+from fleet.access import organisations
 from fleet.accounts import service as accounts
 from fleet.core.errors import InvalidInput
 from fleet.engine.agents import lookup
@@ -25,7 +26,7 @@ def key_of(scope: str, key: str) -> str:
 
 
 def in_words(deps: Deps, scope: str, key: str) -> str:
-    """Return a scope as text; an agent's id comes from a list, and people know its username."""
+    """Return a scope as text; the ids of agents and organisations come from a list, and people know their names."""
     if scope == "fleet":
         return "The fleet"
     try:
@@ -35,4 +36,7 @@ def in_words(deps: Deps, scope: str, key: str) -> str:
     if scope == "account":
         with deps.db.transaction() as tx:
             return f"Account {accounts.named(tx, key).name}"
+    if scope == "organisation":
+        with deps.db.transaction() as tx:
+            return f"Organisation {organisations.names(tx).get(key, key)}"
     return f"{scope.capitalize()} {next((one.username for one in named.values()), key)}"

@@ -80,8 +80,8 @@ function arrive(url, answer, page, { method, form, ...how }) {
   } else if (form && !answer.ok && $("[data-problem]", page) && !$("[aria-invalid]", page)) {
     // What was typed stays where it is. A page that marks wrong fields has what was typed in them.
     say($$("[data-problem] > p:not(.actions)", page).map((one) => one.textContent.trim()).join(" "), true);
-  } else if (!$("#main", page) || Boolean($(".rail", page)) !== Boolean($(".rail"))) {
-    location.assign(answer.url); // in or out: another frame, and another session's stream
+  } else if (!$("#main", page) || Boolean($(".rail", page)) !== Boolean($(".rail")) || $("#switch", page)?.dataset.at !== $("#switch")?.dataset.at) {
+    location.assign(answer.url); // in or out, or another organisation: another frame, and another stream
   } else {
     // An answer to a form that leads nowhere has no address of its own: one could not come back to it.
     const { hash } = new URL(url, location.href);
@@ -123,7 +123,12 @@ function frame(page) {
     if (current) link.setAttribute("aria-current", current);
     else link.removeAttribute("aria-current");
   }
-  for (const part of $$(".rail :is(#state, [id^=tally-])")) swap(part, page.getElementById(part.id));
+  for (const part of $$(".rail :is(#state, #switch, [id^=tally-])")) swap(part, page.getElementById(part.id));
+  for (const list of $$(".rail ul[id]")) { // a page that came or went, such as that of organisations
+    const fresh = page.getElementById(list.id);
+    const places = (one) => $$("a[href]", one).map((link) => link.getAttribute("href")).join();
+    if (fresh && places(list) !== places(fresh)) swap(list, fresh);
+  }
   const word = $("meta[name=csrf]", page)?.content;
   if (word) $("meta[name=csrf]")?.setAttribute("content", word);
   const menu = $("#places");
@@ -244,6 +249,24 @@ function ready(within) {
   tellTimes(within);
   for (const table of $$(".scroll", within)) if (table.scrollWidth > table.clientWidth && !table.hasAttribute("tabindex")) table.tabIndex = 0;
 }
+
+/* ---- suggestions of a large fleet: its datalist has the first agents alone, so the others are looked up ---- */
+
+let typing = 0;
+document.addEventListener("input", async (event) => {
+  const list = event.target.list;
+  const typed = event.target.value?.trim();
+  if (!list || !("agents" in list.dataset) || !typed || [...list.options].some((one) => one.value === typed)) return;
+  const turn = ++typing;
+  await sleep(200);
+  if (turn !== typing) return;
+  try {
+    const answer = await fetch(`/api/v1/agents?${new URLSearchParams({ text: typed, limit: 20 })}`, { credentials: "same-origin", headers: { accept: "application/json" } });
+    if (!answer.ok || turn !== typing) return;
+    const { items } = await answer.json();
+    list.replaceChildren(...items.map((one) => Object.assign(document.createElement("option"), { value: one.username, textContent: one.name })));
+  } catch { /* what is suggested stays */ }
+});
 
 /* ---- copying, also where a page without https may not touch the clipboard ---- */
 

@@ -36,7 +36,7 @@ class Server(BaseHTTPRequestHandler):
 with HTTPServer(("127.0.0.1", 0), Server) as server:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     address = f"http://127.0.0.1:{server.server_port}"
-    adapters = [registry.get("mastodon").connect(AccountAccess(address, SecretStr(token))) for token in ("one", "two")]
+    adapters = [registry.get("pixelfed").connect(AccountAccess(address, SecretStr(token))) for token in ("one", "two")]
     for adapter in adapters:
         action = Action(POST, Account("1", "me", "Me", None), "key", PostPayload("Hello", ""))
         assert social(adapter).write(action, timeout_s=10).remote_id == "s1"

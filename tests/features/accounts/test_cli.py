@@ -47,7 +47,7 @@ def test_an_account_from_its_making_to_its_end(cli: Cli) -> None:
 @pytest.mark.parametrize(("arguments", "stdin", "said"), [
     (("accounts", "add", "A B", "--address", "http://127.0.0.1:1"), SECRET, "no name of an account"),
     (("accounts", "add", "second", "--address", "nowhere"), SECRET, "not a URL"),
-    (("accounts", "add", "second", "--adapter", "x", "--address", "http://127.0.0.1"), SECRET, "no surface"),
+    (("accounts", "add", "second", "--adapter", "nowhere", "--address", "http://127.0.0.1"), SECRET, "no surface"),
     (ADD, " ", "credentials are empty"),
     (("accounts", "show", "nobody"), "", "no account"),
     (("accounts", "assign", "gallery", "nobody"), "", "nobody"),

@@ -104,12 +104,12 @@ def test_an_agent_that_a_budget_is_for_is_called_by_its_username_and_all_are_ask
     assert (asked, events[0].payload["key"]) == ([{AGENT, nobody}], str(AGENT))
 
 
-def test_thoughts_are_told_only_to_those_who_want_to_know_more() -> None:
+def test_thoughts_are_shown_in_verbose_mode_only() -> None:
     assert told("agent.thought", agent="A", thought="Hm.") is None
     assert told("agent.thought", verbose=True, agent="A", thought="Hm.") == "📷 A 💭 Hm."
 
 
-def test_an_event_of_tomorrow_is_told_too() -> None:
+def test_an_event_of_an_unknown_type_is_shown() -> None:
     line = told("draft.approved", agent_id=None, by="ann", draft=7)
     assert line == "draft.approved by ann, draft 7"
 

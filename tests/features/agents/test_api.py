@@ -34,7 +34,8 @@ def test_an_agent_is_made_with_a_personas_character_and_ones_own_words(api: Test
     ada = made.json()
     assert (ada["persona"], ada["vibe"], ada["status"], ada["owner"]) == ("ai_artist", "quiet", "idle", "owner-api")
     assert (ada["weights"], ada["interval_s"]) == (
-        {"post": 1.0, "comment": 0.0, "like": 0.0, "browse": 0.0}, {"min": 30, "max": 300},
+        {"post": 1.0, "comment": 0.0, "like": 0.0, "browse": 0.0, "repost": 0.0, "follow": 0.0},
+        {"min": 30, "max": 300},
     )  # fmt: skip
     assert ada["interests"]
     again = api.post("/api/v1/agents", json=ADA)
@@ -127,12 +128,12 @@ def test_settings_are_changed_one_by_one_and_null_takes_a_persona_away(api: Test
     assert changed.status_code == 200
     ada = changed.json()
     assert (ada["persona"], ada["vibe"], ada["autonomy"]) == (None, "loud", "supervised")
-    assert ada["weights"] == {"post": 1.0, "comment": 1.0, "like": 0.0, "browse": 1.0}
+    assert ada["weights"] == {"post": 1.0, "comment": 1.0, "like": 0.0, "browse": 1.0, "repost": 0.0, "follow": 0.0}
     assert api.patch("/api/v1/agents/ada_1", json={"name": None}).status_code == 422
     assert api.patch("/api/v1/agents/ada_1", json={"scan_interval_s": 7}).status_code == 422
 
 
-def test_who_changes_what_somebody_else_has_changed_is_told_so(api: TestClient, fleet: Fleet) -> None:
+def test_a_change_of_an_outdated_version_is_a_conflict(api: TestClient, fleet: Fleet) -> None:
     ada = fleet.agent(username="ada_1")
     seen = api.get("/api/v1/agents/ada_1").headers["etag"]
     dispatch(fleet.deps)
@@ -164,7 +165,7 @@ def test_an_agent_lives_by_the_api(api: TestClient, fleet: Fleet) -> None:
     assert api.get(f"{at}?deleted=true").json()["deleted_at"]
 
 
-def test_all_agents_or_those_of_a_persona_are_told_at_once(api: TestClient, fleet: Fleet) -> None:
+def test_all_agents_or_those_of_a_persona_are_changed_at_once(api: TestClient, fleet: Fleet) -> None:
     for number in range(3):
         fleet.agent(username=f"eve_{number}", running=False, persona_id="ai_artist" if number else None)
     assert api.post("/api/v1/agents/start", json={"persona": "ai_artist"}).json() == {"count": 2}
@@ -175,7 +176,7 @@ def test_all_agents_or_those_of_a_persona_are_told_at_once(api: TestClient, flee
     assert api.post("/api/v1/agents/stop", json={"persona": "nobody"}).status_code == 404
 
 
-def test_decisions_are_told_with_inputs_and_repeated_without_a_trace(api: TestClient, fleet: Fleet) -> None:
+def test_decisions_are_shown_with_inputs_and_replayed_without_a_trace(api: TestClient, fleet: Fleet) -> None:
     ada = fleet.agent(username="ada_1", persona_id="ai_artist")
     for number in (1, 2, 3):
         fleet.sql("UPDATE agents SET next_tick_at = clock_timestamp()")

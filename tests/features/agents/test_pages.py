@@ -389,9 +389,7 @@ def test_stopping_many_calls_off_what_they_had_not_begun(web: Web) -> None:
     assert [job.state for job in web.fleet.jobs()] == ["cancelled"]
 
 
-def test_more_than_one_batch_is_moved_and_told_of_in_events_and_the_audit_log(
-    web: Web, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_more_than_one_batch_is_moved_with_events_and_audit_log(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fleet.features.agents.bulk._BATCH", 4)
     agent_commands.seed(web.deps, count=10, by="test")
     _, after = bulk(web.browser("operator"), "do=start&all=1")
@@ -479,9 +477,7 @@ def test_a_new_agent_can_start_at_once(web: Web) -> None:
         ("draft_days", "91", "1 to 90 days"),
     ],
 )
-def test_what_is_wrong_is_told_at_its_field_and_what_was_typed_is_kept(
-    web: Web, field: str, value: str, said: str
-) -> None:
+def test_an_error_stands_at_its_field_and_the_input_stays(web: Web, field: str, value: str, said: str) -> None:
     agent(web, "taken_1")
     answer = web.browser("admin").post("/agents/new", **(GOOD | {field: value}))
     assert answer.status_code == 422
@@ -712,7 +708,7 @@ def test_an_operator_controls_agents_and_does_not_edit_them(web: Web) -> None:
 
 
 @pytest.mark.parametrize("path", ["", "?tab=jobs", "/edit", "/delete", "/decisions/1"])
-def test_an_agent_that_nobody_knows_is_a_page_that_says_what_to_do(web: Web, path: str) -> None:
+def test_the_page_of_an_unknown_agent_says_what_to_do(web: Web, path: str) -> None:
     answer = web.browser("owner").get(f"/agents/nobody_1{path}")
     assert answer.status_code == 404
     assert "There is no agent called" in answer.text

@@ -62,7 +62,7 @@ def fleet(database_url: str, tmp_path: Path) -> Iterator[Fleet]:
     rules = tmp_path / "approvals.toml"
     rules.write_text(RULES)
     made = make_fleet(database_url, approval_rules=rules, notify="json://127.0.0.1:9/x", retry_by_approval="comment")
-    assert staff(made.deps.db) == ["fleet_approvals", "fleet_hooks"]
+    assert staff(made.deps.db) == ["fleet_health", "fleet_approvals", "fleet_hooks"]
     yield made
     made.deps.close()
 
@@ -236,7 +236,7 @@ def test_an_end_that_cannot_follow_does_not_stop_the_others(fleet: Fleet, follow
     assert followed == [("d2", "expired")]
 
 
-def test_an_edit_is_told_to_the_room_and_a_revision_needs_somebody_who_can(
+def test_an_edit_calls_amended_and_a_revision_needs_an_effect_that_revises(
     fleet: Fleet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said: list[Any] = []

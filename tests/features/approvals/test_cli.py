@@ -96,7 +96,7 @@ def test_names_without_a_role_decide_nothing_and_no_author_decides_own_requests(
     assert "NAME=ROLE" in cli("approvals", "list", code=2, FLEET_ROLES_OF="eve").stderr
 
 
-def test_of_several_each_is_told(cli: Cli, fleet: Fleet) -> None:
+def test_each_of_several_requests_gets_its_own_answer(cli: Cli, fleet: Fleet) -> None:
     good, own = propose(fleet), propose(fleet, requested_by=getpass.getuser())
     told = cli("approvals", "approve", short(good), short(own), code=4)
     assert short(good) in told.stdout
@@ -145,7 +145,8 @@ def test_keys_are_stable_and_hostile_words_are_only_words(cli: Cli, fleet: Fleet
     assert set(cli.json("approvals", "list")["items"][0]) == REQUEST_KEYS
     whole = cli.json("approvals", "show", short(request))
     assert set(whole) == REQUEST_KEYS | {
-        "payload", "before", "current", "changed", "arguments", "outdated", "facts", "diff", "record"
+        "payload", "before", "current", "changed", "arguments", "collect_at", "used_at", "outdated", "facts",
+        "diff", "record"
     }  # fmt: skip
     for output in (cli("approvals", "list").stdout, cli("approvals", "show", short(request)).stdout):
         assert not {"\x1b", "\x07", "\u202e"} & set(output)

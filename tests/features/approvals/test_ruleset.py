@@ -117,7 +117,7 @@ def test_changing_rules_waits_under_the_rules_of_now_and_runs_once(web: Web) -> 
         ({"whom": "me"}, "rule.1.whom: is not known here"),
     ],
 )
-def test_rules_under_which_nobody_could_decide_and_wrong_ones_are_refused(web: Web, rule: Any, words: str) -> None:
+def test_rules_without_a_possible_approver_and_wrong_ones_are_refused(web: Web, rule: Any, words: str) -> None:
     ann = web.program("owner", name="ann")
     answer = ann.put(RULES, json={"items": [{**ANY_DELETE, **rule}]})
     assert answer.status_code == 422 and words in answer.json()["detail"], answer.text

@@ -24,11 +24,11 @@ from fleet.engine import registry
 from fleet.engine.agents.models import AgentRow
 from fleet.engine.jobs.states import JobState
 from fleet.engine.points import verbs
-from fleet.engine.points.verbs import Asked, VerbArguments
+from fleet.engine.points.verbs import NeedsApproval, VerbArguments
 from fleet.engine.registry import load
 from fleet.features.approvals import rule_file
 from fleet.features.approvals import service as approving
-from fleet.features.approvals.effects.verb import gone as gone_ones
+from fleet.features.approvals.effects.verb import requests_without_object
 from fleet.features.approvals.models import RequestRow
 from fleet.features.approvals.request import Request
 from fleet.features.approvals.requests import people
@@ -205,7 +205,7 @@ def test_a_request_whose_verb_no_feature_has_is_shown_and_withdrawn(web: Web, mo
         page = ben.get(path)
         assert page.status_code == 200 and 'id="outdated"' in page.text
     with web.deps.db.transaction() as tx:
-        assert gone_ones(web.deps, tx) == [uuid.UUID(asked["id"])]
+        assert requests_without_object(web.deps, tx) == [uuid.UUID(asked["id"])]
 
 
 def test_a_request_ends_when_its_object_or_the_asker_s_permission_is_gone(web: Web) -> None:
@@ -219,7 +219,7 @@ def test_a_request_ends_when_its_object_or_the_asker_s_permission_is_gone(web: W
         " WHERE username = 'ana_1'"
     )
     with web.deps.db.transaction() as tx:
-        assert gone_ones(web.deps, tx) == [gone.id]  # what the approval agent withdraws
+        assert requests_without_object(web.deps, tx) == [gone.id]  # what the approval agent withdraws
     shown = ben.get(f"/api/v1/approvals/{gone.id}").json()
     assert (shown["state"], shown["outdated"]) == ("pending", True)  # to look changes nothing
     refused = ben.post(f"/api/v1/approvals/{gone.id}/approve")
@@ -430,7 +430,7 @@ class _World:
         given = {"scope": "fleet", "name": None, "period": "day", "microusd": ADDED}
         try:
             verbs.perform(self.deps, self.ann, "budget", "override", **given)
-        except Asked as asked:
+        except NeedsApproval as asked:
             self.asked.append(asked.request_id)
         except NotFound:
             return  # there is no budget

@@ -6,13 +6,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fleet.adapters import registry, texts
+from fleet.adapters.manifest import TextRule, TextUnit
 from fleet.features.content.checks import form as rules
 from fleet.features.content.checks.findings import Severity
 from fleet.features.content.checks.lexicon import Lexicon
 from fleet.features.content.checks.privacy import private_data
-from fleet.features.content.surfaces import STRICTEST, SURFACES, Kind, TextForm, surface
+from fleet.features.content.surfaces import STRICTEST, Kind, form
 
-CAPTION = STRICTEST.caption
+CAPTION = STRICTEST[Kind.CAPTION]
+WITH_LINKS = TextRule(most=3000, hashtags=3, mentions=3)
+FORMS = [
+    *STRICTEST.values(), WITH_LINKS, TextRule(most=40, unit=TextUnit.GRAPHEMES, most_bytes=90, hashtags=2, mentions=1),
+    TextRule(most=60, unit=TextUnit.WEIGHTED, url_length=23, hashtags=1, line_breaks=1),
+    TextRule(most=30, unit=TextUnit.UTF16, links=False),
+]  # fmt: skip
 
 
 def found(words: str) -> list[str]:
@@ -102,48 +110,42 @@ def test_points_within_a_sentence_are_no_link(words: str) -> None:
 
 
 def test_links_to_the_owners_hosts_pass_where_the_surface_has_links() -> None:
-    linkedin = SURFACES["linkedin"].caption
-    assert rules.links("More at https://www.ours.org/a and ours.org", linkedin, ["Ours.org"]) == []
-    assert len(rules.links("https://ours.org.evil.com https://ours.org@evil.com", linkedin, ["ours.org"])) >= 2
+    assert rules.links("More at https://www.ours.org/a and ours.org", WITH_LINKS, ["Ours.org"]) == []
+    assert len(rules.links("https://ours.org.evil.com https://ours.org@evil.com", WITH_LINKS, ["ours.org"])) >= 2
     for hidden in ("https://ours.org:@evil.com/x", "https://ours.org:1@192.0.2.1", "https://ours.org\\@evil.com"):
-        assert len(rules.links(hidden, linkedin, ["ours.org"])) == 1
-    assert rules.links("https://ours.org/@zoe", linkedin, ["ours.org"]) == []
+        assert len(rules.links(hidden, WITH_LINKS, ["ours.org"])) == 1
+    assert rules.links("https://ours.org/@zoe", WITH_LINKS, ["ours.org"]) == []
     assert len(rules.links("https://ours.org", CAPTION, ["ours.org"])) == 1
-    assert rules.fit("More at https://ours.org/a", linkedin)[0] == "More at https://ours.org/a"
+    assert rules.fit("More at https://ours.org/a", WITH_LINKS)[0] == "More at https://ours.org/a"
 
 
 def test_hashtags_beyond_the_limit_go_from_the_end_and_handles_go_too() -> None:
-    words, mended = rules.fit("Dawn #one #two #three by @zoe and @tom", TextForm(200, hashtags=2, handles=1))
+    words, mended = rules.fit("Dawn #one #two #three by @zoe and @tom", TextRule(most=200, hashtags=2, mentions=1))
     assert words == "Dawn #one #two by @zoe and"
     assert {finding.rule for finding in mended} == {"hashtags", "handles"}
     assert {finding.severity for finding in mended} == {Severity.MEND}
     assert rules.fit("A #quiet harbour, #1 of many #dawn #sea", CAPTION)[0] == "A quiet harbour, #1 of many"
 
 
-def test_a_long_text_is_cut_at_a_sentence_and_a_long_sentence_at_a_word() -> None:
-    assert rules.cut_at_sentence("One two three. Four five six. Seven", 30) == "One two three. Four five six."
-    assert rules.cut_at_sentence("夕焼けの海。きれいだ。また来る。", 12) == "夕焼けの海。きれいだ。"
-    assert rules.cut_at_sentence("Yes. " + "word " * 20, 40).endswith("…")
-
-
 def test_line_breaks_beyond_the_limit_become_blanks() -> None:
     assert rules.fit("a\n\nb\r\nc", CAPTION)[0] == "a b c"
-    assert rules.fit("a\n\nb\r\nc", TextForm(200, line_breaks=1))[0] == "a\nb c"
+    assert rules.fit("a\n\nb\r\nc", TextRule(most=200, line_breaks=1))[0] == "a\nb c"
 
 
-@given(st.text(max_size=900), st.sampled_from(sorted(SURFACES)), st.sampled_from(list(Kind)))
-def test_what_is_fitted_fits_and_fitting_again_changes_nothing(words: str, on: str, kind: Kind) -> None:
-    form = surface(on).form(kind)
+@given(st.text(max_size=900), st.sampled_from(FORMS))
+def test_what_is_fitted_fits_and_fitting_again_changes_nothing(words: str, form: TextRule) -> None:
     fitted, _ = rules.fit(words, form)
-    assert len(fitted) <= form.limit_chars
+    assert texts.fits(fitted, form)
     assert fitted.count("\n") <= form.line_breaks
     assert len(rules._HASHTAG.findall(fitted)) <= form.hashtags
-    assert len(rules._HANDLE.findall(fitted)) <= form.handles
+    assert len(rules._HANDLE.findall(fitted)) <= form.mentions
     assert rules.fit(fitted, form)[0] == fitted
 
 
-def test_an_unknown_surface_gets_the_strictest_rules() -> None:
-    assert surface("somewhere") is STRICTEST
+def test_forms_come_from_manifests_and_an_unknown_surface_gets_the_strictest() -> None:
+    assert form("somewhere", Kind.COMMENT) is STRICTEST[Kind.COMMENT]
+    for name in registry.names():
+        assert form(name, Kind.CAPTION) == registry.get(name).texts.get("post", STRICTEST[Kind.CAPTION])
 
 
 @pytest.mark.parametrize(

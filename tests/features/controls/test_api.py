@@ -20,7 +20,7 @@ def api(web: Web) -> TestClient:
     return web.program()
 
 
-def test_the_fleet_is_told_at_a_glance(api: TestClient, fleet: Fleet) -> None:
+def test_status_counts_agents_jobs_and_dead_letters(api: TestClient, fleet: Fleet) -> None:
     dead(fleet, fleet.agent(persona_id="ai_artist"))
     fleet.agent(running=False)
     seen = api.get("/api/v1/status").json()
@@ -107,7 +107,7 @@ def test_amounts_may_be_dollars_and_are_taken_exactly(api: TestClient) -> None:
     assert api.post(f"{at}/allow", json={"microusd": 0}).status_code == 422
 
 
-def test_personas_are_told_with_their_week(api: TestClient) -> None:
+def test_personas_are_shown_with_their_week(api: TestClient) -> None:
     first = api.get("/api/v1/personas?limit=4").json()
     rest = api.get("/api/v1/personas", params={"limit": 4, "cursor": first["next"]}).json()
     assert (len(first["items"]), len(rest["items"]), rest["next"]) == (4, 2, None)
@@ -118,7 +118,7 @@ def test_personas_are_told_with_their_week(api: TestClient) -> None:
     assert (missing.status_code, "Did you mean 'ai_artist'" in missing.json()["fix"]) == (404, True)
 
 
-def test_experiments_are_told_with_their_results(api: TestClient) -> None:
+def test_experiments_are_shown_with_their_results(api: TestClient) -> None:
     names = [one["name"] for one in api.get("/api/v1/experiments").json()["items"]]
     assert "caption_question" in names
     found = api.get("/api/v1/experiments/caption_question?age_h=24").json()
@@ -129,7 +129,7 @@ def test_experiments_are_told_with_their_results(api: TestClient) -> None:
     assert api.get("/api/v1/experiments/nothing").status_code == 404
 
 
-def test_settings_are_told_with_their_source_and_no_secret(web: Web, api: TestClient) -> None:
+def test_settings_are_shown_with_their_source_and_no_secret(web: Web, api: TestClient) -> None:
     told = {one["name"]: one for one in api.get("/api/v1/settings").json()["items"]}
     assert (told["settle_s"]["value"], told["settle_s"]["source"]) == (0.0, "environment")
     assert (told["tempo"]["source"], told["tempo"]["variable"]) == ("default", "FLEET_TEMPO")

@@ -171,7 +171,11 @@ def test_an_empty_database_wants_migrate_and_gets_it(fresh_database: str, broker
     assert "Done" in cli("migrate").stdout
     assert "up to date" in cli("migrate").stdout
     assert cli.json("agents", "list", "--kind", "gallery")["items"] == []
-    assert [one["username"] for one in cli.json("agents", "list")["items"]] == ["fleet_approvals", "fleet_hooks"]
+    assert [one["username"] for one in cli.json("agents", "list")["items"]] == [
+        "fleet_approvals",
+        "fleet_health",
+        "fleet_hooks",
+    ]
 
 
 def test_check_says_what_is_right_and_what_is_wrong_with_its_fix(cli: Cli, fleet: Fleet, tmp_path: Path) -> None:

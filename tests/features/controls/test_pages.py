@@ -86,7 +86,7 @@ def test_operators_hold_but_do_not_touch_budgets(web: Web) -> None:
 
 
 @pytest.mark.usefixtures("slow_fingers")
-def test_holds_are_set_told_and_lifted_once(web: Web) -> None:
+def test_pauses_are_set_reported_and_lifted_once(web: Web) -> None:
     web.fleet.agent(username="ana_1", name="Ana")
     oda = web.browser("operator", "oda")
     waiting = add_job(web, held="the fleet is paused")
@@ -238,7 +238,7 @@ def test_forged_raises_get_a_page_with_words(web: Web, fields: dict[str, str]) -
 
 
 @pytest.mark.parametrize(("scope", "key"), [("agent", ""), ("agent", "nobody"), ("persona", "none"), ("fleet", "ana")])
-def test_budgets_of_nobody_are_refused(web: Web, scope: str, key: str) -> None:
+def test_budgets_of_unknown_owners_are_refused(web: Web, scope: str, key: str) -> None:
     ada = web.browser("admin")
     ada.post("/controls/budgets", scope=scope, key=key, amount="1", period="day")
     assert 'class="said wrong"' in ada.get("/controls").text and money.budgets(web.deps) == []
@@ -280,7 +280,7 @@ def spend(web: Web, *, days_ago: float = 0.0, microusd: int = DOLLAR, provider: 
     )  # fmt: skip
 
 
-def test_costs_are_told_for_each_span_and_by_each_thing(web: Web) -> None:
+def test_costs_are_shown_for_each_span_and_grouping(web: Web) -> None:
     ana = web.fleet.agent(username="ana_1")
     spend(web, agent=ana, persona="ai_artist", model="model-a")
     spend(web, days_ago=3, provider="openai", purpose="comment", microusd=2 * DOLLAR)
@@ -301,7 +301,7 @@ def test_costs_are_told_for_each_span_and_by_each_thing(web: Web) -> None:
         assert viewer.get(f"/costs?{query}").status_code == 422
 
 
-def test_no_costs_are_told_in_words(web: Web) -> None:
+def test_no_costs_are_explained(web: Web) -> None:
     page = web.browser("viewer").get("/costs").text
     assert "No calls to models the last 7 days." in page and "spending is not limited" in page
 

@@ -56,7 +56,7 @@ def fleet(database_url: str, server: ModelServer) -> Iterator[Fleet]:
         OpenAIModel(KEY, "gpt-6-luna", base_url=f"{server.url}/v1"),
     )
     chain = Chain([ModelWriter(model, prices) for model in models], OfflineProvider(), sleep=lambda _: None)
-    made.deps.instead.writer = chain
+    made.deps.models_override.writer = chain
     yield made
     made.deps.close()
 
@@ -150,7 +150,7 @@ database_url, server_url, job_id, point = sys.argv[1:]
 failpoints.arm(lambda reached: os.kill(os.getpid(), signal.SIGKILL) if reached == Point(point) else None)
 fleet = make_fleet(database_url)
 model = AnthropicModel("sk-test", "claude-haiku-5-5", base_url=server_url)
-fleet.deps.instead.writer = Chain([ModelWriter(model, price_list())], OfflineProvider())
+fleet.deps.models_override.writer = Chain([ModelWriter(model, price_list())], OfflineProvider())
 perform(fleet.deps, uuid.UUID(job_id))
 """
 
@@ -219,7 +219,7 @@ def test_a_key_is_in_nothing_that_a_run_writes(
     post(fleet, agent)
     answer = {"reason": KEY, "image_prompt": f"word {KEY} " * 25, "caption": f"It is {KEY}.", "alt_text": f"A {KEY}."}
     server.always = Reply(text=json.dumps(answer))
-    for link in fleet.deps.instead.writer._links:  # type: ignore[attr-defined]
+    for link in fleet.deps.models_override.writer._links:  # type: ignore[attr-defined]
         link.breaker = link.breaker.succeeded()
     post(fleet, agent, 2)
     assert {path for path, _, _ in server.asked} == {"/v1/messages", "/v1/chat/completions"}
@@ -254,7 +254,7 @@ def moderated(fleet: Fleet, server: ModelServer) -> None:
 
     server.mind = mind
     model = AnthropicModel(KEY, "claude-haiku-5-5", base_url=server.url)
-    fleet.deps.instead.moderator = ModelModerator([ModelWriter(model, price_list())])
+    fleet.deps.models_override.moderator = ModelModerator([ModelWriter(model, price_list())])
 
 
 def test_a_model_that_moderates_is_paid_once_by_the_agent(fleet: Fleet, server: ModelServer) -> None:

@@ -45,7 +45,7 @@ def spend(fleet: Fleet) -> None:
         ])  # fmt: skip
 
 
-def test_costs_are_summed_told_and_forecast(cli: Cli, fleet: Fleet) -> None:
+def test_costs_are_summed_shown_and_forecast(cli: Cli, fleet: Fleet) -> None:
     assert "$0.00" in cli("costs").output
     spend(fleet)
     found = cli.json("costs", "--by", "provider")

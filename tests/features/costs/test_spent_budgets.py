@@ -76,7 +76,7 @@ def make(database_url: str, server: ModelServer, receiver: Receiver) -> Iterator
         )
         writers = [ModelWriter(model, price_list(prices)) for model in models]
         chain = Chain(writers, OfflineProvider(), sleep=lambda _: None, wait_for_budget=when_spent == "wait")
-        fleet.deps.instead.writer = chain
+        fleet.deps.models_override.writer = chain
         made.append(fleet)
         return fleet
 

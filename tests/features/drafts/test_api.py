@@ -27,7 +27,7 @@ def draft(api: TestClient, made: DraftRow) -> dict:  # type: ignore[type-arg]
     return api.get(f"/api/v1/drafts/{made.id}").json()  # type: ignore[no-any-return]
 
 
-def test_drafts_are_listed_and_told_with_diff_and_record(api: TestClient, fleet: Fleet) -> None:
+def test_drafts_are_listed_and_shown_with_diff_and_record(api: TestClient, fleet: Fleet) -> None:
     comment, post = proposed(fleet, COMMENT, POST)
     page = api.get("/api/v1/drafts?limit=1").json()
     rest = api.get("/api/v1/drafts", params={"limit": 1, "cursor": page["next"]}).json()

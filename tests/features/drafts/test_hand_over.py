@@ -35,7 +35,7 @@ ABOUT = "weather"
 def moderator(fleet: Fleet) -> Moderator:
     made = Moderator()
     made.odd = {"odd": ABOUT}
-    fleet.deps.instead.moderator = made
+    fleet.deps.models_override.moderator = made
     return made
 
 
@@ -102,7 +102,7 @@ def test_a_rejected_one_is_never_published(fleet: Fleet, moderator: Moderator) -
     assert not shown(fleet)
 
 
-def test_what_is_told_names_the_rule_and_the_draft(fleet: Fleet, moderator: Moderator) -> None:
+def test_the_event_of_a_doubtful_text_names_the_rule_and_the_draft(fleet: Fleet, moderator: Moderator) -> None:
     doubted(fleet, "comment")
     subjects = told(fleet)
     assert subjects.count("content.doubtful") == 1

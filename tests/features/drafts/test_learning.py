@@ -71,7 +71,7 @@ def test_lessons_fade_by_half_in_their_half_life() -> None:
     assert abs(old - fresh / 2) < 1e-9
 
 
-def test_the_strongest_leanings_are_told_first_and_faint_ones_not_at_all() -> None:
+def test_the_strongest_leanings_come_first_and_faint_ones_are_left_out() -> None:
     taught = [lesson(OwnerAnswer.APPROVED, topic="slate", age=10 * HALF_LIFE), lesson(OwnerAnswer.APPROVED),
               *[lesson(OwnerAnswer.REJECTED, topic="kites")] * 3]  # fmt: skip
     told = learning.leanings(taught, NOW)

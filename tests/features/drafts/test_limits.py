@@ -109,7 +109,7 @@ def test_decisions_and_a_limit_of_nothing_let_it_scan_again(make: Callable[..., 
     assert limits.room(make(undecided_drafts=0).deps, agent) is None
 
 
-def test_people_are_told_of_a_full_agent_and_of_the_fix(make: Callable[..., Fleet], cli: Cli) -> None:
+def test_people_see_a_full_agent_and_the_fix(make: Callable[..., Fleet], cli: Cli) -> None:
     fleet = make(undecided_drafts=3)
     full(fleet, username="ann_1", name="Ann")
     env = {"FLEET_UNDECIDED_DRAFTS": "3"}
@@ -222,7 +222,7 @@ def test_the_shipped_rule_leaves_an_agent_the_longest_time_that_it_may_set(make:
 WHO = "name = 'big'\napprovers = ['role:owner', 'user:ann']"
 
 
-def test_a_rule_that_names_nobody_or_somebody_who_may_not_decide_is_refused_with_the_fix(
+def test_a_rule_with_an_unknown_or_unpermitted_approver_is_refused_with_the_fix(
     make: Callable[..., Fleet], tmp_path: Path, cli: Cli
 ) -> None:
     path = rules(tmp_path, WHO, "name = 'e'\napprovers = ['role:owner']\n"

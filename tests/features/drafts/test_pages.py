@@ -137,7 +137,7 @@ def test_every_kind_of_draft_is_edited_by_its_own_fields(web: Web) -> None:
         assert ana.get(at(web, draft)).status_code == 200
 
 
-def test_who_edits_what_somebody_changed_meanwhile_is_told_and_loses_nothing(web: Web) -> None:
+def test_an_edit_of_an_outdated_version_is_a_conflict_and_keeps_the_input(web: Web) -> None:
     (draft,) = proposed(web.fleet, COMMENT)
     ana = web.browser("reviewer", "ana")
     drafting.edit(web.deps, str(draft.id), {"text": "Ben was here first."}, BEN)

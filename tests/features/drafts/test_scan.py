@@ -192,7 +192,7 @@ def test_a_scan_of_an_older_version_is_shown_without_the_fields_that_it_lacks() 
     assert feed["posts"][0]["reactionsSummary"] == [{"type": "like", "count": 3}]
 
 
-def test_a_scan_remembers_what_the_agent_said_lately_and_to_whom(fleet: Fleet) -> None:
+def test_a_scan_remembers_the_latest_comments_and_their_recipients(fleet: Fleet) -> None:
     fleet.surface.posts = [post("a")]
     fleet.words.proposals = proposing(COMMENT)
     agent = supervised(fleet)

@@ -260,7 +260,7 @@ def test_a_decision_is_final() -> None:
 
 
 @pytest.mark.long
-def test_without_a_model_nobody_is_angry_about_what_it_does_not_understand() -> None:
+def test_without_a_model_proposed_reactions_are_friendly() -> None:
     answers = [scanning_offline.answer(REQUEST, random.Random(number), OfflineProvider()) for number in range(200)]
     types = {idea.type for answer in answers for idea in answer.ideas if idea.kind == "reaction"}
     assert types == {"like", "love"}

@@ -10,7 +10,7 @@ import pytest
 
 from fleet.core import clock
 from fleet.features.experiments import engagement
-from fleet.features.experiments.effect import strip as effect_strip
+from fleet.features.experiments.effect import cli_strip as effect_strip
 from fleet.features.experiments.effect.size import EffectInterval
 from fleet.features.experiments.engagement import Assignment, Reading
 from tests.factories import Fleet
@@ -37,7 +37,7 @@ def measured(fleet: Fleet, posts: int, better: str = "soft", *, apart: bool = Tr
                                         3 if apart else None, 0 if apart else None))  # fmt: skip
 
 
-def test_an_empty_fleet_is_told_what_to_do(cli: Cli) -> None:
+def test_an_empty_fleet_shows_what_to_do(cli: Cli) -> None:
     listed = cli("experiments")
     assert listed.stdout == cli("experiments", "list").stdout
     assert [line.split()[0] for line in listed.stdout.splitlines()[1:]] == [
@@ -117,7 +117,7 @@ def test_json_is_what_the_api_answers(cli: Cli, fleet: Fleet) -> None:
     )  # fmt: skip
 
 
-def test_unknown_experiments_and_wrong_settings_are_told(cli: Cli, fleet: Fleet, tmp_path: Path) -> None:
+def test_unknown_experiments_and_wrong_settings_are_errors(cli: Cli, fleet: Fleet, tmp_path: Path) -> None:
     assert "Did you mean 'prompt_light'?" in cli("experiments", "show", "prompt_lite", code=3).stderr
     assert "no experiment 'captions'" in cli("experiments", "list", code=2, FLEET_EXPERIMENTS="captions").stderr
     (tmp_path / "mine.yaml").write_text("name: mine\n")

@@ -129,7 +129,7 @@ def test_without_experiments_nothing_is_assigned_and_nothing_measured(fleet: Fle
     assert fleet.sql("SELECT count(*) FROM assignments").scalar() == 0
 
 
-def test_a_decision_and_its_assignment_are_made_once_whoever_dies_between(tried: Fleet) -> None:
+def test_a_decision_and_its_assignment_are_made_once_after_a_crash_between(tried: Fleet) -> None:
     agent = tried.agent(weights=POSTS_ALONE)
     dispatch(tried.deps)
     tried.bell.take()
@@ -502,7 +502,7 @@ def _like_as_a_person(gallery_url: str, post_id: str) -> None:
         assert visitor.post(f"/p/{post_id}/like", headers=told).json()["human_likes"] == 1
 
 
-def test_a_wrong_setting_is_told_before_anything_starts(database_url: str) -> None:
+def test_a_wrong_setting_is_an_error_before_anything_starts(database_url: str) -> None:
     with pytest.raises(InvalidInput, match="there is no experiment 'captions'"):
         check(make_fleet(database_url, experiments="captions").deps)
     assert [one.name for one in experiment_file.shipped()] == ["caption_question", "posting_window", "prompt_light"]

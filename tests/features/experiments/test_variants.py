@@ -142,7 +142,7 @@ def test_an_own_file_is_named_by_its_path(tmp_path: Path) -> None:
         (("  - name: loud\n    instruction: write it as if it were the last one.\n", ""), "variants: "),
     ],
 )
-def test_a_wrong_file_is_told_field_by_field(tmp_path: Path, change: tuple[str, str], told: str) -> None:
+def test_the_error_of_a_wrong_file_names_each_field(tmp_path: Path, change: tuple[str, str], told: str) -> None:
     assert change[0] in GOOD
     file = tmp_path / "mine.yaml"
     file.write_text(GOOD.replace(*change))
@@ -223,7 +223,7 @@ def test_without_a_style_the_offline_writer_writes_what_it_always_did() -> None:
 
 
 @pytest.mark.parametrize("persona_id", PERSONAS.ids)
-def test_the_offline_writer_keeps_captions_short_when_told_so(persona_id: str) -> None:
+def test_the_offline_writer_keeps_captions_within_a_limit(persona_id: str) -> None:
     style = Style(PostPart.CAPTION, "at most ten words.", most_words=10)
     lengths = []
     for number in range(40):

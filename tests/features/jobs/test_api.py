@@ -73,7 +73,7 @@ def test_a_cursor_is_checked(api: TestClient, fleet: Fleet) -> None:
     assert [api.get(f"/api/v1/jobs?limit={limit}").status_code for limit in (0, 201, "ten")] == [422] * 3
 
 
-def test_a_job_is_told_with_its_attempts_and_its_secrets_are_not(api: TestClient, fleet: Fleet) -> None:
+def test_a_job_is_shown_with_its_attempts_and_without_secrets(api: TestClient, fleet: Fleet) -> None:
     job_id = dead(fleet, fleet.agent(username="ann_1"), error="refused fst_abcdefgh12345678")
     fleet.sql(
         "INSERT INTO job_attempts (job_id, lease_token, worker, outcome) VALUES (:id, 1, 'w:1', 'failed')", id=job_id
@@ -140,7 +140,7 @@ def test_many_dead_letters_are_never_meant_by_mistake(api: TestClient, fleet: Fl
     assert fleet.job(letter).state == JobState.DEAD
 
 
-def test_activity_is_told_newest_first_and_in_order_after_a_position(api: TestClient, fleet: Fleet) -> None:
+def test_activity_is_listed_newest_first_and_in_order_after_a_position(api: TestClient, fleet: Fleet) -> None:
     ann = fleet.agent(username="ann_1")
     job = uuid.uuid4()
     before = api.get("/api/v1/activity/position").json()["position"]

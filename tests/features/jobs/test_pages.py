@@ -119,7 +119,7 @@ def test_retry_and_cancel_do_what_they_say_and_a_second_time_nothing(web: Web) -
     assert told == ["web:oda"]
 
 
-def test_selected_jobs_are_moved_each_by_itself_and_what_cannot_be_is_told(web: Web) -> None:
+def test_selected_jobs_are_moved_one_by_one_and_failures_are_reported(web: Web) -> None:
     ready, done = [add_job(web), add_job(web)], add_job(web, JobState.DONE)
     oda = web.browser("operator")
     sent = {"csrf": oda.csrf, "id": [str(one) for one in (*ready, done, ready[0])]}
@@ -215,7 +215,7 @@ def test_wrong_input_gives_a_page_with_words(web: Web, path: str, code: int) -> 
     assert "<h1" in answer.text and "Something broke" not in answer.text
 
 
-def test_wrong_ids_in_forms_are_told(web: Web) -> None:
+def test_wrong_ids_in_forms_are_errors(web: Web) -> None:
     oda = web.browser("operator")
     for path in ("/jobs/%00/retry", "/jobs/zz/cancel", f"/jobs/{uuid.uuid4()}/replay", "/jobs/abc!/discard"):
         assert oda.post(path).status_code == 303, path
@@ -251,7 +251,7 @@ def hidden(page: str) -> dict[str, list[str]]:
     return fields
 
 
-def test_dead_letters_are_told_by_reason_with_what_to_do(web: Web) -> None:
+def test_dead_letters_are_grouped_by_reason_with_the_fix(web: Web) -> None:
     agent = web.fleet.agent(username="ana_1")
     tired = add_job(web, JobState.DEAD, agent=agent, ended_h=2)
     odd = add_job(web, JobState.DEAD, kind=LIKE, reason=DeadReason.UNKNOWN_OUTCOME, ended_h=30)

@@ -11,7 +11,6 @@ from PIL import Image
 
 from fleet.core.errors import Unavailable
 from fleet.engine.attempts.perform import perform
-from fleet.features.media import records
 from fleet.features.media import service as media
 from fleet.images.placeholder import render_jpeg
 from tests.engine.test_perform import add
@@ -27,8 +26,7 @@ def post(fleet: Fleet) -> Any:
 
 
 def due(fleet: Fleet) -> list[str]:
-    with fleet.deps.db.transaction() as tx:
-        return records.discarded(tx, limit=10)
+    return list(fleet.sql("SELECT object_key FROM discarded_pictures WHERE due_at <= now()").scalars())
 
 
 def test_a_post_names_a_small_copy_that_goes_after_its_job(fleet: Fleet) -> None:

@@ -45,7 +45,7 @@ def test_a_rule_has_what_prometheus_reads_and_says_what_to_do(rule: dict[str, An
     assert all(isinstance(text, str) and text.strip().endswith(".") for text in rule["annotations"].values())
 
 
-def test_an_expression_is_whole_and_asks_for_metrics_that_are_told(rule: dict[str, Any]) -> None:
+def test_an_expression_is_complete_and_uses_exported_metrics(rule: dict[str, Any]) -> None:
     expr = rule["expr"]
     for opening, closing in ("()", "{}", "[]"):
         assert expr.count(opening) == expr.count(closing)

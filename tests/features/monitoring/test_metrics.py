@@ -101,7 +101,7 @@ def _sql(deps: Deps, statement: str, **values: Any) -> None:
         tx.execute(sa.text(statement), values)
 
 
-def test_every_family_is_told_of_an_empty_fleet_and_says_zero(told: Callable[[], Told]) -> None:
+def test_every_metric_family_of_an_empty_fleet_is_zero(told: Callable[[], Told]) -> None:
     seen = told()
     assert {name for name, _ in seen} == set(metrics.families())
     alive = {"fleet_database_up", "fleet_broker_up", "fleet_build_info", "fleet_scrape_seconds"}
@@ -110,7 +110,7 @@ def test_every_family_is_told_of_an_empty_fleet_and_says_zero(told: Callable[[],
     assert len(seen) < 20 * (len(registry.current().jobs) + 2)
 
 
-def test_what_waits_is_told_by_its_age_and_priority(deps: Deps, told: Callable[[], Told]) -> None:
+def test_waiting_jobs_are_counted_by_age_and_priority(deps: Deps, told: Callable[[], Told]) -> None:
     first, second, *_ = _agents(deps, 3)
     with deps.db.transaction() as tx:
         now = tx.now()
@@ -136,7 +136,7 @@ def test_what_waits_is_told_by_its_age_and_priority(deps: Deps, told: Callable[[
     assert seen["fleet_jobs", ("post", "running")] == 1
 
 
-def test_unknown_outcomes_dead_letters_agents_and_holds_are_told(deps: Deps, told: Callable[[], Told]) -> None:
+def test_unknown_outcomes_dead_letters_agents_and_holds_are_exported(deps: Deps, told: Callable[[], Told]) -> None:
     agent, *_ = _agents(deps, 4)
     with deps.db.transaction() as tx:
         now = tx.now()
@@ -174,7 +174,7 @@ def test_dispatch_is_not_late_while_the_fleet_is_paused(deps: Deps, told: Callab
     assert told()["fleet_agent_overdue_seconds", ()] == 0
 
 
-def test_requests_that_wait_for_people_are_told_by_what_they_are_about(deps: Deps, told: Callable[[], Told]) -> None:
+def test_waiting_requests_are_counted_by_resource(deps: Deps, told: Callable[[], Told]) -> None:
     with deps.db.transaction() as tx:
         for number, resource in enumerate(("draft", "draft", "budget")):
             approving.propose(deps, tx, Proposal(resource, str(number), "publish", {}, "agent:ann", "Something"))
@@ -185,7 +185,7 @@ def test_requests_that_wait_for_people_are_told_by_what_they_are_about(deps: Dep
     assert 172_800 <= seen["fleet_oldest_approval_seconds", ()] < 172_900
 
 
-def test_messages_that_wait_in_the_broker_are_told_by_queue(deps: Deps, told: Callable[[], Told]) -> None:
+def test_waiting_messages_of_the_broker_are_counted_by_queue(deps: Deps, told: Callable[[], Told]) -> None:
     deps.publisher.publish([Message("fleet.browse", ("x",), "low"), Message("fleet.browse", ("y",), "low")])
     seen = told()
     assert [seen["fleet_queue_depth", (name,)] for name in queue.QUEUES] == [0, 0, 0, 0, 2]
@@ -274,7 +274,7 @@ def test_a_reading_that_takes_too_long_is_left_out_and_takes_no_other_with_it(
     assert metrics.Ledger(deps.db).read()["fleet_readings_failed", ()] == 0
 
 
-def test_servers_that_refuse_are_told_as_away(deps: Deps) -> None:
+def test_servers_that_refuse_are_reported_as_down(deps: Deps) -> None:
     port = ports.choose(purpose="nobody", setting="a test")
     nobody = deps.settings.model_copy(update={
         "database_url": f"postgresql+psycopg://fleet:fleet@127.0.0.1:{port}/fleet", "broker_url": f"redis://127.0.0.1:{port}/0",
@@ -291,7 +291,7 @@ def test_servers_that_refuse_are_told_as_away(deps: Deps) -> None:
     }
 
 
-def test_servers_that_hang_are_told_as_away_in_time(
+def test_servers_that_hang_are_reported_as_down_in_time(
     deps: Deps, private_valkey: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Both took the connection and never say a word."""

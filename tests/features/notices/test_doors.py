@@ -59,7 +59,7 @@ def test_a_program_adds_tests_chooses_and_removes_for_its_user_alone(web: Web) -
     assert ann.get("/api/v1/notify").json()["addresses"] == []
 
 
-def test_the_command_line_does_the_same_for_a_user_whom_it_names(cli: Cli) -> None:
+def test_the_command_line_does_the_same_for_a_named_user(cli: Cli) -> None:
     ann: Any = ("--user", "ann")
     assert "No address" in cli("notify", "list", *ann).stderr
     assert SECRET not in cli("notify", "add", *ann, stdin=f"{ADDRESS}\n").output

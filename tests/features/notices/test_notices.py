@@ -112,7 +112,7 @@ def addresses(*urls: str) -> tuple[SecretStr, ...]:
     return tuple(map(SecretStr, urls))
 
 
-def test_a_webhook_is_told(hook: Hook) -> None:
+def test_a_webhook_gets_the_notice(hook: Hook) -> None:
     notices.deliver(addresses(f"json://127.0.0.1:{hook.port}/x?+X-Key={SECRET}"), "json", NOTICE)
     (body,) = hook.bodies
     assert body["title"] == NOTICE.title
@@ -139,7 +139,7 @@ def test_a_letter_is_sent_to_everybody(inbox: tuple[Letters, int]) -> None:
     assert NOTICE.body in letter.get_body(("plain", "html")).get_content()
 
 
-def test_slack_is_told_through_its_own_address(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slack_gets_notices_at_its_own_address(monkeypatch: pytest.MonkeyPatch) -> None:
     import requests
 
     said: list[tuple[str, Any]] = []

@@ -124,7 +124,7 @@ def test_everybody_who_looks_shares_one_reading(fleet: Fleet) -> None:
     assert (kept.last, kept.get()) == (1, 2)
 
 
-def test_an_empty_fleet_is_told_what_to_do(web: Web) -> None:
+def test_an_empty_fleet_shows_what_to_do(web: Web) -> None:
     page = web.browser("viewer").get("/").text
     assert "fleet seed" in page
     assert figure(page, "Agents running").startswith("0 of 0")
@@ -210,7 +210,7 @@ def test_a_call_that_fails_is_noted_with_its_account(fleet: Fleet) -> None:
     assert (rates.attempts.failed, rates.attempts.number, rates.worst) == (1, 1, 1.0)
 
 
-def test_outages_are_told_once_and_so_is_their_end(fleet: Fleet) -> None:
+def test_outages_and_their_ends_are_reported_once(fleet: Fleet) -> None:
     agent = fleet.agent()
     end_attempts(fleet, agent, ["retry"] * 4)
     for _ in range(3):

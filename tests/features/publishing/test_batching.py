@@ -50,8 +50,10 @@ def fleet(database_url: str, server: ModelServer) -> Iterator[Fleet]:
     """The loop, with a real client over a local server, for batches and without."""
     made = make_fleet(database_url)
     model = AnthropicModel(KEY, "claude-haiku-5-5", base_url=server.url)
-    made.deps.instead.writer = Chain([ModelWriter(model, price_list())], OfflineProvider(), sleep=lambda _: None)
-    made.deps.instead.batches = BatchWriter(model, price_list(), timeout_s=5)
+    made.deps.models_override.writer = Chain(
+        [ModelWriter(model, price_list())], OfflineProvider(), sleep=lambda _: None
+    )
+    made.deps.models_override.batches = BatchWriter(model, price_list(), timeout_s=5)
     limit(made, 1_000_000)
     yield made
     made.deps.close()
@@ -252,7 +254,7 @@ def test_a_job_that_is_about_to_expire_is_written_directly(fleet: Fleet, server:
 
 def test_comments_and_fleets_that_do_not_ask_for_it_use_no_batch(fleet: Fleet, server: ModelServer) -> None:
     perform(fleet.deps, add(fleet, fleet.agent(), COMMENT, target="p1", author="zoe", caption="A lamp."))
-    fleet.deps.instead.batches = None
+    fleet.deps.models_override.batches = None
     begun(fleet)
     assert (asked(server, BATCHES), asked(server, "/v1/messages")) == (0, 2)
 

@@ -69,7 +69,7 @@ class Chooser:
 
 def chooser(fleet: Fleet, *answers: str) -> Chooser:
     made = Chooser(*answers)
-    fleet.deps.instead.writer = made
+    fleet.deps.models_override.writer = made
     return made
 
 
@@ -86,7 +86,7 @@ def shown(fleet: Fleet) -> list[tuple[str, str | None]]:
     return [(effect.username, effect.target) for effect in fleet.surface.effects]
 
 
-def test_one_call_sees_the_posts_and_its_choice_is_told_with_the_reason(fleet: Fleet) -> None:
+def test_one_call_sees_the_posts_and_its_choice_is_recorded_with_the_reason(fleet: Fleet) -> None:
     writer, agent = chooser(fleet, "p2"), fleet.agent()
     job = offer(fleet, agent, "p1", "p2", "p3")
     perform(fleet.deps, job)

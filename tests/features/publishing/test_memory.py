@@ -56,7 +56,7 @@ def test_known_accounts_come_first_and_posts_get_only_memories_of_talk(fleet: Fl
         def paid_by(self, _: object) -> Notes:
             return self
 
-    fleet.deps.instead.writer = Notes()  # type: ignore[assignment]
+    fleet.deps.models_override.writer = Notes()  # type: ignore[assignment]
     perform(fleet.deps, add(fleet, agent, POST, tick_no=10))
     assert len(Notes.asked[0].memories) == 6
     assert not any("Posted" in one for one in Notes.asked[0].memories)

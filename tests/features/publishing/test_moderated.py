@@ -41,7 +41,7 @@ def _named(told: Mapping[str, str], text: str) -> frozenset[str]:
 @pytest.fixture
 def moderator(fleet: Fleet) -> Moderator:
     made = Moderator()
-    fleet.deps.instead.moderator = made
+    fleet.deps.models_override.moderator = made
     return made
 
 

@@ -76,7 +76,7 @@ class Script:
 
 def says(fleet: Fleet, *texts: str, **more: str) -> Script:
     script = Script(*texts, **more)
-    fleet.deps.instead.writer = script
+    fleet.deps.models_override.writer = script
     return script
 
 
@@ -460,7 +460,7 @@ def test_no_post_goes_out_without_an_alternative_text(fleet: Fleet) -> None:
     assert not fleet.surface.images_paid
 
 
-def test_the_rules_of_settings_that_nobody_uses_any_more_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_rules_of_unused_settings_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     """Symptom: each change of a word list left its compiled rules in every worker for good."""
     made: list[tuple[str, ...]] = []
     monkeypatch.setattr(review, "standards", lambda words, *_: made.append(words) or object())

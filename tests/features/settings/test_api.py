@@ -211,7 +211,7 @@ def test_an_agents_values_are_checked_with_those_of_its_own_accounts(web: Web, m
     assert sorted(found, key=str) == sorted([(3, None), (3, 20), (3, 30), (0, 20), (1, 30), (2, 30)], key=str)
 
 
-def test_a_request_of_nobody_takes_in_what_another_process_has_set(web: Web) -> None:
+def test_an_anonymous_request_takes_in_settings_of_another_process(web: Web) -> None:
     """Symptom: a process that received webhooks and nothing else never read a change."""
     with web.deps.db.transaction() as tx:
         store.put(tx, store.FLEET, "ai_comment_lead", 9, by="tests", reason="")

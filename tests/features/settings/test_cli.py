@@ -28,7 +28,7 @@ def test_a_value_from_its_setting_to_its_end(cli: Cli) -> None:
     shown = cli("settings", "get", "caps.post.per_day", "--agent", username, columns=140).output
     assert "a try" in shown
     assert f"agent {username}" in shown
-    listed = cli.json("settings", "list", "--agent", username, "--search", "post.per_day")["items"]
+    listed = cli.json("settings", "list", "--agent", username, "--search", "caps.post.per_day")["items"]
     assert [(one["name"], one["value"], one["source"]) for one in listed] == [("caps.post.per_day", 3, "agent")]
     assert "Own caps.post.per_day" in cli("agents", "show", username, columns=140).output
     said = cli("settings", "unset", "caps.post.per_day", "--agent", username).output

@@ -29,7 +29,7 @@ def one(name: str, given: Settings, stored: tuple[str, ...] = ()) -> Setting:
     return next(setting for setting in effective(given, stored) if setting.name == name)
 
 
-def test_each_setting_is_told_with_its_source_and_description(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_setting_is_shown_with_its_source_and_description(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FLEET_RECENT_TEXTS", "7")
     given = settings(dry_run=True)
     names = registry.current().settings_model.model_fields
@@ -57,7 +57,9 @@ def test_caps_in_force_are_those_of_every_action_and_say_where_they_come_from() 
         "FLEET_CAPS post.gap_s": ("1,800 s", "default"), "FLEET_CAPS post.per_day": ("7", "environment"),
         "FLEET_CAPS comment.gap_s": ("0 s", "environment"), "FLEET_CAPS comment.per_day": ("50", "default"),
         "FLEET_CAPS like.per_day": ("500", "default"), "FLEET_CAPS react.per_day": ("500", "default"),
-        "FLEET_CAPS connect.per_day": ("10", "default"),
+        "FLEET_CAPS connect.per_day": ("10", "default"), "FLEET_CAPS repost.per_day": ("100", "default"),
+        "FLEET_CAPS follow.per_day": ("50", "default"), "FLEET_CAPS unfollow.per_day": ("50", "default"),
+        "FLEET_CAPS edit.per_day": ("50", "default"),
     }  # fmt: skip
     with pytest.raises(InvalidInput, match="FLEET_CAPS names actions that no feature registers: pots"):
         caps(settings(caps={"pots": {"per_day": 1}}))
@@ -87,7 +89,7 @@ def test_what_the_environment_sets_stands_before_the_key_store() -> None:
     )  # fmt: skip
 
 
-def test_no_secret_is_told_wherever_it_stands() -> None:
+def test_no_secret_is_shown_wherever_it_stands() -> None:
     word = "hunter2-and-more"
     given = settings(
         database_url=f"postgresql+psycopg://fleet:{word}@db:5432/fleet", broker_url=f"redis://:{word}@broker:6379/0",
@@ -100,7 +102,7 @@ def test_no_secret_is_told_wherever_it_stands() -> None:
     assert one("notify", given).value == [HIDDEN]
 
 
-def test_a_password_in_an_addresss_query_is_taken_out_though_nobody_said_that_it_is_one() -> None:
+def test_a_password_in_the_query_of_an_address_is_masked_whatever_its_name() -> None:
     given = settings(database_url="postgresql://db/fleet?user=u&password=abc&sslmode=require")
     assert one("database_url", given).value == "postgresql+psycopg://db/fleet?user=u&password=***&sslmode=require"
 

@@ -73,6 +73,7 @@ def test_a_token_is_printed_once_and_revoked(cli: Cli, fleet: Fleet) -> None:
     cli("tokens", "revoke", listed["id"][:13], "-y")
     assert by_token(fleet.deps, token) is None
     assert "--user NAME" in cli("tokens", "create", "x", code=2).stderr
+    assert "read-only" in cli("tokens", "create", "x", "--user", "ann", "--preset", "none", code=2).stderr
 
 
 def test_what_is_done_at_the_terminal_stands_in_the_log_and_ends_with_the_command(cli: Cli, fleet: Fleet) -> None:

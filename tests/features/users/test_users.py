@@ -20,11 +20,11 @@ from fleet.access import Permission, Role, secret, tokens, users
 from fleet.access.audit import AuditFilter
 from fleet.access.errors import NotPermitted
 from fleet.access.invitations import LONGEST, NoInvitation
-from fleet.access.roles import PRESETS, may_appoint
+from fleet.access.roles import may_appoint
 from fleet.access.sessions import Visit
 from fleet.core.errors import Conflict, FleetError, InvalidInput, NotFound
 from fleet.engine.sweep import prune
-from fleet.features.users import cli_tokens, invite
+from fleet.features.users import invite
 from fleet.features.users import service as accounts
 from tests.factories import WITHIN_S, make_fleet
 from tests.web_client import PASSWORD, Browser, Web, by_token
@@ -110,7 +110,7 @@ def test_an_invitation_stays_good_when_its_holder_chose_badly(web: Web) -> None:
     assert join(web, f"/join/{key}", "bo").get("/").status_code == 200
 
 
-def test_who_is_invited_cannot_become_somebody_whom_the_approval_rules_name(database_url: str, tmp_path: Path) -> None:
+def test_an_invited_user_cannot_take_a_name_of_the_approval_rules(database_url: str, tmp_path: Path) -> None:
     rules = tmp_path / "rules.toml"
     rules.write_text(
         '[[rule]]\nname = "big"\nresource = "draft"\naction = "*"\napprovers = ["user:ann"]\n'
@@ -158,7 +158,7 @@ def test_of_two_who_use_the_first_owners_link_one_is_owner(web: Web) -> None:
     assert list(roles(web).values()) == ["owner"]
 
 
-def test_the_address_of_an_invitation_is_sent_to_nobody_as_a_referrer(web: Web) -> None:
+def test_the_address_of_an_invitation_is_no_referrer(web: Web) -> None:
     key, _ = invite.invite(web.deps, Role.VIEWER)
     for answer in (web.anonymous().get(f"/join/{key}"), web.anonymous().post(f"/join/{key}", data={})):
         # "no-referrer" would have browsers send the form with the origin "null", which is nobody of ours.
@@ -271,11 +271,6 @@ def test_who_is_removed_is_out_at_once_and_their_name_is_never_given_again(web: 
     assert web.anonymous().post("/login", data={"name": "ana", "password": PASSWORD}).status_code == 401
     with pytest.raises(Conflict):
         accounts.create_user(web.deps, "ana", Role.VIEWER, PASSWORD)
-
-
-def test_the_command_offers_the_presets_that_there_are() -> None:
-    """It has a list of its own, since the table of roles is loaded with the database's library."""
-    assert tuple(one.name for one in PRESETS) == cli_tokens._PRESETS
 
 
 def test_a_token_is_shown_once_and_narrowed_to_its_scopes(web: Web) -> None:
@@ -453,7 +448,7 @@ def test_a_token_that_a_token_makes_fits_it_unless_it_is_said_otherwise(web: Web
     assert "users.edit" in sent.json()["scopes"] and "budgets.edit" in sent.json()["scopes"]
 
 
-def test_tokens_of_others_are_seen_by_admins_and_made_by_nobody_at_the_web(web: Web) -> None:
+def test_admins_see_tokens_of_others_and_create_none_on_pages(web: Web) -> None:
     ana, bo = web.program("viewer", name="ana"), web.program("admin", name="bo")
     assert [one["user"] for one in bo.get("/api/v1/tokens?user=ana").json()["items"]] == ["ana"]
     assert [one["user"] for one in bo.get("/api/v1/tokens").json()["items"]] == ["bo"]

@@ -68,7 +68,7 @@ def heard(web: Web) -> list[dict[str, Any]]:
         return [dict(event.payload) for event in events.latest(tx, subjects=("hook.received",))]
 
 
-def test_what_a_source_says_is_stored_once_and_told_once(web: Web, shop: TestClient) -> None:
+def test_a_message_of_a_source_is_stored_once_and_emitted_once(web: Web, shop: TestClient) -> None:
     secret = source(web)
     assert say(shop, plain(secret)) == 202
     assert say(shop, plain(secret)) == 200
@@ -195,7 +195,7 @@ def test_a_source_that_cannot_work_is_refused(web: Web, wanted: SourceFields) ->
         receiving.create(web.deps, wanted, by="test")
 
 
-def test_no_secret_is_told_and_changes_are_audited(
+def test_no_secret_is_shown_and_changes_are_audited(
     web: Web, shop: TestClient, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with audit.acting(audit.Actor("ana", "owner", Via.SESSION)):

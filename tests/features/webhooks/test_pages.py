@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -20,6 +21,7 @@ from fleet.engine.registry import Registry
 from fleet.engine.system_agents import staff
 from fleet.engine.tick import tick
 from fleet.features.agents import commands as agent_commands
+from fleet.features.approvals import rule_file
 from fleet.features.webhooks import commands as hooks
 from fleet.features.webhooks.inbound import service as receiving
 from fleet.features.webhooks.kinds import DELIVER
@@ -31,6 +33,13 @@ from tests.factories import Fleet, make_fleet
 from tests.receiver import Receiver
 from tests.web_client import Web
 
+REPLAYS = """
+[[rule]]
+name = "replays"
+resource = "webhook"
+action = "replay"
+approvers = ["role:owner"]
+"""
 SECRET = re.compile(r"whsec_[\w-]{43}")
 
 
@@ -120,6 +129,28 @@ def test_what_failed_is_tried_again_from_the_page(web: Web, receiver: Receiver) 
     assert ana.get(f"/hooks/{hook.id}?state=dead").text.count("No delivery is in this state") == 1
     assert ana.get(f"/hooks/{hook.id}?state=%00").status_code == 422
     assert ana.get("/hooks/sources/a%00b").status_code == 422
+
+
+def test_failed_deliveries_are_sent_again_when_somebody_approves_it(
+    web: Web, receiver: Receiver, tmp_path: Path
+) -> None:
+    (tmp_path / "rules.toml").write_text(REPLAYS)
+    web.deps.parts["approval_rules"] = rule_file.load(tmp_path / "rules.toml")
+    ann, ben = web.program("owner", name="ann"), web.browser("owner", "ben")
+    ben.post("/hooks", url=receiver.url, subjects="job.*")
+    (hook,) = hooks.listed(web.deps)
+    receiver.answer(404)
+    ben.post(f"/hooks/{hook.id}/test")
+    carry_out(web)
+    (dead,) = hooks.history(web.deps, hook.id, state="dead")
+    asked = ann.post(f"/api/v1/hooks/{hook.id}/replay", json={"deliveries": [str(dead.job_id)]})
+    assert asked.status_code == 202 and asked.json()["arguments"]["deliveries"] == [str(dead.job_id)]
+    ben.post(f"/hooks/{hook.id}/replay")  # all of them: the same question
+    assert len(ann.get("/api/v1/approvals").json()["items"]) == 1
+    assert web.fleet.job(dead.job_id).state == JobState.DEAD
+    ben.post(f"/review/{asked.json()['id']}/approve", revision=1)
+    assert web.fleet.job(dead.job_id).state == JobState.READY
+    assert ben.post(f"/hooks/{hook.id}/replay", job=str(dead.job_id)).headers["location"] == f"/hooks/{hook.id}"
 
 
 @pytest.mark.parametrize("fields", [

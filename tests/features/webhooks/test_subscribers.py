@@ -149,7 +149,7 @@ def test_an_event_that_fails_is_tried_again_before_those_behind_it(fleet: Fleet,
     assert ledger.seen == [1, 2, 3]
 
 
-def test_an_event_that_fails_for_good_is_parked_and_told_of(fleet: Fleet, ledger: Distribution) -> None:
+def test_an_event_that_fails_for_good_is_parked_and_reported(fleet: Fleet, ledger: Distribution) -> None:
     ledger.code.refuses = {2}
     happens(fleet, 2, 3)
     look(fleet)

@@ -42,6 +42,7 @@ from fleet.features.webhooks.outbound.subscriptions import SubscriptionFields
 from fleet.images.errors import ForbiddenAddress
 from tests import ROOT, TESTS
 from tests import receiver as receivers
+from tests.engine.test_perform import add
 from tests.factories import Fleet, make_fleet
 from tests.picture_server import PUBLIC, Internet
 from tests.receiver import Got, Receiver
@@ -136,7 +137,21 @@ def test_an_event_is_delivered_signed_to_its_subscribers(fleet: Fleet, receiver:
     assert (kept.state, kept.status, kept.position) == ("done", 204, said["position"])
 
 
-def test_what_happened_before_a_webhook_was_made_is_not_told(fleet: Fleet, receiver: Receiver) -> None:
+def test_the_event_of_a_published_thing_names_its_address(fleet: Fleet, receiver: Receiver) -> None:
+    subscribe(fleet, receiver, "job.done", "thing.*")
+    agent = fleet.agent(username="ana_1")
+    published = add(fleet, agent, "post")
+    perform(fleet.deps, published)
+    happens(fleet)
+    look(fleet)
+    deliver(fleet)
+    urls = {said["job"]: said["url"] for said in map(json.loads, (got.body for got in receiver.got))}
+    remote_id = fleet.job(published).remote_id
+    assert urls.keys() == {str(published), None} and urls[None] is None
+    assert urls[str(published)].endswith(f"/post/ana_1/{remote_id}")
+
+
+def test_events_before_a_webhook_was_created_are_not_delivered(fleet: Fleet, receiver: Receiver) -> None:
     happens(fleet)
     subscribe(fleet, receiver)
     look(fleet)
@@ -485,7 +500,7 @@ def test_a_subject_of_a_feature_that_is_left_out_is_refused(
         subscribe(fleet, receiver, "media.kept")
 
 
-def test_no_secret_and_no_address_is_told_anywhere(
+def test_no_secret_and_no_address_is_shown_anywhere(
     fleet: Fleet, receiver: Receiver, capsys: pytest.CaptureFixture[str]
 ) -> None:
     url = f"{receiver.url}/T0KEN-in-the-path"

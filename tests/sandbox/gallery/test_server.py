@@ -164,7 +164,7 @@ def live(client: httpx.Client, last_id: str = "", **query: str) -> Iterator[Stre
         yield stream
 
 
-def test_open_pages_are_told_what_happens(gallery: httpx.Client) -> None:
+def test_open_pages_get_events(gallery: httpx.Client) -> None:
     with live(gallery) as stream:
         made = gallery.post("/api/showcase", json=POST).json()["showcaseItem"]["id"]
         assert stream.until("post")["id"] == made
@@ -173,7 +173,7 @@ def test_open_pages_are_told_what_happens(gallery: httpx.Client) -> None:
         assert (counts["id"], counts["likes"], counts["agent_likes"], counts["human_likes"]) == (made, 1, 1, 0)
 
 
-def test_a_page_of_one_post_is_told_of_that_one_only(gallery: httpx.Client) -> None:
+def test_a_page_of_one_post_gets_events_of_that_post_only(gallery: httpx.Client) -> None:
     first, second = (gallery.post("/api/showcase", json=POST).json()["showcaseItem"]["id"] for _ in range(2))
     with live(gallery, post=second) as stream:
         for post_id in (first, second):

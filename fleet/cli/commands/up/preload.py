@@ -38,6 +38,13 @@ def load() -> None:
 
 def _modules() -> Iterator[str]:
     for package in _PACKAGES:
-        place = importlib.import_module(package).__path__
-        found = pkgutil.walk_packages(place, f"{package}.")
-        yield from (one.name for one in found if not _OF_OTHERS.search(one.name))
+        yield from _below(package)
+
+
+def _below(package: str) -> Iterator[str]:
+    """Yield the modules of a package. `pkgutil.walk_packages` would import packages before they could be left out."""
+    for one in pkgutil.iter_modules(importlib.import_module(package).__path__, f"{package}."):
+        if not _OF_OTHERS.search(one.name):
+            yield one.name
+            if one.ispkg:
+                yield from _below(one.name)

@@ -134,7 +134,8 @@ class ShowQuery(BaseModel):
 class AgentIn(ModeChanges, NewCharacter):
     """An agent to be created. With a persona it starts with the persona's character, weights and pace.
 
-    `config` has the settings of its kind; missing ones take the kind's default. `start` also needs `agents.control`.
+    `config` has the settings of its kind; missing ones take the kind's default. `start` also needs
+    `agents.control`; `hours` and `timezone` need `settings.edit`.
     """
 
     username: Annotated[
@@ -157,7 +158,19 @@ class AgentIn(ModeChanges, NewCharacter):
         Annotated[str, line(60), Field(description="a user; by default the caller, if they may own agents")] | None
     ) = None
     config: Json | None = None
+    hours: Annotated[str, line(200)] | None = Field(
+        None, description="local hours in which it is awake; by default its persona's", examples=["9-17,20-22"]
+    )
+    timezone: Annotated[str, line(60)] | None = Field(
+        None, description="time zone of its hours", examples=["Europe/Berlin"]
+    )
     start: bool = Field(False, strict=True, description="start it too; otherwise it is idle")
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """The settings that it has of its own."""
+        given = {"agent_timezone": self.timezone, "agent_hours": self.hours}
+        return {name: value for name, value in given.items() if value}
 
 
 class AgentChanges(ModeChanges, CharacterChanges):
@@ -211,6 +224,8 @@ def create(deps: TheDeps, response: Response, *, body: AgentIn,
     """Create an agent, idle unless `start` is set."""
     if body.start:
         require(who, Permission.AGENTS_CONTROL)
+    if body.settings:
+        require(who, Permission.SETTINGS_EDIT)
     new = agent_commands.draft(
         deps, username=body.username, name=body.name, persona_id=body.persona, by=who.by, kind=body.kind
     )
@@ -230,7 +245,7 @@ def create(deps: TheDeps, response: Response, *, body: AgentIn,
         new = agent_commands.through(deps, new, body.account)
     if body.organisation is not None:
         new = agent_commands.within(deps, new, body.organisation)
-    agent_commands.create(deps, new, start=body.start)
+    agent_commands.create_with(deps, new, body.settings, by=who.by, starts=body.start)
     response.headers["location"] = f"/api/v1/agents/{body.username}"
     return _whole(deps, lookup.agent(deps.db, body.username), who, response)
 

@@ -14,8 +14,10 @@ from fleet.engine.agents.queries import AgentFilter
 from fleet.features.agents import bulk
 from fleet.features.agents import commands as agent_commands
 from fleet.features.agents.bulk import BulkAction, Selection
+from fleet.features.agents.points import verbs
 from fleet.features.agents.schema import ActionName
 from fleet.web.auth import TheDeps, needs
+from fleet.web.openapi import ASKED
 from fleet.web.requests.fields import AgentName, Body, Count, MovedOut, Reason, line, taken
 
 router = APIRouter(prefix="/agents", tags=["agents"])
@@ -67,10 +69,11 @@ def pause_all(deps: TheDeps, *, body: PauseAll, who: Controller) -> Count:
     return Count(count=number)
 
 
-@router.post("/resume")
+@router.post("/resume", responses=ASKED)
 def resume_all(deps: TheDeps, *, body: All, who: Controller) -> Count:
     """Resume every paused agent, or those of one persona."""
-    return Count(count=bulk.act_on_all(deps, BulkAction.RESUME, persona_id=body.persona, by=who.by))
+    which = bulk.all_of(deps, BulkAction.RESUME, body.persona)
+    return Count(count=verbs.act_on_many(deps, who, which, BulkAction.RESUME))
 
 
 @router.post("/stop")
@@ -112,10 +115,10 @@ def pause(deps: TheDeps, *, name: AgentName, body: AgentPauseIn, who: Controller
     return MovedOut(changed=agent_commands.pause(deps, name, by=who.by, reason=body.reason))
 
 
-@router.post("/{name}/resume", dependencies=[needs(Permission.AGENTS_CONTROL)])
-def resume(deps: TheDeps, *, name: AgentName) -> MovedOut:
+@router.post("/{name}/resume", responses=ASKED)
+def resume(deps: TheDeps, *, name: AgentName, who: Controller) -> MovedOut:
     """Resume a paused agent and its waiting jobs."""
-    return MovedOut(changed=agent_commands.resume(deps, name))
+    return MovedOut(changed=verbs.resume(deps, who, name))
 
 
 @router.post("/{name}/stop", dependencies=[needs(Permission.AGENTS_CONTROL)])

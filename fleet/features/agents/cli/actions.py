@@ -179,11 +179,8 @@ def create(
     body = _changes(name, given)
     for field, first in _first(door, body).items():
         body[field] = {**first, **body[field]}
-    rhythm = _rhythm_of(hours, timezone)
-    door.api.post("/agents", {"username": username, **body, "start": start and not rhythm})
-    _set_rhythm(door, username, rhythm)
-    if start and rhythm:  # not before it keeps its hours
-        door.api.post(at("agents", username, "start"))
+    rhythm = {name: value for name, value in (("hours", hours), ("timezone", timezone)) if value}
+    door.api.post("/agents", {"username": username, **body, **rhythm, "start": start})
     door.say(f"{name} ({username}) {'lives now' if start else 'is there, idle'}.")
 
 

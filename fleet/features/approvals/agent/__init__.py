@@ -47,7 +47,10 @@ def gather(deps: Deps, claimed: ClaimedAgent) -> ApprovalObservation:
     with deps.db.transaction() as tx:
         waiting = tuple(OpenRequest(request.id, request.times) for request in maintenance.due(tx, claimed.now))
         return ApprovalObservation(
-            claimed.now, waiting, tuple(retry.unasked(deps, tx)), (*retry.moot(tx), *verb.gone(deps, tx))
+            claimed.now,
+            waiting,
+            tuple(retry.unasked(deps, tx)),
+            (*retry.moot(tx), *verb.requests_without_object(deps, tx)),
         )
 
 

@@ -15,6 +15,7 @@ from fleet.core.diff import Change, How, diff
 from fleet.core.masking import mask_all
 from fleet.engine.agents import lookup
 from fleet.engine.deps import Deps
+from fleet.engine.points import verbs
 from fleet.features.approvals import service as approving
 from fleet.features.approvals.api import decisions as api_decisions
 from fleet.features.approvals.api.decisions import (
@@ -101,6 +102,11 @@ class WholeRequest(Approval):
     current: Told | None = Field(description="the object of this revision, if it has changed since the question")
     changed: list[FieldChange] = Field(description="how the object has changed since the question")
     arguments: Told | None = Field(description="of the verb that it runs")
+    collect_at: str | None = Field(
+        description="of a verb with a secret result: the page where the person who asked runs it, within a day of the"
+        " approval; a program sends the same request again"
+    )
+    used_at: datetime | None = Field(description="when such a verb ran")
     outdated: bool = Field(description="whether its object has changed since; an approval makes a new revision of it")
     facts: Told
     diff: list[FieldChange]
@@ -143,13 +149,18 @@ def _whole(deps: Deps, request: Request, record: list[ApprovalDecision]) -> Whol
     names = lookup.names(deps.db, [request.agent_id])
     return taken(
         WholeRequest, request, agent=lookup.username(names, request.agent_id),
-        outdated=approving.is_outdated(deps, request),
+        collect_at=_collect_at(request), outdated=approving.is_outdated(deps, request),
         diff=[_field_change(one) for one in diff(request.known, request.payload)],
         changed=[_field_change(one) for one in diff(request.before, request.current or request.before or {})],
         **{name: None if getattr(request, name) is None else dict(getattr(request, name))
            for name in ("before", "current", "arguments")},
         record=[taken(Entry, one) for one in record],
     )  # fmt: skip
+
+
+def _collect_at(request: Request) -> str | None:
+    verb = verbs.known().get((request.resource, request.action))
+    return verb.collect_at or None if verb is not None and request.is_verb else None
 
 
 def _field_change(one: Change) -> FieldChange:

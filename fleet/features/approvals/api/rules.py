@@ -24,7 +24,7 @@ from fleet.web.requests.cursors import LARGEST_ID, Page, Paging
 from fleet.web.requests.fields import Body, Json, prose, whole
 
 router = APIRouter(prefix="/approvals/rules", tags=["approvals"])
-Editor = Annotated[Principal, needs(Permission.SETTINGS_EDIT)]
+Editor = Annotated[Principal, needs(Permission.FLEET_EDIT)]
 Version = Annotated[int, Path(ge=1, le=LARGEST_ID)]
 IfMatch = Annotated[str | None, Header(max_length=1000, description="the ETag of the rules as they were read")]
 Rules = Annotated[list[Json], Field(max_length=rule_file.MOST_RULES)]

@@ -11,19 +11,20 @@ from typing import Any
 from fleet.access import Principal, audit, authenticate
 from fleet.access.roles import Permission
 from fleet.core import ids
-from fleet.core.db import Tx
+from fleet.core.db import Also, Tx
 from fleet.core.errors import Conflict, NotFound
 from fleet.engine.agents import queries as agents
 from fleet.engine.agents.models import AgentRow
 from fleet.engine.deps import Deps
 from fleet.engine.points import verbs
-from fleet.engine.points.verbs import Asked, Verb, VerbArguments, VerbPreview
+from fleet.engine.points.verbs import NeedsApproval, Verb, VerbArguments, VerbPreview
 from fleet.engine.registry import load
 from fleet.features.approvals import agent_owners, queries, rules, service
+from fleet.features.approvals.asking import grants
 from fleet.features.approvals.effects import registered
 from fleet.features.approvals.effects.verb import plain
 from fleet.features.approvals.request import Proposal, Request
-from fleet.features.approvals.requests import maintenance, people
+from fleet.features.approvals.requests import maintenance, organisation, people
 from fleet.features.approvals.rules import DEFAULT_RULE, SUBJECT, Rule, Step, Verdict
 from fleet.features.approvals.ruleset.in_force import rules_of
 
@@ -37,18 +38,23 @@ class Ruling:
     others: int
 
 
-def gate(deps: Deps, who: Principal, verb: Verb, arguments: VerbArguments) -> None:
-    """Raise Asked with the request, new or open already, if a rule wants the word of another person."""
+def gate(deps: Deps, who: Principal, verb: Verb, arguments: VerbArguments) -> Also | None:
+    """Raise NeedsApproval with the request, new or open already, if a rule wants the word of another person.
+
+    Return what uses up the approval of a verb with a secret result, where there is one; else None.
+    """
     with deps.db.transaction() as tx:
         try:
             preview: VerbPreview = load(verb.preview)(deps, tx, arguments)
         except NotFound:
-            return  # the verb says what is missing, or that there is nothing to do
+            return None  # the verb says what is missing, or that there is nothing to do
         facts = _facts(who, preview)
         if ruled(deps, tx, who, verb.key, facts, agent_id=preview.agent_id).verdict is not Verdict.ASKS:
-            return
+            return None
+        if verb.collect_at and (found := grants.find(tx, who, verb, preview, arguments)) is not None:
+            return found
         request, is_new = _open_verb(deps, tx, who, verb, arguments)
-    raise Asked(request.id, request.summary, is_new=is_new)
+    raise NeedsApproval(request.id, request.summary, is_new=is_new)
 
 
 def ask_verb(deps: Deps, who: Principal, verb: Verb, given: Mapping[str, Any]) -> tuple[Request, bool]:
@@ -68,13 +74,14 @@ def _open_verb(deps: Deps, tx: Tx, who: Principal, verb: Verb, arguments: VerbAr
         resource=verb.resource, resource_id=preview.resource_id, action=verb.action, payload=plain(preview.after),
         before=plain(preview.before), requested_by=who.by, summary=preview.summary, agent_id=preview.agent_id,
         facts=_facts(who, preview), arguments=preview.arguments or arguments.model_dump(mode="json"),
-        asker=authenticate.stored(who),
+        asker=authenticate.to_data(who),
     ))  # fmt: skip
 
 
 def ruled(deps: Deps, tx: Tx, who: Principal, verb: tuple[str, str], facts: Mapping[str, Any], *,
           agent_id: uuid.UUID | None = None, among: Sequence[Rule] | None = None) -> Ruling:  # fmt: skip
     """Return what the rules say about a verb that somebody runs: those in force, or others."""
+    facts = {**organisation.fact(tx, agent_id), **facts}
     rule = rules.covering((rules_of(deps) if among is None else among), *verb, facts)
     if rule is None:
         return Ruling(Verdict.NO_RULE, None, 0)
@@ -102,7 +109,7 @@ def ask(deps: Deps, who: Principal, *, resource: str, action: str, resource_id: 
         return _open(deps, tx, who, Proposal(
             resource=resource, resource_id=resource_id or str(ids.new()), action=action, payload=payload,
             before=before, requested_by=who.by, summary=summary, facts=_facts(who, facts), expiration=expiration,
-            asker=authenticate.stored(who),
+            asker=authenticate.to_data(who),
         ))  # fmt: skip
 
 

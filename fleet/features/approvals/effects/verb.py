@@ -1,4 +1,5 @@
-"""Approved verbs: the verb runs in the transaction of the decision, in the name of the person who asked.
+"""Approved verbs: the verb runs in the transaction of the decision, in the name of the person who asked. One with a
+secret result runs later (`asking.grants`).
 
 Both commit or neither does, so that a request runs its verb once, whatever process dies and however many people press
 the button. What the verb is about is compared with what the approvers saw, and the asker's permission is checked again.
@@ -31,7 +32,7 @@ from fleet.features.approvals.states import RequestState
 _MOST_LOOKED_AT = 50
 
 
-def settled(deps: Deps, tx: Tx, request: Request) -> None:
+def run_if_approved(deps: Deps, tx: Tx, request: Request) -> None:
     """Run the verb if that was approved. Raises Ended if it never can run, Changed if its object is another by now."""
     if request.state is not RequestState.APPROVED:
         return
@@ -39,6 +40,8 @@ def settled(deps: Deps, tx: Tx, request: Request) -> None:
     who = _asker(tx, request, verb.permission)
     if not _is_as_seen(request, preview(deps, tx, request)):
         raise Changed(f"What request {request.id} is about has changed at this moment.", fix="Look at it again.")
+    if verb.collect_at:
+        return  # the person who asked runs it, and sees the result alone
     try:
         with deps.db.joined(tx), audit.acting(Actor(who.name, who.role, who.via)):
             load(verb.run)(deps, arguments, who)
@@ -46,7 +49,7 @@ def settled(deps: Deps, tx: Tx, request: Request) -> None:
         raise Ended(str(error)) from error
 
 
-EFFECT = Effect(settled)
+EFFECT = Effect(run_if_approved)
 
 
 def _of(request: Request) -> tuple[Verb, VerbArguments]:
@@ -71,7 +74,7 @@ def preview(deps: Deps, tx: Tx, request: Request) -> VerbPreview:
     return found
 
 
-def renewed(deps: Deps, tx: Tx, request: Request, rules: Sequence[Rule]) -> Request:
+def refresh(deps: Deps, tx: Tx, request: Request, rules: Sequence[Rule]) -> Request:
     """Return a locked open request as its object is now: a new revision, if that has changed. Raises Ended."""
     now = preview(deps, tx, request)
     if _is_as_seen(request, now):
@@ -92,14 +95,14 @@ def is_outdated(deps: Deps, tx: Tx, request: Request) -> bool:
         return True
 
 
-def gone(deps: Deps, tx: Tx) -> list[uuid.UUID]:
+def requests_without_object(deps: Deps, tx: Tx) -> list[uuid.UUID]:
     """Return open requests whose object is gone, of the oldest ones that are open."""
     mine = (RequestRow.state == RequestState.PENDING, RequestRow.arguments.is_not(None))
     query = sa.select(*COLUMNS).where(*mine).order_by(RequestRow.created_at).limit(_MOST_LOOKED_AT)
-    return [request.id for request in map(as_request, tx.execute(query)) if _is_gone(deps, tx, request)]
+    return [request.id for request in map(as_request, tx.execute(query)) if _has_no_object(deps, tx, request)]
 
 
-def _is_gone(deps: Deps, tx: Tx, request: Request) -> bool:
+def _has_no_object(deps: Deps, tx: Tx, request: Request) -> bool:
     try:
         preview(deps, tx, request)
     except Ended:
@@ -111,7 +114,7 @@ def _is_gone(deps: Deps, tx: Tx, request: Request) -> bool:
 
 def _asker(tx: Tx, request: Request, permission: Permission) -> Principal:
     """Return who asked, with their role of now. Raises Ended if they may not do this any more."""
-    who = authenticate.again(tx, request.asker or {})
+    who = authenticate.from_data(tx, request.asker or {})
     if who is None:
         raise Ended(f"{request.requested_by} can no longer act here.")
     if not who.may(permission):

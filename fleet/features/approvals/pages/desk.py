@@ -28,6 +28,7 @@ from fleet.engine.deps import Deps
 from fleet.features.approvals import queries
 from fleet.features.approvals import service as approving
 from fleet.features.approvals.approver import person_of
+from fleet.features.approvals.asking import grants
 from fleet.features.approvals.queries import ApprovalDecision
 from fleet.features.approvals.request import Changed
 from fleet.features.approvals.request import Request as Asks
@@ -199,6 +200,7 @@ def _detail(desk: Desk, one: Asks, record: Sequence[ApprovalDecision], shown: Se
         "may": desk.who.may(Permission.DRAFTS_DECIDE),
         "stands": stands, "is_outdated": approving.is_outdated(desk.deps, one), "unsaved": _unsaved(stands, kept),
         "can_edit": approving.may_be_edited(one), "can_revise": approving.may_be_revised(one),
+        "collect_at": grants.page_of(one, desk.who),
         "following": ids[place] if place < len(ids) else None, "against": _against(how, one, kept),
     }  # fmt: skip
 
@@ -259,6 +261,6 @@ def as_data(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
 
 
-def approvers(request: Asks) -> str:
-    """Return who may decide, as text."""
-    return ", ".join(one.removeprefix("role:").removeprefix("user:") for one in request.approvers)
+def approvers(names: Sequence[str]) -> str:
+    """Return the approvers of a rule or a request as text."""
+    return ", ".join(one.removeprefix("role:").removeprefix("user:") for one in names)

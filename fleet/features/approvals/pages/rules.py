@@ -248,9 +248,10 @@ def _page(request: Request, deps: Deps, who: Principal, draft: Draft | None, que
     return render(
         request, "approvals/rules.html", code=code, problem=problem, now_in_force=now, rules=draft.items, draft=draft,
         changes=commands.compare(now.rules, shown), is_stale=draft.base != str(now.version), found=found, then=then,
-        wrong_question=wrong, verbs=questions.list_of_verbs(), as_data=desk.as_data, question=question, form=form,
-        conditions=form.conditions_text, as_json=json.dumps(draft.items), agents=lookup.suggestions(deps.db),
-        may_edit=who.may(Permission.SETTINGS_EDIT) and not now.is_pinned,
+        wrong_question=wrong, verbs=questions.list_of_verbs(), as_data=desk.as_data, approvers=desk.approvers,
+        question=question, form=form, conditions=form.conditions_text,
+        as_json=json.dumps(draft.items), agents=lookup.suggestions(deps.db),
+        may_edit=who.may(Permission.FLEET_EDIT) and not now.is_pinned,
     )  # fmt: skip
 
 

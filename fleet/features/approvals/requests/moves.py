@@ -24,6 +24,7 @@ from fleet.features.approvals import rules as ruling
 from fleet.features.approvals.models import DecisionRow, RequestRow
 from fleet.features.approvals.queries import lock
 from fleet.features.approvals.request import COLUMNS, AlreadySettled, Changed, Decided, Proposal, Request, as_request
+from fleet.features.approvals.requests import organisation
 from fleet.features.approvals.requests.permissions import why_closed, why_not_theirs
 from fleet.features.approvals.rules import Person, Rule, Times
 from fleet.features.approvals.states import DecisionKind, RequestState
@@ -43,6 +44,7 @@ def open(tx: Tx, proposal: Proposal, rules: Sequence[Rule]) -> Request:
     """
     _check(proposal)
     now = tx.now()
+    proposal = replace(proposal, facts={**proposal.facts, **organisation.fact(tx, proposal.agent_id)})
     rule = ruling.rule_for(rules, proposal.resource, proposal.action, proposal.facts)
     rule = agent_owners.named(tx, rule, proposal.agent_id, opens=True)
     row = tx.execute(_inserted(proposal, rule, now)).one_or_none()
@@ -173,7 +175,8 @@ def amend(tx: Tx, request_id: uuid.UUID, payload: Mapping[str, Any], by: Person,
     _refuse_unseen(request, revision)
     if _is_same(tx, request, payload):
         return request
-    known = dict(request.facts if facts is None else facts)
+    kept = {name: value for name, value in request.facts.items() if name == organisation.FACT}
+    known = dict(request.facts if facts is None else {**facts, **kept})
     values: dict[str, Any] = {"payload": dict(payload), "facts": known, "revision": request.revision + 1}
     if summary is not None:
         values["summary"] = _in_short(summary)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from fleet.core import logs
 from fleet.core.db import Tx
+from fleet.core.errors import InvalidInput
 from fleet.core.settings import Settings
 from fleet.engine.deps import Deps
-from fleet.engine.settings.live_rows import LiveRows
 from fleet.features.approvals import rule_file
 from fleet.features.approvals.rules import Rule
 from fleet.features.approvals.ruleset import store
 from fleet.features.approvals.ruleset.store import RuleSet
 from fleet.features.approvals.settings import ApprovalsSettings
+
+log = logs.get(__name__)
 
 PINNED = "approval_rules"
 """The setting that FLEET_PINNED names to have the file's rules in force, whatever people edited."""
@@ -43,19 +47,36 @@ class RulesInForce:
         return rules == self.rules and (given is not None or self.is_file)
 
 
+class _Parsed:
+    """The document that was parsed last, and its rules."""
+
+    last: tuple[Mapping[str, Any], tuple[Rule, ...]] | None = None
+
+
 def rules_of(deps: Deps) -> tuple[Rule, ...]:
     """Return the rules of this process, in order: no query. Raises InvalidInput for a file that is wrong."""
-    return _in_force(deps, live(deps).value).rules
+    document = deps.live.documents(store.KIND).get(store.NAME)
+    if document is None or deps.given.is_pinned(PINNED):
+        return file_rules(deps)
+    parsed = deps.part("approval_rules.parsed", lambda _: _Parsed(), for_all=True)
+    last = parsed.last
+    if last is None or last[0] is not document:
+        parsed.last = last = document, _readable(deps, document, otherwise=last and last[1])
+    return last[1]
+
+
+def _readable(deps: Deps, document: Mapping[str, Any], otherwise: tuple[Rule, ...] | None) -> tuple[Rule, ...]:
+    """Return the rules of a document; those before, or the file's, for a document that only a later version reads."""
+    try:
+        return store.parse(document)
+    except InvalidInput as error:
+        log.warning("approval_rules_not_in_force", reason=str(error))
+        return file_rules(deps) if otherwise is None else otherwise
 
 
 def read(deps: Deps, tx: Tx) -> RulesInForce:
     """Return the rules as the table has them at this moment."""
     return _in_force(deps, store.newest(tx))
-
-
-def live(deps: Deps) -> LiveRows[RuleSet | None]:
-    """Return the last version that people made, read again within seconds of a change."""
-    return deps.part("approval_rule_set", _follow, for_all=True)
 
 
 def file_rules(deps: Deps) -> tuple[Rule, ...]:
@@ -75,16 +96,3 @@ def _in_force(deps: Deps, edited: RuleSet | None) -> RulesInForce:
     own = None if is_pinned or edited is None else edited.rules
     rules = file_rules(deps) if own is None else own
     return RulesInForce(rules, "shipped" if path is None else path.name, edited, is_pinned)
-
-
-def _follow(deps: Deps) -> LiveRows[RuleSet | None]:
-    rows: LiveRows[RuleSet | None] = LiveRows(
-        deps.db, "approval rules", revision=store.NEWEST, read=_newest, first=None
-    )
-    deps.live.follow(rows)
-    return rows
-
-
-def _newest(tx: Tx) -> tuple[int, RuleSet | None]:
-    found = store.newest(tx)
-    return (0 if found is None else found.version), found

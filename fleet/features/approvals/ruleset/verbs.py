@@ -30,14 +30,14 @@ class RulesArguments(VerbArguments):
 def change(deps: Deps, who: Principal, given: Given, *, reason: str, seen: Collection[str] | None = None) -> bool:
     """Put rules in force, or the file's; return whether that changed anything.
 
-    Raises Asked if people have to approve it first, and as `commands.change`.
+    Raises NeedsApproval if people have to approve it first, and as `commands.change`.
     """
     with deps.db.transaction() as tx:
         now = commands.check(deps, tx, given, seen=seen)
         if now.has(given, commands.parse(deps, given)):
             return False
     rules = None if given is None else [dict(one) for one in given]
-    verbs.refuse_unasked(deps, who, *_KEY, rules=rules, reason=reason)
+    verbs.parse_if_allowed(deps, who, *_KEY, rules=rules, reason=reason)
     return commands.change(deps, given, by=who.by, reason=reason, seen=seen)
 
 
@@ -68,6 +68,6 @@ def _change(deps: Deps, given: RulesArguments, who: Principal) -> bool:
 
 CHANGE = Verb(
     resource=_KEY[0], action=_KEY[1], help="Change the approval rules, or go back to those of the file.",
-    permission=Permission.SETTINGS_EDIT, arguments=RulesArguments,
+    permission=Permission.FLEET_EDIT, arguments=RulesArguments,
     example={"rules": None, "reason": "back to the file"}, check=_check, preview=_preview, run=_change,
 )  # fmt: skip

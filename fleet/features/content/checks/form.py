@@ -9,37 +9,35 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from fleet.adapters import texts
+from fleet.adapters.manifest import TextRule, TextUnit
 from fleet.core import text
 from fleet.core.text import links as addresses
 from fleet.features.content.checks.findings import Finding, Severity
 from fleet.features.content.sanitise import READ_TIMES, tidy, unquoted
-from fleet.features.content.surfaces import TextForm
 
 _HASHTAG = re.compile(r"[#＃](?=\w*[^\W\d])\w+")
 _HANDLE = re.compile(r"(?<![\w.])[@＠]\w[\w.-]*")
-_SENTENCE_END = re.compile(r"[.!?…][\"”’)»]*(?=\s|$)|[。！？।؟۔]")
-_LEAST_KEPT = 0.4
-"""A text that is cut at a sentence keeps at least this part of the limit; else it is cut at a word."""
 _HOST = re.compile(r"^(?:[a-z][a-z0-9+.-]*:/*)?(?:www\.)?([^/?#:@\s]+)(?=[/?#:]|$)", re.IGNORECASE)
 _USER = re.compile(r"^(?:[a-z][a-z0-9+.-]*:/*)?[^/?#]*@", re.IGNORECASE)
 
 
-def fit(words: str, form: TextForm) -> tuple[str, list[Finding]]:
+def fit(words: str, form: TextRule) -> tuple[str, list[Finding]]:
     """Return the text in the form of its surface, and the corrections."""
     found: list[Finding] = []
-    lines = _lines(words[: READ_TIMES * form.limit_chars])
+    lines = _lines(words[: READ_TIMES * form.most])
     if len(lines) > form.line_breaks + 1:
         found.append(_mended("lines", f"{len(lines) - 1} line breaks, {form.line_breaks} allowed"))
     words = "\n".join([*lines[: form.line_breaks], " ".join(lines[form.line_breaks :])]).strip()
-    words = _fewer(words, _HANDLE, form.handles, "handles", found)
-    words = _fewer(words, _HASHTAG, form.hashtags, "hashtags", found)
-    if len(words) > form.limit_chars:
-        found.append(_mended("length", f"{len(words):,} characters, {form.limit_chars:,} allowed"))
-        words = cut_at_sentence(words, form.limit_chars)
+    words = _fewer(words, _HANDLE, form.mentions, "handles", found)
+    words = _fewer(words, _HASHTAG, form.best_hashtags or form.hashtags, "hashtags", found)
+    if not texts.fits(words, form):
+        found.append(_mended("length", f"{texts.length(words, form):,} characters, {form.most:,} allowed"))
+        words = texts.cut_at_sentence(words, form)
     return _finish(words, form), found
 
 
-def links(words: str, form: TextForm, allowed_hosts: Iterable[str] = ()) -> list[Finding]:
+def links(words: str, form: TextRule, allowed_hosts: Iterable[str] = ()) -> list[Finding]:
     """Return a finding for each link except those to allowed hosts, on a surface that has links.
 
     One that may also be the end of a sentence ("lamp.It is late") needs approval; every other link is refused.
@@ -51,16 +49,6 @@ def links(words: str, form: TextForm, allowed_hosts: Iterable[str] = ()) -> list
         for link in addresses.find(words)
         if _host(link.address) not in hosts
     ]  # fmt: skip
-
-
-def cut_at_sentence(words: str, limit_chars: int) -> str:
-    """Shorten to whole sentences within the limit; where the first is too long, at a word with an ellipsis."""
-    if len(words) <= limit_chars:
-        return words
-    ends = [match.end() for match in _SENTENCE_END.finditer(words) if match.end() <= limit_chars]
-    if ends and ends[-1] >= _LEAST_KEPT * limit_chars:
-        return words[: ends[-1]].rstrip()
-    return text.cut(words, limit_chars)
 
 
 def _lines(words: str) -> list[str]:
@@ -80,19 +68,19 @@ def _fewer(words: str, pattern: re.Pattern[str], most: int, rule: str, found: li
     return words
 
 
-def _finish(words: str, form: TextForm) -> str:
+def _finish(words: str, form: TextRule) -> str:
     """Pass every line through the sanitiser, and remove quotation marks around the whole, until nothing changes.
 
     Partial keys are removed without a finding: whole ones were refused before.
     """
-    seen = ""
+    seen, most_chars = "", form.most if form.unit is TextUnit.CHARACTERS else len(words)
     while seen != words:
         seen = words
         tidied = (
-            tidy(text.without_keys(line), form.limit_chars, hashtags=form.hashtags > 0, links=form.links)
+            tidy(text.without_keys(line), most_chars, hashtags=form.hashtags > 0, links=form.links)
             for line in words.split("\n")
         )
-        words = unquoted("\n".join(line for line in tidied if line))
+        words = texts.cut(unquoted("\n".join(line for line in tidied if line)), form)
     return words
 
 

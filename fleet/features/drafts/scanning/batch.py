@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from fleet.adapters import base
 from fleet.adapters.social import CONNECT, REACT, FeedItem, SaidComment, social
 from fleet.core.db import Tx
+from fleet.engine import registry
 from fleet.engine.agents import config
 from fleet.engine.agents.models import AgentRow
 from fleet.engine.attempts.work import Work
@@ -65,6 +66,7 @@ def look(work: Work) -> dict[str, Any]:
         how = habits(tx, work.agent.id)
     platform = social(work.gateway.adapter)
     feed = platform.feed(work.account, limit=work.settings.of(DraftsSettings).scan_items, audience=how.config.audience)
+    feed = _with_sources(work, feed)
     with work.deps.db.transaction() as tx:
         agents = _agents(tx, [item.author for item in feed])
         unseen = seen.unseen(tx, work.agent.id, [item.id for item in feed])
@@ -85,9 +87,16 @@ def look(work: Work) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _with_sources(work: Work, feed: list[FeedItem]) -> list[FeedItem]:
+    """Return a feed with what other features add to it ("drafts.sources"), such as mentions, before the rest."""
+    for source in registry.current().extensions("drafts.sources"):
+        feed = source.extend(work, feed)
+    return feed
+
+
 def _why_left_out(work: Work, how: Habits, item: FeedItem, agents: set[str], unseen: set[str]) -> str | None:
     """Return why a scan leaves a post out (a key of `states.LEFT_OUT`), or None."""
-    if item.author == work.agent.username:
+    if item.author == work.agent.username or (item.author_id and item.author_id == work.agent.remote_account):
         return "own"
     if not how.config.heeds_agents and (item.by_agent or item.author in agents):
         return "agents"

@@ -13,6 +13,7 @@ from typing import Any
 
 from fleet.core import clock, events
 from fleet.core.db import Tx
+from fleet.engine import registry
 from fleet.engine.attempts.work import Fenced, Work
 from fleet.engine.jobs.outcomes import Done, Held, Skipped
 from fleet.features.costs import budget_guard
@@ -142,7 +143,10 @@ def _digested(tx: Tx, work: Work, status: str, *, error: str | None = None) -> N
 def _received(work: Work, batch: Batch, tx: Tx) -> None:
     """Emit the event of the response, and mark its posts as read: both, or neither."""
     answered = work.known("answer")
-    seen.mark(tx, work.agent.id, work.claim.job_id, [item["post_id"] for item in batch["items"]])
+    post_ids = [item["post_id"] for item in batch["items"]]
+    seen.mark(tx, work.agent.id, work.claim.job_id, post_ids)
+    for source in registry.current().extensions("drafts.sources"):
+        source.mark(tx, work, post_ids)
     events.emit(
         tx, "agent.feed.answer.received", **_who(work), ownerUserId=batch["owner"],
         correlationId=str(work.claim.job_id), response=_response(batch, answered["answer"]),

@@ -13,7 +13,7 @@ from fleet.web.auth import TheDeps, needs
 from fleet.web.requests.fields import Body, Json, MovedOut, prose
 
 router = APIRouter(prefix="/experiments", tags=["experiments"])
-Editor = Annotated[Principal, needs(Permission.SETTINGS_EDIT)]
+Editor = Annotated[Principal, needs(Permission.FLEET_EDIT)]
 ExperimentName = Annotated[str, Path(max_length=60, examples=["caption_question"])]
 Reason = Annotated[str, prose(300)]
 

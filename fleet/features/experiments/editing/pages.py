@@ -33,7 +33,7 @@ class FilledExperiment(BaseModel):
     reason: Words = ""
 
 
-@router.get("/experiments/new", dependencies=[needs(Permission.SETTINGS_EDIT)])
+@router.get("/experiments/new", dependencies=[needs(Permission.FLEET_EDIT)])
 def new(
     request: Request, deps: TheDeps, *, source: Annotated[str, Query(alias="from", max_length=60)] = _EXAMPLE
 ) -> Response:
@@ -54,7 +54,7 @@ def create(request: Request, deps: TheDeps, who: Editor, filled: Annotated[Fille
     return go(request, f"/experiments/{name}", "It is added, and off. Start it when you like.")
 
 
-@router.get("/experiments/{name}/edit", dependencies=[needs(Permission.SETTINGS_EDIT)])
+@router.get("/experiments/{name}/edit", dependencies=[needs(Permission.FLEET_EDIT)])
 def edit(request: Request, deps: TheDeps, name: Name) -> Response:
     """Show the form of an experiment as it is."""
     known = _named(known_of(deps), name)

@@ -23,7 +23,7 @@ from fleet.web.requests.fields import Body, Json, Told, prose, taken
 from fleet.web.requests.fields import whole as whole_number
 
 router = APIRouter(prefix="/personas", tags=["personas"])
-Editor = Annotated[Principal, needs(Permission.SETTINGS_EDIT)]
+Editor = Annotated[Principal, needs(Permission.FLEET_EDIT)]
 PersonaId = Annotated[str, Path(max_length=60, examples=["ai_artist"])]
 IfMatch = Annotated[str | None, Header(max_length=1000, description="the ETag of the persona as it was read")]
 Reason = Annotated[str, prose(300)]
@@ -101,7 +101,7 @@ class PersonaVersionsOut(BaseModel):
     items: list[PersonaVersionOut]
 
 
-@router.post("/preview", dependencies=[needs(Permission.SETTINGS_EDIT)])
+@router.post("/preview", dependencies=[needs(Permission.FLEET_EDIT)])
 def preview(deps: TheDeps, *, body: SamplesIn) -> PreviewOut:
     """Show a persona before it is saved: its problems, its week, and three sample posts."""
     found, written_by, cost = samples.preview(body.document), "grammar", 0

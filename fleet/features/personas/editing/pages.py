@@ -66,7 +66,7 @@ class PersonaForm:
         return fields.document(self.values)
 
 
-@router.get("/personas/new", dependencies=[needs(Permission.SETTINGS_EDIT)])
+@router.get("/personas/new", dependencies=[needs(Permission.FLEET_EDIT)])
 def new(
     request: Request, deps: TheDeps, *, source: Annotated[str, Query(alias="from", max_length=60)] = ""
 ) -> Response:
@@ -83,14 +83,14 @@ def create(request: Request, deps: TheDeps, typed: Typed, who: Editor) -> Respon
     return _act(request, deps, PersonaForm(typed), by=who.by)
 
 
-@router.post("/personas/preview", dependencies=[needs(Permission.SETTINGS_EDIT)])
+@router.post("/personas/preview", dependencies=[needs(Permission.FLEET_EDIT)])
 def preview(request: Request, typed: Typed) -> Response:
     """Return the preview alone, while somebody types."""
     form = PersonaForm(typed)
     return render(request, "personas/_preview.html", form=form, **_previewed(form))
 
 
-@router.get("/personas/{persona_id}/edit", dependencies=[needs(Permission.SETTINGS_EDIT)])
+@router.get("/personas/{persona_id}/edit", dependencies=[needs(Permission.FLEET_EDIT)])
 def edit(request: Request, deps: TheDeps, persona_id: Id) -> Response:
     """Show the form of a persona as it is."""
     was = whole(deps, personas_of(deps).get(persona_id))

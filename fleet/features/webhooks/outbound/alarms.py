@@ -11,7 +11,7 @@ import uuid
 
 import sqlalchemy as sa
 
-from fleet.core import events, logs
+from fleet.core import logs
 from fleet.core.db import Tx
 from fleet.core.db.sql import Statement
 from fleet.core.errors import Conflict
@@ -37,18 +37,15 @@ def begin(tx: Tx, subscription_id: uuid.UUID) -> None:
 
 def add(deps: Deps) -> int:
     """Add a job for each new alarm and each webhook that is marked; return how many."""
+    if not deps.db.run(_ANY_MARKED):  # one round trip, as this is asked each second
+        return 0
     with deps.db.transaction() as tx:
-        if tx.run(_ANY_MARKED).fetchone() is None:
-            return 0
         try:
             deliverer = delivery.agent_id(tx)
         except Conflict:
             return 0
-        at = positions.standing(tx, ALARMS)
-        tail = events.tail_position(tx)
-        found = events.read_after(tx, at, only=ALARM_SUBJECTS, limit=_MOST_READ)
-        reached = found[-1].position if len(found) == _MOST_READ else max(at, tail, *(one.position for one in found))
-        if reached == at or not positions.advance(tx, ALARMS, at, reached):
+        found = positions.take(tx, ALARMS, only=ALARM_SUBJECTS, limit=_MOST_READ)
+        if not found:
             return 0
         marked = [one for one in subscriptions.listed(tx) if one.active and one.alarm]
         jobs = [

@@ -1,1 +1,1 @@
-"""The verbs of webhooks that people may have to approve: delete a subscription, delete a source."""
+"""The verbs of webhooks that people may have to approve: delete a subscription or a source, send deliveries again."""

@@ -1,4 +1,4 @@
-"""Agents follow authors: the decision, the cap, the words, and the write through the adapter."""
+"""Agents subscribe to authors: the decision, the cap, the words, and the write through the adapter."""
 
 import json
 import random
@@ -15,20 +15,20 @@ from fleet.engine import deps, registry
 from fleet.features.publishing.rules import FeedObservation, SeenItem, decide
 
 features = app.load()
-follow = features.action_types["follow"]
-feed = (SeenItem("p1", "zoe", "Zoe", "", done=("follow",)), SeenItem("p2", "max", "Max", ""))
+subscribe = features.action_types["subscribe"]
+feed = (SeenItem("p1", "zoe", "Zoe", "", done=("subscribe",)), SeenItem("p2", "max", "Max", ""))
 moment = FeedObservation(
-    now=datetime.now(UTC), agent_id=uuid.UUID(int=1), username="me", has_account=True, weights={"follow": 1.0},
+    now=datetime.now(UTC), agent_id=uuid.UUID(int=1), username="me", has_account=True, weights={"subscribe": 1.0},
     interests=(), feed=feed, usage=WriteUsage(), caps=Caps.of(features.action_types.values()), comment_lead=3,
 )  # fmt: skip
 decision = decide(moment, random.Random(1))
-assert [(plan.kind, plan.target) for plan in decision.plans] == [("follow", "max")], decision
+assert [(plan.kind, plan.target) for plan in decision.plans] == [("subscribe", "max")], decision
 assert decision.thought == "I want to see more of Max."
-assert features.job("follow").once_per_target
-assert features.event("job.done", "follow").words == "follows {to} now"
-assert "follow" in features.all_actions()
-assert features.weights("gallery", {"follow": 0.2})["follow"] == 0.2
-assert deps.caps_of(registry.load_settings(caps={"follow": {"gap_s": 60}}))["follow"].per_day == 50
+assert features.job("subscribe").once_per_target
+assert features.event("job.done", "subscribe").words == "subscribed to {to}"
+assert "subscribe" in features.all_actions()
+assert features.weights("gallery", {"subscribe": 0.2})["subscribe"] == 0.2
+assert deps.caps_of(registry.load_settings(caps={"subscribe": {"gap_s": 60}}))["subscribe"].per_day == 50
 
 
 class Gallery(BaseHTTPRequestHandler):
@@ -53,7 +53,7 @@ class Gallery(BaseHTTPRequestHandler):
 with HTTPServer(("127.0.0.1", 0), Gallery) as server:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     adapter = FloImg(f"http://127.0.0.1:{server.server_port}", "fst_token")
-    action = Action(follow, Account("1", "me", "Me", None), "key", follow.payload("max"))
+    action = Action(subscribe, Account("1", "me", "Me", None), "key", subscribe.payload("max"))
     assert adapter.write(action, timeout_s=10).remote_id == "max"
     server.shutdown()
-assert Gallery.asked == [("/api/users/max/follow", "key")], Gallery.asked
+assert Gallery.asked == [("/api/users/max/subscribe", "key")], Gallery.asked

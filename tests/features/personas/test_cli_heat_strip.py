@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fleet.engine.schedule import ALWAYS, Schedule
-from fleet.features.personas.heat_strip import render
+from fleet.features.personas.cli_heat_strip import render
 
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 EVERY_DAY = frozenset(range(7))

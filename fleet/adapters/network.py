@@ -1,0 +1,231 @@
+"""What the adapters of public networks share: the address, the credentials, calls, and agents that use one account.
+
+An account of a network is a person's or a company's, and Fleet creates none: `provision` looks up whose account the
+credentials open, and `deprovision` forgets it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Self, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from fleet.adapters import base, media
+from fleet.adapters.answers import body_of
+from fleet.adapters.base import Account, AnyAction, Receipt, RemoteAccount, Resolution
+from fleet.adapters.http import MAX_JSON_BYTES, HttpClient, Response
+from fleet.adapters.manifest import AccountAccess, MediaFile, MediaRule, OAuth
+from fleet.adapters.oauth import Bearer
+from fleet.adapters.social import DeprovisionPayload, FeedItem, Media, Offers, ProvisionPayload
+from fleet.core import logs, masking
+from fleet.core.clock import SYSTEM
+from fleet.core.errors import InvalidInput
+from fleet.core.net import web_address
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+CLOCK_SKEW = timedelta(minutes=10)
+"""How far a network's clock may differ from ours."""
+ADOPTED: Mapping[str, Any] = {"adopted": True}
+_C = TypeVar("_C", bound="NetworkToken")
+
+
+class NetworkToken(BaseModel):
+    """The credentials of an account: a JSON object. Each network has further fields."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
+
+    access_token: str = Field("", repr=False)
+    client_id: str = ""
+    """Of an app whose tokens Fleet gets and refreshes itself (`fleet.adapters.oauth`); else `access_token` is used."""
+
+    @model_validator(mode="after")
+    def _has_one(self) -> Self:
+        if not self.access_token and not self.client_id:
+            raise ValueError("neither access_token nor client_id")
+        return self
+
+
+def credentials_of(access: AccountAccess, model: type[_C]) -> _C:
+    """Return the credentials in an account. Raises InvalidInput, which repeats nothing of them."""
+    names = ", ".join(model.model_fields)
+    try:
+        found = model.model_validate(json.loads(access.credentials.get_secret_value()))
+    except ValidationError as error:
+        wrong = sorted({".".join(map(str, one["loc"])) or "the whole" for one in error.errors(include_input=False)})
+        raise InvalidInput(f"The credentials lack, or have wrong: {', '.join(wrong)}.",
+                           fix=f"Write a JSON object with {names}.") from None  # fmt: skip
+    except ValueError:
+        raise InvalidInput("The credentials are no JSON.", fix=f"Write a JSON object with {names}.") from None
+    if found.access_token:
+        masking.conceal(found.access_token)
+    return found
+
+
+class CallDeadline:
+    """The time that several calls of one write have together."""
+
+    def __init__(self, timeout_s: float) -> None:
+        self._ends_s = SYSTEM.monotonic_s() + timeout_s
+
+    @property
+    def left_s(self) -> float:
+        """The seconds left. Raises Unreachable if there are none: the next call is not made."""
+        left_s = self._ends_s - SYSTEM.monotonic_s()
+        if left_s <= 0:
+            raise base.Unreachable("the time for the calls is up")
+        return left_s
+
+    def is_near(self, least_s: float) -> bool:
+        """Return whether fewer seconds are left."""
+        return self._ends_s - SYSTEM.monotonic_s() < least_s
+
+
+@contextlib.contextmanager
+def before_the_write() -> Iterator[None]:
+    """Run calls that prepare a write: when one has no answer, the write has certainly not happened."""
+    try:
+        yield
+    except base.Uncertain as error:
+        raise base.Unreachable(f"before the write: {error}") from error
+
+
+class NetworkAdapter(ABC):
+    """The base of an adapter. One an account and process; safe to use from many threads."""
+
+    name = ""
+    actions: Mapping[str, Resolution] = {}
+    third_party = True
+    upload_hosts: tuple[str, ...] = ()
+    """Ends of the names of hosts to which the network may direct uploads: ".linkedin.com"."""
+
+    def __init__(
+        self, access: AccountAccess, token: NetworkToken, *, oauth: OAuth | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:  # fmt: skip
+        parts = web_address.split(access.address)
+        if parts is None or parts.hostname is None:
+            raise InvalidInput(
+                f"The address of the {self.name} account is not a URL: {logs.mask(access.address)!r}.",
+                fix="Write it as https://host.",
+            )
+        self.scheme, self.host = parts.scheme, parts.hostname
+        self.port = parts.port or web_address.PORTS[parts.scheme]
+        if not token.access_token and oauth is None:
+            raise InvalidInput(f"Fleet refreshes no tokens of {self.name}.", fix="Give an access_token.")
+        self._given = token.access_token
+        self._bearer = Bearer(access, oauth) if oauth is not None and not token.access_token else None
+        self._renewed = ""
+        self._media = access.media
+        self._timeout_s = access.timeout_s
+        self._http = HttpClient(
+            access.address,
+            timeout_s=access.timeout_s,
+            headers=dict(headers or {}),
+            most_bytes=MAX_JSON_BYTES,
+            observe=access.observe,
+        )
+
+    def offers(self) -> Offers:
+        """Return the capabilities of this account."""
+        return Offers()
+
+    @abstractmethod
+    def check(self, *, timeout_s: float) -> RemoteAccount:
+        """Return the account that the credentials open; one cheap call."""
+
+    def write(self, action: AnyAction, *, timeout_s: float) -> Receipt:
+        """Make one write. Raises an AdapterError."""
+        match action.payload:
+            case ProvisionPayload():
+                with before_the_write():
+                    found = self.check(timeout_s=timeout_s)
+                return Receipt(found.id, {"username": found.username, "created": False})
+            case DeprovisionPayload():
+                return Receipt(action.account.remote_id, {"was": "the account stays"})
+        return self._write(action, CallDeadline(timeout_s))
+
+    @abstractmethod
+    def feed(self, account: Account, *, limit: int, audience: str = "public") -> list[FeedItem]:
+        """Return the newest posts that the account sees, at most `limit`."""
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._http.close()
+
+    @abstractmethod
+    def _write(self, action: AnyAction, deadline: CallDeadline) -> Receipt:
+        """Make one write within the deadline."""
+
+    @abstractmethod
+    def _error_of(self, response: Response, body: dict[str, Any]) -> base.AdapterError:
+        """Translate a refusal by its code."""
+
+    def _is_failure(self, response: Response, body: dict[str, Any]) -> bool:
+        return not response.is_success
+
+    def _send(
+        self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **options: Any
+    ) -> tuple[Response, dict[str, Any]]:
+        """Make one call with the account's token. Raises what the answer means."""
+        token = self._given if self._bearer is None else self._bearer.token()
+        with_token = {"Authorization": f"Bearer {token}", **(headers or {})}
+        response = self._http.request(method, path, headers=with_token, **options)
+        body = body_of(response)
+        if self._is_failure(response, body):
+            raise self._renewed_or(self._error_of(response, body), token)
+        return response, body
+
+    def _renewed_or(self, error: base.AdapterError, token: str) -> base.AdapterError:
+        """Return an error; Throttled instead of a refused token that could be renewed: the next call has the new one.
+
+        A token that is refused although it was just renewed lacks something else than life.
+        """
+        if not isinstance(error, base.TokenRefused) or self._bearer is None or token == self._renewed:
+            return error
+        self._renewed = self._bearer.after_refusal(token)
+        return base.Throttled("the access token had ended; it is renewed", retry_after_s=1.0)
+
+    def _call(self, method: str, path: str, **options: Any) -> dict[str, Any]:
+        return self._send(method, path, **options)[1]
+
+    def _picture(self, one: Media, rule: MediaRule) -> MediaFile:
+        """Return a picture as the network takes it. Raises Refused, InvalidInput."""
+        return self._media.fit(media.read(one.url), rule)
+
+    @contextlib.contextmanager
+    def _upload_client(self, url: str, timeout_s: float) -> Iterator[tuple[HttpClient, str]]:
+        """Open a connection to the address that the network names for an upload; also return the path there.
+
+        Raises Unreachable for a host that is not the network's: an answer must not send our files elsewhere.
+        """
+        parts = web_address.split(url)
+        host = "" if parts is None else parts.hostname or ""
+        is_own = host == self.host or (parts is not None and parts.scheme == "https" and host.endswith(self._ends))
+        if parts is None or not is_own:
+            raise base.Unreachable("the network names a foreign address for the upload")
+        client = HttpClient(f"{parts.scheme}://{parts.netloc}", timeout_s=timeout_s)
+        try:
+            yield client, urlsplit(url)._replace(scheme="", netloc="").geturl()
+        finally:
+            client.close()
+
+    @property
+    def _ends(self) -> tuple[str, ...]:
+        return () if self.host in LOOPBACK else self.upload_hosts
+
+
+def since_of(action: AnyAction, since: datetime) -> datetime:
+    """Return from when on the effect of an action can be there, by a clock that may differ."""
+    return min(since, action.created_at or since) - CLOCK_SKEW
+
+
+def words(response: Response, *found: object) -> str:
+    """Return what an error says, for people: its status, codes and message."""
+    texts = " ".join(str(one) for one in found if one not in (None, ""))
+    return f"{response.status_code} {texts or response.reason_phrase}"[:300]

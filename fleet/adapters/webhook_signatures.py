@@ -1,0 +1,98 @@
+"""Webhooks of networks: their handshakes and signatures, as each network's documentation says (read 2026-11-22). Pure.
+
+Signatures are of the raw body and compared in constant time. Header names come in lower case. A network sends an event
+again until it is answered, so a receiver stores first, tells repeats apart by their ids, and works later.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+TOLERANCE_S = 300
+_STAMP = re.compile(r"[0-9]{1,12}", re.A)
+_LONGEST = 500
+_TOKEN = re.compile(r"[A-Za-z0-9._=+/-]{1,200}", re.A)
+"""What handshakes sign. Signing anything else would sign a body that somebody made up, as an answer to a handshake."""
+Headers = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Handshake:
+    """What a network is answered when it checks that an address is ours: JSON, or a text."""
+
+    json: Mapping[str, str] | None = None
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookRules:
+    """The webhooks of a network."""
+
+    is_genuine: Callable[[str, Headers, bytes, float], bool]
+    """Returns whether the network sent a body: secret, headers, body, the time now in seconds."""
+    shake: Callable[[str, Mapping[str, str]], Handshake | None]
+    """Returns the answer to a handshake: secret, query. None: it is none, or not ours."""
+
+
+def _mac(secret: str, text: bytes) -> bytes:
+    return hmac.new(secret.encode(), text, hashlib.sha256).digest()
+
+
+def _same(expected: str, given: str) -> bool:
+    return hmac.compare_digest(expected.encode(), given.encode())
+
+
+def _meta_genuine(secret: str, headers: Headers, body: bytes, _: float) -> bool:
+    return _same(f"sha256={_mac(secret, body).hex()}", headers.get("x-hub-signature-256", ""))
+
+
+def meta_shake(verify_token: str, query: Mapping[str, str]) -> Handshake | None:
+    """Return the challenge of Meta; it proves itself by the word that was agreed upon, not by the app's secret."""
+    is_ours = bool(verify_token) and _same(verify_token, query.get("hub.verify_token", ""))
+    challenge = query.get("hub.challenge", "")[:_LONGEST]
+    return Handshake(text=challenge) if is_ours and query.get("hub.mode") == "subscribe" and challenge else None
+
+
+def _x_genuine(secret: str, headers: Headers, body: bytes, _: float) -> bool:
+    expected = base64.b64encode(_mac(secret, body)).decode()
+    return _same(f"sha256={expected}", headers.get("x-twitter-webhooks-signature", ""))
+
+
+def _x_shake(secret: str, query: Mapping[str, str]) -> Handshake | None:
+    token = query.get("crc_token", "")
+    answer = base64.b64encode(_mac(secret, token.encode())).decode()
+    return Handshake(json={"response_token": f"sha256={answer}"}) if _TOKEN.fullmatch(token) else None
+
+
+def _linkedin_genuine(secret: str, headers: Headers, body: bytes, _: float) -> bool:
+    return _same(_mac(secret, b"hmacsha256=" + body).hex(), headers.get("x-li-signature", ""))
+
+
+def _linkedin_shake(secret: str, query: Mapping[str, str]) -> Handshake | None:
+    code = query.get("challengeCode", "")
+    answer = {"challengeCode": code, "challengeResponse": _mac(secret, code.encode()).hex()}
+    return Handshake(json=answer) if _TOKEN.fullmatch(code) else None
+
+
+def _tiktok_genuine(secret: str, headers: Headers, body: bytes, now_s: float) -> bool:
+    pairs = dict(part.strip().partition("=")[::2] for part in headers.get("tiktok-signature", "")[:_LONGEST].split(","))
+    stamp = pairs.get("t", "")
+    if not _STAMP.fullmatch(stamp):
+        return False
+    is_same = _same(_mac(secret, f"{stamp}.".encode() + body).hex(), pairs.get("s", ""))
+    return is_same and abs(now_s - int(stamp)) <= TOLERANCE_S
+
+
+META = WebhookRules(is_genuine=_meta_genuine, shake=meta_shake)
+X_ACTIVITY = WebhookRules(is_genuine=_x_genuine, shake=_x_shake)
+LINKEDIN = WebhookRules(is_genuine=_linkedin_genuine, shake=_linkedin_shake)
+TIKTOK = WebhookRules(is_genuine=_tiktok_genuine, shake=lambda _secret, _query: None)
+WEBHOOKS: Mapping[str, WebhookRules] = {
+    "facebook": META, "instagram": META, "x": X_ACTIVITY, "linkedin": LINKEDIN, "tiktok": TIKTOK,
+}  # fmt: skip
+"""By the name of the adapter."""

@@ -1,0 +1,1 @@
+"""The feature adapters: limits over all workers, health, choices and the conformance of adapters."""

@@ -1,0 +1,1 @@
+"""The conformance suite of adapters, which anybody can run on theirs."""

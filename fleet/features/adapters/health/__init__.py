@@ -1,0 +1,1 @@
+"""Health checks of accounts, and the breaker that stops an account whose checks fail."""

@@ -1,0 +1,1 @@
+"""Limits of outside systems, counted over all processes."""

@@ -1,0 +1,172 @@
+"""The adapter of an account whose system has limits: takes room before each call, and reports what responses say.
+
+Made by `around` when an account is connected; the engine sees an adapter with the same methods. An adapter without
+limits is returned as it is, so its calls need no statement more.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import threading
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from fleet.accounts.directory import OpenAccount
+from fleet.adapters import registry as adapters
+from fleet.adapters.base import Account, Action, Adapter, AnyAction, LimitSpent, Throttled
+from fleet.adapters.limits import Observation
+from fleet.core import logs
+from fleet.core.errors import Unavailable
+from fleet.engine.deps import Deps
+from fleet.features.adapters.limits.limiter import CountedLimit, Limiter, RoomRequest, TakenRoom, limits_of
+from fleet.features.adapters.limits.window import Caller
+
+_OPERATIONS = {
+    "feed": "feed", "comments": "comments", "item": "item", "notifications": "notifications",
+    "post_metrics": "metrics", "account_metrics": "metrics", "trends": "trends", "check": "check", "probe": "probe",
+    "upload": "upload",
+}  # fmt: skip
+"""The operation that each method of an adapter is; `write` is the type of its action."""
+_LEFT = 0.2
+"""A response is adopted when less of a limit is left than this share: most responses need no statement."""
+_MOST_RESERVED = 10_000
+_DAY_S = 86_400.0
+log = logs.get(__name__)
+_operation: ContextVar[str] = ContextVar("fleet_adapter_operation", default="")
+
+
+def around(deps: Deps, account: OpenAccount, connect: Callable[[OpenAccount], Adapter]) -> Adapter:
+    """Connect an account; return its adapter within its limits, if its system has any."""
+    kind = adapters.get(account.adapter) if account.adapter in adapters.names() else None
+    if kind is None or not kind.limits:
+        return connect(account)
+    room = _Room(deps, account)
+    adapter = connect(replace(account, access=replace(account.access, observe=room.observe)))
+    room.limits = limits_of(kind, account, adapter)
+    return _guarded(type(adapter))(adapter, room)  # type: ignore[no-any-return]
+
+
+class _Room:
+    """The room of one account in its limits."""
+
+    def __init__(self, deps: Deps, account: OpenAccount) -> None:
+        self.limits: tuple[CountedLimit, ...] = ()
+        self._limiter = Limiter(deps.db)
+        self._account = account
+        self._reserved: dict[str, TakenRoom] = {}
+        self._lock = threading.Lock()
+
+    def call(self, operation: str, caller: Caller, make: Callable[[], Any], *, is_reserved: bool = False) -> Any:
+        """Take room, make a call, and adopt a refusal. Raises LimitSpent, and what the call raises."""
+        if not is_reserved:
+            self._limiter.take(RoomRequest(operation, caller, self.limits))
+        token = _operation.set(operation)
+        try:
+            return make()
+        except Throttled as error:
+            if not isinstance(error, LimitSpent) and error.retry_after_s is not None:
+                self.observe(Observation(blocked_for=timedelta(seconds=min(max(error.retry_after_s, 0.0), _DAY_S))))
+            raise
+        finally:
+            _operation.reset(token)
+
+    def reserve(self, action: AnyAction) -> None:
+        """Take the room of a write that follows. Raises LimitSpent."""
+        taken = self._limiter.take(RoomRequest(action.type.name, _caller(action), self.limits))
+        with self._lock:
+            while len(self._reserved) >= _MOST_RESERVED:  # of writes that came to nothing between both calls
+                self._reserved.pop(next(iter(self._reserved)))
+            self._reserved[action.key] = taken
+
+    def claim(self, action: AnyAction) -> bool:
+        """Return whether room was reserved for a write, once."""
+        with self._lock:
+            return self._reserved.pop(action.key, None) is not None
+
+    def release(self, action: AnyAction) -> None:
+        """Give back the room of a write that is not made."""
+        with self._lock:
+            taken = self._reserved.pop(action.key, None)
+        if taken is not None:
+            self._limiter.give_back(taken)
+
+    def observe(self, seen: Observation) -> None:
+        """Adopt what a response says, if little is left. A lost database loses the observation, not the response."""
+        if not seen.says_anything or not _matters(seen):
+            return
+        try:
+            self._limiter.observe(_operation.get(), self.limits, seen)
+        except Unavailable as error:
+            log.warning("limit_not_adopted", account=self._account.key.name, error=str(error))
+
+
+def _matters(seen: Observation) -> bool:
+    if seen.blocked_for is not None or seen.most is None or seen.remaining is None:
+        return True
+    return seen.remaining <= _LEFT * seen.most
+
+
+def _caller(of: object) -> Caller:
+    """Return who makes a call: the job of a write, else the agent that reads."""
+    if isinstance(of, Action):
+        return Caller(of.key, of.account.agent_id)
+    agent_id = of.agent_id if isinstance(of, Account) else ""
+    return Caller(agent_id, agent_id)
+
+
+class _Guarded:
+    """The base of adapters with limits; `_guarded` adds the methods of the adapter within."""
+
+    def __init__(self, adapter: Any, room: _Room) -> None:
+        self._adapter = adapter
+        self._room = room
+        # Protocols look for attributes without calling __getattr__, from Python 3.12 on.
+        self.name, self.actions, self.third_party = adapter.name, adapter.actions, adapter.third_party
+        self.scheme, self.host, self.port = adapter.scheme, adapter.host, adapter.port
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._adapter, name)
+
+    def write(self, action: AnyAction, *, timeout_s: float) -> Any:
+        """Make one write with room in all limits. Raises LimitSpent, and what the adapter raises."""
+        is_reserved = self._room.claim(action)
+        make = functools.partial(self._adapter.write, action, timeout_s=timeout_s)
+        return self._room.call(action.type.name, _caller(action), make, is_reserved=is_reserved)
+
+    def reserve(self, action: AnyAction) -> None:
+        """Take the room of a write that follows. Raises LimitSpent."""
+        self._room.reserve(action)
+
+    def release(self, action: AnyAction) -> None:
+        """Give back the room of a write that is not made."""
+        self._room.release(action)
+
+
+@functools.cache
+def _guarded(kind: type[Any]) -> Any:
+    """Return the class for adapters of a class. It has the same methods, as protocols are checked by them."""
+    methods: Mapping[str, Any] = {
+        name: _limited(name, _OPERATIONS[name]) if name in _OPERATIONS else _passed(name)
+        for name, _ in inspect.getmembers(kind, callable)
+        if not name.startswith("_") and name not in _Guarded.__dict__
+    }
+    return type(f"Guarded{kind.__name__}", (_Guarded,), dict(methods))
+
+
+def _limited(method: str, operation: str) -> Callable[..., Any]:
+    def call(self: _Guarded, *args: Any, **kwargs: Any) -> Any:
+        make = functools.partial(getattr(self._adapter, method), *args, **kwargs)
+        return self._room.call(operation, _caller(args[0] if args else None), make)
+
+    return call
+
+
+def _passed(method: str) -> Callable[..., Any]:
+    def call(self: _Guarded, *args: Any, **kwargs: Any) -> Any:
+        return getattr(self._adapter, method)(*args, **kwargs)
+
+    return call

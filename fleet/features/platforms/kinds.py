@@ -1,0 +1,36 @@
+"""Kinds of job of this feature and the settings of its agents, as they are registered in feature.py."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, Field
+
+REPOST, FOLLOW = "repost", "follow"
+
+
+def _hours(given: str) -> str:
+    hours = [part.strip() for part in given.split(",") if part.strip()]
+    if not all(part.isdigit() and int(part) <= 23 for part in hours):
+        raise ValueError("hours are numbers from 0 to 23, separated by commas")
+    return ",".join(sorted(set(hours), key=int))
+
+
+class PlatformConfig(BaseModel, frozen=True):
+    """When an agent of a platform posts, and how much it answers."""
+
+    post_hours: Annotated[str, AfterValidator(_hours)] = Field(
+        default="",
+        title="It posts at (local hours; empty: those of its platform)",
+        json_schema_extra={"problem": "Hours to post at are numbers from 0 to 23, separated by commas: 8,12,16,20."},
+    )
+    answers: bool = Field(default=True, strict=True, title="It answers mentions and replies")
+    answers_to_one: int = Field(
+        default=3, ge=0, le=50, strict=True, title="Answers to one person a day, at most",
+        json_schema_extra={"problem": "An agent answers one person 0 to 50 times a day."},
+    )  # fmt: skip
+
+    @property
+    def hours(self) -> tuple[int, ...]:
+        """The hours as numbers; empty for those of the platform."""
+        return tuple(int(part) for part in self.post_hours.split(",") if part)

@@ -1,0 +1,1 @@
+"""Pictures and videos in the form that networks take."""
