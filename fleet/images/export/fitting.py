@@ -5,6 +5,7 @@ Called by `fleet.accounts.media` for adapters. Pure. A picture that fits stays a
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 from PIL import Image
@@ -12,6 +13,7 @@ from PIL import Image
 from fleet.core.errors import InvalidInput
 from fleet.images import safety
 from fleet.images.editing import MAX_SIDE, Format, encode
+from fleet.images.export import crops
 from fleet.images.marks import Marks, read_marks
 
 _QUALITIES = (90, 80, 70)
@@ -34,7 +36,7 @@ class PictureForm(NamedTuple):
 def fit(data: bytes, shape: PictureForm) -> tuple[bytes, str]:
     """Return the picture in a network's form, and its content type. Raises InvalidInput.
 
-    What is too wide or too high is cropped around the centre, what is too narrow is enlarged.
+    What is too wide or too high is cropped around the centre of its detail, what is too narrow is enlarged.
     """
     found, image = safety.decode(data)
     turned = safety.upright(image)
@@ -48,17 +50,9 @@ def fit(data: bytes, shape: PictureForm) -> tuple[bytes, str]:
 
 
 def _cropped(image: Image.Image, shape: PictureForm) -> Image.Image:
-    width, height = image.size
-    ratio = width / height
-    if shape.min_ratio is not None and ratio < shape.min_ratio:
-        kept = max(1, int(width / shape.min_ratio))
-        top = (height - kept) // 2
-        return image.crop((0, top, width, top + kept))
-    if shape.max_ratio is not None and ratio > shape.max_ratio:
-        kept = max(1, int(height * shape.max_ratio))
-        left = (width - kept) // 2
-        return image.crop((left, 0, left + kept, height))
-    return image
+    ratio = image.width / image.height
+    wanted = min(max(ratio, shape.min_ratio or 0.0), shape.max_ratio or math.inf)
+    return image if wanted == ratio else image.crop(crops.crop_box(image.size, wanted, crops.focus_of(image)))
 
 
 def _enlarged(image: Image.Image, shape: PictureForm) -> Image.Image:
