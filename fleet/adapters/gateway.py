@@ -214,11 +214,17 @@ class Gateway(_Guard):
                 f"{self.adapter.name}: {one.name} is off. {self._rules.off[one.name]}",
                 fix=f"`fleet adapters allow ACCOUNT {one.name} --reason WHY` switches it on, if the rule allows it.",
             )
-        if one.name in self._rules.consent and not is_approved:
+        if one.name in self._rules.consent and not is_approved and not self.policy.dry_run:
             raise NotAllowed(
                 f"{self.adapter.name}: a person must approve each {one.noun}. {self._rules.consent[one.name]}",
                 fix="Make the agent supervised: it proposes, and people approve.",
             )
+
+    def consent_rule(self, action: AnyAction) -> str:
+        """Return the rule by which a person must approve this write and has not; empty if it needs nobody."""
+        if action.is_approved or self.policy.dry_run:
+            return ""
+        return self._rules.consent.get(action.type.name, "")
 
     def upload(self, action: AnyAction, lease: Lease) -> Mapping[str, Any] | None:
         """Send what the write will refer to; None if it needs nothing. Raises as `write`, and UploadPending."""

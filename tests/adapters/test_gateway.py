@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,6 +19,7 @@ from fleet.adapters.gateway import (
     PictureGateway,
     Policy,
     Stopped,
+    SystemRules,
     WriteUsage,
     wait_for,
 )
@@ -198,3 +200,16 @@ def test_a_daily_cap_waits_and_looks_again() -> None:
     wait = wait_for(COMMENT, WriteUsage({"comment": 50}, {}), CAPS, NOW)
     assert wait is not None and NOW < wait.until <= NOW + timedelta(hours=1)
     assert wait_for(COMMENT, WriteUsage({"comment": 49}, {}), CAPS, NOW) is None
+
+
+def test_a_write_that_needs_consent_passes_only_with_the_approval_of_this_one() -> None:
+    surface, rules = Surface(), SystemRules(consent={"post": "Rule 8.2."})
+    lease = Lease(clock.SYSTEM.monotonic_s() + 60)
+    gateway = Gateway(surface, Policy(caps=CAPS), lambda: None, rules)
+    with pytest.raises(NotAllowed, match=r"a person must approve each post. Rule 8.2"):
+        gateway.write(HELLO, lease)
+    assert gateway.consent_rule(HELLO) == "Rule 8.2." and not surface.timeouts
+    approved = replace(HELLO, is_approved=True)
+    assert gateway.consent_rule(approved) == "" and gateway.write(approved, lease).remote_id == "r1"
+    with pytest.raises(DryRun):
+        gateway.under(Policy(caps=CAPS, dry_run=True)).write(HELLO, lease)

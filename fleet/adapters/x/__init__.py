@@ -36,7 +36,7 @@ ADAPTER = AdapterType(
     operations=(
         Operation(name="post", unknown=Resolution.PROBE, note="A post with a URL costs $0.20, another one $0.015."),
         Operation(name="comment", capability=Capability.WORKAROUND, unknown=Resolution.PROBE, is_on=False,
-                  note="only to posts that mention or quote the account", rule=_REPLIES),
+                  needs_consent=True, note="only to posts that mention or quote the account", rule=_REPLIES),
         Operation(name="delete", unknown=Resolution.NATURAL),
         Operation(name="repost", unknown=Resolution.NATURAL, is_on=False, rule=_BULK),
         Operation(name="unrepost", unknown=Resolution.NATURAL),

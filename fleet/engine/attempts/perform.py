@@ -49,7 +49,7 @@ def perform(deps: Deps, job_id: uuid.UUID) -> None:
     reach(Point.JOB_CLAIMED)
     try:
         outcome = _resolve(work) if work.claim.state is JobState.UNKNOWN else _carry_out(work)
-        verdict = AttemptResult(outcome, work.also)
+        verdict = outcome if isinstance(outcome, AttemptResult) else AttemptResult(outcome, work.also)
     except Fenced:
         log.info("job_was_fenced", job_id=str(job_id))
         return
@@ -100,7 +100,7 @@ def _suppress(deps: Deps, job_id: uuid.UUID) -> None:
         events.emit(tx, "job.duplicate", agent_id=row.agent_id, job_id=row.id, kind=row.kind, state=row.state)
 
 
-def _carry_out(work: Work) -> Outcome:
+def _carry_out(work: Work) -> Outcome | AttemptResult:
     """J2 to J4."""
     called_off = reserve.called_off(work.agent, work.claim)
     if called_off is not None:
@@ -111,6 +111,11 @@ def _carry_out(work: Work) -> Outcome:
     reach(Point.JOB_PREPARED)
     work.deps.live.refresh()  # preparing may have taken a minute
     gateway = work.gateway  # one for both: dry run that ends in between must not write what was not announced
+    gateway.permit(prepared.type)
+    asked = _ask_for_consent(work, gateway, prepared)
+    if isinstance(asked, AttemptResult):
+        return asked
+    prepared = asked
     gateway.permit(prepared.type, is_approved=prepared.is_approved)
     if not gateway.policy.dry_run:
         try:
@@ -142,6 +147,18 @@ def _prepare(work: Work) -> AnyAction | Outcome:
             fix="Name the action in its `JobHandler`: caps are counted by it.",
         )
     return prepared
+
+
+def _ask_for_consent(work: Work, gateway: Gateway, action: AnyAction) -> AnyAction | AttemptResult:
+    """Return the action, approved if the system wants a person for each one; or how the job waits for that person.
+
+    A feature that asks people registers `seek(work, action)` at "jobs.consent". Without one the gateway refuses.
+    """
+    asks = registry.current().extensions("jobs.consent") if gateway.consent_rule(action) else ()
+    for seek in asks:
+        found: AnyAction | AttemptResult = seek(work, action)
+        return found
+    return action
 
 
 def _upload(work: Work, gateway: Gateway, action: AnyAction) -> AnyAction:

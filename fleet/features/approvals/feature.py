@@ -65,7 +65,11 @@ FEATURE = Feature(
     checks_before_serving=("fleet.features.approvals.ruleset.rule_users:refuse_unknown",),
     checks_at_start=("fleet.features.approvals.service:check",),
     extends={
-        "approvals.effects": ("fleet.features.approvals.effects.retry:EFFECTS",),
+        "approvals.effects": (
+            "fleet.features.approvals.effects.retry:EFFECTS",
+            "fleet.features.approvals.asking.consent:EFFECTS",
+        ),
+        "jobs.consent": ("fleet.features.approvals.asking.consent:seek",),
         "agents.owner_changed": ("fleet.features.approvals.agent_owners:changed",),
         "verbs.gate": ("fleet.features.approvals.asking:gate",),
         "verbs.approved": ("fleet.features.approvals.asking.grants:listed",),

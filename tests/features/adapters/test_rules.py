@@ -54,11 +54,3 @@ def test_what_is_off_is_refused_with_its_rule_until_a_person_switches_it_on(
     assert owner.delete(path).json() == {"changed": True}
     fleet.deps.accounts.expire()
     assert _liked(fleet).startswith("dead")
-
-
-def test_what_needs_consent_is_done_only_where_a_person_approved_this_one(
-    fleet: Fleet, likes: Callable[..., None]
-) -> None:
-    likes(needs_consent=True)
-    refused = _liked(fleet)
-    assert refused.startswith("dead") and "a person must approve each like" in refused and RULE in refused

@@ -191,7 +191,15 @@ def test_the_page_edits_moves_removes_tries_and_saves_without_a_script(web: Web)
     assert (saved.status_code, saved.headers["location"]) == (303, PAGE)
     web.deps.refresh()
     found = rules_of(web.deps)
-    assert [rule.name for rule in found] == ["budgets", "retries", "reconciliation", "rules", "removals", "likes"]
+    assert [rule.name for rule in found] == [
+        "budgets",
+        "retries",
+        "reconciliation",
+        "rules",
+        "removals",
+        "consent",
+        "likes",
+    ]
     assert found[0].when == (Condition("usd", Op.GT, 100),) and not found[-1].requires_approval
     page = oda.get(PAGE).text
     assert "In force: version 1, by web:oda" in page and "(calmer)" in page

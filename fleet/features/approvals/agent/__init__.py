@@ -29,6 +29,7 @@ from fleet.features.approvals.agent.digest import (
     from_data,
     to_data,
 )
+from fleet.features.approvals.asking import consent
 from fleet.features.approvals.effects import retry, verb
 from fleet.features.approvals.queries import newest_about
 from fleet.features.approvals.request import Request
@@ -40,6 +41,10 @@ from fleet.features.notices.service import channels
 __all__ = ["act", "decide", "from_data", "gather", "to_data"]
 log = logs.get(__name__)
 _MOST_CHANNELS = 100
+_MOOT = {
+    retry.ACTION: "there is nothing to try again any more",
+    consent.ACTION: "its job has ended",
+}
 
 
 def gather(deps: Deps, claimed: ClaimedAgent) -> ApprovalObservation:
@@ -50,7 +55,7 @@ def gather(deps: Deps, claimed: ClaimedAgent) -> ApprovalObservation:
             claimed.now,
             waiting,
             tuple(retry.unasked(deps, tx)),
-            (*retry.moot(tx), *verb.requests_without_object(deps, tx)),
+            (*retry.moot(tx), *consent.without_job(tx), *verb.requests_without_object(deps, tx)),
         )
 
 
@@ -62,8 +67,8 @@ def act(deps: Deps, claimed: ClaimedAgent, decision: ApprovalSteps) -> Acts:
 def _steps(deps: Deps, claimed: ClaimedAgent, decision: ApprovalSteps, tx: Tx) -> None:
     """Take the steps, and add the notices about them. A request that is decided by now is left alone."""
     for request_id in decision.moot:
-        is_verb = queries.get(tx, request_id).is_verb
-        why = "what it is about is gone" if is_verb else "there is nothing to try again any more"
+        about = queries.get(tx, request_id)
+        why = "what it is about is gone" if about.is_verb else _MOOT[about.action]
         approving.take_back(deps, tx, request_id, why)
     for job_id in decision.asks:
         _ask(deps, tx, job_id)
