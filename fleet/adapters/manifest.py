@@ -47,6 +47,8 @@ class Operation:
     """False: agents do it only where a person has switched it on for their account (`rule` says why)."""
     needs_consent: bool = False
     """Whether a person must approve each single one (`rule` says why)."""
+    usd: float = 0.0
+    """What one call costs at least, in US dollars."""
     rule: str = ""
     """The system's rule behind `is_on`, `needs_consent` or a missing capability, with its source and its date."""
 

@@ -24,7 +24,7 @@ from fleet.core.errors import FleetError, InvalidInput
 from fleet.core.failpoints import Point, reach
 from fleet.engine import registry
 from fleet.engine.agents import loop
-from fleet.engine.attempts import error_policy, reserve
+from fleet.engine.attempts import elsewhere, error_policy, reserve
 from fleet.engine.attempts.error_policy import AttemptResult
 from fleet.engine.attempts.work import Fenced, Work
 from fleet.engine.deps import Deps
@@ -80,6 +80,8 @@ def _claim(deps: Deps, job_id: uuid.UUID) -> Work | None:
     (row,) = rows
     claim = ledger.claim_of(row)
     agent = loop.through(loop.actor(row), claim.account_id, claim.surface, row.identity)
+    if elsewhere.move(deps, claim, agent, row.holds):
+        return None
     held = reserve.held_back(row, agent, claim.kind) if claim.state is JobState.RUNNING else None
     if held is None:
         return Work(deps, claim, agent, lease)

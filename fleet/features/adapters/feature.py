@@ -30,6 +30,7 @@ FEATURE = Feature(
     extends={
         "overview.health": ("fleet.features.adapters.health.labels:look",),
         "verbs": ("fleet.features.adapters.verbs:ALLOW",),
+        "jobs.elsewhere": ("fleet.features.adapters.choice:choose",),
     },
     nav=(
         NavItem(
@@ -81,6 +82,15 @@ FEATURE = Feature(
             words="{operation} switched on for {account}, by {by}",
             reason=("reason",),
             family="people",
+        ),
+        EventType(
+            subject="job.moved",
+            words="takes {account} instead of {instead_of} for {kind}",
+            reason=("why",),
+            sign="↪",
+            tone="yellow",
+            icon="again",
+            family="trouble",
         ),
         EventType(
             subject="account.operation.forbidden",
