@@ -19,7 +19,9 @@ _STYLES = {"active": "green", "stopped": "yellow", "lost": "bold red"}
 _name = click.argument("name", type=TextType(60))
 _agents = click.argument("agents", nargs=-1, required=True, type=TextType(60))
 _limit = click.option(
-    "--writes-per-minute", type=click.IntRange(0, 1_000_000), help="Most writes per minute of all agents; 0: no limit."
+    "--writes-per-minute",
+    type=click.IntRange(0, 1_000_000),
+    help="Maximum writes per minute of all agents; 0: no limit.",
 )
 
 
@@ -84,8 +86,16 @@ def _last_write(account: Mapping[str, Any]) -> str:
 
 @accounts.command()
 @_name
-@click.option("--adapter", type=TextType(40), default="floimg", show_default=True, help="Kind of system.")
-@click.option("--address", type=TextType(500), required=True, help="Where it is, e.g. https://gallery.example.org.")
+@click.option(
+    "--adapter",
+    type=TextType(40),
+    default="floimg",
+    show_default=True,
+    help="Adapter of the system (`fleet adapters list`).",
+)
+@click.option(
+    "--address", type=TextType(500), required=True, help="Base URL of the system, e.g. https://gallery.example.org."
+)
 @_limit
 @click.option("--organisation", type=TextType(60), help="Its organisation (`fleet organisations list`).")
 @click.option("--connect-later", is_flag=True, help="Ask for no credentials: `fleet accounts connect` follows.")
@@ -147,7 +157,7 @@ def set_token(door: Door, /, *, name: str) -> None:
 
 @accounts.command()
 @_name
-@click.option("--address", type=TextType(500), help="Where it is.")
+@click.option("--address", type=TextType(500), help="Base URL of the system.")
 @click.option(
     "--credentials", is_flag=True, help="Also ask for new credentials; an address at another host needs them."
 )

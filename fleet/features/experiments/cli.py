@@ -155,7 +155,7 @@ def export(door: Door, /, *, name: str) -> None:
 @_WHY
 @pass_door
 def remove(door: Door, /, *, name: str, why: str) -> None:
-    """Remove what was set at run time for an experiment that is off: its file counts again. Results stay."""
+    """Remove the run-time version of an experiment that is off; its file applies again. Results stay."""
     made = door.api.delete(at("experiments", name), reason=why)
     door.say(f"What was set for {name} is removed." if made["changed"] else "Nothing was set.")
 

@@ -53,17 +53,17 @@ def filters(command: F) -> F:
 @jobs.command("list")
 @click.option("--state", type=_STATES, multiple=True, help="Only in this state; may be repeated.")
 @click.option("--priority", type=click.Choice([str(one) for one in Priority]), help="Only with this priority.")
-@click.option("--search", "q", metavar="TEXT", help="Only jobs of which the list shows this text, or this id.")
+@click.option("--search", "q", metavar="TEXT", help="Only jobs whose listed text or id contains this.")
 @click.option(
     "--time",
     type=click.Choice(["ended", "created", "failed"]),
     default="ended",
     show_default=True,
-    help="The moment that --from and --before are about: the end, the creation, an attempt that failed.",
+    help="Timestamp that --from and --before compare: end, creation or a failed attempt.",
 )
-@click.option("--from", "start", type=MOMENT, help="Only jobs of which it is then or later, e.g. 2026-01-31T12:00:00Z.")
-@click.option("--before", "end", type=MOMENT, help="Only jobs of which it is before then.")
-@click.option("--oldest", "order", flag_value="oldest", default=None, help="The oldest first.")
+@click.option("--from", "start", type=MOMENT, help="Only jobs at or after this time, e.g. 2026-01-31T12:00:00Z.")
+@click.option("--before", "end", type=MOMENT, help="Only jobs before this time.")
+@click.option("--oldest", "order", flag_value="oldest", default=None, help="Oldest first.")
 @filters
 @list_options()
 @json_option

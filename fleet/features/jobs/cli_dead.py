@@ -22,7 +22,7 @@ from fleet.features.jobs import cli as jobs
 F = TypeVar("F", bound=Callable[..., Any])
 _REASONS = click.Choice([str(reason) for reason in DeadReason])
 _LIMIT = click.option(
-    "--limit", type=click.IntRange(1, LARGEST_PAGE), default=LARGEST_PAGE, show_default=True, help="At most so many."
+    "--limit", type=click.IntRange(1, LARGEST_PAGE), default=LARGEST_PAGE, show_default=True, help="Maximum number."
 )
 
 

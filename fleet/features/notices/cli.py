@@ -16,14 +16,14 @@ from fleet.features.notices.topics import Topic
 
 _MOST_BYTES = 2_000
 _TOPICS = click.Choice([str(one) for one in Topic])
-_USER = click.option("--user", type=TextType(60), help="The user; with --server it is you.")
+_USER = click.option("--user", type=TextType(60), help="User; with --server always you.")
 _HOUR = click.IntRange(0, 23)
 _ID = click.argument("address_id", metavar="ID", type=click.UUID)
 
 
 @click.group(cls=FleetGroup)
 def notify() -> None:
-    """Add, test and remove addresses of users, and choose what they are told."""
+    """Add, test and remove addresses of users, and choose the topics of their notices."""
 
 
 @notify.command("list", cls=FleetCommand)
@@ -84,7 +84,7 @@ def test(door: Door, /, *, address_id: object, user: str | None) -> None:
 @yes_option
 @pass_door
 def remove(door: Door, /, *, address_id: object, user: str | None, yes: bool) -> None:
-    """Forget an address (asks)."""
+    """Remove an address (asks)."""
     door.confirm("Remove this address? Nothing is sent there any more.", yes=yes)
     door.api.delete(at("notify", "addresses", address_id), user=user)
     door.say("The address is removed.")
@@ -92,8 +92,8 @@ def remove(door: Door, /, *, address_id: object, user: str | None, yes: bool) ->
 
 @notify.command(cls=FleetCommand)
 @_USER
-@click.option("--topic", "topics", type=_TOPICS, multiple=True, help="What to be told; may be repeated.")
-@click.option("--no-topics", is_flag=True, help="Nothing at all.")
+@click.option("--topic", "topics", type=_TOPICS, multiple=True, help="Topic of notices; may be repeated.")
+@click.option("--no-topics", is_flag=True, help="No topics.")
 @click.option("--zone", type=TextType(60), help="Time zone, e.g. Europe/Zurich.")
 @click.option(
     "--quiet-hours", "hours", type=(_HOUR, _HOUR), metavar="FROM UNTIL", help="Hours in which messages wait, e.g. 22 7."
@@ -103,7 +103,7 @@ def remove(door: Door, /, *, address_id: object, user: str | None, yes: bool) ->
 @pass_door
 def choose(door: Door, /, *, user: str | None, topics: tuple[str, ...], no_topics: bool,
            hours: tuple[int, int] | None, no_hours: bool, **given: Any) -> None:  # fmt: skip
-    """Choose what a user is told, and when."""
+    """Choose the topics and hours of a user's notices."""
     body: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     if topics or no_topics:
         body["topics"] = [] if no_topics else list(dict.fromkeys(topics))

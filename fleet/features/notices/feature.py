@@ -40,7 +40,7 @@ FEATURE = Feature(
             run="fleet.features.notices.cli:notify",
             section="Run",
             order=115,
-            help="Add, test and remove addresses of users, and choose what they are told.",
+            help="Add, test and remove addresses of users, and choose the topics of their notices.",
         ),
     ),
     extends={

@@ -79,7 +79,7 @@ def show_organisation(deps: TheDeps, name: Name) -> OrganisationOut:
 
 @router.patch("/{name}", dependencies=[EDIT])
 def change_organisation(deps: TheDeps, name: Name, body: OrganisationChanges) -> OrganisationOut:
-    """Rename an organisation, or give it another voice."""
+    """Rename an organisation, or change its voice."""
     changed = service.change(deps, name, name=body.name, voice=body.voice)
     return _out(service.get(deps, str(changed.id)))
 

@@ -75,7 +75,7 @@ def create(door: Door, /, *, name: str, voice: str | None) -> None:
 @_voice
 @pass_door
 def change(door: Door, /, *, name: str, rename: str | None, voice: str | None) -> None:
-    """Rename an organisation, or give it another voice."""
+    """Rename an organisation, or change its voice."""
     body: dict[str, Any] = {} if rename is None else {"name": rename}
     if voice is not None:
         body["voice"] = voice

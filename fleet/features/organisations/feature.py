@@ -27,7 +27,7 @@ FEATURE = Feature(
             run="fleet.features.organisations.cli:organisations",
             section="Run",
             order=125,
-            help="Create, list, change and remove organisations, and say what belongs to them.",
+            help="Create, list, change and remove organisations, and assign agents and accounts to them.",
         ),
     ),
 )

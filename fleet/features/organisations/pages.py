@@ -59,7 +59,7 @@ def switch(request: Request, organisation: Typed = "") -> Response:
 def change(
     request: Request, deps: TheDeps, organisation_id: uuid.UUID, name: OrganisationName = "", voice: Voice = ""
 ) -> Response:
-    """Rename an organisation, or give it another voice."""
+    """Rename an organisation, or change its voice."""
     kept = KeptForm(f"change {organisation_id}", "name", {"name": name, "voice": voice})
     done = "The changes are saved."
     return _done(request, lambda: service.change(deps, str(organisation_id), name=name, voice=voice), done, kept)

@@ -54,7 +54,7 @@ def create(deps: Deps, name: str, *, voice: str = "") -> Organisation:
 
 
 def change(deps: Deps, which: str, *, name: str | None = None, voice: str | None = None) -> Organisation:
-    """Rename an organisation, or give it another voice. Raises NotFound, InvalidInput, Conflict."""
+    """Rename an organisation, or change its voice. Raises NotFound, InvalidInput, Conflict."""
     with deps.db.transaction() as tx:
         return organisations.change(tx, organisations.named(tx, which), name=name, voice=voice)
 

@@ -178,7 +178,7 @@ def _windows(windows: Sequence[Sequence[int]]) -> tuple[Window, ...]:
 @json_option
 @pass_door
 def set_(door: Door, /, *, file: Path, why: str, as_json: bool) -> None:
-    """Set a persona from FILE, which is like one of the folder; - reads standard input."""
+    """Create or replace a persona from FILE, in the format of persona files; - reads standard input."""
     document = _document(door.piped(_LONGEST_FILE) if str(file) == "-" else _text(file))
     made = _put(door, str(document.get("id", "")), document, why)
     if as_json:

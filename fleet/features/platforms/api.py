@@ -142,6 +142,6 @@ def add_opt_out(deps: TheDeps, *, body: OptOutIn, who: Editor) -> OptOutAdded:
 
 @router.delete("/opt-outs/{opt_out_id}", status_code=204)
 def remove_opt_out(deps: TheDeps, opt_out_id: uuid.UUID, *, who: Editor) -> Response:
-    """Take somebody off the list, who has changed their mind."""
+    """Remove a person from the list."""
     service.remove_opt_out(deps, opt_out_id, by=who.by)
     return Response(status_code=204)

@@ -121,6 +121,6 @@ def add(door: Door, /, *, surface: str, username: str, reason: str) -> None:
 @_id
 @pass_door
 def remove(door: Door, /, *, item_id: object) -> None:
-    """Take somebody off the list, who has changed their mind."""
+    """Remove a person from the list."""
     door.api.delete(at("opt-outs", str(item_id)))
     door.say("Agents may approach them again.")

@@ -132,7 +132,7 @@ def remove(door: Door, /, *, name: str, yes: bool) -> None:
 @click.option("--print", "for_environment", is_flag=True, help="Print it, for FLEET_SECRET_KEYS.")
 @pass_door
 def new_key(door: Door, /, *, for_environment: bool) -> None:
-    """Create the key that seals from now on; older keys still open.
+    """Create a new sealing key; older keys still decrypt.
 
     It goes into the home's file. Where FLEET_SECRET_KEYS holds the keys, or with --print, it is printed instead.
     """

@@ -37,8 +37,8 @@ def _for_whom(command: F) -> F:
 def settings() -> None:
     """Show settings, and change those that can change while the fleet runs.
 
-    A setting of an agent wins over one of its account, then of its persona, of its organisation, of the fleet, and of
-    the environment.
+    The value of an agent takes precedence over that of its account, then its persona, its organisation, the fleet
+    and the environment.
     """
 
 
@@ -116,7 +116,7 @@ def set_(door: Door, /, *, name: str, value: str | None, why: str, **whom: str |
 @_why
 @pass_door
 def unset(door: Door, /, *, name: str, why: str, **whom: str | None) -> None:
-    """Remove what is set for NAME, so that the layer below counts."""
+    """Remove the value of NAME in one layer; the layer below applies again."""
     wanted: dict[str, Any] = {"reason": why, **whom}
     found = door.api.delete(at("settings", name), **wanted)
     value = _shown(found["name"], found["value"])

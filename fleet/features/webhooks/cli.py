@@ -51,7 +51,7 @@ def list_(door: Door, /, *, as_json: bool) -> None:
 @click.argument("url")
 @click.argument("subjects", nargs=-1)
 @click.option("--description", type=TextType(200), default="", help="Description in lists.")
-@click.option("--alarm", is_flag=True, help="Hear of control.*, budget.*, account.* and alert.* at once.")
+@click.option("--alarm", is_flag=True, help="Receive control.*, budget.*, account.* and alert.* at once.")
 @pass_door
 def create(door: Door, /, *, url: str, subjects: tuple[str, ...], description: str, alarm: bool) -> None:
     """Create a webhook: an https address and subjects, e.g. job.done 'agent.*'.
@@ -70,7 +70,7 @@ def create(door: Door, /, *, url: str, subjects: tuple[str, ...], description: s
 def alarm(door: Door, /, *, hook: str, state: str) -> None:
     """Mark a webhook as an alarm, or no more: on or off.
 
-    An alarm hears of control.*, budget.*, account.* and alert.* at once.
+    An alarm receives control.*, budget.*, account.* and alert.* at once.
     """
     found = door.api.get(at("hooks", hook))
     wanted = {name: found[name] for name in ("url", "subjects", "description")}

@@ -53,7 +53,7 @@ def complete(door: Door, beginning: str) -> list[tuple[str, str]]:
 @json_option
 @pass_door
 def list_(door: Door, /, *, as_json: bool, **query: Any) -> None:
-    """List agents by username; those of the kinds approval and hooks run the fleet itself."""
+    """List agents by username. System agents (kinds such as approval and hooks) belong to Fleet itself."""
     found = door.api.list("/agents", **query)
     if as_json:
         door.json(found.data())

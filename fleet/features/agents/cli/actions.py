@@ -80,7 +80,7 @@ def _character(command: F) -> F:
         ),
         click.option("--name", "display_name", type=TextType(LONGEST_NAME), help="Shown name."),
         click.option("--persona", type=PERSONA, help="Persona, and with it the schedule."),
-        click.option("--owner", type=TextType(60), help="User who is told; '' for none."),
+        click.option("--owner", type=TextType(60), help="Owner: the user who gets its notices; '' for none."),
         *(
             click.option(
                 f"--{action}", f"{action}_weight", type=_WeightType(0, MOST_WEIGHT),
@@ -88,8 +88,8 @@ def _character(command: F) -> F:
             )
             for action in registry.current().default_weights
         ),
-        click.option("--min-interval", type=seconds, help="Least seconds between two actions."),
-        click.option("--max-interval", type=seconds, help="Most seconds between two actions."),
+        click.option("--min-interval", type=seconds, help="Minimum seconds between two actions."),
+        click.option("--max-interval", type=seconds, help="Maximum seconds between two actions."),
         *(_trait(one) for one in TRAITS),
         click.option(
             "--autonomy", type=click.Choice(registry.current().mode_names), help="Whether a person approves first."
@@ -114,7 +114,7 @@ def _mode_settings() -> list[Callable[[F], F]]:
         ),
         click.option(
             "--heed-agents/--no-heed-agents", "heeds_agents", default=None,
-            help="Supervised: whether it sees what agents wrote.",
+            help="Supervised: whether its feed includes posts of agents.",
         ),
         click.option("--draft-days", type=click.IntRange(1, 90), help="Supervised: days until its drafts expire."),
     ]  # fmt: skip
@@ -240,7 +240,7 @@ def edit(
 @click.option("--from", "previous", type=TextType(60), help="Only those of this owner; '' for those of nobody.")
 @pass_door
 def assign(door: Door, /, *, owner: str, names: tuple[str, ...], persona: str | None, previous: str | None) -> None:
-    """Give agents an owner: the user who is told about them. OWNER '' leaves them without one."""
+    """Set the owner of agents: the user who gets their notices. OWNER '' removes the owner."""
     filters = {"agents": list(names) or None, "persona": persona, "previous_owner": previous}
     body = {name: value for name, value in filters.items() if value is not None}
     if not body:

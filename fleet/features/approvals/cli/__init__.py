@@ -185,7 +185,7 @@ def ask(door: Door, /, *, resource: str, action: str, written: Sequence[str], as
 @json_option
 @pass_door
 def verbs(door: Door, /, *, as_json: bool) -> None:
-    """List the verbs that rules can have people approve, with examples."""
+    """List the verbs that can require approval, with examples."""
     found = door.api.get("/approvals/verbs")
     if as_json:
         door.json(found)
@@ -207,7 +207,7 @@ def verbs(door: Door, /, *, as_json: bool) -> None:
 @json_option
 @pass_door
 def try_(door: Door, /, *, resource: str, action: str, asker: str | None, facts: Sequence[str], as_json: bool) -> None:
-    """Show what would happen to a question: its rule, or why it runs at once."""
+    """Show the rule that applies to a verb, or why the verb needs no approval."""
     known = json.dumps(dict(_change(one, {}) for one in facts))
     found = door.api.get("/approvals/try", resource=resource, action=action, asker=asker, facts=known)
     if as_json:

@@ -59,5 +59,5 @@ def stop(deps: TheDeps, *, experiment: ExperimentName, body: SwitchIn, who: Edit
 def remove(
     deps: TheDeps, *, experiment: ExperimentName, which: Annotated[ExperimentRemovalQuery, Query()], who: Editor
 ) -> MovedOut:
-    """Remove what was set at run time for an experiment that is off: its file counts again. Results stay."""
+    """Remove the run-time version of an experiment that is off; its file applies again. Results stay."""
     return MovedOut(changed=commands.remove(deps, experiment, by=who.by, reason=which.reason))

@@ -48,7 +48,7 @@ def add(
 
 
 def remove(tx: Tx, opt_out_id: uuid.UUID, *, by: str) -> None:
-    """Take somebody off the list, who has changed their mind. Raises NotFound."""
+    """Remove a person from the list. Raises NotFound."""
     gone = tx.execute(
         sa.delete(OptOutRow).where(OptOutRow.id == opt_out_id).returning(OptOutRow.surface, OptOutRow.username)
     ).one_or_none()
