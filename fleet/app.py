@@ -41,6 +41,7 @@ BUILT_IN = (
     "fleet.features.approvals.feature:FEATURE",
     "fleet.features.drafts.feature:FEATURE",
     "fleet.features.platforms.feature:FEATURE",
+    "fleet.features.leader.feature:FEATURE",
     "fleet.features.webhooks.feature:FEATURE",
 )
 """In the order in which their routers match and their parts are shown."""

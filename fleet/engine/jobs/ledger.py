@@ -45,6 +45,8 @@ class NewJob:
     account_id: uuid.UUID | None = None
     """The account to act through; None is the account of the settings."""
     lane: str | None = None  # of a paced job: `pacing` publishes it, unless a person requests it
+    priority: Priority | None = None
+    """None: that of its kind, or high if a person requests it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,7 @@ def _document(job: NewJob) -> dict[str, Any]:
         "agent_id": str(job.agent_id),
         "tick_no": job.tick_no,
         "kind": job.kind,
-        "priority": Priority.HIGH if job.requested_by else handler.priority,
+        "priority": job.priority or (Priority.HIGH if job.requested_by else handler.priority),
         "surface": job.surface,
         "account_id": None if job.account_id is None else str(job.account_id),
         "target": job.target,

@@ -1,0 +1,184 @@
+"""Teams for programs: /api/v1/team."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, Field
+
+from fleet.access import Permission, Principal
+from fleet.engine.deps import Deps
+from fleet.features.leader import queries, service
+from fleet.features.leader.kinds import MessagePriority, MessageType
+from fleet.features.leader.queries import MessageFilter, MessageView, TeamView
+from fleet.web.auth import TheDeps, needs
+from fleet.web.requests.cursors import Page, Paging
+from fleet.web.requests.fields import Body, MovedOut, line, prose, taken
+
+router = APIRouter(prefix="/team", tags=["team"])
+VIEW = needs(Permission.FLEET_VIEW)
+Crew = Annotated[Principal, needs(Permission.AGENTS_CONTROL)]
+OrganisationFilter = Annotated[str, line(60), Field(description="name or id of an organisation")]
+
+
+class PartOut(BaseModel):
+    """A part of a score."""
+
+    part: str = Field(examples=["engagement"])
+    points: float | None = Field(description="null: there is no data; `words` says which is missing")
+    most: int
+    words: str
+
+
+class NetworkOut(BaseModel):
+    """The score of a network."""
+
+    network: str
+    title: str
+    points: float | None = Field(description="0 to 100; null without any data")
+    covered: int = Field(description="the points that the available data could give; 100 when nothing is missing")
+    band: str | None = Field(description="excellent, good, average, poor or very_poor: the band of its engagement")
+    parts: list[PartOut]
+    missing: list[str]
+    earlier: list[float | None] = Field(description="scores of the last coordinations, oldest first")
+
+
+class MemberOut(BaseModel):
+    """An agent of a team."""
+
+    id: uuid.UUID
+    username: str
+    name: str
+    network: str
+    status: str
+    answer: str | None = Field(description="its newest answer about its status")
+    answered_at: datetime | None
+
+
+class TeamOut(BaseModel):
+    """The agents of platforms of an organisation, and the scores of their networks."""
+
+    organisation_id: uuid.UUID
+    organisation: str
+    number: int = Field(description="of the newest coordination; 0 before the first")
+    asked_at: datetime | None
+    asked: int
+    answered: int
+    scored_at: datetime | None
+    since: datetime | None = Field(description="the beginning of the period of the scores")
+    next_at: datetime | None
+    networks: list[NetworkOut]
+    members: list[MemberOut]
+
+
+class TeamList(BaseModel):
+    """Every team."""
+
+    items: list[TeamOut]
+
+
+class TeamQuery(BaseModel):
+    """Which teams."""
+
+    organisation: OrganisationFilter = ""
+
+
+class MessageOut(BaseModel):
+    """A message to an agent. Its id is that of its job."""
+
+    id: uuid.UUID
+    type: MessageType
+    priority: MessagePriority
+    agent: str
+    network: str
+    sender: str
+    note: str
+    state: str = Field(description="the state of its job; done: it is answered")
+    answer: str | None
+    sent_at: datetime
+    answered_at: datetime | None
+    expires_at: datetime
+
+
+class MessagePage(Page[MessageOut]):
+    """A page of messages, newest first."""
+
+
+class MessageQuery(Paging):
+    """Which messages."""
+
+    agent: Annotated[str, line(60)] | None = None
+    network: Annotated[str, line(40)] | None = None
+    type: MessageType | None = None
+
+
+class MessageIn(Body):
+    """A message to an agent, or to all agents of a network."""
+
+    type: MessageType
+    agent: Annotated[str, line(60)] = ""
+    network: Annotated[str, line(40)] = ""
+    note: Annotated[str, prose(service.LONGEST_NOTE)] = ""
+    priority: MessagePriority | None = Field(None, description="by default high, as everything that people ask for")
+
+
+class SentOut(BaseModel):
+    """The messages that were sent."""
+
+    ids: list[uuid.UUID]
+
+
+@router.get("", dependencies=[VIEW])
+def list_teams(deps: TheDeps, *, which: Annotated[TeamQuery, Query()]) -> TeamList:
+    """Return the teams with the scores of their networks."""
+    return TeamList(items=[team_out(one) for one in teams_of(deps, which.organisation)])
+
+
+def teams_of(deps: Deps, organisation: str) -> list[TeamView]:
+    """Return the teams, or that of one organisation. Raises NotFound."""
+    return [queries.team(deps, organisation)] if organisation else queries.teams(deps)
+
+
+def team_out(one: TeamView) -> TeamOut:
+    """Return a team as the API shows it."""
+    networks = [taken(NetworkOut, found, parts=[PartOut(**part) for part in found.parts]) for found in one.networks]
+    return taken(TeamOut, one, networks=networks, members=[taken(MemberOut, member) for member in one.members])
+
+
+@router.post("/coordinate")
+def coordinate(deps: TheDeps, *, who: Crew) -> MovedOut:
+    """Have the leader coordinate every team now."""
+    service.coordinate(deps, by=who.by)
+    return MovedOut(changed=True)
+
+
+@router.get("/messages", dependencies=[VIEW])
+def list_messages(deps: TheDeps, *, which: Annotated[MessageQuery, Query()]) -> MessagePage:
+    """Return a page of messages to agents with their answers, newest first."""
+    found, following = message_page(deps, which)
+    return MessagePage(items=[taken(MessageOut, one) for one in found], next=following)
+
+
+def message_page(deps: Deps, which: MessageQuery) -> tuple[list[MessageView], str | None]:
+    """Return the messages of a page, and the cursor of the next one."""
+    filtered = MessageFilter(which.agent, which.network, which.type)
+    with which.continued():
+        found = queries.messages(deps, filtered, limit=which.one_more, below=which.place(uuid.UUID))
+    items, following = which.page(found, lambda one: one.id)
+    return list(items), following
+
+
+@router.get("/messages/{message_id}", dependencies=[VIEW])
+def show_message(deps: TheDeps, message_id: uuid.UUID) -> MessageOut:
+    """Return one message with its answer."""
+    return taken(MessageOut, queries.message(deps, message_id))
+
+
+@router.post("/messages", status_code=201)
+def send_message(deps: TheDeps, *, body: MessageIn, who: Crew) -> SentOut:
+    """Ask an agent, or all agents of a network, for their status or for content."""
+    values: dict[str, Any] = body.model_dump()
+    return SentOut(ids=service.send(deps, values.pop("type"), by=who.by, **values))

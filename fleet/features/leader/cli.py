@@ -1,0 +1,139 @@
+"""`fleet team`: rows over the API."""
+
+from __future__ import annotations
+
+import click
+
+from fleet.cli.frame import render
+from fleet.cli.frame.api import Answer, at
+from fleet.cli.frame.command import FleetGroup
+from fleet.cli.frame.context import Door, pass_door
+from fleet.cli.frame.options import AGENT, TextType, json_option, list_options
+
+_TYPES = ("status_request", "content_request", "schedule_update", "emergency_stop")
+_PRIORITIES = ("low", "normal", "high", "urgent")
+_BANDS = {"excellent": "bold green", "good": "green", "average": "", "poor": "yellow", "very_poor": "bold red"}
+
+
+@click.group(cls=FleetGroup, invoke_without_command=True)
+@click.pass_context
+def team(ctx: click.Context) -> None:
+    """Compare networks, send messages to agents of platforms; without a command, show the scores."""
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(scores)
+
+
+@team.command()
+@click.option("--organisation", type=TextType(60), default="", help="Only of this organisation.")
+@json_option
+@pass_door
+def scores(door: Door, /, *, organisation: str = "", as_json: bool = False) -> None:
+    """Show the scores of networks, best first, and which data is missing."""
+    found = door.api.get("/team", organisation=organisation or None)
+    if as_json:
+        door.json(found)
+        return
+    if not found["items"]:
+        door.say("No agent of a platform is there. `fleet agents create` makes one.")
+    for one in found["items"]:
+        _show(door, one)
+
+
+def _show(door: Door, one: Answer) -> None:
+    door.say(
+        f"Team of {one['organisation']}: coordination {one['number']}, {one['answered']} of {one['asked']} answered"
+        if one["number"] else f"Team of {one['organisation']}: not coordinated yet"
+    )  # fmt: skip
+    table = render.table("Network", "Score", "Band", "Parts", "Missing")
+    for network in one["networks"]:
+        parts = ", ".join(f"{part['part']} {part['points']:g}/{part['most']}" for part in network["parts"]
+                          if part["points"] is not None)  # fmt: skip
+        band = network["band"] or "unknown"
+        points = "–" if network["points"] is None else f"{network['points']:.0f}"
+        render.row(table, network["title"], points, render.words(band.replace("_", " "), _BANDS.get(band, "dim")),
+                   parts or "–", render.clip("; ".join(network["missing"]) or "–", 100))  # fmt: skip
+    door.show(table)
+
+
+@team.command()
+@click.option("--organisation", type=TextType(60), default="", help="Only of this organisation.")
+@json_option
+@pass_door
+def members(door: Door, /, *, organisation: str, as_json: bool) -> None:
+    """Show the agents of teams and their newest answers about their status."""
+    found = door.api.get("/team", organisation=organisation or None)
+    rows = [{"organisation": one["organisation"], **member} for one in found["items"] for member in one["members"]]
+    if as_json:
+        door.json({"items": rows})
+        return
+    table = render.table("Agent", "Network", "Status", "Answer", "When")
+    for one in rows:
+        render.row(table, one["username"], one["network"], render.status(one["status"]),
+                   render.clip(one["answer"] or "–", 90), render.when(one["answered_at"]))  # fmt: skip
+    door.show(table)
+
+
+@team.command()
+@pass_door
+def coordinate(door: Door, /) -> None:
+    """Have the leader ask all agents for their status now, and score the networks."""
+    door.api.post("/team/coordinate", {})
+    door.say("The team leader asks all agents for their status.")
+
+
+@team.command()
+@click.option("--agent", type=AGENT, help="Only to this agent.")
+@click.option("--network", type=TextType(40), help="Only to agents of this network.")
+@click.option("--type", "type_", type=click.Choice(_TYPES), help="Only of this type.")
+@list_options()
+@json_option
+@pass_door
+def messages(
+    door: Door, /, *, agent: str | None, network: str | None, type_: str | None, limit: int, cursor: str | None,
+    as_json: bool,
+) -> None:  # fmt: skip
+    """List messages to agents with their answers, newest first."""
+    found = door.api.list("/team/messages", limit=limit, cursor=cursor, agent=agent, network=network, type=type_)
+    if as_json:
+        door.json(found.data())
+        return
+    table = render.table("Id", "Type", "To", "From", "State", "Answer", "When")
+    for one in found.items:
+        render.row(table, one["id"][:8], one["type"], one["agent"], one["sender"], render.status(one["state"]),
+                   render.clip(one["answer"] or one["note"] or "–", 80), render.when(one["sent_at"]))  # fmt: skip
+    door.show(table)
+    door.note(render.below(found, "messages"))
+
+
+@team.command()
+@click.argument("message_id", metavar="ID", type=click.UUID)
+@json_option
+@pass_door
+def message(door: Door, /, *, message_id: object, as_json: bool) -> None:
+    """Show one message and its answer."""
+    one = door.api.get(at("team", "messages", str(message_id)))
+    if as_json:
+        door.json(one)
+        return
+    door.show(render.facts([
+        ("Type", one["type"]), ("Priority", one["priority"]), ("From", one["sender"]),
+        ("To", f"{one['agent']} on {one['network']}"), ("Note", one["note"] or "none"), ("State", one["state"]),
+        ("Answer", one["answer"] or "none"), ("Sent", render.when(one["sent_at"])),
+        ("Answered", render.when(one["answered_at"])),
+    ]))  # fmt: skip
+
+
+@team.command()
+@click.argument("type_", metavar="TYPE", type=click.Choice(_TYPES[:2]))
+@click.option("--agent", type=AGENT, help="To this agent.")
+@click.option("--network", type=TextType(40), help="To all agents of this network.")
+@click.option("--note", type=TextType(300), default="", help="A note; kept with the message.")
+@click.option("--priority", type=click.Choice(_PRIORITIES), help="How soon it is answered; by default high.")
+@pass_door
+def ask(
+    door: Door, /, *, type_: str, agent: str | None, network: str | None, note: str, priority: str | None
+) -> None:  # fmt: skip
+    """Ask an agent, or all agents of a network, for their status or for content."""
+    body = {"type": type_, "agent": agent or "", "network": network or "", "note": note, "priority": priority}
+    sent = door.api.post("/team/messages", body)["ids"]
+    door.say(f"{len(sent)} sent: {', '.join(one[:8] for one in sent[:5])}")

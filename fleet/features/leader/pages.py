@@ -1,0 +1,69 @@
+"""The pages of teams: scores of networks, members, messages."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Query, Request
+from fastapi.responses import Response
+from pydantic import BaseModel, Field
+
+from fleet.core.errors import FleetError
+from fleet.features.leader import service
+from fleet.features.leader.api import VIEW, Crew, MessageQuery, TeamQuery, message_page, teams_of
+from fleet.features.leader.kinds import MessagePriority, MessageType
+from fleet.features.platforms.networks import NETWORKS
+from fleet.web.auth import TheDeps
+from fleet.web.rendering import KeptForm, go, render
+
+router = APIRouter()
+
+
+class FilledMessage(BaseModel):
+    """The typed values in the form of a message."""
+
+    type: str = Field("", max_length=20)
+    to: str = Field("", max_length=60)
+    note: str = Field("", max_length=service.LONGEST_NOTE)
+    priority: str = Field("", max_length=10)
+
+
+@router.get("/team", dependencies=[VIEW])
+def team(request: Request, deps: TheDeps, which: Annotated[TeamQuery, Query()]) -> Response:
+    """Show the scores of networks and the members of each team."""
+    return render(request, "leader/team.html", teams=teams_of(deps, which.organisation), which=which)
+
+
+@router.post("/team/coordinate")
+def coordinate(request: Request, deps: TheDeps, who: Crew) -> Response:
+    """Have the leader coordinate every team now."""
+    try:
+        service.coordinate(deps, by=who.by)
+    except FleetError as error:
+        return go(request, "/team", str(error), wrong=True)
+    return go(request, "/team", "The team leader asks all agents for their status.")
+
+
+@router.get("/team/messages", dependencies=[VIEW])
+def messages(request: Request, deps: TheDeps, which: Annotated[MessageQuery, Query()]) -> Response:
+    """Show the messages between the leader, people and agents, newest first."""
+    found, following = message_page(deps, which)
+    return render(
+        request, "leader/messages.html", messages=found, next=following, which=which, types=MessageType,
+        asked=service.ASKED_BY_PEOPLE, priorities=MessagePriority, networks=NETWORKS,
+    )  # fmt: skip
+
+
+@router.post("/team/messages")
+def send(request: Request, deps: TheDeps, who: Crew, filled: Annotated[FilledMessage, Form()]) -> Response:
+    """Send a message to an agent, or to all agents of a network."""
+    where = {"network": filled.to} if filled.to in NETWORKS else {"agent": filled.to}
+    try:
+        sent = service.send(
+            deps, MessageType(filled.type) if filled.type in {*MessageType} else MessageType.STATUS_REQUEST,
+            by=who.by, note=filled.note,
+            priority=MessagePriority(filled.priority) if filled.priority in {*MessagePriority} else None, **where,
+        )  # fmt: skip
+    except FleetError as error:
+        return go(request, "/team/messages", str(error), kept=KeptForm("message", "to", filled.model_dump()))
+    return go(request, "/team/messages", f"{len(sent)} sent.")
