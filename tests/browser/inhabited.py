@@ -11,13 +11,14 @@ import hmac
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
 from pydantic import SecretStr
 
 from fleet.access import Actor, Permission, Role, Via, audit, secret, sessions, users
-from fleet.access.models import InvitationRow
+from fleet.access.models import DEFAULT_ORGANISATION, InvitationRow
 from fleet.access.sessions import Visit
 from fleet.accounts.models import SETTINGS_ACCOUNT
 from fleet.accounts.sealing import new_key
@@ -27,6 +28,7 @@ from fleet.core.character import Character
 from fleet.core.db import Base
 from fleet.core.errors import FleetError
 from fleet.engine import registry
+from fleet.engine.agents import commands as agent_rows
 from fleet.engine.agents import lookup
 from fleet.engine.agents.commands import NewAgent
 from fleet.engine.attempts.perform import perform
@@ -39,8 +41,13 @@ from fleet.features.controls import commands as fleetwide
 from fleet.features.costs import commands as money
 from fleet.features.drafts import commands as drafting
 from fleet.features.experiments.service import experiments_of
+from fleet.features.leader import service as team
+from fleet.features.leader.kinds import MessageType
+from fleet.features.leader.models import TeamRoundRow, TeamScoreRow
+from fleet.features.leader.scores import NetworkFigures, score
 from fleet.features.platforms import service
 from fleet.features.platforms.inbox.models import InboxItemRow
+from fleet.features.platforms.networks import NETWORKS
 from fleet.features.settings import commands as settings
 from fleet.features.settings.queries import Target
 from fleet.features.users import service as accounts
@@ -102,6 +109,8 @@ def lived(fleet: Fleet) -> Inhabited:
         names["experiment"] = next((one.name for one in experiments_of(deps)), "none")
     if "platforms" in features:
         names["notification"] = _told(fleet)
+    if "leader" in features:
+        names["message"] = _led(fleet)
     if "drafts" in features:
         names |= _drafted(fleet)
     if "webhooks" in features:
@@ -121,6 +130,23 @@ def _told(fleet: Fleet) -> str:
         )  # fmt: skip
         tx.session.add(row)
         return str(row.id)
+
+
+def _led(fleet: Fleet) -> str:
+    """Have an agent of a platform asked for its status, and its network scored."""
+    deps = fleet.deps
+    with deps.db.transaction() as tx:
+        agent_rows.create(tx, NewAgent("Dora Lane", "dora_9", kind="mastodon", surface="mastodon"))
+        round_id = uuid.uuid4()
+        tx.execute(sa.insert(TeamRoundRow).values(
+            id=round_id, organisation_id=DEFAULT_ORGANISATION, number=1, asked=1, answered=1,
+            since=tx.now() - timedelta(days=7), scored_at=tx.now(),
+        ))  # fmt: skip
+        found = score(NetworkFigures(done=9, failed=1, posts=14, planned=28), NETWORKS["mastodon"].bands)
+        tx.execute(sa.insert(TeamScoreRow).values(round_id=round_id, network="mastodon", figures={}, **found.to_data()))
+    (message,) = team.send(deps, MessageType.STATUS_REQUEST, "dora_9", by="web:owner", note="How is the harbour?")
+    perform(deps, message)
+    return str(message)
 
 
 def _drafted(fleet: Fleet) -> dict[str, str]:
@@ -195,7 +221,7 @@ _JSON: Mapping[str, Sequence[str]] = {
 }  # fmt: skip
 _SPOKEN = frozenset({
     "agent", "alt_text", "author", "author_name", "caption", "context", "error", "feedback", "image_prompt", "message",
-    "name", "prompt", "reason", "text", "thought", "title", "to", "username", "why", "words",
+    "name", "note", "prompt", "reason", "text", "thought", "title", "to", "username", "why", "words",
 })  # fmt: skip
 _OWN_IDS = {
     "agents": "id",

@@ -24,7 +24,7 @@ _BY_PLACE: Mapping[str, str] = {
     "review": "request", "hooks": "hook",
     "personas": "persona", "users": "user", "experiments": "experiment", "costs": "agent", "sources": "source",
     "join": "invitation", "accounts": "account", "settings": "setting", "organisations": "organisation",
-    "inbox": "notification",
+    "inbox": "notification", "team": "message",
 }  # fmt: skip
 _FIXED: Mapping[str, str] = {
     "act": "replay", "form": "edit", "place": "0", "subscriber": "ledger", "adapter": "floimg",

@@ -69,7 +69,7 @@ def test_every_command_prints_json_in_which_nothing_is_masked(
         "experiments show": ["none"], "jobs show": [str(uuid.uuid4())], "dead show": [str(uuid.uuid4())],
         "search": ["ada"], "approvals try": ["agent", "delete"], "settings get": ["dry_run"],
         "approvals rules set": [str(rule_file.SHIPPED)], "organisations create": ["Two"],
-        "organisations show": ["default"], "inbox show": [str(uuid.uuid4())],
+        "organisations show": ["default"], "inbox show": [str(uuid.uuid4())], "team message": [str(uuid.uuid4())],
         "approvals ask": ["agent", "delete", "--set", f"agent={agent}"],
     }  # fmt: skip
     refused = {
@@ -77,6 +77,7 @@ def test_every_command_prints_json_in_which_nothing_is_masked(
         "jobs show",
         "dead show",
         "inbox show",
+        "team message",
         "replay",
         "approvals withdraw",
         "drafts withdraw",

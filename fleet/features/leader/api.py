@@ -24,7 +24,7 @@ Crew = Annotated[Principal, needs(Permission.AGENTS_CONTROL)]
 OrganisationFilter = Annotated[str, line(60), Field(description="name or id of an organisation")]
 
 
-class PartOut(BaseModel):
+class ScorePartOut(BaseModel):
     """A part of a score."""
 
     part: str = Field(examples=["engagement"])
@@ -41,7 +41,7 @@ class NetworkOut(BaseModel):
     points: float | None = Field(description="0 to 100; null without any data")
     covered: int = Field(description="the points that the available data could give; 100 when nothing is missing")
     band: str | None = Field(description="excellent, good, average, poor or very_poor: the band of its engagement")
-    parts: list[PartOut]
+    parts: list[ScorePartOut]
     missing: list[str]
     earlier: list[float | None] = Field(description="scores of the last coordinations, oldest first")
 
@@ -119,8 +119,7 @@ class MessageIn(Body):
     """A message to an agent, or to all agents of a network."""
 
     type: MessageType
-    agent: Annotated[str, line(60)] = ""
-    network: Annotated[str, line(40)] = ""
+    to: Annotated[str, line(60, least=1), Field(description="username or id of an agent, or a network")]
     note: Annotated[str, prose(service.LONGEST_NOTE)] = ""
     priority: MessagePriority | None = Field(None, description="by default high, as everything that people ask for")
 
@@ -144,7 +143,9 @@ def teams_of(deps: Deps, organisation: str) -> list[TeamView]:
 
 def team_out(one: TeamView) -> TeamOut:
     """Return a team as the API shows it."""
-    networks = [taken(NetworkOut, found, parts=[PartOut(**part) for part in found.parts]) for found in one.networks]
+    networks = [
+        taken(NetworkOut, found, parts=[ScorePartOut(**part) for part in found.parts]) for found in one.networks
+    ]
     return taken(TeamOut, one, networks=networks, members=[taken(MemberOut, member) for member in one.members])
 
 

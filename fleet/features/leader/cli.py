@@ -124,16 +124,12 @@ def message(door: Door, /, *, message_id: object, as_json: bool) -> None:
 
 
 @team.command()
+@click.argument("to", metavar="AGENT|NETWORK", type=TextType(60))
 @click.argument("type_", metavar="TYPE", type=click.Choice(_TYPES[:2]))
-@click.option("--agent", type=AGENT, help="To this agent.")
-@click.option("--network", type=TextType(40), help="To all agents of this network.")
 @click.option("--note", type=TextType(300), default="", help="A note; kept with the message.")
 @click.option("--priority", type=click.Choice(_PRIORITIES), help="How soon it is answered; by default high.")
 @pass_door
-def ask(
-    door: Door, /, *, type_: str, agent: str | None, network: str | None, note: str, priority: str | None
-) -> None:  # fmt: skip
+def ask(door: Door, /, *, to: str, type_: str, note: str, priority: str | None) -> None:
     """Ask an agent, or all agents of a network, for their status or for content."""
-    body = {"type": type_, "agent": agent or "", "network": network or "", "note": note, "priority": priority}
-    sent = door.api.post("/team/messages", body)["ids"]
+    sent = door.api.post("/team/messages", {"type": type_, "to": to, "note": note, "priority": priority})["ids"]
     door.say(f"{len(sent)} sent: {', '.join(one[:8] for one in sent[:5])}")

@@ -57,12 +57,11 @@ def messages(request: Request, deps: TheDeps, which: Annotated[MessageQuery, Que
 @router.post("/team/messages")
 def send(request: Request, deps: TheDeps, who: Crew, filled: Annotated[FilledMessage, Form()]) -> Response:
     """Send a message to an agent, or to all agents of a network."""
-    where = {"network": filled.to} if filled.to in NETWORKS else {"agent": filled.to}
     try:
         sent = service.send(
-            deps, MessageType(filled.type) if filled.type in {*MessageType} else MessageType.STATUS_REQUEST,
+            deps, MessageType(filled.type) if filled.type in {*MessageType} else MessageType.STATUS_REQUEST, filled.to,
             by=who.by, note=filled.note,
-            priority=MessagePriority(filled.priority) if filled.priority in {*MessagePriority} else None, **where,
+            priority=MessagePriority(filled.priority) if filled.priority in {*MessagePriority} else None,
         )  # fmt: skip
     except FleetError as error:
         return go(request, "/team/messages", str(error), kept=KeptForm("message", "to", filled.model_dump()))

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from fleet.access import organisations
 from fleet.core.db import Tx
 from fleet.core.errors import NotFound
+from fleet.engine.agents import queries as agent_queries
 from fleet.engine.agents.models import AgentRow
 from fleet.engine.deps import Deps
 from fleet.engine.jobs.models import JobRow
@@ -186,14 +187,14 @@ _COLUMNS = (
 def messages(
     deps: Deps, which: MessageFilter, *, limit: int = 50, below: uuid.UUID | None = None
 ) -> list[MessageView]:  # fmt: skip
-    """Return messages newest first; `below` is the id of the last one of the page above."""
+    """Return messages newest first; `below` is the id of the last one of the page above. Raises NotFound."""
     query = sa.select(*_COLUMNS).join(AgentRow, AgentRow.id == JobRow.agent_id)
     query = query.where(JobRow.rare, JobRow.kind.in_([which.type.value] if which.type else KINDS))
-    if which.agent:
-        query = query.where(sa.or_(AgentRow.username == which.agent, sa.cast(AgentRow.id, sa.Text) == which.agent))
     if which.network:
         query = query.where(JobRow.surface == which.network)
     with deps.db.transaction() as tx:
+        if which.agent:
+            query = query.where(JobRow.agent_id == agent_queries.named(tx, which.agent, include_deleted=True).id)
         if below is not None:
             place = tx.scalar(sa.select(JobRow.created_at).where(JobRow.id == below))
             if place is None:

@@ -37,8 +37,7 @@ def coordinate(deps: Deps, *, by: str) -> None:
 
 
 def send(
-    deps: Deps, type: MessageType, *, by: str, agent: str = "", network: str = "", note: str = "",
-    priority: MessagePriority | None = None,
+    deps: Deps, type: MessageType, to: str, *, by: str, note: str = "", priority: MessagePriority | None = None
 ) -> list[uuid.UUID]:  # fmt: skip
     """Send a message to an agent, or to all agents of a network that the caller sees; return the ids of its jobs.
 
@@ -47,33 +46,29 @@ def send(
     if type not in ASKED_BY_PEOPLE:
         known = ", ".join(one.value for one in ASKED_BY_PEOPLE)
         raise InvalidInput(f"People do not send {type.value} by themselves.", fix=f"Types: {known}.")
-    if bool(agent) == bool(network):
-        raise InvalidInput("A message goes to one agent or to one network.", fix="Name an agent or a network.")
     with deps.db.transaction() as tx:
-        members = _members(tx, agent, network)
+        members = _members(tx, to)
         jobs = [
             NewJob(ids.new(), one.id, type.value, one.kind, payload={"note": note[:LONGEST_NOTE]} if note else {},
                    requested_by=by, priority=priority.of_job if priority else None)
             for one in members
         ]  # fmt: skip
         publish.add_jobs(tx, deps.publisher, jobs)
-        target = f"agent:{members[0].username}" if agent else f"network:{network}"
+        target = f"network:{to}" if to in NETWORKS else f"agent:{members[0].username}"
         audit.noted(tx, True, "team.message_sent", target, type=type.value, note=note)
     return [one.id for one in jobs]
 
 
-def _members(tx: Tx, agent: str, network: str) -> list[AgentRow]:
-    if agent:
-        found = agent_queries.named(tx, agent)
+def _members(tx: Tx, to: str) -> list[AgentRow]:
+    if to not in NETWORKS:
+        found = agent_queries.named(tx, to)
         if found.kind not in NETWORKS:
             raise InvalidInput(f"{found.name} is no agent of a platform.", fix=f"Networks: {', '.join(NETWORKS)}.")
         return [found]
-    if network not in NETWORKS:
-        raise InvalidInput(f"There is no network {network!r}.", fix=f"Networks: {', '.join(NETWORKS)}.")
-    query = sa.select(AgentRow).where(AgentRow.kind == network, AgentRow.deleted_at.is_(None))
+    query = sa.select(AgentRow).where(AgentRow.kind == to, AgentRow.deleted_at.is_(None))
     rows = list(tx.session.scalars(query.order_by(AgentRow.username)))
     if not rows:
-        raise Conflict(f"No agent is on {NETWORKS[network].title}.", fix="`fleet agents create` makes one.")
+        raise Conflict(f"No agent is on {NETWORKS[to].title}.", fix="`fleet agents create` makes one.")
     return rows
 
 

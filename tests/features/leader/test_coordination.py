@@ -149,14 +149,14 @@ def test_each_organisation_has_a_team_of_its_own_and_its_members_see_no_other(fl
         with fleet.deps.db.transaction() as tx:
             assert tx.session.scalars(sa.select(TeamRoundRow.organisation_id)).all() == [other]
         with pytest.raises(NotFound):
-            service.send(fleet.deps, MessageType.STATUS_REQUEST, by="eve", agent=str(ann))
+            service.send(fleet.deps, MessageType.STATUS_REQUEST, str(ann), by="eve")
 
 
 def test_a_paused_agent_answers_that_it_is_paused_and_makes_no_content(fleet: Fleet) -> None:
     ann = member(fleet)
     controls.throw_kill_switch(fleet.deps, by="ann", reason="fire")
     status, content = (
-        service.send(fleet.deps, type_, by="ann", network="x", note="<b>now</b>", priority=MessagePriority.URGENT)[0]
+        service.send(fleet.deps, type_, "x", by="ann", note="<b>now</b>", priority=MessagePriority.URGENT)[0]
         for type_ in (MessageType.STATUS_REQUEST, MessageType.CONTENT_REQUEST)
     )
     assert fleet.job(status).priority == "critical"
@@ -173,7 +173,7 @@ def test_a_paused_agent_answers_that_it_is_paused_and_makes_no_content(fleet: Fl
 
 def test_a_request_for_content_wakes_its_agent_once_for_a_post(fleet: Fleet) -> None:
     ann = member(fleet)
-    (message,) = service.send(fleet.deps, MessageType.CONTENT_REQUEST, by="bob", agent=fleet.row(ann).username)
+    (message,) = service.send(fleet.deps, MessageType.CONTENT_REQUEST, str(ann), by="bob")
     for _ in range(2):  # a second delivery finds nothing to claim
         perform(fleet.deps, message)
     asked = fleet.sql("SELECT asked_for, requested_by FROM ticks WHERE agent_id = :id", id=ann).all()
