@@ -174,8 +174,8 @@ def test_an_empty_database_wants_migrate_and_gets_it(fresh_database: str, broker
     assert [one["username"] for one in cli.json("agents", "list")["items"]] == [
         "fleet_approvals",
         "fleet_health",
-        "fleet_leader",
         "fleet_hooks",
+        "fleet_leader",
     ]
 
 
