@@ -37,6 +37,9 @@ from fleet.engine.system_agents import staff
 from fleet.engine.tick import tick
 from fleet.features.agents import commands as agent_commands
 from fleet.features.approvals.rules import Person
+from fleet.features.campaigns import items as content_items
+from fleet.features.campaigns.brand_rules import store as brands
+from fleet.features.campaigns.models import CampaignRow, ContentItemRow
 from fleet.features.controls import commands as fleetwide
 from fleet.features.costs import commands as money
 from fleet.features.drafts import commands as drafting
@@ -111,6 +114,8 @@ def lived(fleet: Fleet) -> Inhabited:
         names["notification"] = _told(fleet)
     if "leader" in features:
         names["message"] = _led(fleet)
+    if "campaigns" in features:
+        names |= _planned(fleet)
     if "drafts" in features:
         names |= _drafted(fleet)
     if "webhooks" in features:
@@ -147,6 +152,29 @@ def _led(fleet: Fleet) -> str:
     (message,) = team.send(deps, MessageType.STATUS_REQUEST, "dora_9", by="web:owner", note="How is the harbour?")
     perform(deps, message)
     return str(message)
+
+
+def _planned(fleet: Fleet) -> dict[str, str]:
+    """Have a campaign with one item of an agent, and the rules of a brand."""
+    ada = lookup.agent(fleet.deps.db, "ada_1")
+    brands.put(fleet.deps, "lamps", {"banned": ["cheap"]}, by="web:owner", reason="we sell good lamps")
+    with fleet.deps.db.transaction() as tx:
+        campaign = CampaignRow(
+            id=uuid.uuid4(), organisation_id=ada.organisation_id, name="Lamps", message="Lamps for autumn.",
+            topics=["brass"], targets=[{"agent": str(ada.id), "account": None, "surface": "floimg"}],
+            link={"url": "https://lamps.test/", "title": "Lamps"}, starts_at=tx.now(), created_by="ann",
+        )  # fmt: skip
+        item = ContentItemRow(
+            id=uuid.uuid4(), organisation_id=ada.organisation_id, campaign_id=campaign.id, agent_id=ada.id,
+            surface="floimg", message="Lamps for autumn.", parts=["Lamps for autumn."], state="failed",
+            failed_in="publishing", error="refused by the surface", score=62, created_by="ann", scheduled_at=tx.now(),
+            reasons=[{"rule": "claim", "points": 38, "words": "a claim"}], notes=["cut to 500 characters"],
+            media=[{"key": "", "prompt": "a brass lamp", "alt_text": "A lamp."}],
+        )  # fmt: skip
+        tx.session.add(campaign)
+        tx.session.flush()
+        content_items.add(tx, item, by="ann")
+        return {"campaign": str(campaign.id), "item": str(item.id), "brand": "lamps"}
 
 
 def _drafted(fleet: Fleet) -> dict[str, str]:
@@ -214,10 +242,14 @@ _WORDS: Mapping[str, Mapping[str, int]] = {
     "llm_calls": {"model": 100},
     "inbox_items": {"author": 200, "author_name": 100, "text": 2000, "reason": 200},
     "opt_outs": {"reason": 300},
+    "campaigns": {"name": 100, "message": 2000, "picture_prompt": 2000, "created_by": 100},
+    "content_items": {"brief": 2000, "message": 2000, "error": 500, "created_by": 100},
+    "content_item_history": {"by": 100, "note": 500},
 }
 _JSON: Mapping[str, Sequence[str]] = {
     "ticks": ("inputs", "outcome"), "jobs": ("payload", "checkpoint", "result"), "drafts": ("content", "about"),
     "draft_revisions": ("content",), "approval_requests": ("payload", "before"), "events": ("payload",),
+    "content_items": ("media", "reasons", "link"), "campaigns": ("link",),
 }  # fmt: skip
 _SPOKEN = frozenset({
     "agent", "alt_text", "author", "author_name", "caption", "context", "error", "feedback", "image_prompt", "message",
@@ -230,9 +262,11 @@ _OWN_IDS = {
     "approval_requests": "id",
     "inbox_items": "id",
     "opt_outs": "id",
+    "campaigns": "id",
+    "content_items": "id",
 }
 _COPIED = ("agents", "ticks", "jobs", "job_attempts", "approval_requests", "drafts", "draft_revisions", "events",
-           "llm_calls", "inbox_items", "opt_outs")  # fmt: skip
+           "llm_calls", "inbox_items", "opt_outs", "campaigns", "content_items", "content_item_history")  # fmt: skip
 
 
 def say_everywhere(world: Inhabited, sayings: Sequence[str]) -> None:

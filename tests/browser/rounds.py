@@ -24,7 +24,7 @@ _BY_PLACE: Mapping[str, str] = {
     "review": "request", "hooks": "hook",
     "personas": "persona", "users": "user", "experiments": "experiment", "costs": "agent", "sources": "source",
     "join": "invitation", "accounts": "account", "settings": "setting", "organisations": "organisation",
-    "inbox": "notification", "team": "message",
+    "inbox": "notification", "team": "message", "campaigns": "campaign", "content-items": "item", "brands": "brand",
 }  # fmt: skip
 _FIXED: Mapping[str, str] = {
     "act": "replay", "form": "edit", "place": "0", "subscriber": "ledger", "adapter": "floimg",

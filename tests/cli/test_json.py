@@ -70,6 +70,8 @@ def test_every_command_prints_json_in_which_nothing_is_masked(
         "search": ["ada"], "approvals try": ["agent", "delete"], "settings get": ["dry_run"],
         "approvals rules set": [str(rule_file.SHIPPED)], "organisations create": ["Two"],
         "organisations show": ["default"], "inbox show": [str(uuid.uuid4())], "team message": [str(uuid.uuid4())],
+        "campaigns show": [str(uuid.uuid4())], "campaigns item": [str(uuid.uuid4())],
+        "campaigns preview": [str(uuid.uuid4())], "campaigns create": ["Lamps", "--agent", agent, "--topic", "lamps"],
         "approvals ask": ["agent", "delete", "--set", f"agent={agent}"],
     }  # fmt: skip
     refused = {
@@ -78,6 +80,9 @@ def test_every_command_prints_json_in_which_nothing_is_masked(
         "dead show",
         "inbox show",
         "team message",
+        "campaigns show",
+        "campaigns item",
+        "campaigns preview",
         "replay",
         "approvals withdraw",
         "drafts withdraw",

@@ -23,7 +23,7 @@ MAKE_OR_SET = {
     "secrets set", "budgets set", "budgets allow", "pause", "resume", "drafts bulk", "completion", "gallery",
     "persona check", "persona set", "experiments set",
     "approvals try", "search", "settings set", "agents assign", "approvals rules set", "organisations create",
-    "opt-outs add",
+    "opt-outs add", "campaigns create", "campaigns set-brand",
 }  # fmt: skip
 """Commands whose arguments name nothing that has to be there."""
 CHANGES = {
@@ -31,7 +31,7 @@ CHANGES = {
     "notify test": ["--user=nobody_1"],
 }  # fmt: skip
 """What has to stand beside the name."""
-VALUES = {"uuid": "00000000-0000-4000-8000-000000000000", "position": "0-0"}
+VALUES = {"uuid": "00000000-0000-4000-8000-000000000000", "position": "0-0", "moment": "2031-01-31T12:00:00Z"}
 
 
 def _leaves(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[str, click.Command]]:

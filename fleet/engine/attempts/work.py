@@ -24,6 +24,11 @@ from fleet.engine.jobs.ledger import Claim
 from fleet.engine.registry import JobHandler
 
 
+def is_approved(claim: Claim) -> bool:
+    """Say whether somebody approved this single job; features know which ("jobs.approved")."""
+    return any(asked(claim) for asked in registry.current().extensions("jobs.approved"))
+
+
 class Fenced(FleetError):
     """Another worker has the lease: stop at once, write nothing."""
 
@@ -100,10 +105,10 @@ class Work:
 
     def action(self, one: ActionType[P], payload: P) -> Action[P]:
         """Return an action of the job's agent, with the job's id as its key."""
-        is_approved = any(asked(self.claim) for asked in registry.current().extensions("jobs.approved"))
         return Action(
-            one, self.account, str(self.claim.job_id), payload, self.claim.created_at, is_approved=is_approved
-        )
+            one, self.account, str(self.claim.job_id), payload, self.claim.created_at,
+            is_approved=is_approved(self.claim),
+        )  # fmt: skip
 
     @property
     def words_within_s(self) -> float:

@@ -16,6 +16,7 @@ from fleet.core.settings import Settings
 from fleet.engine.agent_type import Acts, ClaimedAgent
 from fleet.engine.agents import config
 from fleet.engine.agents.loop import ActingAgent, Due
+from fleet.engine.attempts import work
 from fleet.engine.deps import Deps
 from fleet.engine.jobs.ledger import Claim
 from fleet.engine.jobs.outcomes import Skipped
@@ -112,7 +113,7 @@ def is_approved(claim: Claim) -> bool:
 
 
 def call_off(_: ActingAgent, claim: Claim, handler: JobHandler) -> Skipped | None:
-    """Return Skipped for a job with a public effect that no approved draft requested."""
-    if handler.is_public and not is_approved(claim):
+    """Return Skipped for a job with a public effect that nobody approved."""
+    if handler.is_public and not work.is_approved(claim):
         return Skipped("the agent is supervised, and this is not approved")
     return None

@@ -29,7 +29,14 @@ from fleet.llm.base import PostRequest
 
 
 def prepare(work: Work) -> AnyAction | Skipped | Held:
-    """Return the post, with a caption and a picture that are the same in every attempt."""
+    """Return the post, with a caption and a picture that are the same in every attempt.
+
+    Another feature can prepare the posts that it has added ("publishing.posts").
+    """
+    for prepared in registry.current().extensions("publishing.posts"):
+        found: AnyAction | Skipped | None = prepared(work)
+        if found is not None:
+            return found
     said = approved.content_of(work)
     if said is not None:
         return _as_approved(work, said)

@@ -17,7 +17,7 @@ from fleet.adapters.social import CommentPayload, PostPayload
 from fleet.core import events, logs
 from fleet.core.db import Tx
 from fleet.engine import registry
-from fleet.engine.attempts.work import Work
+from fleet.engine.attempts.work import Work, is_approved
 from fleet.engine.jobs.outcomes import Held, Skipped
 from fleet.engine.jobs.states import JobState
 from fleet.features.content import review
@@ -97,7 +97,7 @@ def _doubtful(work: Work, words: Mapping[str, Any]) -> Skipped:
 def approved_by_person(work: Work) -> bool:
     """Return whether a person approved the content of a job; automatic approval by a rule does not count."""
     by = work.claim.requested_by
-    return "draft" in work.claim.payload and by is not None and not by.startswith(_RULE)
+    return is_approved(work.claim) and by is not None and not by.startswith(_RULE)
 
 
 def reviewed_once(work: Work, texts: Mapping[str, tuple[Kind, str]]) -> dict[str, Any] | Skipped:

@@ -1,0 +1,1 @@
+"""The form of a post on each network, and its preview. Pure."""

@@ -1,0 +1,246 @@
+"""The stages of an item, each a job: its words, its form for its network, its review, its time.
+
+A stage records its result in the transaction that ends its job, if the item was not changed meanwhile.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from fleet.adapters import registry as adapters
+from fleet.adapters.manifest import AdapterType
+from fleet.adapters.social import POST
+from fleet.core import ids
+from fleet.core.db import Tx
+from fleet.engine.agents import queries as agents
+from fleet.engine.attempts.work import Work
+from fleet.engine.deps import Deps
+from fleet.engine.jobs.outcomes import Done, Skipped
+from fleet.engine.registry import AUTONOMOUS
+from fleet.features.approvals import service as approvals
+from fleet.features.approvals.request import Proposal
+from fleet.features.campaigns import free_times, items, queries
+from fleet.features.campaigns.brand_rules import store as brands
+from fleet.features.campaigns.brand_rules.rules import Reason, score
+from fleet.features.campaigns.forms import adapting
+from fleet.features.campaigns.forms.times import spread
+from fleet.features.campaigns.kinds import ACTION, RESOURCE
+from fleet.features.campaigns.models import CampaignRow, ContentItemRow
+from fleet.features.campaigns.stages import illustrating
+from fleet.features.campaigns.states import ItemEvent, ItemState
+from fleet.features.content import review
+from fleet.features.content.checks.findings import Severity
+from fleet.features.content.review import Said
+from fleet.features.content.surfaces import Kind
+from fleet.features.publishing.words.quality import quality_of
+from fleet.features.publishing.words.voice import speaker_of
+
+_POINTS = {Severity.REFUSE: 100, Severity.APPROVE: 50, Severity.DOUBT: 20, Severity.MEND: 0}
+Record = Callable[[Tx, ContentItemRow], ContentItemRow | None]
+
+
+def _item(work: Work, state: ItemState) -> ContentItemRow | Skipped:
+    told = work.claim.payload
+    with work.deps.db.transaction() as tx:
+        row = tx.session.get(ContentItemRow, uuid.UUID(told["item"]))
+        if row is None or row.revision != told["revision"] or state not in (row.state, row.failed_in):
+            return Skipped(f"the item is {'gone' if row is None else row.state} by now")
+        tx.session.expunge(row)
+        return row
+
+
+def _then(work: Work, record: Record) -> None:
+    """Have the outcome's transaction record the stage and add the job of the next one."""
+    told = work.claim.payload
+
+    def write(tx: Tx) -> None:
+        row = items.get(tx, uuid.UUID(told["item"]), lock=True)
+        if row.state == ItemState.FAILED:
+            row = items.move(tx, row, ItemEvent.RESUMED, words="its job was replayed")
+        if row.revision != told["revision"]:
+            return
+        changed = record(tx, row)
+        if changed is not None:
+            items.go_on(work.deps, tx, changed)
+
+    work.also = write
+
+
+def plan(work: Work) -> Done | Skipped:
+    """Make a campaign's briefs and pictures, and its items: one for each brief and each agent."""
+    campaign_id = uuid.UUID(work.claim.payload["campaign"])
+    with work.deps.db.transaction() as tx:
+        campaign = tx.session.get(CampaignRow, campaign_id)
+        if campaign is None or campaign.cancelled_at is not None:
+            return Skipped("the campaign is cancelled")
+        tx.session.expunge(campaign)
+    briefs = work.step("briefs", partial(_briefs, campaign))
+    for number, brief in enumerate(briefs):
+        if brief.get("picture"):
+            brief["media"] = illustrating.original(work, brief["picture"], brief.get("alt_text", ""), f":{number}")
+    work.also = partial(_add_items, work.deps, campaign_id, briefs)
+    return Done(result={"briefs": len(briefs)})
+
+
+def _briefs(campaign: CampaignRow) -> list[dict[str, Any]]:
+    """Return what the campaign's posts are about."""
+    if campaign.message:
+        return [{"brief": "", "message": campaign.message, "picture": campaign.picture_prompt}]
+    return [{"brief": topic, "message": "", "picture": campaign.picture_prompt} for topic in campaign.topics]
+
+
+def _add_items(deps: Deps, campaign_id: uuid.UUID, briefs: list[dict[str, Any]], tx: Tx) -> None:
+    campaign = queries.campaign(tx, campaign_id)
+    campaign.briefs = [dict(one) for one in briefs]
+    moments = spread(max(campaign.starts_at, tx.now()), campaign.ends_at, len(briefs))
+    for number, (brief, moment) in enumerate(zip(briefs, moments, strict=True)):
+        for target in campaign.targets:
+            agent = agents.get(tx, uuid.UUID(target["agent"]))
+            account_id = None if target["account"] is None else uuid.UUID(target["account"])
+            row = ContentItemRow(
+                id=ids.derived("item", campaign_id, number, agent.id, account_id), campaign_id=campaign_id,
+                organisation_id=campaign.organisation_id, agent_id=agent.id, account_id=account_id,
+                surface=target["surface"], brief=brief["brief"], message=brief["message"],
+                hashtags=list(campaign.hashtags), link=dict(campaign.link), brand=campaign.brand,
+                picture_prompt=brief.get("picture", ""), media=brief.get("media", []), created_by=campaign.created_by,
+                state=ItemState.WRITTEN if brief["message"] else ItemState.PLANNED,
+            )  # fmt: skip
+            row.scheduled_at = free_times.free_time(deps, tx, agent, row, moment)
+            items.go_on(deps, tx, items.add(tx, row, by=campaign.created_by))
+
+
+def adapt(work: Work) -> Done | Skipped:
+    """Give an item the form of its network: parts, hashtags, link, and its own crop of each picture."""
+    row = _item(work, ItemState.WRITTEN)
+    if isinstance(row, Skipped):
+        return row
+    manifest = manifest_of(row.surface)
+    style = adapting.style_of(row.surface)
+    made = adapting.adapt(
+        row.message, adapting.rule_of(manifest), style, hashtags=row.hashtags, link=row.link.get("url", ""),
+        has_picture=bool(row.media),
+    )  # fmt: skip
+    pictures = (
+        illustrating.adapted(work, row, needed=style.needs_media) if made.has_picture or style.needs_media else []
+    )
+    values: dict[str, Any] = {
+        "parts": list(made.parts), "media": pictures, "notes": list(made.notes),
+        "link": dict(row.link) if made.link else {},
+    }  # fmt: skip
+
+    def record(tx: Tx, now: ContentItemRow) -> ContentItemRow:
+        illustrating.keep(work.deps, tx, pictures)
+        return items.move(tx, now, ItemEvent.ADAPTED, words="; ".join(made.notes), **values)
+
+    _then(work, record)
+    return Done(result={"parts": len(made.parts)})
+
+
+def check(work: Work) -> Done | Skipped:
+    """Score an item by its brand's rules, the content checks and its network's limits; below the bar people decide."""
+    row = _item(work, ItemState.ADAPTED)
+    if isinstance(row, Skipped):
+        return row
+    rules = brands.of(work.deps, row.brand)
+    parts, findings, is_refused = _reviewed(work, row)
+    manifest = manifest_of(row.surface)
+    wrong = adapting.problems(
+        parts, adapting.rule_of(manifest), adapting.style_of(row.surface), link=row.link.get("url", ""),
+        pictures=len(row.media), media=None if manifest is None else manifest.pictures,
+    )  # fmt: skip
+    found = score(
+        parts, rules, link=row.link.get("url", ""), findings=[*findings, *(Reason("network", 50, one) for one in wrong)]
+    )
+    reasons = [one.data() for one in found.reasons if one.points]
+    consent = _consent(work, manifest)
+    values: dict[str, Any] = {"parts": parts, "score": found.score, "reasons": reasons}
+    words = "; ".join(one.words for one in found.reasons if one.points)[:400]
+
+    def record(tx: Tx, now: ContentItemRow) -> ContentItemRow | None:
+        if is_refused or wrong:
+            return items.move(tx, now, ItemEvent.REFUSED, words=words, **values)
+        if found.score >= rules.bar and not consent:
+            return items.move(tx, now, ItemEvent.PASSED, words=f"score {found.score}", **values)
+        moved = items.move(tx, now, ItemEvent.DOUBTED, words=f"score {found.score}: {words or consent}", **values)
+        _ask(work.deps, tx, moved, consent)
+        return None
+
+    _then(work, record)
+    return Done(result={"score": found.score})
+
+
+def _reviewed(work: Work, row: ContentItemRow) -> tuple[list[str], list[Reason], bool]:
+    """Return the parts as the content checks correct them, the findings, and whether they forbid publication."""
+    quality = quality_of(work.deps)
+    said = Said(
+        str(work.agent.id),
+        quality.recent(row.surface, 0),
+        str(row.id),
+        quality.voice(speaker_of(work.deps, work.agent)),
+    )
+    standards = quality.standards(work.settings)
+    texts = [(Kind.CAPTION, one) for one in row.parts]
+    texts += [(Kind.ALT_TEXT, one["alt_text"]) for one in row.media if one.get("alt_text")]
+    verdicts = [review.review(words, kind, row.surface, standards, said) for kind, words in texts]
+    found = [finding for one in verdicts for finding in one.findings]
+    reasons = [Reason(one.rule, _POINTS[one.severity], one.evidence) for one in dict.fromkeys(found)]
+    is_refused = any(one.severity is Severity.REFUSE for one in found)
+    fitted = [one.text for one in verdicts[: len(row.parts)]]
+    return (list(row.parts) if is_refused else fitted), reasons, is_refused
+
+
+def _consent(work: Work, manifest: AdapterType | None) -> str:
+    """Return why people must approve each item, whatever its score; empty if they need not."""
+    operation = None if manifest is None else manifest.operation(POST.name)
+    if operation is not None and operation.needs_consent:
+        return f"{work.claim.surface} wants a person's approval for each post"
+    with work.deps.db.transaction() as tx:
+        agent = agents.get(tx, work.agent.id)
+        return "" if agent.autonomy == AUTONOMOUS else f"the agent is {agent.autonomy}"
+
+
+def _ask(deps: Deps, tx: Tx, row: ContentItemRow, consent: str) -> None:
+    """Open the request for approval of an item."""
+    agent = agents.get(tx, row.agent_id)
+    request = approvals.propose(
+        deps, tx,
+        Proposal(
+            RESOURCE, str(row.id), ACTION, payload_of(row), f"agent:{agent.username}",
+            f"Post on {row.surface}: {row.parts[0]}"[:300], agent_id=row.agent_id, needs_person=True,
+            facts={"network": row.surface, "score": row.score, "brand": row.brand, "consent": bool(consent)},
+        ),
+    )  # fmt: skip
+    items.change(tx, row, request_id=request.id)
+
+
+def payload_of(row: ContentItemRow) -> Mapping[str, Any]:
+    """Return what people decide about: the content of an item."""
+    return {
+        "parts": list(row.parts), "link": row.link.get("url", ""),
+        "alt_texts": [one.get("alt_text", "") for one in row.media],
+    }  # fmt: skip
+
+
+def schedule(work: Work) -> Done | Skipped:
+    """Give an approved item its time: the one that a person chose, or the next good hour that is free."""
+    row = _item(work, ItemState.APPROVED)
+    if isinstance(row, Skipped):
+        return row
+
+    def record(tx: Tx, now: ContentItemRow) -> ContentItemRow:
+        agent, moment = agents.get(tx, now.agent_id), tx.now()
+        at = now.scheduled_at
+        if at is None or (at < moment and not now.is_fixed):
+            at = free_times.free_time(work.deps, tx, agent, now, moment)
+        return items.move(tx, now, ItemEvent.SCHEDULED, scheduled_at=at)
+
+    _then(work, record)
+    return Done()
+
+
+def manifest_of(network: str) -> AdapterType | None:
+    """Return the manifest of a network; None for one without an adapter."""
+    return adapters.get(network) if network in adapters.names() else None
