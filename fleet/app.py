@@ -37,6 +37,7 @@ BUILT_IN = (
     "fleet.features.content.feature:FEATURE",
     "fleet.features.media.feature:FEATURE",
     "fleet.features.publishing.feature:FEATURE",
+    "fleet.features.pictures.feature:FEATURE",
     "fleet.features.experiments.feature:FEATURE",
     "fleet.features.approvals.feature:FEATURE",
     "fleet.features.drafts.feature:FEATURE",

@@ -48,6 +48,8 @@ from fleet.features.leader import service as team
 from fleet.features.leader.kinds import MessageType
 from fleet.features.leader.models import TeamRoundRow, TeamScoreRow
 from fleet.features.leader.scores import NetworkFigures, score
+from fleet.features.pictures.makers.base import PictureCredit
+from fleet.features.pictures.models import PictureOrderRow
 from fleet.features.platforms import service
 from fleet.features.platforms.inbox.models import InboxItemRow
 from fleet.features.platforms.networks import NETWORKS
@@ -116,6 +118,8 @@ def lived(fleet: Fleet) -> Inhabited:
         names["message"] = _led(fleet)
     if "campaigns" in features:
         names |= _planned(fleet)
+    if "pictures" in features:
+        _drawn(fleet, done[0])
     if "drafts" in features:
         names |= _drafted(fleet)
     if "webhooks" in features:
@@ -175,6 +179,20 @@ def _planned(fleet: Fleet) -> dict[str, str]:
         tx.session.flush()
         content_items.add(tx, item, by="ann")
         return {"campaign": str(campaign.id), "item": str(item.id), "brand": "lamps"}
+
+
+def _drawn(fleet: Fleet, job_id: uuid.UUID) -> None:
+    """Have a library of stock photos serve the picture of a post, after a model that answered nothing."""
+    ada, credit = lookup.agent(fleet.deps.db, "ada_1").id, PictureCredit("Zoe Day", "", "Unsplash", "")
+    with fleet.deps.db.transaction() as tx:
+        tx.session.add(PictureOrderRow(
+            id=uuid.uuid4(), job_id=job_id, provider="openai", model="gpt-image-2", agent_id=ada, state="lost",
+            microusd=53_000, why="no answer",
+        ))  # fmt: skip
+        tx.session.add(PictureOrderRow(
+            id=uuid.uuid4(), job_id=job_id, provider="unsplash", model="search", agent_id=ada, state="made",
+            is_ai=False, object_key="00/0.jpg", remote_id="unsplash:1", credit=credit.data(),
+        ))  # fmt: skip
 
 
 def _drafted(fleet: Fleet) -> dict[str, str]:
@@ -240,6 +258,7 @@ _WORDS: Mapping[str, Mapping[str, int]] = {
     "draft_revisions": {"made_by": 100, "instructions": 1000},
     "approval_requests": {"summary": 300, "requested_by": 100, "reason": 1000},
     "llm_calls": {"model": 100},
+    "picture_orders": {"model": 100, "why": 500},
     "inbox_items": {"author": 200, "author_name": 100, "text": 2000, "reason": 200},
     "opt_outs": {"reason": 300},
     "campaigns": {"name": 100, "message": 2000, "picture_prompt": 2000, "created_by": 100},
@@ -249,11 +268,11 @@ _WORDS: Mapping[str, Mapping[str, int]] = {
 _JSON: Mapping[str, Sequence[str]] = {
     "ticks": ("inputs", "outcome"), "jobs": ("payload", "checkpoint", "result"), "drafts": ("content", "about"),
     "draft_revisions": ("content",), "approval_requests": ("payload", "before"), "events": ("payload",),
-    "content_items": ("media", "reasons", "link"), "campaigns": ("link",),
+    "content_items": ("media", "reasons", "link"), "campaigns": ("link",), "picture_orders": ("credit",),
 }  # fmt: skip
 _SPOKEN = frozenset({
-    "agent", "alt_text", "author", "author_name", "caption", "context", "error", "feedback", "image_prompt", "message",
-    "name", "note", "prompt", "reason", "text", "thought", "title", "to", "username", "why", "words",
+    "agent", "alt_text", "author", "author_name", "caption", "context", "error", "feedback", "image_prompt", "line",
+    "message", "name", "note", "prompt", "reason", "text", "thought", "title", "to", "username", "why", "words",
 })  # fmt: skip
 _OWN_IDS = {
     "agents": "id",
@@ -261,12 +280,14 @@ _OWN_IDS = {
     "drafts": "id",
     "approval_requests": "id",
     "inbox_items": "id",
+    "picture_orders": "id",
     "opt_outs": "id",
     "campaigns": "id",
     "content_items": "id",
 }
 _COPIED = ("agents", "ticks", "jobs", "job_attempts", "approval_requests", "drafts", "draft_revisions", "events",
-           "llm_calls", "inbox_items", "opt_outs", "campaigns", "content_items", "content_item_history")  # fmt: skip
+           "llm_calls", "inbox_items", "opt_outs", "campaigns", "content_items", "content_item_history",
+           "picture_orders")  # fmt: skip
 
 
 def say_everywhere(world: Inhabited, sayings: Sequence[str]) -> None:

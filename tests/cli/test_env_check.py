@@ -41,7 +41,7 @@ def test_the_warning_of_an_old_setting_names_its_replacement(folder: Path, monke
 def test_the_error_of_a_setting_names_the_feature_that_is_left_out(
     folder: Path, features: Callable[..., Registry], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    features("-webhooks", "-media")
+    features("-webhooks", "-pictures", "-media")
     monkeypatch.setenv("FLEET_HOOKS_LIMIT", "5")
     (folder / ".env").write_text("FLEET_MEDIA_HOSTS=pictures.example\nFLEET_SCAN_ITEMS=1\n")
     assert env_check.found() == [

@@ -206,9 +206,14 @@ def _key(deps: Deps, tx: Tx, scope: Scope, name: str | None) -> str:
         return str(organisations.named(tx, name).id)
     if scope is Scope.PERSONA:
         return personas_of(deps).get(name).id
-    if scope is Scope.PROVIDER and name not in models.MODELS:
-        raise NotFound(f"There is no provider {name!r}.", fix=f"Known: {', '.join(sorted(models.MODELS))}.")
+    if scope is Scope.PROVIDER and name not in (known := _providers()):
+        raise NotFound(f"There is no provider {name!r}.", fix=f"Known: {', '.join(sorted(known))}.")
     return name
+
+
+def _providers() -> set[str]:
+    """Return the providers of models, and those that features register at `costs.providers`."""
+    return {*models.MODELS, *(name for names in registry.current().extensions("costs.providers") for name in names)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,9 @@ _PAUSE_LOOK_S = 300.0
 def picture(work: Work, prompt: str) -> str:
     """Return the address of the workflow's picture, or the marked file of one as a data URL."""
     ordered = _ordered(work, prompt)
+    if "key" in ordered:
+        _tell(work, ordered)
+        return data_url(_kept(work, ordered))
     made = _fit_to_post(work, ordered["url"], prompt) if "url" in ordered else None
     if made is not None:
         show(work, (work.known("picture") or {}).get("preview"))
@@ -68,6 +71,9 @@ def rendered(work: Work, prompt: str, part: str = "") -> tuple[bytes, str]:
     `part` tells the pictures of one job apart: each is ordered and paid for once. Raises as `picture`.
     """
     ordered = _ordered(work, prompt, part)
+    if "key" in ordered:
+        line = (ordered["credit"] or {}).get("line")
+        return _kept(work, ordered), f"{ordered['by']} ({line or ordered['model']})"
     if "url" in ordered:
         fetched: list[PictureFile] = []
         looked = _looked(work, ordered["url"], fetched, part)
@@ -79,7 +85,39 @@ def rendered(work: Work, prompt: str, part: str = "") -> tuple[bytes, str]:
 
 def is_paid(work: Work, part: str = "") -> bool:
     """Return whether a picture was ordered: then no other job may order it again."""
-    return "url" in (work.known(f"image{part}") or {})
+    return not {"url", "key"}.isdisjoint(work.known(f"image{part}") or {})
+
+
+def show_ordered(work: Work) -> None:
+    """Have the job's result name the picture that an earlier attempt ordered; nothing is made or fetched."""
+    ordered = work.known("image") or {}
+    if "key" in ordered:
+        _tell(work, ordered)
+    else:
+        show(work, (work.known("picture") or {}).get("preview"))
+
+
+def credited(work: Work, key: str | None, caption: str, alt_text: str) -> tuple[str, str]:
+    """Return the texts of a post with the credit of its stored picture; without a key, of the picture it ordered."""
+    key = key or (work.known("image") or {}).get("key")
+    source = _source()
+    return (caption, alt_text) if key is None or source is None else source.credit(work, str(key), caption, alt_text)
+
+
+def _source() -> Any:
+    """Return the feature that has pictures made by providers; None in a fleet without it."""
+    return next(iter(registry.current().extensions("publishing.picture_sources")), None)
+
+
+def _tell(work: Work, ordered: dict[str, Any]) -> None:
+    told = {"picture": ordered["key"], "picture_by": ordered["by"], "picture_microusd": ordered["microusd"]}
+    work.told = {**work.told, **told}
+
+
+def _kept(work: Work, ordered: dict[str, Any]) -> bytes:
+    """Return the stored file of a provider's picture as it is sent. Photos that no machine made are not signed."""
+    data: bytes = _source().read(work, ordered)
+    return _as_sent(work, data) if ordered["is_ai"] else data
 
 
 def _drawn(work: Work, prompt: str) -> bytes:
@@ -89,14 +127,23 @@ def _drawn(work: Work, prompt: str) -> bytes:
 def _ordered(work: Work, prompt: str, part: str = "") -> dict[str, Any]:
     step = f"image{part}"
     ordered: dict[str, Any] = work.step(
-        step, lambda: _order(work, prompt, f"{work.claim.job_id}:{step}"), also=partial(_replaced, work, step)
+        step, lambda: _order(work, prompt, part, f"{work.claim.job_id}:{step}"), also=partial(_replaced, work, step)
     )  # fmt: skip
     return ordered
 
 
-def _order(work: Work, prompt: str, key: str) -> dict[str, Any]:
-    """Order the picture, by one of the persona's workflows. Nothing is ordered for a forbidden post."""
+def _order(work: Work, prompt: str, part: str, key: str) -> dict[str, Any]:
+    """Order the picture. Nothing is ordered for a forbidden post."""
     work.gateway.permit(POST)
+    source = _source()
+    if source is None:
+        return _order_workflow(work, prompt, key)
+    made: dict[str, Any] = source.make(work, prompt, part, lambda: _order_workflow(work, prompt, key))
+    return made
+
+
+def _order_workflow(work: Work, prompt: str, key: str) -> dict[str, Any]:
+    """Order the picture by one of the persona's workflows."""
     maker = work.deps.picture_account(work.claim.account_id)
     if maker is None:
         return {"by": "placeholder"}

@@ -124,9 +124,9 @@ def prepare(work: Work) -> AnyAction | Skipped | None:
     first, more = (loaded[0], loaded[1:]) if loaded else (Media(""), [])
     link = told["link"]
     card = LinkCard(link["url"], link.get("title", ""), link.get("description", "")) if link.get("url") else None
-    payload = PostPayload(
-        words["caption"], first.url, first.alt_text, more_pictures=tuple(more), link=card, follows=told["follows"]
-    )
+    key = str(shown[0].get("original") or shown[0].get("key") or "") if shown else ""
+    caption, alt_text = pictures.credited(work, key or None, words["caption"], first.alt_text)
+    payload = PostPayload(caption, first.url, alt_text, more_pictures=tuple(more), link=card, follows=told["follows"])
     work.told = {**work.told, "item": told["item"]}
     return work.action(THREAD_PART if told["part"] else POST, payload)
 

@@ -19,7 +19,7 @@ from fleet.features.content.surfaces import Kind
 from fleet.features.costs import budget_guard
 from fleet.features.publishing import approved
 from fleet.features.publishing.kinds import POST
-from fleet.features.publishing.pictures import picture, show
+from fleet.features.publishing.pictures import credited, picture, show, show_ordered
 from fleet.features.publishing.words import batching, published_texts
 from fleet.features.publishing.words.memory import MOST_RECALLED, memory_of
 from fleet.features.publishing.words.quality import quality_of
@@ -48,10 +48,11 @@ def prepare(work: Work) -> AnyAction | Skipped | Held:
     # A probe searches by the text of the post; nothing is fetched or drawn for that.
     if work.claim.state is JobState.UNKNOWN:
         url = ""
-        show(work, (work.known("picture") or {}).get("preview"))
+        show_ordered(work)
     else:
         url = picture(work, words["image_prompt"])
-    return work.action(social.POST, social.PostPayload(words["caption"], url, words["alt_text"]))
+    caption, alt_text = credited(work, None, words["caption"], words["alt_text"])
+    return work.action(social.POST, social.PostPayload(caption, url, alt_text))
 
 
 def _as_approved(work: Work, said: Mapping[str, Any]) -> AnyAction | Skipped:
@@ -71,7 +72,9 @@ def _as_approved(work: Work, said: Mapping[str, Any]) -> AnyAction | Skipped:
     show(work, str(said["media"][0]["key"]) if said["media"] else None)
     if work.claim.state is not JobState.UNKNOWN:
         url = _kept_picture(work, said["media"]) or picture(work, words["image_prompt"])
-    post = social.PostPayload(words["caption"], url, words.get("alt_text", ""), said["visibility"])
+    key = str(said["media"][0]["key"]) if said["media"] else None
+    caption, alt_text = credited(work, key, words["caption"], words.get("alt_text", ""))
+    post = social.PostPayload(caption, url, alt_text, said["visibility"])
     return work.action(social.POST, post)
 
 
