@@ -1,6 +1,6 @@
 """coordinations of the team leader, and the scores of networks
 
-Revision: 0052, after 0046
+Revision: 0052, after 0042
 """
 
 import sqlalchemy as sa
@@ -8,7 +8,7 @@ from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
 revision = "0052"
-down_revision = "0046"
+down_revision = "0042"
 branch_labels = None
 depends_on = None
 
