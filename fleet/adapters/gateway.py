@@ -169,9 +169,9 @@ class _Guard:
                 fix="Remove FLEET_LABEL_AGENTS=false.",
             )
 
-    def _clear_to_send(self, lease: Lease) -> float:
-        """Return how many seconds the call may take."""
-        why = self._stopped()
+    def _clear_to_send(self, lease: Lease, stopped: Callable[[], str | None] | None = None) -> float:
+        """Return how many seconds the call may take. `stopped` also knows the pauses of a job."""
+        why = (stopped or self._stopped)()
         if why is not None:
             raise Stopped(why)
         left_s = lease.left_s() - MARGIN_S
@@ -226,12 +226,14 @@ class Gateway(_Guard):
             return ""
         return self._rules.consent.get(action.type.name, "")
 
-    def upload(self, action: AnyAction, lease: Lease) -> Mapping[str, Any] | None:
+    def upload(
+        self, action: AnyAction, lease: Lease, *, stopped: Callable[[], str | None] | None = None
+    ) -> Mapping[str, Any] | None:
         """Send what the write will refer to; None if it needs nothing. Raises as `write`, and UploadPending."""
         self.permit(action.type, is_approved=action.is_approved)
         if self.policy.dry_run or not isinstance(self.adapter, UploadingAdapter):
             return None
-        return self.adapter.upload(action, timeout_s=self._clear_to_send(lease))
+        return self.adapter.upload(action, timeout_s=self._clear_to_send(lease, stopped))
 
     def reserve(self, action: AnyAction) -> None:
         """Reserve room for a write in the system's limits. Raises LimitSpent without room."""
@@ -243,15 +245,16 @@ class Gateway(_Guard):
         if isinstance(self.adapter, ReservingAdapter):
             self.adapter.release(action)
 
-    def write(self, action: AnyAction, lease: Lease) -> Receipt:
+    def write(self, action: AnyAction, lease: Lease, *, stopped: Callable[[], str | None] | None = None) -> Receipt:
         """Make the one outside write. Raises NotAllowed, DryRun, Stopped, LeaseEnding or an AdapterError.
 
-        The kill switch and the lease are read last, with nothing but the call itself after them.
+        The kill switch and the lease are read last, with nothing but the call itself after them; of a job also the
+        pauses, which `stopped` reads together with the kill switch.
         """
         self.permit(action.type, is_approved=action.is_approved)
         if self.policy.dry_run:
             raise DryRun(action.draft())
-        return self.adapter.write(action, timeout_s=self._clear_to_send(lease))
+        return self.adapter.write(action, timeout_s=self._clear_to_send(lease, stopped))
 
 
 class PictureGateway(_Guard):

@@ -134,7 +134,7 @@ def _carry_out(work: Work) -> Outcome | AttemptResult:
             return obstacle
         work.sent = True
         reach(Point.JOB_ANNOUNCED)
-    receipt = gateway.write(prepared, work.lease)
+    receipt = gateway.write(prepared, work.lease, stopped=partial(reserve.stopped, work))
     reach(Point.JOB_SENT)
     return Done(receipt.remote_id, _told(work, prepared) | dict(receipt.detail))
 
@@ -174,7 +174,7 @@ def _upload(work: Work, gateway: Gateway, action: AnyAction) -> AnyAction:
     action = replace(action, uploads=known["uploads"])
     if known["is_complete"]:
         return action
-    uploads = gateway.upload(action, work.lease)
+    uploads = gateway.upload(action, work.lease, stopped=partial(reserve.stopped, work))
     if uploads is None:
         return action
     reach(Point.JOB_STEP_PAID)

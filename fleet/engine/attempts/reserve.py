@@ -21,6 +21,7 @@ from fleet.engine.agents import loop
 from fleet.engine.agents.loop import ActingAgent
 from fleet.engine.agents.status import AgentStatus
 from fleet.engine.attempts.work import Fenced, Work
+from fleet.engine.controls import Hold
 from fleet.engine.jobs import ledger, snooze, usage
 from fleet.engine.jobs.ledger import Claim
 from fleet.engine.jobs.outcomes import Held, Skipped
@@ -35,18 +36,35 @@ _MINUTE = timedelta(minutes=1)
 _TAKE_TURNS = group_statement("take_turns")
 _LOOK_AT_AGENT = group_statement("look_at_agent")
 _COUNT_WRITES = group_statement("count_writes")
+_READ_STOPS = group_statement("read_stops")
 
 
 def held_back(row: Any, agent: ActingAgent, kind: str) -> Held | None:
     """Return the control, cap or other obstacle that delays an agent's job now, if any."""
-    handler = registry.current().job(kind)
-    hold = controls.covering(controls.read(row.holds), agent, kind, is_notice=handler.is_notice)
-    if hold is not None and (hold.hold == "kill" or not handler.ignores_pauses):
+    hold = _hold(controls.read(row.holds), agent, kind)
+    if hold is not None:
         return Held(hold.words(), hold.until or row.now + _HELD_FOR, by_people=True)
-    if agent.status == AgentStatus.PAUSED and not handler.ignores_agent_pause:
+    if agent.status == AgentStatus.PAUSED and not registry.current().job(kind).ignores_agent_pause:
         until = agent.paused_until or row.now + _HELD_FOR
         return Held(f"the agent is paused: {agent.pause_reason}", until, by_people=True)
     return None
+
+
+def stopped(work: Work) -> str | None:
+    """Return the control that forbids a job's write now, in words, or None.
+
+    Read after everything else, just before the write: a pause that is set while the write is being prepared stops it,
+    as the kill switch does.
+    """
+    (row,) = work.deps.db.run(_READ_STOPS, agent_id=work.claim.agent_id)
+    hold = _hold(controls.read(row.holds), work.agent, work.claim.kind)
+    return None if hold is None else hold.words()
+
+
+def _hold(holds: Sequence[Hold], agent: ActingAgent, kind: str) -> Hold | None:
+    handler = registry.current().job(kind)
+    hold = controls.covering(holds, agent, kind, is_notice=handler.is_notice)
+    return hold if hold is not None and (hold.hold == "kill" or not handler.ignores_pauses) else None
 
 
 def called_off(agent: ActingAgent, claim: Claim) -> Skipped | None:

@@ -11,16 +11,18 @@ from pydantic import BaseModel, Field
 
 from fleet.access import Permission, Principal
 from fleet.engine.deps import Deps
-from fleet.features.leader import queries, service
+from fleet.features.leader import queries, service, stopping
 from fleet.features.leader.kinds import MessagePriority, MessageType
 from fleet.features.leader.queries import MessageFilter, MessageView, TeamView
-from fleet.web.auth import TheDeps, needs
+from fleet.features.leader.stopping import StopScope
+from fleet.web.auth import TheDeps, needs, require
 from fleet.web.requests.cursors import Page, Paging
 from fleet.web.requests.fields import Body, MovedOut, line, prose, taken
 
 router = APIRouter(prefix="/team", tags=["team"])
 VIEW = needs(Permission.FLEET_VIEW)
 Crew = Annotated[Principal, needs(Permission.AGENTS_CONTROL)]
+Pauser = Annotated[Principal, needs(Permission.CONTROLS_PAUSE)]
 OrganisationFilter = Annotated[str, line(60), Field(description="name or id of an organisation")]
 
 
@@ -128,6 +130,34 @@ class SentOut(BaseModel):
     """The messages that were sent."""
 
     ids: list[uuid.UUID]
+
+
+class StopIn(Body):
+    """What to stop."""
+
+    scope: StopScope
+    key: Annotated[
+        str, line(100), Field(description="name of the agent, account, network ...; empty for the fleet")
+    ] = ""
+    reason: Annotated[str, prose(300)] = ""
+
+
+class StopOut(BaseModel):
+    """The result of an emergency stop."""
+
+    scope: StopScope
+    key: str
+    changed: bool = Field(description="false: all of it was stopped already")
+    agents: int
+    in_flight: int = Field(description="writes that had begun before and may still land")
+    resume: list[str] = Field(description="the commands that end the stop")
+
+
+@router.post("/stop")
+def stop(deps: TheDeps, *, body: StopIn, who: Pauser) -> StopOut:
+    """Forbid every write of a scope, at once; the fleet takes `controls.kill`."""
+    require(who, stopping.permission_of(body.scope))
+    return taken(StopOut, stopping.stop(deps, body.scope, body.key, by=who.by, reason=body.reason))
 
 
 @router.get("", dependencies=[VIEW])

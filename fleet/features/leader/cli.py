@@ -8,7 +8,7 @@ from fleet.cli.frame import render
 from fleet.cli.frame.api import Answer, at
 from fleet.cli.frame.command import FleetGroup
 from fleet.cli.frame.context import Door, pass_door
-from fleet.cli.frame.options import AGENT, TextType, json_option, list_options
+from fleet.cli.frame.options import AGENT, REASON, TextType, json_option, list_options
 
 _TYPES = ("status_request", "content_request", "schedule_update", "emergency_stop")
 _PRIORITIES = ("low", "normal", "high", "urgent")
@@ -133,3 +133,17 @@ def ask(door: Door, /, *, to: str, type_: str, note: str, priority: str | None) 
     """Ask an agent, or all agents of a network, for their status or for content."""
     sent = door.api.post("/team/messages", {"type": type_, "to": to, "note": note, "priority": priority})["ids"]
     door.say(f"{len(sent)} sent: {', '.join(one[:8] for one in sent[:5])}")
+
+
+@team.command()
+@click.argument("scope", type=click.Choice(["fleet", "organisation", "network", "account", "agent", "campaign"]))
+@click.argument("key", metavar="[NAME]", type=TextType(100), default="")
+@click.option("--reason", type=REASON, default="", help="Reason; shown until the stop ends.")
+@pass_door
+def stop(door: Door, /, *, scope: str, key: str, reason: str) -> None:
+    """Stop every write of the fleet, or of a part of it, at once and without a question."""
+    done = door.api.post("/team/stop", {"scope": scope, "key": key, "reason": reason})
+    left = done["in_flight"]
+    begun = f" {render.counted(left, 'write')} had begun before and may still land." if left else ""
+    door.say(f"Stopped: no write of {render.counted(done['agents'], 'agent')} begins.{begun}")
+    door.note(f"To end it: {'; '.join(done['resume'][:5])}")

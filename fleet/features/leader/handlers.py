@@ -81,3 +81,14 @@ def content(work: Work) -> Done | Skipped:
 
     work.also = wake
     return Done(result={"text": "Yes: I look for something to post now."})
+
+
+def stopped(work: Work) -> Done:
+    """Confirm an emergency stop: how many jobs of the agent wait, and how many writes had begun before."""
+    with work.deps.db.transaction() as tx:
+        found = status_of(tx, work)
+        sending = (JobRow.agent_id == work.agent.id, JobRow.state == JobState.SENDING)
+        under_way = int(tx.scalar(sa.select(sa.func.count()).where(*sending)) or 0)
+    begun = f"; {under_way} had begun before and may still land" if under_way else ""
+    held = found["held"] or "resumed since"
+    return Done(result={"text": f"I write nothing: {held}. {found['waiting']} waiting{begun}."})

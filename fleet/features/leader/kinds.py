@@ -55,6 +55,11 @@ MESSAGES = (
         _MESSAGE, kind=MessageType.CONTENT_REQUEST.value, noun="a request for content", plural="requests for content",
         prepare="fleet.features.leader.handlers:content", expires_after=timedelta(hours=6),
     ),
+    replace(
+        _MESSAGE, kind=MessageType.EMERGENCY_STOP.value, noun="an emergency stop", plural="emergency stops",
+        prepare="fleet.features.leader.handlers:stopped", priority=Priority.CRITICAL,
+        expires_after=timedelta(hours=1),
+    ),
 )  # fmt: skip
 EVENTS = tuple(
     EventType(

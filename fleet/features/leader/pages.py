@@ -8,12 +8,13 @@ from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
-from fleet.core.errors import FleetError
-from fleet.features.leader import service
-from fleet.features.leader.api import VIEW, Crew, MessageQuery, TeamQuery, message_page, teams_of
+from fleet.core.errors import FleetError, InvalidInput
+from fleet.features.leader import service, stopping
+from fleet.features.leader.api import VIEW, Crew, MessageQuery, Pauser, TeamQuery, message_page, teams_of
 from fleet.features.leader.kinds import MessagePriority, MessageType
+from fleet.features.leader.stopping import StopScope
 from fleet.features.platforms.networks import NETWORKS
-from fleet.web.auth import TheDeps
+from fleet.web.auth import TheDeps, require
 from fleet.web.rendering import KeptForm, go, render
 
 router = APIRouter()
@@ -28,10 +29,18 @@ class FilledMessage(BaseModel):
     priority: str = Field("", max_length=10)
 
 
+class FilledStop(BaseModel):
+    """The typed values in the form of an emergency stop."""
+
+    scope: str = Field("", max_length=20)
+    key: str = Field("", max_length=100)
+    reason: str = Field("", max_length=300)
+
+
 @router.get("/team", dependencies=[VIEW])
 def team(request: Request, deps: TheDeps, which: Annotated[TeamQuery, Query()]) -> Response:
     """Show the scores of networks and the members of each team."""
-    return render(request, "leader/team.html", teams=teams_of(deps, which.organisation), which=which)
+    return render(request, "leader/team.html", teams=teams_of(deps, which.organisation), which=which, scopes=StopScope)
 
 
 @router.post("/team/coordinate")
@@ -42,6 +51,21 @@ def coordinate(request: Request, deps: TheDeps, who: Crew) -> Response:
     except FleetError as error:
         return go(request, "/team", str(error), wrong=True)
     return go(request, "/team", "The team leader asks all agents for their status.")
+
+
+@router.post("/team/stop")
+def stop(request: Request, deps: TheDeps, who: Pauser, filled: Annotated[FilledStop, Form()]) -> Response:
+    """Forbid every write of a scope, at once."""
+    try:
+        if filled.scope not in {*StopScope}:
+            raise InvalidInput("Choose what to stop.", fix="Nothing is chosen at first.")
+        scope = StopScope(filled.scope)
+        require(who, stopping.permission_of(scope))
+        done = stopping.stop(deps, scope, filled.key, by=who.by, reason=filled.reason)
+    except FleetError as error:
+        return go(request, "/team", str(error), kept=KeptForm("stop", "key", filled.model_dump()))
+    begun = f" {done.in_flight} had begun before and may still land." if done.in_flight else ""
+    return go(request, "/team", f"Stopped: no write of {done.agents} agents begins.{begun} Controls ends the stop.")
 
 
 @router.get("/team/messages", dependencies=[VIEW])
