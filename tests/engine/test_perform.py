@@ -675,7 +675,7 @@ def test_a_lease_that_has_run_out_is_noticed_before_the_write(fleet: Fleet) -> N
     work_lease = guard.Lease(0.0)
     gateway = fleet.deps.gateway()
     write = gateway.write
-    gateway.write = lambda action, lease: write(action, work_lease)  # type: ignore[method-assign]
+    gateway.write = lambda action, lease, **_: write(action, work_lease)  # type: ignore[method-assign]
     perform(fleet.deps, job)
     assert fleet.surface.writes_begun == 0
     assert fleet.job(job).state == "ready"

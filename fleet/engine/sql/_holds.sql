@@ -1,5 +1,5 @@
--- Part of claim_tick, claim_job, look_at_agent, count_writes and read_holds: every hold in force as one JSON array, the
--- kill switch first (`controls.read`).
+-- Part of claim_tick, claim_job, look_at_agent, count_writes, read_holds and read_stops: every hold in force as one JSON
+-- array, the kill switch first (`controls.read`).
 (SELECT coalesce(
         jsonb_agg(
             jsonb_build_array(

@@ -132,7 +132,7 @@ class SentOut(BaseModel):
     ids: list[uuid.UUID]
 
 
-class StopIn(Body):
+class EmergencyStopIn(Body):
     """What to stop."""
 
     scope: StopScope
@@ -142,7 +142,7 @@ class StopIn(Body):
     reason: Annotated[str, prose(300)] = ""
 
 
-class StopOut(BaseModel):
+class EmergencyStopOut(BaseModel):
     """The result of an emergency stop."""
 
     scope: StopScope
@@ -154,10 +154,10 @@ class StopOut(BaseModel):
 
 
 @router.post("/stop")
-def stop(deps: TheDeps, *, body: StopIn, who: Pauser) -> StopOut:
+def stop(deps: TheDeps, *, body: EmergencyStopIn, who: Pauser) -> EmergencyStopOut:
     """Forbid every write of a scope, at once; the fleet takes `controls.kill`."""
     require(who, stopping.permission_of(body.scope))
-    return taken(StopOut, stopping.stop(deps, body.scope, body.key, by=who.by, reason=body.reason))
+    return taken(EmergencyStopOut, stopping.stop(deps, body.scope, body.key, by=who.by, reason=body.reason))
 
 
 @router.get("", dependencies=[VIEW])

@@ -48,7 +48,7 @@ class StopScope(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Stopped:
+class EmergencyStop:
     """The result of an emergency stop."""
 
     scope: StopScope
@@ -62,7 +62,7 @@ class Stopped:
     """The commands that end the stop."""
 
 
-def stop(deps: Deps, scope: StopScope, key: str = "", *, by: str, reason: str) -> Stopped:
+def stop(deps: Deps, scope: StopScope, key: str = "", *, by: str, reason: str) -> EmergencyStop:
     """Forbid every write of a scope from the COMMIT on. Raises InvalidInput, NotFound, Conflict.
 
     The caller has checked `permission_of(scope)`.
@@ -88,7 +88,7 @@ def stop(deps: Deps, scope: StopScope, key: str = "", *, by: str, reason: str) -
     with deps.db.transaction() as tx:
         sending = (JobRow.agent_id.in_([one.id for one in covered]), JobRow.state == JobState.SENDING)
         left = int(tx.scalar(sa.select(sa.func.count()).where(*sending, JobRow.lease_until > tx.sql_now)) or 0)
-    return Stopped(scope, key, any(changed), len(covered), left, tuple(_resume(*one) for one in pauses))
+    return EmergencyStop(scope, key, any(changed), len(covered), left, tuple(_resume(*one) for one in pauses))
 
 
 def permission_of(scope: StopScope) -> Permission:
