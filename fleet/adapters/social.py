@@ -59,6 +59,8 @@ class PostPayload(Payload):
     """The id of the agent's own post that it continues: the part before it in a thread."""
     format: str = ""
     """One of the surface's formats other than a plain post: "story", "reel"."""
+    document: Media | None = None
+    """A PDF; its `alt_text` is its title."""
 
     @property
     def pictures(self) -> tuple[Media, ...]:
@@ -76,7 +78,8 @@ class PostPayload(Payload):
         shown: dict[str, Any] = {
             "text": self.text, "image_url": self.image_url[:_SHOWN_CHARS], "alt_text": self.alt_text,
             "more_pictures": [{"url": one.url[:_SHOWN_CHARS], "alt_text": one.alt_text} for one in self.more_pictures],
-            "video": self.video and self.video.url[:_SHOWN_CHARS], "link": self.link and self.link.url,
+            "video": self.video and self.video.url[:_SHOWN_CHARS],
+            "document": self.document and self.document.alt_text, "link": self.link and self.link.url,
             "warning": self.warning, "quoted": self.quoted, "follows": self.follows, "format": self.format,
         }  # fmt: skip
         return {name: value for name, value in shown.items() if value or name in ("text", "image_url", "alt_text")}

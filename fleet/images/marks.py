@@ -37,6 +37,10 @@ class PictureSource(StrEnum):
     FORMULA = f"{_VOCABULARY}algorithmicMedia"
 
 
+COMPOSITE = f"{_VOCABULARY}compositeWithTrainedAlgorithmicMedia"
+"""A photo with parts by a model, such as the words on the slides of a video."""
+
+
 @dataclass(frozen=True, slots=True)
 class Marks:
     """The marks of a file. `source` is an address of IPTC's vocabulary; Fleet's are `PictureSource`s."""

@@ -22,8 +22,10 @@ from fleet.core.settings import Settings
 from fleet.images.object_settings import ObjectSettings
 
 ENDINGS = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "image/gif": "gif"}
+_FILES = {**ENDINGS, "video/mp4": "mp4", "application/pdf": "pdf"}
+"""What Fleet makes of pictures is kept with them; pages show pictures alone."""
 _LONGEST_SIGNED = timedelta(days=7)
-_KEY = re.compile(r"(?P<shelf>[0-9a-f]{2})/(?P<digest>(?P=shelf)[0-9a-f]{62})\.(?:png|jpg|webp|gif)")
+_KEY = re.compile(r"(?P<shelf>[0-9a-f]{2})/(?P<digest>(?P=shelf)[0-9a-f]{62})\.(?:png|jpg|webp|gif|mp4|pdf)")
 _CALL_S, _RETRY_S = 15, 20
 # obstore gives no errno for errors of a folder's file system, only the text in a GenericError.
 _FULL = ("No space left on device", "Disk quota exceeded")
@@ -42,10 +44,10 @@ class Objects:
     @staticmethod
     def key_of(data: bytes, content_type: str) -> str:
         """Return the key of a picture: equal files have one. Raises InvalidInput for a file that is no picture."""
-        if content_type not in ENDINGS:
+        if content_type not in _FILES:
             raise InvalidInput(f"{content_type[:60]} is no kind of picture that is kept.")
         digest = hashlib.sha256(data).hexdigest()
-        return f"{digest[:2]}/{digest}.{ENDINGS[content_type]}"
+        return f"{digest[:2]}/{digest}.{_FILES[content_type]}"
 
     def put(self, data: bytes, content_type: str) -> str:
         """Store a picture, unless it is stored already, and return its key.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -97,6 +99,27 @@ def test_several_pictures_are_waited_for_and_become_one_post(server: LinkedInCon
     receipt = publish(adapter, action)
     assert str(receipt.remote_id).startswith("urn:li:ugcPost:")
     assert [alt for _, alt in server.published()[0]["pictures"]] == ["A.", "B.", ""]
+
+
+@pytest.mark.parametrize("kind", ["video", "document"])
+def test_a_video_and_a_document_are_sent_waited_for_and_posted_with_a_title(
+    server: LinkedInContract, adapter: Any, kind: str
+) -> None:
+    server.polls = 1
+    data = bytes(range(256)) * 8
+    url = f"data:{'video/mp4' if kind == 'video' else 'application/pdf'};base64,{base64.b64encode(data).decode()}"
+    action = plain(adapter, "A lamp\nand more", **{kind: Media(url, "A lamp")})
+    with pytest.raises(base.UploadPending) as waiting:
+        adapter.upload(action, timeout_s=10)
+    again = replace(action, uploads=waiting.value.uploads)
+    adapter.write(uploaded(adapter, again), timeout_s=5)
+    (post,), (file,) = server.posts.values(), server.images.values()
+    assert post["content"]["media"]["title"] == "A lamp" and file["data"] == data
+    with pytest.raises(base.UploadsLost):
+        adapter.write(action, timeout_s=5)
+    with pytest.raises(base.Refused, match="not several"):
+        both = plain(adapter, "x", document=Media(url), image_url=data_url(render_jpeg("a", "ai_artist")))
+        adapter.upload(both, timeout_s=5)
 
 
 def test_pictures_that_failed_or_are_gone_are_uploaded_again(server: LinkedInContract, adapter: Any) -> None:

@@ -224,6 +224,21 @@ def test_a_reel_is_uploaded_then_finished_with_its_mark(page_server: FacebookCon
     assert video["data"] == b"a film" and video["form"]["is_ai_generated"] == "true"
 
 
+@pytest.mark.parametrize("kind", ["photo", "video"])
+def test_a_story_of_a_page_is_published_once_and_found_by_its_media(
+    page_server: FacebookContract, page: Any, kind: str
+) -> None:
+    shown = {"video": Media(MP4)} if kind == "video" else {"image_url": data_url(render_jpeg("a", "ai_artist"))}
+    action = uploaded(page, a_post(page, "no text is shown", format="story", **shown))
+    assert page.probe(action, since=datetime.now(UTC), known=NOBODY) is None
+    page_server.lose_reply("POST", f"{V}/{PAGE}/{kind}_stories")
+    with pytest.raises(base.Uncertain):
+        page.write(action, timeout_s=5)
+    found = page.probe(action, since=datetime.now(UTC), known=NOBODY)
+    assert found is not None and [one["post_id"] for one in page_server.stories] == [found.remote_id]
+    assert page_server.count("POST", f"{V}/{PAGE}/video_reels") == 0 == len(page_server.posts)
+
+
 def test_comments_likes_and_edits_of_the_page(page_server: FacebookContract, page: Any) -> None:
     account, target = account_of(page), publish(page, a_post(page, link=LinkCard("https://example.org"))).remote_id
     comment = act(social.COMMENT, account, target=target, text="Well seen.")

@@ -161,6 +161,39 @@ class LinkedInContract(Contract):
             one["status"] = "PROCESSING_FAILED" if self.fails_processing else "AVAILABLE"
         return Reply(200, {"status": one["status"], "owner": ORGANISATION})
 
+    @route("POST", r"/rest/videos")
+    def video(self, call: Call) -> Reply:
+        if call.query["action"] == "finalizeUpload":
+            done = call.json["finalizeUploadRequest"]
+            one = self.images[done["video"]]
+            if done["uploadToken"] != "t" or done["uploadedPartIds"] != [tag for tag, _ in one["parts"]]:
+                return refusal(400, "INVALID", "parts")
+            one |= {"data": b"".join(data for _, data in one["parts"]), "status": "PROCESSING"}
+            return Reply(200)
+        size = call.json["initializeUploadRequest"]["fileSizeBytes"]
+        urn, half = f"urn:li:video:C5{len(self.images)}", size // 2
+        self.images[urn] = {"data": b"", "status": "WAITING_UPLOAD", "polls": self.polls, "parts": []}
+        parts = [{"uploadUrl": f"{self.url}/upload/part/{urn}", "firstByte": first, "lastByte": last}
+                 for first, last in ((0, half - 1), (half, size - 1))]  # fmt: skip
+        return Reply(200, {"value": {"video": urn, "uploadInstructions": parts, "uploadToken": "t"}})
+
+    @route("PUT", r"/upload/part/(urn.+)")
+    def part(self, call: Call) -> Reply:
+        parts = self.images[unquote(call.parts[0])]["parts"]
+        parts.append((f"tag{len(parts)}", call.body))
+        return Reply(200, headers={"ETag": f'"tag{len(parts) - 1}"'})
+
+    @route("POST", r"/rest/documents")
+    def document(self, call: Call) -> Reply:
+        assert call.query["action"] == "initializeUpload"
+        urn = f"urn:li:document:C6{len(self.images)}"
+        self.images[urn] = {"data": b"", "status": "WAITING_UPLOAD", "polls": self.polls}
+        return Reply(200, {"value": {"uploadUrl": f"{self.url}/upload/{urn}", "document": urn}})
+
+    @route("GET", r"/rest/(?:videos|documents)/(urn.+)")
+    def file(self, call: Call) -> Reply:
+        return self.image(call)
+
     @route("POST", r"/rest/socialActions/(urn[^/]+)/comments")
     def comment(self, call: Call) -> Reply:
         target, request = unquote(call.parts[0]), call.json

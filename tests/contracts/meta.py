@@ -102,6 +102,7 @@ class FacebookContract(MetaContract):
         super().__init__()
         self.photos: dict[str, dict[str, Any]] = {}
         self.likes: set[str] = set()
+        self.stories: list[dict[str, Any]] = []
         self.polls = 0
 
     def published(self) -> list[dict[str, Any]]:
@@ -186,6 +187,31 @@ class FacebookContract(MetaContract):
             return Reply(200, {"video_id": video_id, "upload_url": f"{self.url}/rupload/{video_id}"})
         self.videos[form["video_id"]] |= {"is_published": True, "form": form}
         return Reply(200, {"success": True})
+
+    @route("POST", rf"{V}/{PAGE}/photo_stories")
+    def photo_story(self, call: Call) -> Reply:
+        photo_id = call.form["photo_id"]
+        if photo_id not in self.photos:
+            return refusal(100, 0, "Invalid parameter")
+        return self._told(photo_id, "photo")
+
+    @route("POST", rf"{V}/{PAGE}/video_stories")
+    def video_story(self, call: Call) -> Reply:
+        form = call.form
+        if form["upload_phase"] == "start":
+            return self.reel(call)
+        self.videos[form["video_id"]] |= {"is_published": True, "form": form}
+        return self._told(form["video_id"], "video")
+
+    def _told(self, media_id: str, kind: str) -> Reply:
+        story = {"post_id": self.new_id(), "media_id": media_id, "media_type": kind, "status": "published",
+                 "creation_time": now()}  # fmt: skip
+        self.stories.append(story)
+        return Reply(200, {"success": True, "post_id": story["post_id"]})
+
+    @route("GET", rf"{V}/{PAGE}/stories")
+    def all_stories(self, call: Call) -> Reply:
+        return Reply(200, {"data": self.stories})
 
     def _video(self, one: dict[str, Any]) -> Reply:
         one["polls"] -= 1

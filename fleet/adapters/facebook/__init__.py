@@ -28,7 +28,7 @@ ADAPTER = AdapterType(
     credentials='JSON: {"access_token": "...", "page_id": "...", "label": "Made with AI."}',
     connect=Facebook,
     operations=(
-        Operation(name="post", unknown=Resolution.PROBE),
+        Operation(name="post", unknown=Resolution.PROBE, note="Posts, reels, stories; events are closed to new apps."),
         Operation(name="comment", unknown=Resolution.PROBE, note="As the page."),
         Operation(name="like", capability=Capability.WORKAROUND, unknown=Resolution.NATURAL, is_on=False,
                   note="as the page, on its own posts", rule=f"{_ENGAGEMENT}."),

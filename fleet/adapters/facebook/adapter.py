@@ -108,9 +108,11 @@ class Facebook(MetaAdapter):
         post = action.payload
         if not isinstance(post, PostPayload):
             return None
-        pictures, deadline = media.require(post, pictures=PICTURES.most, video=True), CallDeadline(timeout_s)
+        most, deadline = 1 if post.format == "story" else PICTURES.most, CallDeadline(timeout_s)
+        pictures = media.require(post, pictures=most, video=True)
         if post.video is not None:
-            return self._upload_reel(post.video, action.uploads, deadline)
+            edge = "video_stories" if post.format == "story" else "video_reels"
+            return self._upload_video(post.video, edge, action.uploads, deadline)
         if not pictures:
             return None
         photos = list(action.uploads.get("photos", []))
@@ -124,6 +126,8 @@ class Facebook(MetaAdapter):
     def probe(self, action: AnyAction, *, since: datetime, known: frozenset[str]) -> Receipt | None:
         """Look for a post, a reel or a comment; None if it is surely not there."""
         payload, found = action.payload, None
+        if isinstance(payload, PostPayload) and payload.format == "story":
+            return self._find_story(action)
         if isinstance(payload, PostPayload) and action.uploads.get("video"):
             video = str(action.uploads["video"])
             return Receipt(video, ADOPTED) if self._phase(video, "publishing_phase") == "complete" else None
@@ -160,8 +164,10 @@ class Facebook(MetaAdapter):
         raise base.Refused(f"Facebook's API has no {action.type.noun}")
 
     def _post(self, action: AnyAction, post: PostPayload, deadline: CallDeadline) -> Receipt:
-        if post.visibility != "public" or post.format not in ("", "reel"):
-            raise base.Refused("posts of pages are public, and plain ones or reels")
+        if post.visibility != "public" or post.format not in ("", "reel", "story"):
+            raise base.Refused("posts of pages are public, and plain ones, reels or stories")
+        if post.format == "story":
+            return self._tell_story(action, post, deadline)
         if post.video is not None:
             return self._finish_reel(post, str(action.uploads.get("video", "")), deadline)
         form: dict[str, Any] = {"message": self._text(post)}
@@ -189,10 +195,42 @@ class Facebook(MetaAdapter):
             raise base.Uncertain("Facebook does not say that the reel is published")
         return Receipt(video)
 
-    def _upload_reel(self, video: Media, known: Mapping[str, Any], deadline: CallDeadline) -> Mapping[str, Any]:
+    def _tell_story(self, action: AnyAction, post: PostPayload, deadline: CallDeadline) -> Receipt:
+        """Publish the uploaded picture or video as a story. It has no text; a picture's XMP has the mark."""
+        media_id = _media_of(action)
+        if media_id is None:
+            raise (
+                base.UploadsLost("the story has no picture and no video")
+                if post.pictures
+                else base.Refused("a story of a page needs a picture or a video")
+            )
+        if post.video is not None:
+            path, form = self._path(self._page, "video_stories"), {"upload_phase": "finish", "video_id": media_id}
+        else:
+            path, form = self._path(self._page, "photo_stories"), {"photo_id": media_id}
+        body = self._call("POST", path, form=form, timeout_s=deadline.left_s)
+        found = text_of(body.get("post_id"), 100)
+        if body.get("success") is not True or not found:
+            raise base.Uncertain("Facebook does not say that the story is published")
+        return Receipt(found)
+
+    def _find_story(self, action: AnyAction) -> Receipt | None:
+        """Return the story of an uploaded picture or video; None if the page shows none of it."""
+        media_id = _media_of(action)
+        if media_id is None:
+            return None
+        fields = "post_id,media_id,creation_time"
+        for one in self._edge(self._page, "stories", fields=fields, most_pages=_PROBE_PAGES, limit=100):
+            if text_of(one.get("media_id"), 100) == media_id:
+                return Receipt(text_of(one.get("post_id"), 100), ADOPTED)
+        return None
+
+    def _upload_video(
+        self, video: Media, edge: str, known: Mapping[str, Any], deadline: CallDeadline
+    ) -> Mapping[str, Any]:
         uploads = dict(known)
         if "video" not in uploads:
-            data, path = media.read(video.url).data, self._path(self._page, "video_reels")
+            data, path = media.read(video.url).data, self._path(self._page, edge)
             begun = self._call("POST", path, form={"upload_phase": "start"}, timeout_s=deadline.left_s)
             uploads["video"] = text_of(begun.get("video_id"), 100)
             self._send_video(text_of(begun.get("upload_url"), 2000), self._token, data, deadline.left_s)
@@ -276,6 +314,13 @@ def _id(value: str) -> str:
     if not (value.isascii() and value.replace("_", "").isdigit()):
         raise base.Vanished("this is no id of Facebook")
     return value
+
+
+def _media_of(action: AnyAction) -> str | None:
+    """Return the id of what was uploaded for a story."""
+    photos = action.uploads.get("photos") or [None]
+    found = action.uploads.get("video") or photos[0]
+    return None if found is None else str(found)
 
 
 def _receipt(body: dict[str, Any]) -> Receipt:

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from fleet.adapters.base import Resolution
 from fleet.adapters.linkedin.adapter import OAUTH, PICTURES, LinkedIn
+from fleet.adapters.linkedin.uploads import VIDEOS
 from fleet.adapters.manifest import (
     AdapterType,
     AuthKind,
@@ -57,6 +58,7 @@ ADAPTER = AdapterType(
         "alt_text": TextRule(most=4086, links=False),
     },
     pictures=PICTURES,
+    videos=VIDEOS,
     labels=Labels(
         account="none: LinkedIn has no mark of automated accounts",
         post="words at the end of the text (`label` of the credentials); LinkedIn shows C2PA of signed pictures",

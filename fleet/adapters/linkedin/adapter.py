@@ -20,6 +20,7 @@ from fleet.adapters.answers import LONGEST_NAME_CHARS, count_of, dict_of, dicts_
 from fleet.adapters.base import Account, AnyAction, Receipt, RemoteAccount, Resolution, SurfaceObject
 from fleet.adapters.http import Response
 from fleet.adapters.linkedin.answers import DuplicatePost, commentary, error_of, item_of, posted_at, shown
+from fleet.adapters.linkedin.uploads import send_document, send_video
 from fleet.adapters.manifest import AccountAccess, MediaRule, OAuth
 from fleet.adapters.network import (
     ADOPTED,
@@ -57,6 +58,7 @@ OAUTH = OAuth(
 PICTURES = MediaRule(most=20, types=("image/jpeg", "image/png", "image/gif"), most_bytes=8_000_000, best_ratio=1.91,
                      alt_text=4086)  # fmt: skip
 _PAGE, _PROBE_PAGES, _NEAR_S, _PAUSE_S = 100, 10, 5.0, 5.0
+_LONGEST_TITLE = 200
 _OBJECT = re.compile(r"urn:li:[A-Za-z]{1,30}:[A-Za-z0-9_(),:%-]{1,160}")
 
 
@@ -150,9 +152,16 @@ class LinkedIn(NetworkAdapter):
     def upload(self, action: AnyAction, *, timeout_s: float) -> Mapping[str, Any] | None:
         """Upload the pictures of a post, and wait until LinkedIn has processed them."""
         post = action.payload
-        if not isinstance(post, PostPayload) or not media.require(post, pictures=PICTURES.most):
+        if not isinstance(post, PostPayload):
             return None
         deadline = CallDeadline(timeout_s)
+        if post.document is not None and (post.pictures or post.video):
+            raise base.Refused("a post has a document, a video or pictures here, not several of them")
+        pictures = media.require(post, pictures=PICTURES.most, video=True)
+        if post.video is not None or post.document is not None:
+            return self._upload_file(action, post, deadline)
+        if not pictures:
+            return None
         sent: list[dict[str, Any]] = [dict(one) for one in action.uploads.get("images", [])]
         begun = len(sent)
         for one in post.pictures[begun:]:
@@ -164,6 +173,18 @@ class LinkedIn(NetworkAdapter):
         if not all(one["is_ready"] for one in sent):
             raise base.UploadPending("LinkedIn processes pictures", uploads={"images": sent}, retry_after_s=_PAUSE_S)
         return {"images": sent}
+
+    def _upload_file(self, action: AnyAction, post: PostPayload, deadline: CallDeadline) -> Mapping[str, Any]:
+        """Upload the video or the document of a post, and wait until LinkedIn has processed it."""
+        urn = str(action.uploads.get("file", ""))
+        if not urn:
+            one, send = (post.video, send_video) if post.video is not None else (post.document, send_document)
+            assert one is not None
+            urn = send(self._call, self._upload_client, self._author, media.read(one.url), deadline)
+        kind = "videos" if post.video is not None else "documents"
+        if not self._is_available(urn, deadline, kind):
+            raise base.UploadPending("LinkedIn processes the file", uploads={"file": urn}, retry_after_s=_PAUSE_S)
+        return {"file": urn}
 
     def probe(self, action: AnyAction, *, since: datetime, known: frozenset[str]) -> Receipt | None:
         """Look for a post or a comment; None if it is surely not there, or if sending it again shows that."""
@@ -210,6 +231,9 @@ class LinkedIn(NetworkAdapter):
 
     def _create(self, action: AnyAction, deadline: CallDeadline) -> Receipt:
         request = self._request(action)
+        post = action.payload
+        if isinstance(post, PostPayload) and (post.video or post.document) and not action.uploads.get("file"):
+            raise base.UploadsLost("the post has no file")
         try:
             response, _ = self._send("POST", "/rest/posts", json=request, timeout_s=deadline.left_s)
         except DuplicatePost as error:
@@ -261,7 +285,11 @@ class LinkedIn(NetworkAdapter):
         request["commentary"] = commentary(self._labelled("\n\n".join(filter(None, (payload.warning, payload.text)))))
         images = [{"id": upload["id"], "altText": one.alt_text[: PICTURES.alt_text]}
                   for upload, one in zip(action.uploads.get("images", []), payload.pictures, strict=False)]  # fmt: skip
-        if len(images) == 1:
+        if payload.video is not None or payload.document is not None:
+            # Without its upload a probe compares texts alone; a write has it.
+            title = payload.document.alt_text if payload.document is not None else payload.text.partition("\n")[0]
+            request["content"] = {"media": {"id": action.uploads.get("file"), "title": title[:_LONGEST_TITLE]}}
+        elif len(images) == 1:
             request["content"] = {"media": images[0]}
         elif images:
             request["content"] = {"multiImage": {"images": images}}
@@ -288,15 +316,15 @@ class LinkedIn(NetworkAdapter):
             raise base.Unreachable(f"LinkedIn does not take the picture: {answer.status_code}")
         return urn
 
-    def _is_available(self, urn: str, deadline: CallDeadline) -> bool:
-        """Return whether LinkedIn has processed a picture. Raises UploadsLost if it could not."""
+    def _is_available(self, urn: str, deadline: CallDeadline, kind: str = "images") -> bool:
+        """Return whether LinkedIn has processed a file. Raises UploadsLost if it could not."""
         try:
-            found = self._call("GET", f"/rest/images/{_urn(urn)}", timeout_s=deadline.left_s)
+            found = self._call("GET", f"/rest/{kind}/{_urn(urn)}", timeout_s=deadline.left_s)
         except base.Refused:  # members' tokens may write pictures, and not read them
             return True
         status = found.get("status")
         if status == "PROCESSING_FAILED":
-            raise base.UploadsLost("LinkedIn could not process a picture")
+            raise base.UploadsLost("LinkedIn could not process the file")
         return status == "AVAILABLE"
 
     def _require_organisation(self) -> None:

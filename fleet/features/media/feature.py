@@ -16,6 +16,7 @@ FEATURE = Feature(
     extends={
         "publishing.kept_pictures": ("fleet.features.media.draft_media:shown",),
         "publishing.previews": ("fleet.features.media.previews:keep",),
+        "publishing.files": ("fleet.features.media.previews:FILES",),
     },
     events=(
         EventType(subject="media.kept", icon="picture"),

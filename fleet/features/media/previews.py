@@ -18,6 +18,26 @@ _BEYOND = timedelta(days=1)
 log = logs.get(__name__)
 
 
+class JobFiles:
+    """Videos and documents of jobs, kept for as long as their job: every attempt sends the same bytes."""
+
+    def put(self, work: Work, data: bytes, content_type: str) -> str | None:
+        """Store a file and return its key; None in a fleet that stores nothing. Raises Unavailable."""
+        if not media.keeps_pictures(work.deps):
+            return None
+        key = media.store_file(work.deps, data, content_type)
+        with work.deps.db.transaction() as tx:
+            records.discard_later(tx, key, timedelta(days=work.deps.settings.retention_days) + _BEYOND)
+        return key
+
+    def get(self, work: Work, key: str) -> bytes:
+        """Return a stored file. Raises NotFound, Unavailable."""
+        return media.picture_bytes(work.deps, key)
+
+
+FILES = JobFiles()
+
+
 def keep(work: Work, data: bytes) -> str | None:
     """Store a small copy of a picture for as long as its job is kept, and return its key; None if that fails.
 

@@ -107,6 +107,11 @@ def store(deps: Deps, data: bytes) -> str:
     return _put(deps, data, sniff(data))
 
 
+def store_file(deps: Deps, data: bytes, content_type: str) -> str:
+    """Store a video or a document that Fleet made of pictures, and return its key. Raises as `store`."""
+    return _put(deps, data, content_type)
+
+
 def keep(tx: Tx, keys: Collection[str]) -> None:
     """Have stored pictures stay which the caller's transaction refers to; another may have discarded them before."""
     records.keep(tx, keys)

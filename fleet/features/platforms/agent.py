@@ -99,6 +99,11 @@ def gather(deps: Deps, claimed: ClaimedAgent) -> PlatformObservation:
         offered=_offered(agent),
         done=done,
         author_ids={item.id: item.author_id for item in shown},
+        formats={
+            name: weight
+            for name, weight in own.format_weights.items()
+            if name == "post" or name in NETWORKS[agent.kind].formats
+        },
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, Field
@@ -16,6 +17,17 @@ def _hours(given: str) -> str:
     return ",".join(sorted(set(hours), key=int))
 
 
+def _formats(given: str) -> str:
+    parts = [part.strip().partition(":") for part in given.split(",") if part.strip()]
+    if not all(name in _FORMATS and (not colon or _WEIGHT.fullmatch(weight)) for name, colon, weight in parts):
+        raise ValueError(f"formats are {', '.join(_FORMATS)}, each with a weight, such as post:3,reel:1")
+    return ",".join(f"{name}:{weight or 1}" for name, _, weight in parts)
+
+
+_FORMATS = ("post", "story", "reel", "video", "document")
+_WEIGHT = re.compile(r"[0-9]{1,3}(\.[0-9]{1,2})?", re.A)
+
+
 class PlatformConfig(BaseModel, frozen=True):
     """When an agent of a platform posts, and how much it answers."""
 
@@ -23,6 +35,11 @@ class PlatformConfig(BaseModel, frozen=True):
         default="",
         title="It posts at (local hours; empty: those of its platform)",
         json_schema_extra={"problem": "Hours to post at are numbers from 0 to 23, separated by commas: 8,12,16,20."},
+    )
+    formats: Annotated[str, AfterValidator(_formats)] = Field(
+        default="",
+        title="Formats of its posts, with weights (post:3,reel:1; empty: plain posts)",
+        json_schema_extra={"problem": "Formats are post, story, reel, video and document: post:3,reel:1."},
     )
     answers: bool = Field(default=True, strict=True, title="It answers mentions and replies")
     answers_to_one: int = Field(
@@ -34,3 +51,10 @@ class PlatformConfig(BaseModel, frozen=True):
     def hours(self) -> tuple[int, ...]:
         """The hours as numbers; empty for those of the platform."""
         return tuple(int(part) for part in self.post_hours.split(",") if part)
+
+    @property
+    def format_weights(self) -> dict[str, float]:
+        """The weights of formats by name; empty for plain posts alone."""
+        return {
+            name: float(weight) for name, _, weight in (one.partition(":") for one in self.formats.split(",") if one)
+        }

@@ -34,6 +34,8 @@ class PlatformProfile:
     """Local hours of the persona's zone at which its agents post."""
     bands: Bands
     days: frozenset[int] = EVERY_DAY
+    formats: tuple[str, ...] = ()
+    """Formats that its agents can post besides plain posts."""
     weights: Mapping[str, float] = field(default_factory=dict)
     """Default weights of what its agents do besides posts and answers; actions that the platform forbids weigh 0."""
 
@@ -49,10 +51,27 @@ NETWORKS: Mapping[str, PlatformProfile] = MappingProxyType(
             PlatformProfile("atproto", "Bluesky (AT Protocol)", (8, 12, 16, 20), Bands(3, 2, 1, 0.3), weights=_OPT_IN),
             PlatformProfile("mastodon", "Mastodon", (8, 12, 16, 20), Bands(3, 2, 1, 0.3), weights=_OPT_IN),
             PlatformProfile("x", "X", (8, 12, 16, 20), Bands(3, 2, 1, 0.3), weights=_READING),
-            PlatformProfile("instagram", "Instagram", (11, 17), Bands(6, 4, 2, 1), weights=_READING),
-            PlatformProfile("facebook", "Facebook Pages", (10, 14, 18), Bands(5, 3, 1.5, 0.5), weights=_READING),
-            PlatformProfile("linkedin", "LinkedIn", (9, 13), Bands(4, 2.5, 1.5, 0.5), WORKDAYS, _READING),
-            PlatformProfile("tiktok", "TikTok", (15, 19), Bands(15, 10, 5, 2), weights=_READING),
+            PlatformProfile(
+                "instagram", "Instagram", (11, 17), Bands(6, 4, 2, 1), weights=_READING, formats=("story", "reel")
+            ),
+            PlatformProfile(
+                "facebook",
+                "Facebook Pages",
+                (10, 14, 18),
+                Bands(5, 3, 1.5, 0.5),
+                weights=_READING,
+                formats=("story", "reel"),
+            ),
+            PlatformProfile(
+                "linkedin",
+                "LinkedIn",
+                (9, 13),
+                Bands(4, 2.5, 1.5, 0.5),
+                WORKDAYS,
+                weights=_READING,
+                formats=("video", "document"),
+            ),
+            PlatformProfile("tiktok", "TikTok", (15, 19), Bands(15, 10, 5, 2), weights=_READING, formats=("video",)),
         )
     }
 )

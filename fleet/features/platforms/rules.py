@@ -42,6 +42,8 @@ class PlatformObservation:
     """By action, the targets in the feed that the agent has reposted or followed."""
     author_ids: Mapping[str, str] = field(default_factory=dict)
     """By post in the feed, the id of its author."""
+    formats: Mapping[str, float] = field(default_factory=dict)
+    """The weights of the formats of posts that its platform has; empty for plain posts."""
 
 
 def due_slot(local: datetime, hours: Collection[int], days: Collection[int], last: datetime | None) -> datetime | None:
@@ -70,8 +72,15 @@ def decide(moment: PlatformObservation, dice: random.Random) -> PublishingDecisi
             others = f" and {len(answers) - 1} more" if len(answers) > 1 else ""
             return PublishingDecision("comment", f"I answer {whom}{others}.", {}, answers)
         if moment.slot is not None and _may(moment, POST.name) and not common.posting:
-            return PublishingDecision("post", f"It is {moment.slot}: time for a post.", {}, (Plan("post"),))
+            return PublishingDecision("post", f"It is {moment.slot}: time for a post.", {}, (_post(moment, dice),))
     return _draw(moment, dice)
+
+
+def _post(moment: PlatformObservation, dice: random.Random) -> Plan:
+    """Draw the format of a post. Without weights nothing is drawn, so that older decisions repeat."""
+    weights = {name: weight for name, weight in moment.formats.items() if weight > 0}
+    name = dice.choices([*weights], weights=[*weights.values()])[0] if weights else "post"
+    return Plan("post") if name == "post" else Plan("post", payload={"format": name})
 
 
 def _may(moment: PlatformObservation, action: str) -> bool:
@@ -145,6 +154,7 @@ def to_data(moment: PlatformObservation) -> dict[str, Any]:
         "offered": list(moment.offered),
         "done": {action: list(targets) for action, targets in moment.done.items()},
         "author_ids": dict(moment.author_ids),
+        "formats": dict(moment.formats),
     }
 
 
@@ -157,6 +167,7 @@ def from_data(data: Mapping[str, Any]) -> PlatformObservation:
         offered=tuple(data["offered"]),
         done={action: tuple(targets) for action, targets in data["done"].items()},
         author_ids=dict(data["author_ids"]),
+        formats=dict(data.get("formats", {})),
     )
 
 

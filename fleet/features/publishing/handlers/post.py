@@ -6,6 +6,7 @@ Text and picture are paid for once, whatever happens between.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from fleet.adapters import social
@@ -17,7 +18,7 @@ from fleet.engine.jobs.outcomes import Held, Skipped
 from fleet.engine.jobs.states import JobState
 from fleet.features.content.surfaces import Kind
 from fleet.features.costs import budget_guard
-from fleet.features.publishing import approved
+from fleet.features.publishing import approved, formats
 from fleet.features.publishing.kinds import POST
 from fleet.features.publishing.pictures import credited, picture, show, show_ordered
 from fleet.features.publishing.words import batching, published_texts
@@ -46,13 +47,16 @@ def prepare(work: Work) -> AnyAction | Skipped | Held:
     told = {"reason": words.get("reason"), "alt_text": words["alt_text"]}
     work.told = {name: value for name, value in told.items() if value}
     # A probe searches by the text of the post; nothing is fetched or drawn for that.
+    format = str(work.claim.payload.get("format", ""))
     if work.claim.state is JobState.UNKNOWN:
         url = ""
         show_ordered(work)
     else:
-        url = picture(work, words["image_prompt"])
+        url = "" if format in formats.FORMATS else picture(work, words["image_prompt"])
+    post = social.PostPayload(words["caption"], url, words["alt_text"])
+    made = formats.in_format(work, format, post, words["image_prompt"], words["caption"])
     caption, alt_text = credited(work, None, words["caption"], words["alt_text"])
-    return work.action(social.POST, social.PostPayload(caption, url, alt_text))
+    return work.action(social.POST, replace(made, text=caption, alt_text=alt_text))
 
 
 def _as_approved(work: Work, said: Mapping[str, Any]) -> AnyAction | Skipped:
