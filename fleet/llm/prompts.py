@@ -72,13 +72,15 @@ Both have a reason: at most fifteen words on why this and not something else. No
 def post(request: PostRequest, dice: random.Random) -> Prompt:
     """Ask for a post. The dice draw a spark from the persona's own material: models have no temperature to turn."""
     own = {"name": _name(request.speaker.name), "recent_captions": _texts(request.recent_captions[:MOST_RECENT])}
+    about = _theirs(request.subject)
     parts = [
         *_remembered(request.memories),
-        _block("own_data", own),
+        _block("own_data", own | ({"subject": about} if about else {})),
         _block("spark_data", _spark(request.speaker, dice)),
         *_refused(request),
         "Write one new post of this account. Its picture and its words resemble none of the recent captions. The spark "
         "is a place to begin, to be followed, bent or left. Answer with the JSON object alone.",
+        *(["The post is about the subject in own_data."] if about else ()),
         *(f"The {style.part} of this one: {style.instruction}" for style in request.styles),
     ]
     return _prompt("post", request.speaker, parts, POST_SCHEMA)

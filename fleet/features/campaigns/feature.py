@@ -22,6 +22,14 @@ FEATURE = Feature(
             asks_model=True,
         ),
         JobHandler(
+            kind="write_item",
+            noun="the words of an item",
+            plural="words of items",
+            prepare="fleet.features.campaigns.stages.handlers:write",
+            uses_surface=False,
+            asks_model=True,
+        ),
+        JobHandler(
             kind="adapt_item",
             noun="the form of an item",
             plural="forms of items",
@@ -130,6 +138,7 @@ FEATURE = Feature(
             family="people",
         ),
         EventType(subject="job.done", kind="plan_campaign", words="planned a campaign", sign="🗓", icon="pen"),
+        EventType(subject="job.done", kind="write_item", words="wrote an item", icon="pen", is_quiet=True),
         EventType(subject="job.done", kind="adapt_item", words="gave an item its form", icon="pen", is_quiet=True),
         EventType(subject="job.done", kind="review_item", words="reviewed an item", icon="tick", is_quiet=True),
         EventType(subject="job.done", kind="schedule_item", words="gave an item its time", icon="clock", is_quiet=True),

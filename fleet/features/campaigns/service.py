@@ -56,7 +56,7 @@ def create(deps: Deps, new: NewCampaign, *, by: str) -> CampaignRow:
     """Create a campaign and have it planned. Raises InvalidInput, NotFound."""
     message = words(new.message, name="message", required=False)
     topics = [words(one, name="topic", most=500) for one in new.topics if one.strip()]
-    feeds = [checked_link(ItemLink(one)).url for one in new.feeds if one.strip()]
+    feeds = [one if one == "trends" else checked_link(ItemLink(one)).url for one in new.feeds if one.strip()]
     if not message and not topics and not feeds:
         raise InvalidInput("A campaign needs a message, topics or feeds.", fix="Give one of them.")
     if not 1 <= len(new.targets) <= MOST_TARGETS or len(topics) > MOST_TOPICS or len(feeds) > MOST_TOPICS:

@@ -97,6 +97,9 @@ def _post(request: PostRequest, dice: random.Random) -> PostWords:
         if drafts[-1][0] == 0:
             break
     _, _, caption, slots = min(drafts)
+    if request.subject:
+        about = _finish(request.subject, LONGEST_CAPTION_CHARS // 2).rstrip(".!?… ")
+        caption = _finish(f"{about}. {caption}" if about else caption, LONGEST_CAPTION_CHARS)
     return PostWords(
         image_prompt=styles.image_prompt(
             _image_prompt(rules, dice, slots), styles.of_prompt(request), dice, MOST_PROMPT_WORDS

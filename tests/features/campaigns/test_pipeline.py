@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
+from fleet.adapters import base
 from fleet.adapters.base import AnyAction, Receipt, Resolution
+from fleet.core.errors import Conflict, InvalidInput
 from fleet.engine.attempts.perform import perform
 from fleet.features.approvals import service as approvals
 from fleet.features.approvals.rules import Person
 from fleet.features.campaigns import service
+from fleet.features.campaigns.brand_rules import store as brands
 from fleet.features.campaigns.models import ContentItemRow
 from fleet.features.campaigns.stages import publication
-from fleet.features.campaigns.values import ItemTarget, NewCampaign
-from tests.factories import Fleet, Surface, make_fleet
+from fleet.features.campaigns.values import ItemEdit, ItemTarget, NewCampaign, NewItem
+from tests.factories import Fleet, Surface, make_fleet, raises, reply_lost
 
-LONG = " ".join(f"Sentence {number} tells of brass lamps and wet slate in a quiet harbour." for number in range(1, 9))
+LONG = " ".join(f"Sentence {number} tells of brass lamps and wet slate in a quiet harbour." for number in range(1, 13))
 
 
 class Network(Surface):
@@ -101,3 +105,105 @@ def test_one_message_is_adapted_reviewed_approved_scheduled_and_published_on_two
     assert [one.follows for one in posts] == ["", *rows(fleet)[1].remote_ids[:-1]]
     assert [one.payload.text for one in networks["linkedin"].writes] == linkedin.parts
     assert networks["linkedin"].writes[0].is_approved
+
+
+def test_a_thread_that_was_interrupted_goes_on_where_it_stopped(fleet: Fleet, networks: dict[str, Network]) -> None:
+    x = networks["x"]
+    new = NewItem(target=ItemTarget(agent(fleet, "x")), message=LONG)
+    item = service.compose(fleet.deps, new, by="ann").id
+    work(fleet)
+    x.faults = [lambda _: None, raises(base.Refused("The surface said no: 403."))]
+    come_due(fleet)
+    publication.sweep(fleet.deps)
+    (row,) = rows(fleet)
+    assert (row.state, row.failed_in, len(row.remote_ids)) == ("failed", "publishing", 1) and "403" in row.error
+    with pytest.raises(Conflict, match="published already"):
+        service.edit(fleet.deps, item, ItemEdit(["other words"]), by="ann")
+    service.retry(fleet.deps, item, by="ann")
+    work(fleet)
+    (row,) = rows(fleet)
+    assert row.state == "published" and len(row.parts) > 2
+    assert [one.payload.words for one in x.writes] == row.parts
+    assert [getattr(one.payload, "follows", "") for one in x.writes] == ["", *row.remote_ids[:-1]]
+
+
+def test_a_lost_reply_in_a_thread_doubles_nothing(fleet: Fleet, networks: dict[str, Network]) -> None:
+    service.compose(fleet.deps, NewItem(target=ItemTarget(agent(fleet, "x")), message=LONG), by="ann")
+    work(fleet)
+    networks["x"].faults = [lambda _: None, reply_lost]
+    come_due(fleet)
+    for _ in range(3):
+        fleet.time_passes()
+        for job in fleet.jobs(state="unknown"):
+            perform(fleet.deps, job.id)
+        work(fleet)
+    (row,) = rows(fleet)
+    assert row.state == "published"
+    assert [one.payload.words for one in networks["x"].writes] == row.parts
+
+
+def test_topics_are_written_about_by_the_fleets_models(fleet: Fleet) -> None:
+    new = NewCampaign(name="Lamps", topics=["brass lamps", "wet slate"], targets=[ItemTarget(agent(fleet, "x"))])
+    service.create(fleet.deps, new, by="ann")
+    work(fleet)
+    found = rows(fleet)
+    assert {one.brief for one in found} == {"brass lamps", "wet slate"}
+    assert {one.state for one in found} == {"scheduled"} and all(one.message and one.parts for one in found)
+    assert abs(found[0].scheduled_at - found[1].scheduled_at) >= timedelta(hours=1)  # type: ignore[operator]
+
+
+def test_a_text_below_the_bar_waits_for_people_and_a_rejected_one_is_not_published(
+    fleet: Fleet, networks: dict[str, Network]
+) -> None:
+    rules = {"claims": ["cheapest"], "bar": 80}
+    brands.put(fleet.deps, "lamps", rules, by="ann", reason="claims are checked")
+    new = NewItem(target=ItemTarget(agent(fleet, "x")), message="The cheapest brass lamp.", brand="lamps")
+    item = service.compose(fleet.deps, new, by="ann").id
+    work(fleet)
+    (row,) = rows(fleet)
+    assert (row.state, row.score) == ("waiting", 65) and row.reasons[0]["rule"] == "claim"
+    assert row.request_id is not None
+    (result,) = approvals.reject(fleet.deps, [row.request_id], Person("ben", frozenset({"owner"})), "not true")
+    assert result.error is None
+    service.edit(fleet.deps, item, ItemEdit(["A brass lamp."]), by="ann")
+    work(fleet)
+    assert rows(fleet)[0].state == "scheduled" and not networks["x"].writes
+
+
+def test_items_of_an_account_keep_its_gap_and_move_duplicate_and_cancel(
+    database_url: str, networks: dict[str, Network]
+) -> None:
+    fleet = make_fleet(database_url, systems=networks, caps={"post": {"gap_s": 1800}})
+    fleet.account("x", adapter="x")
+    poster = ItemTarget(agent(fleet, "x"))
+    at = datetime.now(UTC) + timedelta(days=3)
+    first = service.compose(fleet.deps, NewItem(target=poster, message="A brass lamp.", at=at), by="ann")
+    with pytest.raises(Conflict, match="another item") as wrong:
+        soon = NewItem(target=poster, message="Wet slate.", at=at + timedelta(minutes=10))
+        service.compose(fleet.deps, soon, by="ann")
+    assert "is free" in str(wrong.value.fix)
+    later = service.duplicate(fleet.deps, first.id, by="ann", at=at + timedelta(hours=2))
+    with pytest.raises(Conflict, match="another item"):
+        service.reschedule(fleet.deps, later.id, at + timedelta(minutes=5), by="ann")
+    service.reschedule(fleet.deps, later.id, at + timedelta(hours=5), by="ann")
+    service.cancel(fleet.deps, first.id, by="ann")
+    service.reschedule(fleet.deps, later.id, at, by="ann")
+    work(fleet)
+    found = {one.id: one for one in rows(fleet)}
+    assert (found[first.id].state, found[later.id].state) == ("cancelled", "scheduled")
+    assert found[later.id].scheduled_at == at
+    with pytest.raises(InvalidInput, match="past"):
+        service.reschedule(fleet.deps, later.id, datetime.now(UTC) - timedelta(days=1), by="ann")
+    fleet.deps.close()
+
+
+def test_a_supervised_agents_items_wait_for_people_and_are_published_once_approved(
+    fleet: Fleet, networks: dict[str, Network]
+) -> None:
+    target = ItemTarget(agent(fleet, "x", autonomy="supervised"))
+    service.compose(fleet.deps, NewItem(target=target, message="A brass lamp."), by="ann")
+    work(fleet)
+    assert rows(fleet)[0].state == "waiting"
+    approve(fleet)
+    come_due(fleet)
+    assert rows(fleet)[0].state == "published" and len(networks["x"].writes) == 1

@@ -29,14 +29,17 @@ from fleet.features.campaigns.forms import adapting
 from fleet.features.campaigns.forms.times import spread
 from fleet.features.campaigns.kinds import ACTION, RESOURCE
 from fleet.features.campaigns.models import CampaignRow, ContentItemRow
-from fleet.features.campaigns.stages import illustrating
+from fleet.features.campaigns.stages import feeds, illustrating
 from fleet.features.campaigns.states import ItemEvent, ItemState
 from fleet.features.content import review
 from fleet.features.content.checks.findings import Severity
 from fleet.features.content.review import Said
 from fleet.features.content.surfaces import Kind
+from fleet.features.costs import budget_guard
+from fleet.features.publishing.words import published_texts
 from fleet.features.publishing.words.quality import quality_of
 from fleet.features.publishing.words.voice import speaker_of
+from fleet.llm.base import PostPart, PostRequest, Style
 
 _POINTS = {Severity.REFUSE: 100, Severity.APPROVE: 50, Severity.DOUBT: 20, Severity.MEND: 0}
 Record = Callable[[Tx, ContentItemRow], ContentItemRow | None]
@@ -77,7 +80,7 @@ def plan(work: Work) -> Done | Skipped:
         if campaign is None or campaign.cancelled_at is not None:
             return Skipped("the campaign is cancelled")
         tx.session.expunge(campaign)
-    briefs = work.step("briefs", partial(_briefs, campaign))
+    briefs = work.step("briefs", partial(_briefs, work, campaign))
     for number, brief in enumerate(briefs):
         if brief.get("picture"):
             brief["media"] = illustrating.original(work, brief["picture"], brief.get("alt_text", ""), f":{number}")
@@ -85,11 +88,12 @@ def plan(work: Work) -> Done | Skipped:
     return Done(result={"briefs": len(briefs)})
 
 
-def _briefs(campaign: CampaignRow) -> list[dict[str, Any]]:
+def _briefs(work: Work, campaign: CampaignRow) -> list[dict[str, Any]]:
     """Return what the campaign's posts are about."""
     if campaign.message:
         return [{"brief": "", "message": campaign.message, "picture": campaign.picture_prompt}]
-    return [{"brief": topic, "message": "", "picture": campaign.picture_prompt} for topic in campaign.topics]
+    found = [*campaign.topics, *feeds.topics(work, campaign.feeds)]
+    return [{"brief": one, "message": "", "picture": campaign.picture_prompt} for one in dict.fromkeys(found)]
 
 
 def _add_items(deps: Deps, campaign_id: uuid.UUID, briefs: list[dict[str, Any]], tx: Tx) -> None:
@@ -110,6 +114,41 @@ def _add_items(deps: Deps, campaign_id: uuid.UUID, briefs: list[dict[str, Any]],
             )  # fmt: skip
             row.scheduled_at = free_times.free_time(deps, tx, agent, row, moment)
             items.go_on(deps, tx, items.add(tx, row, by=campaign.created_by))
+
+
+def write(work: Work) -> Done | Skipped:
+    """Have the fleet's models write about an item's brief in its agent's voice; the offline words are the last resort.
+
+    The texts are paid for once. Raises the errors of the agent's budgets.
+    """
+    row = _item(work, ItemState.PLANNED)
+    if isinstance(row, Skipped):
+        return row
+    made = work.step("words", partial(_written, work, row))
+    values: dict[str, Any] = {"message": made["text"]}
+    if not row.picture_prompt and not row.media:
+        values["picture_prompt"] = made["image_prompt"][:2000]
+
+    def record(tx: Tx, now: ContentItemRow) -> ContentItemRow:
+        return items.move(tx, now, ItemEvent.WRITTEN, words=made["reason"][:400], **values)
+
+    _then(work, record)
+    return Done(result={"reason": made["reason"], "by": made["by"]})
+
+
+def _written(work: Work, row: ContentItemRow) -> dict[str, str]:
+    voice = brands.of(work.deps, row.brand).voice
+    styles = (Style(PostPart.CAPTION, voice),) if voice else ()
+    quality = quality_of(work.deps)
+    with work.deps.db.transaction() as tx:
+        recent = published_texts.recent_results(tx, work.agent.id, POST.name, "caption")
+    request = PostRequest(
+        speaker_of(work.deps, work.agent), tuple(recent), styles=styles, heard=quality.heard(row.surface),
+        subject=row.brief,
+    )  # fmt: skip
+    words, usage = budget_guard.words_of(work).write_post(request, work.dice("words"), within_s=work.words_within_s)
+    by = f"{usage.provider}/{usage.model}"
+    return {"text": words.caption, "image_prompt": words.image_prompt, "reason": words.reason, "by": by}
 
 
 def adapt(work: Work) -> Done | Skipped:
