@@ -248,6 +248,8 @@ def _plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value):
         told = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
         told.pop("heard", None)
+        if isinstance(value, PostRequest) and not value.subject:  # as in recordings of old
+            del told["subject"]
         if isinstance(value, Speaker):  # the fields of the character count as its own, as in recordings of old
             told |= told.pop("character").values()
         return told
