@@ -18,8 +18,11 @@ from fleet.adapters.manifest import TextRule, TextUnit
 from fleet.adapters.social import PostPayload
 from fleet.core.errors import InvalidInput
 from fleet.core.failpoints import Point, arm
+from fleet.core.settings import SettingScope
 from fleet.engine.attempts.perform import perform
 from fleet.engine.jobs.states import JobState
+from fleet.engine.settings import store
+from fleet.engine.settings.store import ScopeKey
 from fleet.features.pictures import providers, queries
 from fleet.features.pictures.makers.base import search_words
 from fleet.features.pictures.makers.prices import prices_of
@@ -31,6 +34,7 @@ from tests.contracts.pictures import PictureContract
 from tests.contracts.server import Reply
 from tests.engine.test_perform import add, settle
 from tests.factories import Fleet, make_fleet
+from tests.web_client import Web
 
 CREDIT = "Photo by Ada Photographer"
 
@@ -270,3 +274,29 @@ def test_the_search_takes_words_that_name_things() -> None:
     prompt = "A beautiful photo of a wooden fishing harbour in soft morning fog, shallow depth of field"
     assert search_words(prompt) == "wooden fishing harbour morning"
     assert search_words("…") == "…"
+
+
+@pytest.mark.parametrize("posts", [("unsplash", "openai")], indirect=True)
+def test_page_and_api_show_provider_cost_and_credit(posts: Posts, server: PictureContract) -> None:
+    server.photos = 1
+    posts.post()
+    posts.post()  # the only photo is taken: the model draws
+    web = Web(posts.fleet)
+    page = web.browser().get("/pictures").text
+    assert "Photo by Ada Photographer 1 on Unsplash" in page and "made by AI, marked in its file" in page
+    assert "$0.05" in page and "set FLEET_STABILITY_API_KEY" not in page
+    program = web.program()
+    found = program.get("/api/v1/pictures", params={"provider": "openai"}).json()["items"]
+    assert [(one["state"], one["microusd"], one["credit"]) for one in found] == [("made", 45_200, None)]
+    listed = program.get("/api/v1/pictures/providers").json()["items"]
+    assert [(one["name"], one["place"]) for one in listed][:3] == [("unsplash", 1), ("openai", 2), ("stability", None)]
+
+
+@pytest.mark.parametrize("posts", [("openai",)], indirect=True)
+def test_the_order_is_set_for_the_fleet_and_for_a_persona(posts: Posts) -> None:
+    key = ScopeKey(SettingScope.PERSONA, "ai_artist")
+    with posts.fleet.deps.db.transaction() as tx:
+        store.put(tx, key, "pictures_order", "pexels", by="tests", reason="")
+    posts.fleet.deps.live.refresh()
+    posts.post()
+    assert posts.orders()[0][0] == "pexels"
