@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fleet.engine.policy import Priority
-from fleet.engine.registry import Command, EventType, Feature, FollowUp, JobHandler
+from fleet.engine.registry import Command, EventType, Feature, FollowUp, JobHandler, NavItem
 
 _CHANGED = "fleet.features.campaigns.event_text:changed"
 
@@ -153,6 +153,18 @@ FEATURE = Feature(
         ),
     ),
     api=("fleet.features.campaigns.api:router",),
+    pages=("fleet.features.campaigns.pages:router",),
+    templates=__package__,
+    nav=(
+        NavItem(
+            path="/campaigns",
+            label="Campaigns",
+            permission="drafts.view",
+            group="Work",
+            order=70,
+            icon="M4 10v4h3l7 4V6l-7 4H4zM17 9c1.500 1.500 1.500 4.500 0 6",
+        ),
+    ),
     commands=(
         Command(
             name="campaigns",

@@ -1,0 +1,83 @@
+"""The pages of campaigns and content items."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response
+
+from fleet.access import Permission
+from fleet.core.errors import FleetError
+from fleet.features.campaigns import items, queries, service
+from fleet.features.campaigns.api import ItemQuery, Planner, campaign_out, preview_of, require
+from fleet.features.campaigns.states import ItemState
+from fleet.web.auth import TheDeps, needs
+from fleet.web.rendering import go, render
+from fleet.web.requests.cursors import Paging
+
+router = APIRouter()
+_VIEW = [needs(Permission.DRAFTS_VIEW)]
+_MOST_OF_CAMPAIGN = 500
+
+
+@router.get("/campaigns", dependencies=_VIEW)
+def list_campaigns(request: Request, deps: TheDeps, which: Annotated[Paging, Query()]) -> Response:
+    """Show campaigns, newest first."""
+    with deps.db.transaction() as tx:
+        found = queries.campaigns(tx, limit=which.one_more, below=which.place(uuid.UUID))
+        rows, following = which.page(found, lambda row: row.id)
+        counts = queries.counts(tx, [row.id for row in rows])
+        shown = [campaign_out(row, counts[row.id]) for row in rows]
+    return render(request, "campaigns/campaigns.html", campaigns=shown, next=following)
+
+
+@router.get("/campaigns/{campaign_id}", dependencies=_VIEW)
+def show_campaign(request: Request, deps: TheDeps, campaign_id: uuid.UUID) -> Response:
+    """Show one campaign with its items by stage."""
+    with deps.db.transaction() as tx:
+        row = queries.campaign(tx, campaign_id)
+        one = campaign_out(row, queries.counts(tx, [row.id])[row.id])
+        views = queries.page(tx, ItemQuery(campaign=campaign_id).filter(), limit=_MOST_OF_CAMPAIGN)
+    stages = [(state, [view for view in views if view.row.state == state]) for state in ItemState]
+    return render(request, "campaigns/campaign.html", one=one, stages=[found for found in stages if found[1]])
+
+
+@router.get("/content-items/{item_id}", dependencies=_VIEW)
+def show_item(request: Request, deps: TheDeps, item_id: uuid.UUID) -> Response:
+    """Show one item as its network will show it, its score with the reasons, and its history."""
+    with deps.db.transaction() as tx:
+        view = require(tx, item_id)
+        changes = items.history(tx, item_id)
+    return render(request, "campaigns/item.html", one=view, row=view.row, shown=preview_of(view), history=changes)
+
+
+@router.post("/campaigns/{campaign_id}/cancel")
+def cancel_campaign(request: Request, deps: TheDeps, who: Planner, campaign_id: uuid.UUID) -> Response:
+    """Cancel a campaign and its items that are not being published."""
+    done = lambda: service.cancel_campaign(deps, campaign_id, by=who.by)  # noqa: E731
+    return _done(request, f"/campaigns/{campaign_id}", done, "The campaign is cancelled.")
+
+
+@router.post("/content-items/{item_id}/cancel")
+def cancel_item(request: Request, deps: TheDeps, who: Planner, item_id: uuid.UUID) -> Response:
+    """Cancel an item that is not being published."""
+    done = lambda: service.cancel(deps, item_id, by=who.by)  # noqa: E731
+    return _done(request, f"/content-items/{item_id}", done, "The item is cancelled.")
+
+
+@router.post("/content-items/{item_id}/retry")
+def retry_item(request: Request, deps: TheDeps, who: Planner, item_id: uuid.UUID) -> Response:
+    """Go on with a failed item where it stopped."""
+    done = lambda: service.retry(deps, item_id, by=who.by)  # noqa: E731
+    return _done(request, f"/content-items/{item_id}", done, "The item goes on.")
+
+
+def _done(request: Request, back: str, act: Callable[[], Any], words: str) -> Response:
+    try:
+        act()
+    except FleetError as error:
+        return go(request, back, str(error), wrong=True)
+    return go(request, back, words)
