@@ -45,6 +45,7 @@ BUSIEST = {
     "tick": "SELECT max(tick_no) FROM ticks WHERE agent_id = md5('agent0')::uuid",
 }
 RARE = ("hook", "source", "received", "experiment", "invitation", "shelf", "file", "organisation", "notification",
+        "campaign", "item", "brand",
         "message")  # fmt: skip
 """Of these a fleet has few, however large it is: an address of one answers 404 here, and is not counted."""
 _USER, _PASSWORD = "bench", "only for this benchmark"
