@@ -11,7 +11,7 @@ import random
 import uuid
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
@@ -23,7 +23,8 @@ from fleet.engine.deps import Deps
 from fleet.engine.jobs.ledger import NewJob
 from fleet.engine.jobs.models import JobRow
 from fleet.engine.jobs.states import FINAL
-from fleet.features.leader import measures, rules
+from fleet.features.campaigns.brand_rules.rules import BrandRules
+from fleet.features.leader import findings, measures, rules
 from fleet.features.leader.kinds import MessageType
 from fleet.features.leader.models import TeamRoundRow, TeamScoreRow
 from fleet.features.leader.rules import Member, Scoring, Team, TeamDecision, TeamObservation, from_data, to_data
@@ -35,8 +36,9 @@ __all__ = ["act", "decide", "from_data", "gather", "to_data"]
 
 def gather(deps: Deps, claimed: ClaimedAgent) -> TeamObservation:
     """Read the teams, and the figures of those whose coordination can be scored."""
+    brand = findings.rules_of(deps)
     with deps.db.transaction() as tx:
-        teams = tuple(_team(deps, tx, claimed, *found) for found in _members(tx).items())
+        teams = tuple(_team(deps, tx, claimed.now, brand, found) for found in _members(tx).items())
     return TeamObservation(claimed.now, teams, claimed.tick.asked_for == rules.COORDINATE)
 
 
@@ -52,8 +54,9 @@ def _members(tx: Tx) -> dict[uuid.UUID, list[Member]]:
 
 
 def _team(
-    deps: Deps, tx: Tx, claimed: ClaimedAgent, organisation_id: uuid.UUID, members: Sequence[Member]
+    deps: Deps, tx: Tx, now: datetime, brand: BrandRules | None, found_members: tuple[uuid.UUID, Sequence[Member]]
 ) -> Team:  # fmt: skip
+    organisation_id, members = found_members
     settings = deps.settings_of(None, organisation_id=organisation_id)
     own = settings.of(LeaderSettings)
     newest = tx.session.scalars(
@@ -70,10 +73,22 @@ def _team(
     if newest.scored_at is not None:
         return found
     found = replace(found, open_round=str(newest.id), answered=_answered(tx, newest))
-    if not found.is_answered(claimed.now):
+    if not found.is_answered(now):
         return found
-    since = claimed.now - timedelta(days=own.team_period_days) / settings.tempo
-    return replace(found, since=since, figures=measures.figures(deps, tx, organisation_id, since, claimed.now))
+    since = now - timedelta(days=own.team_period_days) / settings.tempo
+    return replace(
+        found, since=since, figures=measures.figures(deps, tx, organisation_id, since, now),
+        bands_before=_bands_before(tx, organisation_id),
+        findings=tuple(findings.look(tx, organisation_id, since, now, brand)),
+    )  # fmt: skip
+
+
+def _bands_before(tx: Tx, organisation_id: uuid.UUID) -> dict[str, str | None]:
+    """Return the bands of the newest coordination that was scored."""
+    scored = (TeamRoundRow.organisation_id == organisation_id, TeamRoundRow.scored_at.is_not(None))
+    newest = sa.select(TeamRoundRow.id).where(*scored).order_by(TeamRoundRow.number.desc()).limit(1)
+    query = sa.select(TeamScoreRow.network, TeamScoreRow.band)
+    return dict(tx.execute(query.where(TeamScoreRow.round_id.in_(newest))).tuples().all())
 
 
 def _answered(tx: Tx, row: TeamRoundRow) -> int:
@@ -88,7 +103,7 @@ def decide(moment: TeamObservation, rng: random.Random) -> TeamDecision:  # noqa
     return rules.decide(moment)
 
 
-def act(deps: Deps, claimed: ClaimedAgent, decision: TeamDecision) -> Acts:  # noqa: ARG001 - the shape of all
+def act(deps: Deps, claimed: ClaimedAgent, decision: TeamDecision) -> Acts:
     """Return the questions to agents, and the writes that begin and end coordinations."""
     tick_no = claimed.tick.key.tick_no
     rounds = {team.organisation_id: _round_id(claimed, team) for team in decision.ask}
@@ -102,16 +117,18 @@ def act(deps: Deps, claimed: ClaimedAgent, decision: TeamDecision) -> Acts:  # n
     ]  # fmt: skip
     if not decision.ask and not decision.scorings:
         return Acts(jobs)
-    return Acts(jobs, functools.partial(_also, claimed, decision, rounds))
+    return Acts(jobs, functools.partial(_also, deps, claimed, decision, rounds))
 
 
 def _round_id(claimed: ClaimedAgent, team: Team) -> uuid.UUID:
     return ids.derived("team round", claimed.agent.id, claimed.tick.key.tick_no, team.organisation_id)
 
 
-def _also(claimed: ClaimedAgent, decision: TeamDecision, rounds: dict[str, uuid.UUID], tx: Tx) -> None:
+def _also(
+    deps: Deps, claimed: ClaimedAgent, decision: TeamDecision, rounds: dict[str, uuid.UUID], tx: Tx
+) -> None:  # fmt: skip
     for scoring in decision.scorings:
-        _end_round(tx, scoring)
+        _end_round(deps, tx, scoring)
     for team in decision.ask:
         tx.execute(sa.insert(TeamRoundRow).values(
             id=rounds[team.organisation_id], organisation_id=uuid.UUID(team.organisation_id), number=team.number + 1,
@@ -121,7 +138,7 @@ def _also(claimed: ClaimedAgent, decision: TeamDecision, rounds: dict[str, uuid.
                     agents=len(team.members))  # fmt: skip
 
 
-def _end_round(tx: Tx, scoring: Scoring) -> None:
+def _end_round(deps: Deps, tx: Tx, scoring: Scoring) -> None:
     team = scoring.team
     which = (TeamRoundRow.id == uuid.UUID(team.open_round or ""), TeamRoundRow.scored_at.is_(None))
     ended = {"scored_at": tx.sql_now, "answered": team.answered, "since": team.since}
@@ -134,6 +151,7 @@ def _end_round(tx: Tx, scoring: Scoring) -> None:
     ]  # fmt: skip
     if rows:
         tx.execute(sa.insert(TeamScoreRow), rows)
+    findings.record(deps, tx, uuid.UUID(team.organisation_id), scoring.findings)
     points = {name: one.points for name, one in rules.ranking(scoring.scores)}
     said = ", ".join(f"{NETWORKS[name].title} {'no data' if one is None else f'{one:.0f}'}"
                      for name, one in points.items())  # fmt: skip

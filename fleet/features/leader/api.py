@@ -60,6 +60,17 @@ class MemberOut(BaseModel):
     answered_at: datetime | None
 
 
+class TeamFindingOut(BaseModel):
+    """Something about a team that people have to know."""
+
+    id: uuid.UUID
+    kind: str = Field(description="lowest_band, dead_letters, account_stopped or brand")
+    words: str
+    agent: str | None
+    job_id: uuid.UUID | None
+    since: datetime
+
+
 class TeamOut(BaseModel):
     """The agents of platforms of an organisation, and the scores of their networks."""
 
@@ -74,6 +85,7 @@ class TeamOut(BaseModel):
     next_at: datetime | None
     networks: list[NetworkOut]
     members: list[MemberOut]
+    findings: list[TeamFindingOut] = Field(description="those that are open, newest first")
 
 
 class TeamList(BaseModel):
@@ -176,7 +188,9 @@ def team_out(one: TeamView) -> TeamOut:
     networks = [
         taken(NetworkOut, found, parts=[ScorePartOut(**part) for part in found.parts]) for found in one.networks
     ]
-    return taken(TeamOut, one, networks=networks, members=[taken(MemberOut, member) for member in one.members])
+    members = [taken(MemberOut, member) for member in one.members]
+    return taken(TeamOut, one, networks=networks, members=members,
+                 findings=[taken(TeamFindingOut, found) for found in one.findings])  # fmt: skip
 
 
 @router.post("/coordinate")

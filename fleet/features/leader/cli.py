@@ -53,6 +53,8 @@ def _show(door: Door, one: Answer) -> None:
         render.row(table, network["title"], points, render.words(band.replace("_", " "), _BANDS.get(band, "dim")),
                    parts or "–", render.clip("; ".join(network["missing"]) or "–", 100))  # fmt: skip
     door.show(table)
+    for finding in one["findings"][:20]:
+        door.say(f"{finding['kind'].replace('_', ' ')}: {finding['words']}")
 
 
 @team.command()

@@ -44,6 +44,14 @@ FEATURE = Feature(
             family="people",
         ),
         EventType(
+            subject="alert.team",
+            words="team: {words:300}",
+            sign="!",
+            tone="yellow",
+            icon="unknown",
+            family="trouble",
+        ),
+        EventType(
             subject="team.stopped",
             words="EMERGENCY STOP of {target}, by {by}",
             reason=("reason",),

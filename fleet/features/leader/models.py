@@ -59,3 +59,26 @@ class TeamScoreRow(Base):
         sa.CheckConstraint(f"band IS NULL OR {one_of('band', Band)}", name="band"),
         Rows(seen("team_rounds", "seen.id = team_scores.round_id")).args,
     )
+
+
+class TeamFindingRow(Base):
+    """Something about a team that people have to know. `subject` is what it is about; one finding of it is open."""
+
+    __tablename__ = "team_findings"
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    organisation_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("organisations.id"))
+    kind: Mapped[str] = mapped_column(sa.String(20))
+    subject: Mapped[str] = mapped_column(sa.String(100))
+    words: Mapped[str] = mapped_column(sa.String(500))
+    agent_id: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey("agents.id", ondelete="CASCADE"))
+    job_id: Mapped[uuid.UUID | None]
+    since: Mapped[datetime] = mapped_column(_TIME, server_default=_NOW)
+    ended_at: Mapped[datetime | None] = mapped_column(_TIME)
+
+    __table_args__ = (
+        sa.Index("uq_team_findings_open", "organisation_id", "kind", "subject", unique=True,
+                 postgresql_where=sa.text("ended_at IS NULL")),
+        sa.Index("ix_team_findings_agent", "agent_id"),
+        Rows(own()).args,
+    )  # fmt: skip

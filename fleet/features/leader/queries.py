@@ -19,11 +19,12 @@ from fleet.engine.deps import Deps
 from fleet.engine.jobs.models import JobRow
 from fleet.engine.jobs.states import FINAL, JobState
 from fleet.features.leader.kinds import MessagePriority, MessageType
-from fleet.features.leader.models import TeamRoundRow, TeamScoreRow
+from fleet.features.leader.models import TeamFindingRow, TeamRoundRow, TeamScoreRow
 from fleet.features.leader.settings import LeaderSettings
 from fleet.features.platforms.networks import NETWORKS
 
 _MOST_ROUNDS = 28
+_MOST_FINDINGS = 200
 KINDS = [one.value for one in MessageType]
 
 
@@ -59,6 +60,18 @@ class MemberView:
 
 
 @dataclass(frozen=True, slots=True)
+class FindingView:
+    """Something about a team that people have to know."""
+
+    id: uuid.UUID
+    kind: str
+    words: str
+    agent: str | None
+    job_id: uuid.UUID | None
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class TeamView:
     """The team of an organisation."""
 
@@ -77,6 +90,7 @@ class TeamView:
     since: datetime | None
     next_at: datetime | None
     """When the next coordination is due; None: at once."""
+    findings: Sequence[FindingView]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +145,7 @@ def _team(deps: Deps, tx: Tx, one: organisations.Organisation) -> TeamView:
         one.id, one.name, _members(tx, one.id), _networks(tx, scored), newest.number if newest else 0,
         newest.asked_at if newest else None, newest.asked if newest else 0, newest.answered if newest else 0,
         scored[0].scored_at if scored else None, scored[0].since if scored else None,
-        newest.asked_at + every if newest else None,
+        newest.asked_at + every if newest else None, _findings(tx, one.id),
     )  # fmt: skip
 
 
@@ -152,6 +166,15 @@ def _networks(tx: Tx, scored: Sequence[TeamRoundRow]) -> list[NetworkView]:
         for row in newest
     ]  # fmt: skip
     return sorted(found, key=lambda one: (one.points is None, -(one.points or 0.0), one.network))
+
+
+def _findings(tx: Tx, organisation_id: uuid.UUID) -> list[FindingView]:
+    """Return the open findings, newest first."""
+    row = TeamFindingRow
+    columns = (row.id, row.kind, row.words, AgentRow.username, row.job_id, row.since)
+    query = sa.select(*columns).outerjoin(AgentRow, AgentRow.id == row.agent_id)
+    query = query.where(row.organisation_id == organisation_id, row.ended_at.is_(None)).order_by(row.since.desc())
+    return [FindingView(*found) for found in tx.execute(query.limit(_MOST_FINDINGS))]
 
 
 def title(network: str) -> str:

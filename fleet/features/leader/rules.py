@@ -29,6 +29,17 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that people have to know. `kind` and `key` say what it is about; `words` is a sentence for people."""
+
+    kind: str
+    key: str
+    words: str
+    agent_id: str | None = None
+    job_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Team:
     """The agents of an organisation, and its newest coordination.
 
@@ -50,6 +61,9 @@ class Team:
     answered: int = 0
     since: datetime | None = None
     figures: Mapping[str, NetworkFigures] = field(default_factory=dict)
+    bands_before: Mapping[str, str | None] = field(default_factory=dict)
+    """By network, the band of the coordination before."""
+    findings: tuple[Finding, ...] = ()
 
     def is_due(self, now: datetime) -> bool:
         """Say whether the next coordination is due."""
@@ -77,6 +91,16 @@ class Scoring:
 
     team: Team
     scores: Mapping[str, NetworkScore]
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What people have to know: what the checks found, and networks that stay in the lowest band."""
+        lowest = [
+            Finding("lowest_band", name, f"{NETWORKS[name].title} is in the lowest band of engagement again")
+            for name, one in self.scores.items()
+            if one.band is scores.LOWEST and self.team.bands_before.get(name) == scores.LOWEST
+        ]
+        return (*lowest, *self.team.findings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +130,8 @@ class TeamDecision:
             "ask": [team.organisation_id for team in self.ask],
             "scores": [
                 {"organisation": one.team.organisation_id, "round": one.team.number,
-                 "networks": {name: found.to_data() for name, found in one.scores.items()}}
+                 "networks": {name: found.to_data() for name, found in one.scores.items()},
+                 "findings": [asdict(found) for found in one.findings]}
                 for one in self.scorings
             ],
         }  # fmt: skip
@@ -166,6 +191,7 @@ def from_data(data: Mapping[str, Any]) -> TeamObservation:
             "members": tuple(Member(**member) for member in one["members"]),
             "asked_at": one["asked_at"] and datetime.fromisoformat(one["asked_at"]),
             "since": one["since"] and datetime.fromisoformat(one["since"]),
+            "findings": tuple(Finding(**found) for found in one["findings"]),
             "figures": {name: NetworkFigures(**figures) for name, figures in one["figures"].items()},
         })
         for one in data["teams"]

@@ -16,6 +16,7 @@ from fleet.engine import registry, system_agents
 from fleet.engine.attempts.perform import perform
 from fleet.engine.jobs.ticks import TickKey
 from fleet.engine.tick import tick
+from fleet.features.campaigns.brand_rules import store as brands
 from fleet.features.controls import commands as controls
 from fleet.features.leader import agent, measures, queries, service
 from fleet.features.leader.kinds import MessagePriority, MessageType
@@ -206,3 +207,32 @@ def test_old_coordinations_are_pruned_but_not_the_newest_of_a_team(fleet: Fleet)
     with fleet.deps.db.transaction() as tx:
         assert service.prune(tx, days=30, limit=10) == 1
         assert tx.session.scalars(sa.select(TeamRoundRow.number)).all() == [2]
+
+
+def test_what_is_wrong_with_a_team_is_found_told_once_and_ended_when_it_is_over(fleet: Fleet, monkeypatch: Any) -> None:
+    brands.put(fleet.deps, "fleet", {"banned": ["miracle"]}, by="ann", reason="the law")
+    known, found = registry.current().extensions, {"x": Measured(engagement_percent=0.1, posts=2)}
+    monkeypatch.setattr(
+        registry.Registry, "extensions",
+        lambda _, point: (lambda *_: found,) if point == measures.POINT else known(point),
+    )  # fmt: skip
+    boss, ann = leader(fleet), member(fleet)
+    ended(fleet, ann, "comment", "dead", 3)
+    ended(fleet, ann, "post", "done", 1)
+    fleet.sql("""UPDATE jobs SET result = '{"text": "<b>A miracle lamp.</b>"}' WHERE kind = 'post'""")
+    for number in (1, 2, 3):
+        wake(fleet, boss)
+        answer(fleet)
+        wake(fleet, boss)
+        hours_pass(fleet, 7)
+        kinds = {one.kind: one.words for one in queries.teams(fleet.deps)[0].findings}
+        assert kinds.keys() == {"dead_letters", "brand", *(["lowest_band"] if number > 1 else [])}
+    assert "\u201cmiracle\u201d is banned" in kinds["brand"]
+    told = fleet.sql("SELECT payload->>'finding' FROM events WHERE subject = 'alert.team' ORDER BY id").scalars().all()
+    assert sorted(told) == ["brand", "dead_letters", "lowest_band"]  # each once
+    brands.put(fleet.deps, "fleet", {}, by="ann", reason="another law")
+    found["x"] = Measured(engagement_percent=2.0, posts=2)
+    wake(fleet, boss)
+    answer(fleet)
+    wake(fleet, boss)
+    assert [one.kind for one in queries.teams(fleet.deps)[0].findings] == ["dead_letters"]
