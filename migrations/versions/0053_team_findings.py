@@ -1,13 +1,13 @@
 """findings of the team leader
 
-Revision: 0053, after 0047
+Revision: 0053, after 0057
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0053"
-down_revision = "0047"
+down_revision = "0057"
 branch_labels = None
 depends_on = None
 

@@ -24,7 +24,8 @@ from fleet.engine.jobs.ledger import NewJob
 from fleet.engine.jobs.models import JobRow
 from fleet.engine.jobs.states import FINAL
 from fleet.features.campaigns.brand_rules.rules import BrandRules
-from fleet.features.leader import findings, measures, rules
+from fleet.features.leader import rules
+from fleet.features.leader.checks import findings, measures
 from fleet.features.leader.kinds import MessageType
 from fleet.features.leader.models import TeamRoundRow, TeamScoreRow
 from fleet.features.leader.rules import Member, Scoring, Team, TeamDecision, TeamObservation, from_data, to_data

@@ -29,7 +29,7 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class TeamFinding:
     """Something that people have to know. `kind` and `key` say what it is about; `words` is a sentence for people."""
 
     kind: str
@@ -63,7 +63,7 @@ class Team:
     figures: Mapping[str, NetworkFigures] = field(default_factory=dict)
     bands_before: Mapping[str, str | None] = field(default_factory=dict)
     """By network, the band of the coordination before."""
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[TeamFinding, ...] = ()
 
     def is_due(self, now: datetime) -> bool:
         """Say whether the next coordination is due."""
@@ -93,10 +93,10 @@ class Scoring:
     scores: Mapping[str, NetworkScore]
 
     @property
-    def findings(self) -> tuple[Finding, ...]:
+    def findings(self) -> tuple[TeamFinding, ...]:
         """What people have to know: what the checks found, and networks that stay in the lowest band."""
         lowest = [
-            Finding("lowest_band", name, f"{NETWORKS[name].title} is in the lowest band of engagement again")
+            TeamFinding("lowest_band", name, f"{NETWORKS[name].title} is in the lowest band of engagement again")
             for name, one in self.scores.items()
             if one.band is scores.LOWEST and self.team.bands_before.get(name) == scores.LOWEST
         ]
@@ -191,7 +191,7 @@ def from_data(data: Mapping[str, Any]) -> TeamObservation:
             "members": tuple(Member(**member) for member in one["members"]),
             "asked_at": one["asked_at"] and datetime.fromisoformat(one["asked_at"]),
             "since": one["since"] and datetime.fromisoformat(one["since"]),
-            "findings": tuple(Finding(**found) for found in one["findings"]),
+            "findings": tuple(TeamFinding(**found) for found in one["findings"]),
             "figures": {name: NetworkFigures(**figures) for name, figures in one["figures"].items()},
         })
         for one in data["teams"]

@@ -18,9 +18,10 @@ from fleet.engine.jobs.ticks import TickKey
 from fleet.engine.tick import tick
 from fleet.features.campaigns.brand_rules import store as brands
 from fleet.features.controls import commands as controls
-from fleet.features.leader import agent, measures, queries, service
+from fleet.features.leader import agent, queries, service
+from fleet.features.leader.checks import measures
+from fleet.features.leader.checks.measures import Measured
 from fleet.features.leader.kinds import MessagePriority, MessageType
-from fleet.features.leader.measures import Measured
 from fleet.features.leader.models import TeamRoundRow
 from tests.factories import Fleet, make_fleet
 

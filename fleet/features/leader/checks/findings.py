@@ -24,7 +24,7 @@ from fleet.engine.jobs.states import JobState
 from fleet.features.campaigns.brand_rules import store as brands
 from fleet.features.campaigns.brand_rules.rules import BrandRules, score
 from fleet.features.leader.models import TeamFindingRow
-from fleet.features.leader.rules import Finding
+from fleet.features.leader.rules import TeamFinding
 from fleet.features.notices import service as operator_notices
 from fleet.features.platforms.networks import NETWORKS
 
@@ -41,7 +41,7 @@ def rules_of(deps: Deps) -> BrandRules | None:
 
 def look(
     tx: Tx, organisation_id: uuid.UUID, since: datetime, until: datetime, rules: BrandRules | None
-) -> list[Finding]:  # fmt: skip
+) -> list[TeamFinding]:  # fmt: skip
     """Return what is wrong with the agents and accounts of an organisation, and with what they published."""
     return [
         *_dead_letters(tx, organisation_id, since, until),
@@ -54,19 +54,19 @@ def _own(organisation_id: uuid.UUID) -> sa.ColumnElement[bool]:
     return sa.and_(AgentRow.organisation_id == organisation_id, AgentRow.kind.in_([*NETWORKS]))
 
 
-def _dead_letters(tx: Tx, organisation_id: uuid.UUID, since: datetime, until: datetime) -> list[Finding]:
+def _dead_letters(tx: Tx, organisation_id: uuid.UUID, since: datetime, until: datetime) -> list[TeamFinding]:
     public = sorted(registry.current().kinds(lambda job: job.is_public))
     ended = (JobRow.finished_at >= since, JobRow.finished_at < until, JobRow.state == JobState.DEAD)
     query = sa.select(AgentRow.id, AgentRow.username, sa.func.count()).join(JobRow, JobRow.agent_id == AgentRow.id)
     query = query.where(_own(organisation_id), *ended, JobRow.kind.in_(public)).group_by(AgentRow.id)
     rows = tx.execute(query.having(sa.func.count() >= DEAD_LETTERS).order_by(AgentRow.username))
     return [
-        Finding("dead_letters", str(agent_id), f"{username} has repeated dead letters", str(agent_id))
+        TeamFinding("dead_letters", str(agent_id), f"{username} has repeated dead letters", str(agent_id))
         for agent_id, username, _ in rows
     ]
 
 
-def _stopped_accounts(tx: Tx, organisation_id: uuid.UUID) -> list[Finding]:
+def _stopped_accounts(tx: Tx, organisation_id: uuid.UUID) -> list[TeamFinding]:
     """Return the accounts that the fleet stopped: refused or suspended, failing their checks, or without a budget."""
     held = {one.key: one for one in controls.in_force(tx) if one.scope == "account" and one.set_by in _STOPPED_BY}
     query = sa.select(AccountRow.id, AccountRow.name, AgentRow.id.label("agent_id"))
@@ -77,14 +77,14 @@ def _stopped_accounts(tx: Tx, organisation_id: uuid.UUID) -> list[Finding]:
         hold = held.get(str(account_id))
         if hold is not None and account_id not in found:
             why = hold.reason or f"paused by {hold.set_by}"
-            found[account_id] = Finding("account_stopped", str(account_id), f"account {name} is stopped: {why}",
+            found[account_id] = TeamFinding("account_stopped", str(account_id), f"account {name} is stopped: {why}",
                                         str(agent_id))  # fmt: skip
     return [*found.values()]
 
 
 def _off_brand(
     tx: Tx, organisation_id: uuid.UUID, since: datetime, until: datetime, rules: BrandRules
-) -> list[Finding]:  # fmt: skip
+) -> list[TeamFinding]:  # fmt: skip
     """Return the published texts that the brand rules of now object to, the newest first."""
     public = sorted(registry.current().kinds(lambda job: job.is_public))
     text = JobRow.result["text"].astext
@@ -97,12 +97,12 @@ def _off_brand(
         reasons = score([words], rules).reasons
         if reasons:
             why = "; ".join(one.words for one in reasons)
-            found.append(Finding("brand", str(job_id), f"{username} published what is off brand: {why}"[:500],
+            found.append(TeamFinding("brand", str(job_id), f"{username} published what is off brand: {why}"[:500],
                                  str(agent_id), str(job_id)))  # fmt: skip
     return found
 
 
-def record(deps: Deps, tx: Tx, organisation_id: uuid.UUID, found: Sequence[Finding]) -> int:
+def record(deps: Deps, tx: Tx, organisation_id: uuid.UUID, found: Sequence[TeamFinding]) -> int:
     """Open new findings, escalate them to people, and end those that are over; return how many are new."""
     row = TeamFindingRow
     is_open = (row.organisation_id == organisation_id, row.ended_at.is_(None))
