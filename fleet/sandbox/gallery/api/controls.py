@@ -1,7 +1,7 @@
 """The sandbox's own controls: faults, budgets, keys and the kill switch, changed while the gallery runs.
 
-Called by tests and by people who want to see Fleet cope. Needs a service token with sandbox:write; never disturbed
-by the faults that it sets.
+Called by tests and by people who try out faults. Needs a service token with the scope sandbox:write. The faults never
+apply to these endpoints.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class RuleBody(_Camel):
 
 
 class BudgetsBody(_Camel):
-    """Executions that are paid for; null is without limit."""
+    """Maximum executions per day and month; null is unlimited."""
 
     fleet_daily: int | None = Field(None, ge=0)
     fleet_monthly: int | None = Field(None, ge=0)
@@ -80,7 +80,7 @@ class KeysBody(_Camel):
 
 @router.put("/faults")
 async def set_faults(body: RuleBody | list[RuleBody], gallery: GalleryDep) -> dict[str, Any]:
-    """Replace the rules of faults, of this process: one rule or a list; an empty list switches all off."""
+    """Replace the fault rules of this process: one rule or a list; an empty list removes all."""
     rules = body if isinstance(body, list) else [body]
     gallery.faults.set(tuple(rule.rule() for rule in rules))
     return await get_faults(gallery)
@@ -88,13 +88,13 @@ async def set_faults(body: RuleBody | list[RuleBody], gallery: GalleryDep) -> di
 
 @router.get("/faults")
 async def get_faults(gallery: GalleryDep) -> dict[str, Any]:
-    """Return the rules and how many faults each has made."""
+    """Return the rules, each with its number of faults."""
     return {"rules": [_camel(status) for status in gallery.faults.status()]}
 
 
 @router.put("/budgets")
 def set_budgets(body: BudgetsBody, gallery: GalleryDep) -> dict[str, Any]:
-    """Replace the budgets; they hold until they are replaced again, restarts included."""
+    """Replace the budgets; they survive restarts."""
     with gallery.storage.transaction() as tx:
         controls.set_budgets(tx, GalleryBudgets(**body.model_dump()))
     return get_budgets(gallery)
@@ -109,7 +109,7 @@ def get_budgets(gallery: GalleryDep) -> dict[str, Any]:
 
 @router.put("/paused")
 def set_paused(body: PausedBody, gallery: GalleryDep) -> dict[str, Any]:
-    """Throw or lift the gallery's kill switch; it holds over restarts."""
+    """Turn the gallery's kill switch on or off; the state survives restarts."""
     with gallery.storage.transaction() as tx:
         controls.set_paused(tx, body.paused)
     return {"paused": body.paused}
@@ -124,7 +124,7 @@ def get_paused(gallery: GalleryDep) -> dict[str, Any]:
 
 @router.put("/keys")
 def set_keys(body: KeysBody, gallery: GalleryDep) -> dict[str, Any]:
-    """Switch whether the keys of posts, comments and likes are honoured; null goes back to the configuration."""
+    """Set whether idempotency keys of posts, comments and likes are honoured; null restores the configured value."""
     with gallery.storage.transaction() as tx:
         controls.set_honour_keys(tx, body.honour_keys)
     return get_keys(gallery)
@@ -132,7 +132,7 @@ def set_keys(body: KeysBody, gallery: GalleryDep) -> dict[str, Any]:
 
 @router.get("/keys")
 def get_keys(gallery: GalleryDep) -> dict[str, Any]:
-    """Tell whether they are."""
+    """Return whether idempotency keys are honoured."""
     with gallery.storage.transaction() as tx:
         return {"honourKeys": controls.honours_keys(tx, configured=gallery.config.honour_keys)}
 

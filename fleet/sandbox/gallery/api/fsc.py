@@ -56,7 +56,7 @@ _Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 
 class InviteBody(_Body):
-    """Whom to make an account for."""
+    """The account to create."""
 
     agent_id: str = Field(alias="agentId", min_length=1, max_length=100)
     name: _Text = Field(max_length=100)
@@ -67,7 +67,7 @@ class InviteBody(_Body):
 
 
 class PostBody(_Body):
-    """What to show."""
+    """A new post."""
 
     image_url: str = Field(alias="imageUrl", min_length=1)
     title: _Text = Field(max_length=TITLE_CHARS)
@@ -79,14 +79,14 @@ class PostBody(_Body):
 
 
 class CommentBody(_Body):
-    """What to say."""
+    """A new comment."""
 
     content: _Text = Field(max_length=COMMENT_CHARS)
 
 
 @router.post("/admin/users/invite", dependencies=[Depends(auth.requires("users:write"))])
 def invite(body: InviteBody, gallery: GalleryDep, arrival: ArrivalDep, response: Response) -> dict[str, Any]:
-    """Make an agent's account, or find it."""
+    """Create an agent's account, or return the existing one."""
     invitation = GalleryInvitation(
         body.agent_id, body.username, body.name, body.is_agent, body.persona_id or None, body.bio
     )
@@ -99,7 +99,7 @@ def invite(body: InviteBody, gallery: GalleryDep, arrival: ArrivalDep, response:
 
 @router.delete("/admin/users/{user_id}", dependencies=[Depends(auth.requires("users:write"))])
 def remove(user_id: str, gallery: GalleryDep, arrival: ArrivalDep) -> dict[str, Any]:
-    """Remove an account and hide what it made."""
+    """Delete an account and hide its posts and comments."""
     with gallery.storage.transaction() as tx:
         gone = accounts.remove(tx, id_of(user_id, "Account"))
         arrival.took_effect(tx, "remove", gone, gone.id)
@@ -110,7 +110,7 @@ def remove(user_id: str, gallery: GalleryDep, arrival: ArrivalDep) -> dict[str, 
 def execute(
     body: workflows.Workflow, gallery: GalleryDep, arrival: ArrivalDep, agent: AgentHeader = None
 ) -> dict[str, Any]:
-    """Run a workflow and answer with its pictures. The same key is carried out, and paid, once."""
+    """Execute a workflow and return its pictures. A repeated key is executed, and paid, once."""
     digest = _digest(workflows.canonical(body))
     with gallery.storage.transaction() as tx:
         user = auth.acting(tx, agent)
@@ -126,7 +126,7 @@ def execute(
 
 @router.post("/showcase", status_code=201, dependencies=[Depends(auth.requires("showcase:write"))])
 def create_post(body: PostBody, gallery: GalleryDep, arrival: ArrivalDep, agent: AgentHeader = None) -> dict[str, Any]:
-    """Show a picture."""
+    """Create a post with a picture."""
     with gallery.storage.transaction() as tx:
         user = _writer(tx, agent)
     image_name, stored = _picture(gallery, body.image_url)
@@ -152,7 +152,7 @@ def list_posts(gallery: GalleryDep, *, limit: Limit = 20, offset: Offset = 0,
                sort: Literal["recent", "popular", "trending"] = "recent",
                audience: Literal["public", "friends"] = "public",
                agent: AgentHeader = None) -> dict[str, Any]:  # fmt: skip
-    """Return posts in an order: the public ones and the reader's own, and those for friends where it asks for them."""
+    """Return posts in an order: public ones and the reader's own, and on request those for friends."""
     with gallery.storage.transaction() as tx:
         viewer = _id(auth.reading(tx, agent))
         items = posts.page(
@@ -172,7 +172,7 @@ def get_post(post_id: str, gallery: GalleryDep, agent: AgentHeader = None) -> di
 
 @router.post("/showcase/{post_id}/like", dependencies=[Depends(auth.requires("showcase:write"))])
 def like(post_id: str, gallery: GalleryDep, arrival: ArrivalDep, agent: AgentHeader = None) -> dict[str, Any]:
-    """Like a post, or take the like back."""
+    """Toggle a like of a post."""
     digest = _digest({"like": post_id})
     with gallery.storage.transaction() as tx:
         user = _writer(tx, agent)
@@ -189,7 +189,7 @@ def like(post_id: str, gallery: GalleryDep, arrival: ArrivalDep, agent: AgentHea
 def create_comment(
     post_id: str, body: CommentBody, gallery: GalleryDep, arrival: ArrivalDep, agent: AgentHeader = None
 ) -> dict[str, Any]:
-    """Say something about a post."""
+    """Create a comment on a post."""
     digest = _digest({"post": post_id, "content": body.content})
     with gallery.storage.transaction() as tx:
         user = _writer(tx, agent)
@@ -248,7 +248,7 @@ def _keep_answer(tx: sa.Connection, user: GalleryUser, arrival: Arrival, digest:
 
 def _run(gallery: Gallery, execution_id: uuid.UUID, user: GalleryUser, workflow: workflows.Workflow,
          arrival: Arrival) -> dict[str, Any]:  # fmt: skip
-    """Carry a workflow out and record how it ended; the pictures are drawn outside any transaction."""
+    """Execute a workflow and record its outcome; pictures are drawn outside any transaction."""
     try:
         saved = workflows.run(workflow, gallery.pictures)
     except InvalidInput as error:
@@ -277,7 +277,7 @@ def _completed(execution_id: uuid.UUID, urls: list[str]) -> dict[str, Any]:
 
 
 def _outcome(gallery: Gallery, execution: executions.Execution) -> executions.Execution:
-    """Wait for an execution that another request with the same key carries out. Raises ApiError 503 in the end."""
+    """Wait for the execution by another request with the same key. Raises ApiError 503 on timeout."""
     deadline = clock.monotonic_s() + _WAIT_S
     while execution.state == "running":
         if clock.monotonic_s() > deadline:

@@ -1,4 +1,4 @@
-"""What this gallery has beyond the FSC API: reactions other than the like, requests to be friends, what there is of it.
+"""Extensions of the FSC API: reactions other than the like, friend requests, and a list of the extensions.
 
 A client asks `/api/capabilities` first; a gallery without this room answers 404 there. Called by Fleet's adapter.
 """
@@ -22,7 +22,7 @@ router = APIRouter(prefix="/api")
 
 
 class ReactionBody(BaseModel):
-    """Which reaction."""
+    """A reaction to a post."""
 
     model_config = ConfigDict(strict=True, extra="ignore")
 
@@ -30,7 +30,7 @@ class ReactionBody(BaseModel):
 
 
 class ConnectBody(BaseModel):
-    """What to say to whom one asks."""
+    """A request to connect, with a message."""
 
     model_config = ConfigDict(strict=True, extra="ignore")
 
@@ -39,7 +39,7 @@ class ConnectBody(BaseModel):
 
 @router.get("/capabilities", dependencies=[Depends(auth.requires("showcase:read"))])
 def capabilities() -> dict[str, Any]:
-    """Say what there is."""
+    """Return the extensions that this gallery has."""
     return {"capabilities": ["reactions", "connections"], "visibilities": ["public", "friends", "private"]}
 
 
@@ -47,7 +47,7 @@ def capabilities() -> dict[str, Any]:
 def react(
     post_id: str, body: ReactionBody, gallery: GalleryDep, arrival: ArrivalDep, agent: AgentHeader = None
 ) -> dict[str, Any]:
-    """Set one's reaction to a post. The same again changes nothing."""
+    """Set the agent's reaction to a post. Idempotent."""
     with gallery.storage.transaction() as tx:
         user = _writer(tx, agent)
         new = relations.react(tx, user, id_of(post_id, "Post"), body.type)
@@ -59,7 +59,7 @@ def react(
 def connect(
     user_id: str, body: ConnectBody, gallery: GalleryDep, arrival: ArrivalDep, agent: AgentHeader = None
 ) -> dict[str, Any]:
-    """Ask somebody to be friends; who was asked answers by asking back. The same again changes nothing."""
+    """Ask an account to be friends; a request in return accepts. Idempotent."""
     with gallery.storage.transaction() as tx:
         user = _writer(tx, agent)
         state, new = relations.connect(tx, user, id_of(user_id, "Account"), body.message)

@@ -1,4 +1,4 @@
-"""The gallery as a witness: what took effect, under which key, and when its request arrived.
+"""A log of effects for the fault harness: what took effect, under which key, and when its request arrived.
 
 Written in the transaction of the effect, so that it is neither more nor less than what happened. The API never shows
 it; the fault harness compares it with Fleet's ledger.
@@ -24,13 +24,13 @@ Kind = Literal["post", "comment", "like", "unlike", "image", "invite", "remove",
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """How a request came: its Idempotency-Key, and when, before any fault held it up."""
+    """A request's Idempotency-Key and its arrival time, before any fault delayed it."""
 
     key: str | None
     at: datetime
 
     def took_effect(self, tx: sa.Connection, kind: Kind, user: GalleryUser, subject: object, content: str = "") -> None:
-        """Note an effect. `subject` is the id of the post, comment, execution or account; for a like the post's."""
+        """Record an effect. `subject` is the id of the post, comment, execution or account; for a like the post's."""
         tx.execute(
             sa.insert(witnessed).values(
                 kind=kind, key=self.key, user_id=user.id, username=user.username, subject=str(subject),

@@ -1,4 +1,4 @@
-"""The strokes that styles share: gradients, glows, soft shadows, noise, smooth edges, type. Pure.
+"""Drawing functions that styles share: gradients, glows, soft shadows, noise, smooth edges, type. Pure.
 
 Everything soft is made small and scaled up, which looks the same and costs a hundredth.
 """

@@ -1,4 +1,4 @@
-"""What a style is asked to draw: the prompt read for its subject, words and colours, the size, and the dice.
+"""The input of a style: subject, words and colours of the prompt, the size, and a random generator.
 
 Pure. Made by `render`, read by every style.
 """

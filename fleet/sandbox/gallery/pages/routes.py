@@ -68,7 +68,7 @@ def home(gallery: GalleryDep, visitor: VisitorDep, sort: Sort = "recent", offset
 
 @router.get("/p/{post_id}")
 def show_post(post_id: str, gallery: GalleryDep, visitor: VisitorDep) -> Response:
-    """Show one post with its comments; this counts as a view by a person."""
+    """Show one post with its comments; counts a view by a person."""
     found = id_of(post_id, "Post")
     with gallery.storage.transaction() as tx:
         viewer = _viewer(tx, visitor)
@@ -86,7 +86,7 @@ def show_post(post_id: str, gallery: GalleryDep, visitor: VisitorDep) -> Respons
 
 @router.get("/p/{post_id}/card")
 def show_card(post_id: str, gallery: GalleryDep, visitor: VisitorDep) -> Response:
-    """Return one card, for a page that was told of a new post."""
+    """Return one card, for a page that received the event of a new post."""
     with gallery.storage.transaction() as tx:
         post = posts.get(tx, id_of(post_id, "Post"))
         liked = posts.liked_by(tx, _viewer(tx, visitor), [post.id])
@@ -95,7 +95,7 @@ def show_card(post_id: str, gallery: GalleryDep, visitor: VisitorDep) -> Respons
 
 @router.get("/c/{comment_id}")
 def show_comment(comment_id: str, gallery: GalleryDep, visitor: VisitorDep) -> Response:
-    """Return one comment, for a page that was told of it."""
+    """Return one comment, for a page that received its event."""
     with gallery.storage.transaction() as tx:
         comment = engagement.comment(tx, id_of(comment_id, "Comment"))
     return _page("_comments.html", visitor, {"comments": [comment], "now": clock.now()})
@@ -103,7 +103,7 @@ def show_comment(comment_id: str, gallery: GalleryDep, visitor: VisitorDep) -> R
 
 @router.post("/p/{post_id}/like")
 def like(post_id: str, request: Request, gallery: GalleryDep, visitor: DeedDep) -> Response:
-    """Like a post as a visitor, or take the like back."""
+    """Toggle a visitor's like of a post."""
     found = id_of(post_id, "Post")
     gallery.limits.count_deed(request)
     with gallery.storage.transaction() as tx:
@@ -132,7 +132,7 @@ def comment(post_id: str, request: Request, gallery: GalleryDep, visitor: DeedDe
 @router.get("/u/{username}")
 def profile(username: str, gallery: GalleryDep, visitor: VisitorDep, offset: Offset = 0,
             part: bool = False) -> Response:  # fmt: skip
-    """Show an account: what it is, who runs it, what it posted."""
+    """Show an account: kind, operator and posts."""
     with gallery.storage.transaction() as tx:
         user = accounts.by_username(tx, username)
         if user is None:
@@ -150,7 +150,7 @@ def profile(username: str, gallery: GalleryDep, visitor: VisitorDep, offset: Off
 
 @router.get("/images/{name}")
 def image(name: str, gallery: GalleryDep) -> Response:
-    """Serve a picture. Names never come to mean something else, so they may be kept for ever."""
+    """Serve a picture. Names are never reused, so responses may be cached for ever."""
     found = gallery.pictures.path(name)
     if found is None:
         raise not_found("Picture")
@@ -165,13 +165,13 @@ def image(name: str, gallery: GalleryDep) -> Response:
 
 @router.get("/live")
 async def live(request: Request, gallery: GalleryDep, after: str = "", post: str | None = None) -> Response:
-    """Stream what changes from a position on; the browser's own Last-Event-ID goes before the page's."""
+    """Stream changes after a position; the browser's Last-Event-ID takes precedence over the page's position."""
     last = ChangePosition.parse(request.headers.get("last-event-id", "")) or ChangePosition.parse(after)
     return LiveStream(gallery.hub, gallery.hub.join(address_of(request)), last, post)
 
 
 def error_page(request: Request, error: ApiError) -> Response:
-    """Return the page for a refusal, saying what a person can do now."""
+    """Return the page of an error, with advice."""
     visitor = visitors.of_request(request)
     if visitors.wants_json(request):
         return JSONResponse(error.body(), error.status)
@@ -188,14 +188,14 @@ def _page(template: str, visitor: Visitor, values: dict[str, Any]) -> Response:
 
 
 def _done(request: Request, visitor: Visitor, page: str, answer: dict[str, Any]) -> Response:
-    """Answer the page's script with data, and a plain form with the page."""
+    """Respond with JSON to the page's script, and with a redirect to a plain form."""
     response: Response = JSONResponse(answer) if visitors.wants_json(request) else RedirectResponse(page, 303)
     visitors.remember(response, visitor)
     return response
 
 
 def _guest(tx: Any, gallery: Gallery, request: Request, visitor: Visitor, name: str = "") -> GalleryUser:
-    """Return the visitor's account, made now with the first deed; a name given later replaces the old one."""
+    """Return the visitor's account; create it on the first like or comment. A new name replaces the old one."""
     known = guests.find(tx, visitor.cookie)
     if known is not None:
         return guests.rename(tx, known, name)

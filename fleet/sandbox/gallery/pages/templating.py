@@ -22,7 +22,7 @@ def render(template: str, values: dict[str, Any]) -> str:
 
 
 def ago(moment: datetime, now: datetime) -> str:
-    """Return how long ago a moment was, as people say it."""
+    """Return the age of a time in words."""
     seconds = max(0, (now - moment).total_seconds())
     if seconds < 45:
         return "just now"
@@ -38,7 +38,7 @@ def ago(moment: datetime, now: datetime) -> str:
 
 
 def hue(username: str) -> int:
-    """Return which of the twelve avatar colours an account has."""
+    """Return the account's avatar colour, one of twelve hues."""
     return hashlib.sha256(username.encode()).digest()[0] % _HUES
 
 
@@ -62,7 +62,7 @@ def preview_url(post: GalleryPost) -> str:
 
 
 def made_how(post: GalleryPost) -> str:
-    """Return the words of the mark on a picture; empty for a person's unmarked one."""
+    """Return the text of the label on a picture; empty for a person's unlabelled one."""
     kind = (post.source or "").rsplit("/", 1)[-1]
     if kind == "algorithmicMedia":
         return "Drawn by formula"

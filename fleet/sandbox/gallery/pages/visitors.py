@@ -1,4 +1,4 @@
-"""People who visit: known by a cookie alone, and protected from pages elsewhere that would act in their name.
+"""Visitors: identified by a cookie, and protected from cross-site requests.
 
 A visitor gets an account with the first like or comment, not for looking.
 """
@@ -31,7 +31,7 @@ class Visitor:
 
 
 def of_request(request: Request) -> Visitor:
-    """Return who visits; somebody new when there is no usable cookie."""
+    """Return the visitor; a new one without a valid cookie."""
     value = request.cookies.get(COOKIE, "")
     if _VALUE.fullmatch(value):
         return Visitor(value, new=False)
@@ -39,7 +39,7 @@ def of_request(request: Request) -> Visitor:
 
 
 def doing_something(request: Request) -> Visitor:
-    """Return who acts. Raises ApiError 403 unless one of our own pages made the request.
+    """Return the visitor who acts. Raises ApiError 403 unless one of our own pages made the request.
 
     Browsers say where a request comes from (Sec-Fetch-Site); for older ones the Origin must be ours.
     """
@@ -52,7 +52,7 @@ def doing_something(request: Request) -> Visitor:
 
 
 async def form(request: Request) -> dict[str, str]:
-    """Return the fields of a plain form. Raises ApiError 422 for a body that is none."""
+    """Return the fields of a plain form. Raises ApiError 422 for another body."""
     try:
         text = (await request.body()).decode()
         fields = parse_qs(text, max_num_fields=_MOST_FIELDS, keep_blank_values=True, errors="strict")
@@ -65,11 +65,11 @@ async def form(request: Request) -> dict[str, str]:
 
 
 def remember(response: Response, visitor: Visitor) -> None:
-    """Set the cookie of somebody new."""
+    """Set the cookie of a new visitor."""
     if visitor.new:
         response.set_cookie(COOKIE, visitor.cookie, max_age=_KEPT_S, httponly=True, samesite="lax", path="/")
 
 
 def wants_json(request: Request) -> bool:
-    """Tell whether the page's script asks, rather than a person's browser."""
+    """Tell whether the request comes from the page's script and expects JSON."""
     return "application/json" in request.headers.get("accept", "")

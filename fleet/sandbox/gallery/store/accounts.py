@@ -19,7 +19,7 @@ _INVITE_LOCK = 0x696E76  # invitations are rare; one at a time needs no other ca
 
 @dataclass(frozen=True, slots=True)
 class GalleryUser:
-    """An account as the rest of the gallery sees it."""
+    """An account."""
 
     id: uuid.UUID
     username: str
@@ -29,13 +29,13 @@ class GalleryUser:
     bio: str = ""
 
     def public(self) -> dict[str, Any]:
-        """Return what the API says about an author."""
+        """Return the API representation of an author."""
         return {"id": str(self.id), "username": self.username, "name": self.name, "isAgent": self.is_agent}
 
 
 @dataclass(frozen=True, slots=True)
 class GalleryInvitation:
-    """Whom to make an account for."""
+    """The account to create."""
 
     agent_id: str
     username: str
@@ -49,7 +49,7 @@ COLUMNS = (users.c.id, users.c.username, users.c.name, users.c.is_agent, users.c
 
 
 def invite(tx: sa.Connection, invitation: GalleryInvitation) -> tuple[GalleryUser, bool]:
-    """Make an account, or find the one that the username or the agent's id already has; tell whether it was made.
+    """Create an account, or return the one with this username or agent id; return whether it was created.
 
     A known username is adopted (the same fleet may come back with a new database), a known agent under another name
     is renamed. Raises ApiError 409 when the username belongs to a person.
@@ -111,7 +111,7 @@ def remove(tx: sa.Connection, user_id: uuid.UUID) -> GalleryUser:
 
 
 def _recount(tx: sa.Connection, post_ids: Sequence[uuid.UUID], *, is_agent: bool) -> None:
-    """Bring one kind's counters of some posts in line with what is left."""
+    """Recompute the counters of some posts for one kind of engagement."""
     kind = "agent" if is_agent else "human"
     liked = _count(likes, sa.true(), is_agent)
     said = _count(comments, comments.c.hidden_at.is_(None), is_agent)
@@ -130,7 +130,7 @@ def _count(table: sa.Table, condition: sa.ColumnElement[bool], is_agent: bool) -
 
 
 def agent(tx: sa.Connection, username: str) -> GalleryUser | None:
-    """Return the living agent account of this name, if there is one; it cannot be removed before this transaction ends.
+    """Return the agent account with this name, None if there is none; locks it until the transaction ends.
 
     Without the lock a write could land after the removal that should have hidden it.
     """
@@ -139,7 +139,7 @@ def agent(tx: sa.Connection, username: str) -> GalleryUser | None:
 
 
 def by_username(tx: sa.Connection, username: str, *, keep: bool = False) -> GalleryUser | None:
-    """Return the living account of this name, if there is one; `keep` holds off its removal."""
+    """Return the account with this name, None if there is none; `keep` locks it against deletion."""
     query = sa.select(*COLUMNS).where(users.c.username == username, users.c.removed_at.is_(None))
     if keep:
         query = query.with_for_update(read=True)

@@ -1,4 +1,4 @@
-"""Changes: what open pages are told, append-only. Written in the transaction that makes them so; read by `live`.
+"""Changes that open pages receive, append-only. Written in the transaction that makes them so; read by `live`.
 
 Ids are handed out before COMMIT, so "id > last" would miss slow transactions. A position is (transaction, id), and
 only transactions older than every running one are read.
@@ -22,14 +22,14 @@ _KEPT = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True, order=True)
 class ChangePosition:
-    """Where a reader stands."""
+    """A reader's position."""
 
     txid: int
     id: int
 
     @classmethod
     def parse(cls, text: str) -> ChangePosition | None:
-        """Read what `str` wrote; None for anything else."""
+        """Parse the output of `str`; None for other text."""
         match = _POSITION.fullmatch(text)
         return None if match is None else cls(int(match[1]), int(match[2]))
 
@@ -39,7 +39,7 @@ class ChangePosition:
 
 @dataclass(frozen=True, slots=True)
 class GalleryChange:
-    """One thing that pages may want to show."""
+    """One change."""
 
     position: ChangePosition
     kind: str
@@ -47,12 +47,12 @@ class GalleryChange:
 
 
 def record(tx: sa.Connection, kind: str, **payload: Any) -> None:
-    """Note a change, in the transaction that makes it."""
+    """Record a change, in the transaction that makes it."""
     tx.execute(sa.insert(changes).values(kind=kind, payload=payload))
 
 
 def tail(tx: sa.Connection) -> ChangePosition:
-    """Return the position from which only later changes are seen."""
+    """Return the position after the latest change."""
     return ChangePosition(int(tx.scalar(sa.select(_SETTLED_BELOW)) or 0) - 1, 2**62)
 
 
@@ -71,5 +71,5 @@ def after(tx: sa.Connection, position: ChangePosition, limit: int = 500) -> list
 
 
 def prune(tx: sa.Connection) -> None:
-    """Forget changes that no page waits for any more."""
+    """Delete changes that no page can still read."""
     tx.execute(sa.delete(changes).where(changes.c.created_at < sa.func.clock_timestamp() - _KEPT))

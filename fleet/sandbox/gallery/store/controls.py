@@ -37,18 +37,18 @@ def is_paused(tx: sa.Connection) -> bool:
 
 
 def set_paused(tx: sa.Connection, paused: bool) -> None:
-    """Throw or lift the kill switch."""
+    """Turn the kill switch on or off."""
     _set(tx, "paused", paused)
 
 
 def honours_keys(tx: sa.Connection, *, configured: bool) -> bool:
-    """Tell whether a write under a known Idempotency-Key is answered again instead of made again."""
+    """Tell whether a write under a known Idempotency-Key repeats the stored response."""
     switched = _get(tx, "honour_keys")
     return configured if switched is None else switched is True
 
 
 def set_honour_keys(tx: sa.Connection, honour: bool | None) -> None:
-    """Switch that; None goes back to what is configured."""
+    """Set whether keys are honoured; None restores the configured value."""
     _set(tx, "honour_keys", honour)
 
 
@@ -59,7 +59,7 @@ def refuse_when_paused(tx: sa.Connection) -> None:
 
 
 def spend(tx: sa.Connection, user_id: uuid.UUID, now: datetime) -> None:
-    """Make sure that one more execution is within all budgets. Raises ApiError 429.
+    """Check that one more execution is within all budgets. Raises ApiError 429.
 
     Holds a lock until the transaction ends, in which the caller inserts the execution: two at once cannot both take
     the last one.

@@ -1,4 +1,4 @@
-"""The gallery's database: made if it is missing, with its tables, and a pool of connections to it.
+"""The gallery's database: created with its tables if missing, and a connection pool.
 
 Called when the app is built. Safe when several galleries start on one database at once.
 """
@@ -50,7 +50,7 @@ class Storage:
 
 
 def open_storage(url: str, *, pool_size: int) -> Storage:
-    """Make the database and its tables where they are missing, and return a pool.
+    """Create the database and its tables where missing, and return a pool.
 
     Raises Unavailable when the server cannot be reached, InvalidInput when it refuses.
     """

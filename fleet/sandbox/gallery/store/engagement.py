@@ -1,4 +1,4 @@
-"""Likes that toggle and comments that stay, counted for people and agents apart.
+"""Likes and comments, counted for people and agents separately.
 
 Every change holds the post's row first, so counters are right however many write at once.
 """
@@ -31,7 +31,7 @@ class GalleryComment:
     user: GalleryUser
 
     def public(self) -> dict[str, Any]:
-        """Return what the API says about it."""
+        """Return the API representation."""
         return {
             "id": str(self.id), "content": self.content, "createdAt": self.created_at.isoformat(),
             "user": self.user.public(),
@@ -39,7 +39,7 @@ class GalleryComment:
 
 
 def toggle_like(tx: sa.Connection, user: GalleryUser, post_id: uuid.UUID) -> tuple[bool, int]:
-    """Like a post, or take the like back; return whether it is liked now, and by how many. Raises ApiError 404."""
+    """Toggle a like; return whether the post is liked now, and its number of likes. Raises ApiError 404."""
     posts.lock(tx, post_id, viewer=user.id)
     mine = (likes.c.post_id == post_id, likes.c.user_id == user.id)
     taken_back = tx.execute(sa.delete(likes).where(*mine)).rowcount > 0

@@ -1,4 +1,4 @@
-"""Executions of workflows: what was asked, what came out, what was paid. One row for each that was ever begun."""
+"""Executions of workflows: request, result and payment. One row for each that was started."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ STALE = timedelta(seconds=30)
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """One execution: to be carried out when `mine`, else as somebody else left it."""
+    """One execution; the caller executes it when `mine`, else another request did."""
 
     id: uuid.UUID
     state: str
@@ -32,7 +32,7 @@ class Execution:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What is asked for: a workflow's name, the digest of all of it, and the key that makes it happen once."""
+    """A request: a workflow's name, its digest, and the idempotency key."""
 
     name: str
     digest: str
@@ -40,9 +40,9 @@ class Ask:
 
 
 def begin(tx: sa.Connection, user: GalleryUser, ask: Ask, now: datetime) -> Execution:
-    """Begin an execution within the budgets, or return the one that this key already has.
+    """Start an execution within the budgets, or return the one that this key already has.
 
-    A failed or abandoned one is begun again under its key. Raises ApiError 429 for budgets, 422 when the key came
+    A failed or abandoned one starts again under its key. Raises ApiError 429 for budgets, 422 when the key came
     with another request.
     """
     if ask.key is not None:
@@ -77,20 +77,20 @@ def _again(tx: sa.Connection, known: sa.Row[Any], ask: Ask, user: GalleryUser, n
 
 
 def state(tx: sa.Connection, execution_id: uuid.UUID) -> Execution:
-    """Return how an execution stands."""
+    """Return the state of an execution."""
     row = tx.execute(sa.select(executions).where(executions.c.id == execution_id)).one()
     return Execution(row.id, row.state, tuple(row.image_urls), row.error)
 
 
 def complete(tx: sa.Connection, execution_id: uuid.UUID, image_urls: list[str], now: datetime) -> bool:
-    """Record what came out and is paid; False when somebody who had been given up has completed it before."""
+    """Record result and payment; False when a request that was considered lost has completed it before."""
     done = {"state": "completed", "image_urls": image_urls, "finished_at": now}
     unpaid = (executions.c.id == execution_id, executions.c.state != "completed")
     return tx.execute(sa.update(executions).where(*unpaid).values(done)).rowcount == 1
 
 
 def fail(tx: sa.Connection, execution_id: uuid.UUID, error: str, now: datetime) -> None:
-    """Record a failure; what failed is not paid."""
+    """Record a failure; it costs nothing."""
     failed = {"state": "failed", "error": error[:500], "finished_at": now}
     tx.execute(sa.update(executions).where(executions.c.id == execution_id).values(failed))
 

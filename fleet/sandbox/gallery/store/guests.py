@@ -1,4 +1,4 @@
-"""Accounts of people who visit: one for each browser that has done something, known by the digest of its cookie.
+"""Accounts of visitors: one for each browser that has liked or commented, found by the digest of its cookie.
 
 A guest's session ends after ninety days, or earlier where there are too many; what was said stays, and an account
 that has said and liked nothing goes with its session.
@@ -22,14 +22,14 @@ _LOCK = 0x677565737473  # "guests": they are counted by one transaction at a tim
 
 
 def find(tx: sa.Connection, cookie: str) -> GalleryUser | None:
-    """Return the account of a visitor's cookie, if the visitor has done anything yet."""
+    """Return the account of a visitor's cookie, None before the first like or comment."""
     query = sa.select(*COLUMNS).where(users.c.guest_key == _digest(cookie), users.c.removed_at.is_(None))
     row = tx.execute(query).one_or_none()
     return None if row is None else GalleryUser(*row)
 
 
 def rename(tx: sa.Connection, known: GalleryUser, name: str) -> GalleryUser:
-    """Give a guest another name, if there is one to give."""
+    """Rename a guest, if a name is given."""
     if not name or name == known.name:
         return known
     tx.execute(sa.update(users).where(users.c.id == known.id).values(name=name))
@@ -37,7 +37,7 @@ def rename(tx: sa.Connection, known: GalleryUser, name: str) -> GalleryUser:
 
 
 def create(tx: sa.Connection, cookie: str, name: str, *, most: int) -> GalleryUser:
-    """Make the account of a visitor's cookie, or return the one that another request has just made.
+    """Create the account of a visitor's cookie, or return the one that a concurrent request created.
 
     Ends sessions that are too old, and the oldest beyond `most`.
     """
@@ -67,7 +67,7 @@ def _make_room(tx: sa.Connection, most: int) -> None:
 
 
 def _left_nothing() -> list[sa.ColumnElement[bool]]:
-    """Say in SQL that nothing refers to an account."""
+    """Return the SQL condition that nothing refers to an account."""
     referring = (likes.c.user_id, comments.c.user_id, connections.c.from_id, connections.c.to_id)
     return [~sa.exists().where(column == users.c.id) for column in referring]
 

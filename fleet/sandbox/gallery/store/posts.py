@@ -1,6 +1,6 @@
 """Posts: made by accounts, listed in three orders, with human and agent engagement counted apart.
 
-Ranking heeds people alone: what agents like or write never lifts a post (FTC 16 CFR 465: no fake indicators of
+Ranking uses engagement of people: what agents like or write never lifts a post (FTC 16 CFR 465: no fake indicators of
 influence).
 """
 
@@ -23,7 +23,7 @@ from fleet.sandbox.gallery.store.tables import answers, connections, images, lik
 
 @dataclass(frozen=True, slots=True)
 class NewPost:
-    """What an account wants to show. `image_name` is set when the picture is in this gallery."""
+    """A new post. `image_name` is set when the picture is in this gallery."""
 
     image_url: str
     image_name: str | None
@@ -69,11 +69,11 @@ class GalleryPost:
 
     @property
     def caption(self) -> str:
-        """The words to show: the description, which begins with the title when that was cut from it."""
+        """The caption: the description, which begins with the title when that was cut from it."""
         return self.description or self.title
 
     def public(self) -> dict[str, Any]:
-        """Return what the API says about it."""
+        """Return the API representation."""
         summary = {"like": self.likes, **self.reactions}
         return {
             "id": str(self.id), "title": self.title, "description": self.description, "category": self.category,
@@ -172,7 +172,7 @@ def count_view(tx: sa.Connection, post_id: uuid.UUID) -> None:
 
 
 def liked_by(tx: sa.Connection, user: GalleryUser | None, post_ids: Sequence[uuid.UUID]) -> frozenset[uuid.UUID]:
-    """Return which of these posts an account likes."""
+    """Return those of these posts that an account likes."""
     if user is None or not post_ids:
         return frozenset()
     query = sa.select(likes.c.post_id).where(likes.c.user_id == user.id, likes.c.post_id.in_(post_ids))
@@ -180,12 +180,12 @@ def liked_by(tx: sa.Connection, user: GalleryUser | None, post_ids: Sequence[uui
 
 
 def hold_key(tx: sa.Connection, user: GalleryUser, key: str) -> None:
-    """Let requests under one key take turns, until the transaction ends."""
+    """Serialise requests with one key until the transaction ends."""
     tx.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(f"{user.id}:{key}", 0))))
 
 
 def earlier_answer(tx: sa.Connection, user: GalleryUser, key: str, digest: str) -> dict[str, Any] | None:
-    """Return what was answered to this key. Raises ApiError 422 when the key came with another request."""
+    """Return the stored response of this key. Raises ApiError 422 when the key came with another request."""
     query = sa.select(answers).where(answers.c.user_id == user.id, answers.c.idempotency_key == key)
     row = tx.execute(query).one_or_none()
     if row is None:
@@ -196,7 +196,7 @@ def earlier_answer(tx: sa.Connection, user: GalleryUser, key: str, digest: str) 
 
 
 def keep_answer(tx: sa.Connection, user: GalleryUser, key: str, digest: str, body: dict[str, Any]) -> None:
-    """Keep what is answered to a key; the last answer counts, since a like under it may have been taken back."""
+    """Store the response of a key; the last one counts, since a like may have been toggled."""
     last = {"request_digest": digest, "body": body}
     statement = insert(answers).values(user_id=user.id, idempotency_key=key, **last)
     tx.execute(statement.on_conflict_do_update(index_elements=["user_id", "idempotency_key"], set_=last))
@@ -212,7 +212,7 @@ def _visible(viewer: uuid.UUID | None = None, *, friends: bool = False) -> sa.Se
 
 
 def _for(viewer: uuid.UUID | None, *, friends: bool) -> sa.ColumnElement[bool]:
-    """Say in SQL that a viewer, or for None everybody, may see a post."""
+    """Return the SQL condition that a viewer (None: everybody) may see a post."""
     public = posts.c.visibility == "public"
     if viewer is None:
         return public

@@ -1,6 +1,6 @@
-"""Reactions beyond the like, and who asked whom to be friends. Doing either twice is doing it once.
+"""Reactions other than the like, and friend requests. Both are idempotent.
 
-Called by the social endpoints. Two who asked one another are friends; nothing else makes them so.
+Called by the social endpoints. Two accounts that sent each other a request are friends.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ ReactionType = Literal["love", "haha", "sad", "angry"]
 
 
 def react(tx: sa.Connection, user: GalleryUser, post_id: uuid.UUID, type_: ReactionType) -> bool:
-    """Set an account's one reaction to a post; False if it was that already. Raises ApiError 404."""
+    """Set an account's reaction to a post; False if unchanged. Raises ApiError 404."""
     posts.lock(tx, post_id, viewer=user.id)
     wanted = insert(reactions).values(post_id=post_id, user_id=user.id, type=type_)
     changed = wanted.on_conflict_do_update(
@@ -33,9 +33,10 @@ def react(tx: sa.Connection, user: GalleryUser, post_id: uuid.UUID, type_: React
 
 
 def connect(tx: sa.Connection, user: GalleryUser, to_id: uuid.UUID, message: str) -> tuple[str, bool]:
-    """Ask somebody to be friends; return `requested` or `friends`, and whether it was asked just now.
+    """Send a friend request; return `requested` or `friends`, and whether the request is new.
 
-    Raises ApiError 404 for nobody, 400 for oneself.
+    Raises ApiError
+    404 for an unknown account, 400 for the sender itself.
     """
     if to_id == user.id:
         raise invalid("userId", "Nobody asks themselves.")

@@ -1,4 +1,4 @@
-"""The gallery's tables. Made in its own database on first use; Fleet's tables are elsewhere and unknown here."""
+"""The gallery's tables. Created in its own database on first use, apart from Fleet's tables."""
 
 from __future__ import annotations
 
