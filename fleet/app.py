@@ -42,6 +42,7 @@ BUILT_IN = (
     "fleet.features.pictures.feature:FEATURE",
     "fleet.features.drafts.feature:FEATURE",
     "fleet.features.platforms.feature:FEATURE",
+    "fleet.features.engagement.feature:FEATURE",
     "fleet.features.leader.feature:FEATURE",
     "fleet.features.campaigns.feature:FEATURE",
     "fleet.features.webhooks.feature:FEATURE",

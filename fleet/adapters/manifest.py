@@ -49,6 +49,8 @@ class Operation:
     """Whether a person must approve each single one (`rule` says why)."""
     usd: float = 0.0
     """What one call costs at least, in US dollars."""
+    batch: int = 1
+    """Of reads: how many objects one request can ask for. More at once are several requests."""
     rule: str = ""
     """The system's rule behind `is_on`, `needs_consent` or a missing capability, with its source and its date."""
 

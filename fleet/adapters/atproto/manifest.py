@@ -39,7 +39,7 @@ OPERATIONS = (
     Operation(name="comments"),
     Operation(name="item"),
     Operation(name="notifications"),
-    Operation(name="metrics", note="Counts of likes, reposts, replies and quotes; the network counts no views."),
+    Operation(name="metrics", batch=25, note="Likes, reposts, replies and quotes; the network counts no views."),
     Operation(name="check"),
     Operation(
         name="trends", capability=Capability.UNSUPPORTED,

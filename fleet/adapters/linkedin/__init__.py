@@ -43,7 +43,7 @@ ADAPTER = AdapterType(
         Operation(name="feed", note="Own posts of an organisation; members' posts cannot be read."),
         Operation(name="comments", note="Of an organisation's posts."),
         Operation(name="item", note="Of an organisation's posts."),
-        Operation(name="metrics", note="Of an organisation; those of members need a restricted scope."),
+        Operation(name="metrics", batch=20, note="Of an organisation; those of members need a restricted scope."),
         Operation(name="check"),
     ),
     limits=(

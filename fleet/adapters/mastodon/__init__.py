@@ -51,7 +51,7 @@ ADAPTER = AdapterType(
         Operation(name="comments"),
         Operation(name="item"),
         Operation(name="notifications"),
-        Operation(name="metrics", note="Favourites, boosts, replies, followers; no views."),
+        Operation(name="metrics", batch=20, note="Favourites, boosts, replies, followers; no views."),
         Operation(name="trends", note="Hashtags."),
         Operation(name="check"),
     ),

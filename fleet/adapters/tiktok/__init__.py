@@ -43,7 +43,7 @@ ADAPTER = AdapterType(
         Operation(name="edit", capability=Capability.UNSUPPORTED, rule=_NONE),
         Operation(name="feed", note="The account's own videos."),
         Operation(name="item", note="The account's own videos."),
-        Operation(name="metrics"),
+        Operation(name="metrics", batch=20),
         Operation(name="check"),
     ),
     limits=(

@@ -52,7 +52,7 @@ ADAPTER = AdapterType(
         Operation(name="comments", usd=0.005, note="Each post that is read costs $0.005."),
         Operation(name="item"),
         Operation(name="notifications", note="Mentions."),
-        Operation(name="metrics"),
+        Operation(name="metrics", batch=100),
         Operation(name="check"),
     ),
     limits=(

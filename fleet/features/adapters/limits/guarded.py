@@ -31,6 +31,8 @@ _OPERATIONS = {
     "upload": "upload",
 }  # fmt: skip
 """The operation that each method of an adapter is; `write` is the type of its action."""
+_BACKGROUND = frozenset({"metrics", "trends"})
+"""Reads that nobody waits for: they leave room to writes."""
 _LEFT = 0.2
 """A response is adopted when less of a limit is left than this share: most responses need no statement."""
 _MOST_RESERVED = 10_000
@@ -63,7 +65,7 @@ class _Room:
     def call(self, operation: str, caller: Caller, make: Callable[[], Any], *, is_reserved: bool = False) -> Any:
         """Take room, make a call, and adopt a refusal. Raises LimitSpent, and what the call raises."""
         if not is_reserved:
-            self._limiter.take(RoomRequest(operation, caller, self.limits))
+            self._limiter.take(RoomRequest(operation, caller, self.limits, operation in _BACKGROUND))
         token = _operation.set(operation)
         try:
             return make()

@@ -60,6 +60,8 @@ class RoomRequest:
     operation: str
     caller: Caller
     limits: tuple[CountedLimit, ...]
+    is_background: bool = False
+    """Whether it leaves room to others: no room is held for it while it waits."""
 
     @property
     def costs(self) -> Mapping[str, int]:
@@ -142,14 +144,14 @@ def _take_all(asked: list[tuple[Database, RoomRequest]], patience_ms: int) -> Se
 def _serve(request: RoomRequest, windows: Mapping[str, Window], now: float) -> TakenRoom | LimitSpent:
     waits = {}
     for key, cost in request.costs.items():
-        until = windows[key].wait_until(request.caller, cost, now)
+        until = windows[key].wait_until(request.caller, cost, now, is_background=request.is_background)
         if until is not None:
             waits[key] = until
     if not waits:
         return TakenRoom(request, {key: windows[key].take(request.caller, cost, now)
                                    for key, cost in request.costs.items()})  # fmt: skip
     latest = max(waits, key=lambda key: waits[key])
-    for key in waits:
+    for key in () if request.is_background else waits:
         windows[key].queue(request.caller, request.costs[key], waits[latest])
     limit = next(one for one in request.limits if one.key == latest)
     return LimitSpent(spent_words(limit), retry_after_s=waits[latest] - now)

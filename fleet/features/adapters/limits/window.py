@@ -17,6 +17,8 @@ NEAR = 0.8
 """From this share of a limit on, people are warned."""
 MOST_TICKETS = 100
 _A_MOMENT_S = 0.001  # the end of a cell, divided by its width, may be rounded down into the cell
+BACKGROUND = 0.5
+"""The share of a limit that reads in the background may use; the rest is for writes and agents."""
 GRACE_S = 20.0
 """How long room is held for a caller after it was told to come: the sweep finds due jobs every 5 s."""
 
@@ -79,10 +81,15 @@ class Window:
         if self.room is not None and self.room_until <= now:
             self.room = None
 
-    def wait_until(self, caller: Caller, cost: int, now: float) -> float | None:
-        """Return when a call can have its room; None if it can now. Call `advance` before."""
-        until = [self.blocked_until, self._free_at(self._ahead(caller, cost), cost, now)]
-        if self.room is not None and self.room < cost:
+    def wait_until(self, caller: Caller, cost: int, now: float, *, is_background: bool = False) -> float | None:
+        """Return when a call can have its room; None if it can now. Call `advance` before.
+
+        A call in the background has its room when a share of the limit is enough, also for those that wait.
+        """
+        most = max(int(self.most * BACKGROUND), min(cost, self.most)) if is_background else self.most
+        ahead = sum(one.cost for one in self.tickets) if is_background else self._ahead(caller, cost)
+        until = [self.blocked_until, self._free_at(ahead, cost, now, most)]
+        if self.room is not None and (is_background or self.room < cost):
             until.append(self.room_until)
         latest = max(until)
         return latest if latest > now else None
@@ -154,9 +161,9 @@ class Window:
         turn = self._turn_of(caller, cost)
         return sum(one.cost for one in self.tickets if one.turn <= turn)
 
-    def _free_at(self, ahead: int, cost: int, now: float) -> float:
+    def _free_at(self, ahead: int, cost: int, now: float, most: int) -> float:
         """Return when so many units more can be used than count now."""
-        needed = self.used() + ahead + cost - self.most
+        needed = self.used() + ahead + cost - most
         if needed <= 0:
             return now
         for cell, units in self.cells:
@@ -165,7 +172,7 @@ class Window:
                 return max((cell + SPAN) * self.width, now + _A_MOMENT_S)
         # All that count now are gone by then; the rest of those ahead need windows of their own.
         last = (self.cells[-1][0] if self.cells else self._cell(now)) + SPAN
-        return max(last * self.width, now) + (needed + self.most - 1) // self.most * self.window_s
+        return max(last * self.width, now) + (needed + most - 1) // most * self.window_s
 
     def to_data(self) -> dict[str, Any]:
         """Return the state as JSON."""

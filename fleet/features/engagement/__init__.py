@@ -1,0 +1,1 @@
+"""The feature engagement: what came of published posts, and how accounts grow."""

@@ -1,0 +1,57 @@
+"""The feature engagement: what came of published posts, and how accounts grow."""
+
+from __future__ import annotations
+
+from fleet.engine.registry import AgentType, EventType, Feature, FollowUp, SystemAgent
+from fleet.features.engagement.kinds import MEASURE_ACCOUNT
+
+FEATURE = Feature(
+    name="engagement",
+    help="What came of published posts, and how accounts grow.",
+    needs=("publishing",),
+    settings="fleet.features.engagement.settings:EngagementSettings",
+    tables=("fleet.features.engagement.models",),
+    agents=(
+        AgentType(
+            kind="engagement",
+            behaviour="fleet.features.engagement.agent",
+            system=SystemAgent(
+                username="fleet_metrics",
+                name="Metrics",
+                every_s=60,
+                personality="Has posts and accounts measured: often while posts are new, seldom afterwards.",
+            ),
+        ),
+    ),
+    jobs=(MEASURE_ACCOUNT,),
+    follow_ups=(FollowUp(kind="post", run="fleet.features.engagement.collect:follow_post"),),
+    pruners=(
+        "fleet.features.engagement.store:prune_posts",
+        "fleet.features.engagement.store:prune_hours",
+        "fleet.features.engagement.store:prune_account_days",
+    ),
+    extends={"publishing.counts": ("fleet.features.engagement.queries:latest_counts",)},
+    events=(
+        EventType(
+            subject="post.gone",
+            words="has a post less on {account}",
+            reason=("why",),
+            sign="✖",
+            tone="yellow",
+            icon="stop",
+            family="trouble",
+        ),
+        EventType(
+            subject="account.unmeasurable",
+            words="account {account} cannot be measured",
+            reason=("why",),
+            sign="!",
+            tone="yellow",
+            icon="stop",
+            family="trouble",
+        ),
+        EventType(
+            subject="account.measurable", words="account {account} can be measured again", sign="✔", tone="green"
+        ),
+    ),
+)
