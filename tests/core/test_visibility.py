@@ -56,7 +56,15 @@ def test_a_restricted_transaction_sees_and_changes_its_own_organisations_alone(f
     other = another(fleet)
     agent_of(fleet, DEFAULT_ORGANISATION, "ours")
     theirs = agent_of(fleet, other, "theirs")
-    assert names(fleet.deps.db) == ["fleet_approvals", "fleet_health", "fleet_hooks", "fleet_leader", "fleet_metrics", "ours", "theirs"]
+    assert names(fleet.deps.db) == [
+        "fleet_approvals",
+        "fleet_health",
+        "fleet_hooks",
+        "fleet_leader",
+        "fleet_metrics",
+        "ours",
+        "theirs",
+    ]
     with visibility.restricted(MINE):
         assert names(fleet.deps.db) == ["ours"]
         assert [row.username for row in fleet.deps.db.run(Statement(sa.select(AgentRow.username)))] == ["ours"]
@@ -74,7 +82,15 @@ def test_a_restricted_transaction_sees_and_changes_its_own_organisations_alone(f
                 wrong(tx)
     with visibility.restricted(frozenset()):
         assert names(fleet.deps.db) == []
-    assert names(fleet.deps.db) == ["fleet_approvals", "fleet_health", "fleet_hooks", "fleet_leader", "fleet_metrics", "ours", "theirs"]
+    assert names(fleet.deps.db) == [
+        "fleet_approvals",
+        "fleet_health",
+        "fleet_hooks",
+        "fleet_leader",
+        "fleet_metrics",
+        "ours",
+        "theirs",
+    ]
 
 
 def test_a_restriction_ends_with_its_transaction_and_a_joined_one_keeps_its_own(fleet: Fleet) -> None:
