@@ -1,6 +1,6 @@
 """counts of published posts, their sums by hour, and accounts by day
 
-Revision: 0050, after 0057
+Revision: 0050, after 0053
 
 New tables: workers of the version before know nothing of them.
 """
@@ -10,7 +10,7 @@ from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
 revision = "0050"
-down_revision = "0057"
+down_revision = "0053"
 branch_labels = None
 depends_on = None
 
