@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -69,6 +69,8 @@ class AccountRow(Base):
     updated_at: Mapped[datetime] = mapped_column(_TIME, server_default=_NOW)
     credentials_at: Mapped[datetime | None] = mapped_column(_TIME)
     """When its credentials were set."""
+    reminded_at: Mapped[datetime | None] = mapped_column(_TIME)
+    """When an event last told people what to do about its credentials; None while there is nothing to do."""
     deleted_at: Mapped[datetime | None] = mapped_column(_TIME)
 
     __table_args__ = (
@@ -115,6 +117,23 @@ class TokensRow(Base):
         sa.CheckConstraint("(lease IS NULL) = (lease_until IS NULL)", name="lease"),
         _of_account("account_tokens").args,
     )
+
+
+class AccountUsageRow(Base):
+    """The calls of one operation through an account on one day (UTC), with the credentials of one version."""
+
+    __tablename__ = "account_usage"
+
+    account_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("accounts.id"), primary_key=True)
+    day: Mapped[date] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True)
+    operation: Mapped[str] = mapped_column(sa.String(40), primary_key=True)
+    calls: Mapped[int] = mapped_column(sa.BigInteger, server_default=sa.text("0"))
+    refused: Mapped[int] = mapped_column(sa.BigInteger, server_default=sa.text("0"))
+    units: Mapped[int] = mapped_column(sa.BigInteger, server_default=sa.text("0"))
+    microusd: Mapped[int] = mapped_column(sa.BigInteger, server_default=sa.text("0"))
+
+    __table_args__ = (sa.Index("ix_account_usage_day", "day"), _of_account("account_usage").args)
 
 
 class LoginRow(Base):

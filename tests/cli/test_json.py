@@ -58,7 +58,7 @@ def test_every_command_prints_json_in_which_nothing_is_masked(
         "drafts reject": [drafts[1], "--reason", "no"], "drafts bulk": ["approve", "-y"],
         "drafts withdraw": [drafts[2], "--reason", "no", "-y"], "drafts learned": [agent],
         "agents activity": [agent], "agents decisions": [agent], "agents show": [agent], "replay": [agent, "1"],
-        "accounts show": ["gallery"], "adapters show": ["floimg"],
+        "accounts show": ["gallery"], "accounts usage": ["gallery"], "adapters show": ["floimg"],
         "adapters test": ["floimg", "--address", "http://127.0.0.1:9"],
         "hooks show": [hook], "hooks sources show": ["shop"],
         "users invite": ["--role", "viewer"],

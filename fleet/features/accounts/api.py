@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import uuid
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, Field, SecretStr
 
 from fleet.access import Permission, Principal
 from fleet.accounts.service import NewAccount
+from fleet.accounts.usage import MOST_DAYS
 from fleet.engine.points import verbs
 from fleet.features.accounts import commands, connecting, queries
 from fleet.features.accounts.connecting import OUT_OF_BAND
@@ -76,6 +77,24 @@ class AccountList(BaseModel):
     """All accounts, that of the settings first."""
 
     items: list[AccountOut]
+
+
+class AccountUsageOut(BaseModel):
+    """The calls of one operation with one credential on one day (UTC)."""
+
+    day: date
+    version: int = Field(description="the version of the account whose credentials were used")
+    operation: str
+    calls: int
+    refused: int = Field(description="calls that the system refused or did not answer")
+    units: int = Field(description="units of the system's limits")
+    microusd: int = Field(description="millionths of a dollar, as the manifest has the price")
+
+
+class AccountUsageList(BaseModel):
+    """The usage of an account, today first; systems without limits are not counted."""
+
+    items: list[AccountUsageOut]
 
 
 class AccountIn(Body):
@@ -166,6 +185,14 @@ def show_account(deps: TheDeps, name: Name) -> AccountDetail:
         AccountDetail, found, limits=dict(found.limits), usernames=queries.agents_of(deps, found.id),
         is_allowed_host=commands.is_allowed(deps, str(found.id)),
     )  # fmt: skip
+
+
+@router.get("/{name}/usage", dependencies=[needs(Permission.SETTINGS_VIEW)])
+def list_account_usage(
+    deps: TheDeps, name: Name, *, days: Annotated[int, Query(ge=1, le=MOST_DAYS)] = 30
+) -> AccountUsageList:
+    """Return the calls through an account by day, credential and operation."""
+    return AccountUsageList(items=[taken(AccountUsageOut, one) for one in queries.usage_of(deps, name, days=days)])
 
 
 @router.patch("/{name}")

@@ -86,6 +86,25 @@ def _last_write(account: Mapping[str, Any]) -> str:
 
 @accounts.command()
 @_name
+@click.option("--days", type=click.IntRange(1, 366), default=30, show_default=True, help="How many days.")
+@json_option
+@pass_door
+def usage(door: Door, /, *, name: str, days: int, as_json: bool) -> None:
+    """Show the calls through an account by day, credential and operation, with what they cost."""
+    found = door.api.get(at("accounts", name, "usage"), days=days)
+    if as_json:
+        door.json(found)
+        return
+    table = render.table("Day", "Credential", "Operation", "Calls", "Refused", "Units", "Cost")
+    for one in found["items"]:
+        cost = f"${one['microusd'] / 1_000_000:.3f}" if one["microusd"] else ""
+        render.row(table, one["day"], f"version {one['version']}", one["operation"], one["calls"], one["refused"],
+                   one["units"], cost)  # fmt: skip
+    door.show(table)
+
+
+@accounts.command()
+@_name
 @click.option(
     "--adapter",
     type=TextType(40),

@@ -19,6 +19,8 @@ FEATURE = Feature(
             "fleet.features.accounts.verbs:RESUME",
         ),
     },
+    sweeps=("fleet.features.accounts.reminders:sweep",),
+    pruners=("fleet.accounts.usage:prune",),
     templates=__package__,
     nav=(
         NavItem(
@@ -44,6 +46,9 @@ FEATURE = Feature(
         EventType(subject="account.changed", words="account {account} changed, by {by}", family="people"),
         EventType(subject="account.removed", words="account {account} removed, by {by}", family="people"),
         EventType(subject="account.connected", words="account {account} connected, by {by}", family="people"),
+        EventType(
+            subject="account.attention", words="account {account}: {why}", sign="!", tone="yellow", family="trouble"
+        ),
         EventType(subject="account.revoked", words="tokens of the account {account} revoked", family="people"),
         EventType(
             subject="account.not_revoked",

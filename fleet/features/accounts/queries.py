@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from fleet.accounts import service, tokens
+from fleet.accounts import service, tokens, usage
 from fleet.accounts.keys import ring
 from fleet.accounts.models import SETTINGS_ACCOUNT, AccountRow
 from fleet.accounts.tokens import TokenState
+from fleet.accounts.usage import AccountUsage
 from fleet.adapters import registry as adapters
 from fleet.core.db import Tx
 from fleet.core.masking import mask
@@ -81,6 +82,12 @@ def agents_of(deps: Deps, account_id: uuid.UUID) -> list[str]:
     """Return the usernames of the agents that act through an account, the first 1,000."""
     with deps.db.transaction() as tx:
         return identities.names_of_agents(tx, account_id, limit=_MOST_NAMES)
+
+
+def usage_of(deps: Deps, name: str, *, days: int = 30) -> Sequence[AccountUsage]:
+    """Return the calls through an account by day, credential and operation, today first. Raises NotFound."""
+    with deps.db.transaction() as tx:
+        return usage.of_account(tx, service.named(tx, name).id, days=days)
 
 
 def _views(deps: Deps, tx: Tx, rows: Sequence[AccountRow]) -> list[AccountView]:

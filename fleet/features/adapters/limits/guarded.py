@@ -15,11 +15,13 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+from fleet.accounts import usage
 from fleet.accounts.directory import OpenAccount
 from fleet.adapters import registry as adapters
 from fleet.adapters.base import Account, Action, Adapter, AnyAction, LimitSpent, Throttled
 from fleet.adapters.limits import Observation
 from fleet.core import logs
+from fleet.core.db import visibility
 from fleet.core.errors import Unavailable
 from fleet.engine.deps import Deps
 from fleet.features.adapters.limits.limiter import CountedLimit, Limiter, RoomRequest, TakenRoom, limits_of
@@ -57,6 +59,7 @@ class _Room:
 
     def __init__(self, deps: Deps, account: OpenAccount) -> None:
         self.limits: tuple[CountedLimit, ...] = ()
+        self._db, self._kind = deps.db, adapters.get(account.adapter)
         self._limiter = Limiter(deps.db)
         self._account = account
         self._reserved: dict[str, TakenRoom] = {}
@@ -67,14 +70,28 @@ class _Room:
         if not is_reserved:
             self._limiter.take(RoomRequest(operation, caller, self.limits, operation in _BACKGROUND))
         token = _operation.set(operation)
+        is_refused = True
         try:
-            return make()
+            made = make()
+            is_refused = False
         except Throttled as error:
             if not isinstance(error, LimitSpent) and error.retry_after_s is not None:
                 self.observe(Observation(blocked_for=timedelta(seconds=min(max(error.retry_after_s, 0.0), _DAY_S))))
             raise
         finally:
             _operation.reset(token)
+            self._count(operation, is_refused=is_refused)
+        return made
+
+    def _count(self, operation: str, *, is_refused: bool) -> None:
+        """Count a call for its credential. A lost database loses the count, not the call."""
+        units = sum(one.limit.cost_of(operation) for one in self.limits)
+        microusd = round(self._kind.operation(operation).usd * 1_000_000)
+        try:
+            with visibility.restricted(None), self._db.transaction() as tx:
+                usage.record(tx, self._account.key, operation, is_refused=is_refused, units=units, microusd=microusd)
+        except Unavailable as error:
+            log.warning("call_not_counted", account=self._account.key.name, error=str(error))
 
     def reserve(self, action: AnyAction) -> None:
         """Take the room of a write that follows. Raises LimitSpent."""
