@@ -25,6 +25,7 @@ BUILT_IN = (
     "fleet.features.agents.feature:FEATURE",
     "fleet.features.personas.feature:FEATURE",
     "fleet.features.jobs.feature:FEATURE",
+    "fleet.features.calendar.feature:FEATURE",
     "fleet.features.controls.feature:FEATURE",
     "fleet.features.costs.feature:FEATURE",
     "fleet.features.monitoring.feature:FEATURE",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _NEVER = ("iframe", "object", "embed", "base", "style", "marquee", "math", "template", "frame", "applet",
           "foreignobject", "animate", "set", "video", "audio")  # fmt: skip
 _LINKS = ("href", "src", "action", "formaction", "data", "xlink:href", "srcdoc", "poster", "srcset")
-_SCRIPTS = ("/static/app.js", "/static/times.js", "/static/desk.js")
+_SCRIPTS = ("/static/app.js", "/static/times.js", "/static/desk.js", "/static/calendar.js")
 _OWN = re.compile(r"\s*(https?://|/(?!/)|\?|#|data:image/(png|jpeg|webp);|[\w-]+$)", re.I)
 
 

@@ -25,10 +25,11 @@ _BY_PLACE: Mapping[str, str] = {
     "personas": "persona", "users": "user", "experiments": "experiment", "costs": "agent", "sources": "source",
     "join": "invitation", "accounts": "account", "settings": "setting", "organisations": "organisation",
     "inbox": "notification", "team": "message", "campaigns": "campaign", "content-items": "item", "brands": "brand",
+    "calendar": "job",
 }  # fmt: skip
 _FIXED: Mapping[str, str] = {
     "act": "replay", "form": "edit", "place": "0", "subscriber": "ledger", "adapter": "floimg",
-    "operation": "like",
+    "operation": "like", "origin": "jobs",
 }  # whatever there is  # fmt: skip
 _QUERY: Mapping[str, str] = {
     "/agents/bulk": "?do=pause&all=1",

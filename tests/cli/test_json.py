@@ -72,6 +72,8 @@ def test_every_command_prints_json_in_which_nothing_is_masked(
         "organisations show": ["default"], "inbox show": [str(uuid.uuid4())], "team message": [str(uuid.uuid4())],
         "campaigns show": [str(uuid.uuid4())], "campaigns item": [str(uuid.uuid4())],
         "campaigns preview": [str(uuid.uuid4())], "campaigns create": ["Lamps", "--agent", agent, "--topic", "lamps"],
+        **{f"calendar {verb}": ["jobs", str(uuid.uuid4())] for verb in ("show", "move")},
+        "calendar duplicate": ["jobs", str(uuid.uuid4()), "--at", "2030-01-01T09:00:00Z"],
         "approvals ask": ["agent", "delete", "--set", f"agent={agent}"],
     }  # fmt: skip
     refused = {
@@ -83,6 +85,9 @@ def test_every_command_prints_json_in_which_nothing_is_masked(
         "campaigns show",
         "campaigns item",
         "campaigns preview",
+        "calendar show",
+        "calendar move",
+        "calendar duplicate",
         "replay",
         "approvals withdraw",
         "drafts withdraw",

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from fleet.core import ids, prefixes
 from fleet.core.db import Tx
-from fleet.core.errors import Conflict, NotFound
+from fleet.core.errors import Conflict, InvalidInput, NotFound
 from fleet.engine import registry
 from fleet.engine.jobs import pacing
 from fleet.engine.jobs.filters import JobFilter, matching
@@ -68,6 +68,25 @@ def retry_now(tx: Tx, job_id: uuid.UUID, *, settle_s: float) -> Ring:
         hint = "Use `fleet dead replay`." if state == JobState.DEAD else None
         raise Conflict(f"Job {job_id} is {state}; only waiting jobs can be retried at once.", fix=hint)
     return rings([row])[0]
+
+
+def move(tx: Tx, job_id: uuid.UUID, at: datetime) -> None:
+    """Have a job that no worker has begun start at another time. It expires as if it were added then.
+
+    The sweep publishes it then; a message that is under way finds it not due. Raises InvalidInput for a time that is
+    over, Conflict if a worker has it or it is finished.
+    """
+    if at <= tx.now():
+        raise InvalidInput("This time is over.", fix="Choose a later one.")
+    until = sa.literal(at, JobRow.next_attempt_at.type) + _worth_doing()
+    moved = tx.execute(
+        sa.update(JobRow)
+        .where(JobRow.id == job_id, JobRow.state == JobState.READY, JobRow.lease_until.is_(None))
+        .values(next_attempt_at=at, published_at=None, publishes=0, held=None,
+                expires_at=sa.func.greatest(JobRow.expires_at, until))
+    )  # fmt: skip
+    if not moved.rowcount:
+        raise Conflict(f"Job {job_id} is {get(tx, job_id).state}; only jobs that have not started can be moved.")
 
 
 def cancel(tx: Tx, job_id: uuid.UUID) -> None:

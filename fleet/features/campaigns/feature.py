@@ -68,6 +68,7 @@ FEATURE = Feature(
     ),
     sweeps=("fleet.features.campaigns.stages.publication:sweep",),
     extends={
+        "calendar.sources": ("fleet.features.campaigns.calendar_source:SOURCE",),
         "publishing.posts": ("fleet.features.campaigns.stages.publication:prepare",),
         "jobs.approved": ("fleet.features.campaigns.stages.publication:is_approved",),
         "approvals.effects": ("fleet.features.campaigns.stages.effect:EFFECTS",),

@@ -91,6 +91,7 @@ FEATURE = Feature(
         ),
     ),
     extends={
+        "calendar.sources": ("fleet.features.drafts.pages.calendar:SOURCE",),
         "approvals.renderers": ("fleet.features.drafts.pages.review:RENDERER",),
         "approvals.effects": ("fleet.features.drafts.effect:EFFECTS",),
         "jobs.approved": ("fleet.features.drafts.agent:is_approved",),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from fleet.access import audit
@@ -66,6 +67,17 @@ def cancel_job(deps: Deps, prefix: str, *, by: str) -> uuid.UUID:
         events.emit(tx, "job.cancelled", agent_id=queries.get(tx, job_id).agent_id, job_id=job_id, by=by)
         audit.note(tx, "job.cancelled", f"job:{job_id}")
         return job_id
+
+
+def move_job(deps: Deps, job_id: uuid.UUID, at: datetime, *, by: str) -> None:
+    """Have a job that has not begun start at another time. Raises NotFound, Conflict, InvalidInput."""
+    with deps.db.transaction() as tx:
+        before = queries.get(tx, job_id).next_attempt_at
+        queries.move(tx, job_id, at)
+        job = queries.get(tx, job_id)
+        times = {"before": before.isoformat(), "after": at.isoformat()}
+        events.emit(tx, "job.rescheduled", agent_id=job.agent_id, job_id=job_id, kind=job.kind, by=by, **times)
+        audit.note(tx, "job.rescheduled", f"job:{job_id}", before={"at": times["before"]}, after={"at": times["after"]})
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,6 +116,9 @@ FEATURE = Feature(
         ),
         EventType(subject="job.skipped", words="let be {noun}", reason=_WHY, sign="–"),
         EventType(subject="job.cancelled", words="cancelled {noun}", reason=_WHY, sign="–", family="people"),
+        EventType(
+            subject="job.rescheduled", words="moved {noun} to {after}, by {by}", sign="→", icon="clock", family="people"
+        ),
         EventType(subject="job.fenced", words="came too late with {noun}", reason=_WHY, sign="–", is_quiet=True),
         EventType(subject="job.duplicate", words="received {noun} twice", reason=_WHY, sign="–", is_quiet=True),
         EventType(

@@ -73,8 +73,12 @@ class Paging(BaseModel):
         if len(found) <= self.limit:
             return found, None
         items = found[: self.limit]
-        said = str(place_of(items[-1]))
-        return items, base64.urlsafe_b64encode(self._check(said, of) + said.encode()).decode().rstrip("=")
+        return items, self.cursor_at(place_of(items[-1]), of=of)
+
+    def cursor_at(self, place: object, *, of: str = "") -> str:
+        """Return the cursor of the page that begins below a place."""
+        said = str(place)
+        return base64.urlsafe_b64encode(self._check(said, of) + said.encode()).decode().rstrip("=")
 
     @property
     def one_more(self) -> int:

@@ -1,0 +1,1 @@
+"""The calendar: what was published, what is planned and what is proposed, in one view."""
