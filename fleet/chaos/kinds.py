@@ -66,7 +66,7 @@ def _messages(dice: random.Random) -> Detail:
     return {"for_s": round(dice.uniform(2, 4), 2), "recent": dice.randint(30, 120)}
 
 
-KINDS = (
+_COMMON = (
     FaultKind("worker.kill", "A worker gets SIGKILL at a random moment.", times=2),
     FaultKind(
         "worker.kill-at-point",
@@ -130,6 +130,15 @@ KINDS = (
         "Postgres cannot write, not even its WAL, panics and stops; then there is space again, and it is restarted.",
         _for(2, 4),
     ),
+    FaultKind("web.kill", "The dashboard gets SIGKILL while a person decides about drafts through its API."),
+    FaultKind("fleet.kill-switch", "A person turns the kill switch on under load, and off again.", _for(3, 6)),
+    FaultKind(
+        "fleet.migrate",
+        "A person runs the migrations under load: Fleet's own, and a column and an index "
+        "that are added to and removed from the busiest table.",
+    ),
+)
+_GALLERY = (
     FaultKind("gallery.errors", "The surface responds with 500.", _rate(0.2, 0.8)),
     FaultKind("gallery.throttle", "The surface responds with 429 and Retry-After.", _throttle),
     FaultKind(
@@ -151,28 +160,50 @@ KINDS = (
     ),
     FaultKind("gallery.kill", "The surface gets SIGKILL and is restarted."),
     FaultKind("gallery.disk-full", "The surface cannot store pictures.", _for(3, 6)),
-    FaultKind("web.kill", "The dashboard gets SIGKILL while a person decides about drafts through its API."),
-    FaultKind("fleet.kill-switch", "A person turns the kill switch on under load, and off again.", _for(3, 6)),
-    FaultKind(
-        "fleet.migrate",
-        "A person runs the migrations under load: Fleet's own, and a column and an index "
-        "that are added to and removed from the busiest table.",
-    ),
 )
+_NETWORK = (
+    FaultKind("network.errors", "The server of the accounts (PDS) responds with 500.", _rate(0.2, 0.8)),
+    FaultKind("network.throttle", "It responds with 429 and Retry-After, as if a limit were lower now.", _throttle),
+    FaultKind("network.slow", "It needs longer than a lease, for reads alone or for everything.", _slow),
+    FaultKind("network.lost-reply", "It performs the write and its response is lost.", _rate(0.3, 0.9), times=2),
+    FaultKind("network.twice", "Writes are delivered twice.", _rate(0.3, 0.9)),
+    FaultKind("network.cut", "Every connection to it is cut.", _for(2, 7)),
+    FaultKind(
+        "network.token", "It says of valid tokens that they have expired, also of those in flight.", _rate(0.2, 0.8)
+    ),
+    FaultKind(
+        "network.lies", "It responds with 200 and an error inside, after it performed the call.", _rate(0.2, 0.7)
+    ),
+    FaultKind(
+        "network.media", "It refuses posts because their pictures are gone, after it took them.", _rate(0.3, 0.8)
+    ),
+    FaultKind("network.kill", "It gets SIGKILL and is restarted over its data."),
+    FaultKind("network.pause", "It is suspended for a while.", _for(3, 9)),
+    FaultKind(
+        "network.takedown", "Its administrators take an agent's account down, and restore it; a person resumes it.",
+        _for(2, 5),
+    ),
+)  # fmt: skip
+OF_SURFACE = {"gallery": (*_COMMON, *_GALLERY), "atproto": (*_COMMON, *_NETWORK)}
+"""The kinds of each surface."""
+KINDS = (*_COMMON, *_GALLERY, *_NETWORK)
 BY_NAME = {kind.name: kind for kind in KINDS}
 
 
-def chosen(names: str) -> tuple[FaultKind, ...]:
-    """Return the kinds that a person named: `all`, or names and groups (`broker`) separated by commas.
+def chosen(names: str, surface: str = "gallery") -> tuple[FaultKind, ...]:
+    """Return the kinds of a surface that a person named: `all`, or names and groups (`broker`) separated by commas.
 
     Raises InvalidInput for a name that is none.
     """
+    kinds = OF_SURFACE[surface]
     wanted = [name.strip() for name in names.split(",") if name.strip()]
-    known = {*BY_NAME, *(kind.name.partition(".")[0] for kind in KINDS), "all"}
+    known = {*(kind.name for kind in kinds), *(kind.name.partition(".")[0] for kind in kinds), "all"}
     wrong = [name for name in wanted if name not in known]
     if wrong or not wanted:
         what = f"There is no fault {wrong[0]!r}." if wrong else "No fault is named."
-        raise InvalidInput(what, fix=f"Faults: all, {', '.join(BY_NAME)}; or groups of them, such as broker.")
+        raise InvalidInput(
+            what, fix=f"Faults: all, {', '.join(kind.name for kind in kinds)}; or groups of them, such as broker."
+        )
     return tuple(
-        kind for kind in KINDS if {"all", kind.name, kind.name.partition(".")[0]} & set(wanted)
+        kind for kind in kinds if {"all", kind.name, kind.name.partition(".")[0]} & set(wanted)
     )  # fmt: skip

@@ -1,10 +1,11 @@
-"""docs/reliability.md, generated from one run: faults, checks, results, and limits.
+"""docs/reliability.md and docs/reliability-atproto.md, each generated from one run: faults, checks, results, limits.
 
 Called by `fleet chaos --write-docs`. Text and numbers are generated together so that they stay consistent.
 """
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Mapping
 
 from fleet.chaos.kinds import BY_NAME
@@ -12,9 +13,10 @@ from fleet.chaos.plan import POINTS
 from fleet.chaos.recovery import LAG_S
 from fleet.chaos.report import Report, versions
 from fleet.chaos.world import LEASE_S, REPUBLISH_S, SETTLE_S
+from fleet.chaos.world.words import SurfaceWords
 
 _HEAD = """\
-# Reliability
+# {title}
 
 Fleet promises that it loses no work and does nothing twice, even when processes are killed, messages are wiped or
 connections are cut ([ARCHITECTURE.md](../ARCHITECTURE.md#invariants)). `fleet chaos` tests this promise with injected
@@ -31,10 +33,10 @@ effects doubled, {losses} lost.
 _HOW = """\
 ## How it works
 
-A run starts a whole fleet of real processes in a temporary folder: Postgres, Valkey, the sandbox gallery, the
+A run starts a whole fleet of real processes in a temporary folder: Postgres, Valkey, {parts}, the
 dashboard, two beats and several workers. The workers differ: threads; forked children; one whose connection to the
-database passes a proxy that can cut it during COMMIT; one whose clock is an hour wrong. {agents} agents run at the
-maximum rate. One in five is supervised: a simulated person decides about its drafts through the API, and repeats each
+database passes a proxy that can cut it during COMMIT; one whose clock is an hour wrong. {others} One in five
+is supervised: a simulated person decides about its drafts through the API, and repeats each
 request with the same Idempotency-Key until there is a response. A webhook receives events of drafts and pauses; its
 receiver sometimes responds with 500, and sometimes accepts a delivery whose response is then lost.
 
@@ -49,7 +51,7 @@ run does neither, and other tests cover them. Processes that die are restarted a
 orchestrator does. Each fault is logged with its actual effect.
 
 At the end, all faults are undone and the agents stop. Jobs that wait for a late retry are made due, then every job has
-to end. The checker compares the ledger with the gallery's own tables and with its log of every write that arrived.
+to end. The checker compares the ledger with {checked}.
 It also compares the ledger with the responses that the person got and the events that the webhook's receiver got.
 
 Fleet has **recovered** when every process and server responds; no wake-up, tick, lease or unknown outcome from
@@ -60,13 +62,6 @@ The recovery time starts at the end of the fault: at the kill, or when a longer 
 _LIMITS = """\
 ## Limits
 
-- A process that is suspended between its last check of the lease and the write to the socket, and resumes after the
-  lease, sends late. No client can prevent that; every write has an idempotency key so that the surface can. The
-  harness suspends workers with many threads, delays writes beyond the lease and delivers requests twice only while its
-  gallery honours keys. Pool children, which run one job at a time, are suspended without keys, at every failpoint
-  except that one.
-- A probe is as good as the surface's own list: an effect that the surface first shows after the settling time could be
-  sent twice.
 - The run kills processes, not machines. The servers do not sync their files to disk, since data that a process wrote
   outlives it; durability on a power failure is up to Postgres and the disk.
 - Without privileges a disk cannot be filled for one program. Instead a limit of file sizes (RLIMIT_FSIZE) makes the
@@ -79,19 +74,32 @@ _LIMITS = """\
 """
 
 
-def page(report: Report) -> str:
+def page(report: Report, words: SurfaceWords) -> str:
     """Return the whole page."""
     told, verdict = report.numbers, report.verdict
     head = _HEAD.format(
+        title=words.title,
         minutes=report.wanted.minutes, command=report.wanted.command(), jobs=sum(told.jobs.values()),
         effects=sum(told.effects.values()), acts=sum(deed.hit for deed in report.deeds),
         duplicates=verdict.duplicates, losses=verdict.losses,
         verdict="Every promise was kept." if report.clean else f"{len(verdict.violations)} promises were broken.",
     )  # fmt: skip
-    how = _HOW.format(
-        agents=report.wanted.agents, lease=LEASE_S, settle=SETTLE_S, republish=REPUBLISH_S, lag=LAG_S
-    )  # fmt: skip
-    return "\n".join((head, how, _faults(report), _points(report), _work(report), _LIMITS, _ran(report)))
+    how = _wrapped(_HOW.format(
+        parts=words.parts, others=words.others.format(agents=report.wanted.agents), checked=words.checked,
+        lease=LEASE_S, settle=SETTLE_S, republish=REPUBLISH_S, lag=LAG_S,
+    ))  # fmt: skip
+    limits = _LIMITS.replace("\n\n", "\n\n" + "".join(f"{_point(one)}\n" for one in words.limits), 1)
+    parts = (head, how, _faults(report), _points(report), _work(report), limits, words.elsewhere, _ran(report))
+    return "\n".join(part for part in parts if part)
+
+
+def _wrapped(text: str) -> str:
+    paragraphs = [textwrap.fill(one, 120, break_long_words=False) for one in text.strip().split("\n\n")]
+    return "\n\n".join(paragraphs) + "\n"
+
+
+def _point(text: str) -> str:
+    return textwrap.fill(f"- {text}", 120, subsequent_indent="  ", break_long_words=False)
 
 
 def _faults(report: Report) -> str:
@@ -126,6 +134,7 @@ def _work(report: Report) -> str:
         ("decisions about drafts that were confirmed to the person", f"{report.verdict.answers:,}"),
         ("events sent to a webhook, each at least once", f"{report.verdict.heard:,}"),
         ("deliveries that its receiver accepted", f"{report.verdict.deliveries:,}"),
+        *report.counts.items(),
         ("effects doubled", report.verdict.duplicates),
         ("effects or jobs lost", report.verdict.losses),
     ]

@@ -47,7 +47,9 @@ def quiet(world: World, within_s: float) -> int:
     _rest(world, but="hooks")  # the webhook agent works until all events are delivered
     left = _until_none(world, within_s, lambda tx: _left(tx) + _untold(tx))
     _rest(world)
-    return left + _until_none(world, within_s, _left)
+    left += _until_none(world, within_s, _left)
+    world.surface.settle(world)
+    return left
 
 
 def _until_none(world: World, within_s: float, count: Callable[[Tx], int]) -> int:
@@ -75,9 +77,7 @@ def take_back(world: World) -> None:
     world.resume_all()
     if not world.wait_until(world.all_run, _UP_WITHIN_S):
         raise Unavailable("Not every process came up again.", fix=f"Their logs are in {world.logs_dir}.")
-    world.gallery("PUT", "/api/sandbox/faults", [])
-    world.gallery("PUT", "/api/sandbox/budgets", {})
-    world.gallery("PUT", "/api/sandbox/paused", {"paused": False})
+    world.surface.take_back(world)
 
 
 def _rest(world: World, *, but: str = "") -> None:
@@ -86,7 +86,7 @@ def _rest(world: World, *, but: str = "") -> None:
     def resting() -> bool:
         try:
             fleetwide.lift_kill_switch(world.deps, by=BY)
-            fleetwide.resume(world.deps, "surface", "floimg", by=BY)
+            world.surface.resume(world)
             bulk.act_on_all(world.deps, BulkAction.RESUME, by="chaos")
             with world.deps.db.transaction() as tx:
                 all_else = sa.update(AgentRow).where(AgentRow.kind != but)

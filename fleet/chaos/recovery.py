@@ -61,8 +61,8 @@ def look(world: World, since: datetime) -> FleetHealth:
     ills = [f"{what}: {number}" for what, number in zip(_ILLS, numbers, strict=True) if number]
     if not world.broker.answers():
         ills.append("the broker is away")
-    if not ills and not world.gallery_answers():
-        ills.append("the gallery is away")
+    if not ills and not world.surface.answers():
+        ills.append("the surface is away")
     return FleetHealth(tuple(ills))
 
 

@@ -9,7 +9,7 @@ import os
 import platform
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from importlib import metadata
 from math import ceil
@@ -31,11 +31,13 @@ class RunOptions:
     seed: int
     agents: int
     faults: str
+    surface: str = "gallery"
 
     def command(self) -> str:
         """Return the command that repeats the run."""
         more = "" if self.faults == "all" else f" --faults {self.faults}"
-        return f"fleet chaos --minutes {self.minutes:g} --seed {self.seed} --agents {self.agents}{more}"
+        where = "" if self.surface == "gallery" else f" --surface {self.surface}"
+        return f"fleet chaos{where} --minutes {self.minutes:g} --seed {self.seed} --agents {self.agents}{more}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,8 @@ class Report:
     numbers: Numbers
     left: int
     verdict: JudgeResult
+    counts: Mapping[str, str] = field(default_factory=dict)
+    """Figures of the surface, by name."""
 
     @property
     def clean(self) -> bool:
@@ -87,7 +91,7 @@ class Report:
             "clean": self.clean, "repeat": self.wanted.command(), "wanted": asdict(self.wanted),
             "began": self.began.isoformat(), "took_s": round(self.took_s, 1), "planned": self.planned,
             "faults": [asdict(row) for row in self.rows()], "strikes": self.strikes(),
-            "numbers": asdict(self.numbers), "left": self.left,
+            "numbers": asdict(self.numbers), "counts": dict(self.counts), "left": self.left,
             "duplicates": self.verdict.duplicates, "losses": self.verdict.losses, "answers": self.verdict.answers,
             "heard": self.verdict.heard, "deliveries": self.verdict.deliveries,
             "violations": [asdict(one) for one in self.verdict.violations],

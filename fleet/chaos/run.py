@@ -15,13 +15,14 @@ from pathlib import Path
 
 from fleet.chaos import log as act_log
 from fleet.chaos.judge import evidence, ledger
-from fleet.chaos.judge.checker import JudgeResult, judge
+from fleet.chaos.judge.checker import judge
 from fleet.chaos.kinds import FaultKind
 from fleet.chaos.nemesis import FaultResult, Nemesis
 from fleet.chaos.plan import plan
 from fleet.chaos.quiet import quiet
 from fleet.chaos.recovery import settle_in
 from fleet.chaos.report import Report, RunOptions
+from fleet.chaos.surfaces import SURFACES
 from fleet.chaos.world import World
 from fleet.core import clock
 from fleet.core.errors import InvalidInput, Unavailable
@@ -47,7 +48,10 @@ class Chaos:
         if home is not None and home.exists() and any(home.iterdir()):
             raise InvalidInput(f"{home} is not empty.", fix="Name a folder that is, or none.")
         self.home = home if home is not None else Path(tempfile.mkdtemp(prefix="fleet-chaos-"))
-        self.world = World(self.home, seed=wanted.seed, agents=wanted.agents, plain_workers=plain_workers)
+        surface = SURFACES[wanted.surface](self.home.absolute(), wanted.seed)
+        self.world = World(
+            self.home, seed=wanted.seed, agents=wanted.agents, surface=surface, plain_workers=plain_workers
+        )
 
     def live(self) -> Report:
         """Run everything; return the report. Raises FleetError when the world itself failed."""
@@ -80,13 +84,12 @@ class Chaos:
         left = quiet(self.world, ENDS_WITHIN_S)
         shaken_s = (clock.now() - began).total_seconds()
         self._screen.step("checking")
-        verdict = self._check(acts_path)
+        world = self.world
+        seen = evidence.read(world.ledger_url, world.surface.read, world.outsiders)
+        verdict = judge(seen, list(act_log.read(acts_path)))
         numbers = ledger.numbers(self.world)
-        report = Report(wanted, began, shaken_s, len(planned), tuple(nemesis.deeds), numbers, left, verdict)
+        report = Report(
+            wanted, began, shaken_s, len(planned), tuple(nemesis.deeds), numbers, left, verdict, seen.counts
+        )
         (self.home / "report.json").write_text(json.dumps(report.to_data(), indent=1) + "\n", encoding="utf-8")
         return report
-
-    def _check(self, acts_path: Path) -> JudgeResult:
-        world = self.world
-        seen = evidence.read(world.ledger_url, world.gallery_database_url, world.outsiders)
-        return judge(seen, list(act_log.read(acts_path)))

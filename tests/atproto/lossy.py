@@ -17,6 +17,8 @@ class LossyProxy:
 
     def __init__(self, target: str) -> None:
         self.calls: Counter[str] = Counter()
+        self.statuses: Counter[tuple[str, int]] = Counter()
+        """Answers of the server itself, by call and status."""
         self.lost: Counter[str] = Counter()
         """How many answers of a call still get lost, after the server has done it."""
         self.only_for: str | None = None
@@ -61,7 +63,11 @@ class LossyProxy:
         else:
             passed = {one: request.headers[one] for one in ("authorization", "content-type") if one in request.headers}
             response = self._http.request(request.command, request.path, content=body or None, headers=passed)
-            status, content, headers = response.status_code, response.content, {}
+            status, content = response.status_code, response.content
+            headers = {name: value for name, value in response.headers.items()
+                       if name == "retry-after" or name.startswith("ratelimit-")}  # fmt: skip
+            with self._lock:
+                self.statuses[name, status] += 1
         if is_lost:
             request.close_connection = True
             request.connection.shutdown(2)

@@ -12,19 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleet.chaos.judge.checker import Violation, judge
-from fleet.chaos.judge.evidence import (
-    AttemptEvidence,
-    DraftEvidence,
-    EffectEvidence,
-    Evidence,
-    JobEvidence,
-    Silenced,
-    Stop,
-    Tick,
-)
+from fleet.chaos.judge.evidence import AttemptEvidence, DraftEvidence, Evidence, Silenced, Stop, Tick
 from fleet.chaos.log import FaultRecord
 from fleet.chaos.world.receiver import ReceivedDelivery
 from fleet.chaos.world.reviewer import ReviewerAnswer
+from fleet.chaos.world.writes import EffectEvidence, JobEvidence
 from fleet.core import ids
 
 START = datetime(2026, 11, 21, tzinfo=UTC)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
@@ -16,13 +16,19 @@ from tests.factories import Fleet
 
 
 class Stage:
-    """A world of which only the gallery's switch and the passing of time are left; `story` is what happens in it."""
+    """A world of which only the surface's switch and the passing of time are left; `story` is what happens in it."""
 
     def __init__(self, fleet: Fleet, *meanwhile: Callable[[], None]) -> None:
         self.deps, self.story, self._meanwhile = fleet.deps, list[str](), list(meanwhile)
 
-    def gallery(self, _method: str, _path: str, body: dict[str, Any]) -> None:
-        self.story.append("honours" if body["honourKeys"] else "ignores")
+    always_honours_keys = False
+
+    @property
+    def surface(self) -> Stage:
+        return self
+
+    def honour_keys(self, _world: object, *, on: bool) -> None:
+        self.story.append("honours" if on else "ignores")
 
     def wait(self, for_s: float) -> None:
         self.story.append(f"waits {for_s:.0f} s")

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fleet.chaos.acts import ACTS
-from fleet.chaos.kinds import BY_NAME, KINDS, chosen
+from fleet.chaos.kinds import BY_NAME, KINDS, OF_SURFACE, chosen
 from fleet.chaos.plan import POINTS, plan
 from fleet.core.errors import InvalidInput
 
@@ -26,10 +26,11 @@ def test_another_seed_gives_another_plan(seed: int) -> None:
     assert plan(seed, 10, KINDS) != plan(seed + 1, 10, KINDS)
 
 
+@pytest.mark.parametrize("surface", OF_SURFACE)
 @given(SEEDS)
-def test_ten_minutes_hold_every_kind_and_every_line_of_the_protocol(seed: int) -> None:
-    planned = plan(seed, 10, KINDS)
-    assert {act.kind for act in planned} == set(BY_NAME)
+def test_ten_minutes_hold_every_kind_and_every_line_of_the_protocol(surface: str, seed: int) -> None:
+    planned = plan(seed, 10, OF_SURFACE[surface])
+    assert {act.kind for act in planned} == {kind.name for kind in OF_SURFACE[surface]}
     killed = {point for act in planned if act.kind == "worker.kill-at-point" for point in act.detail["points"]}
     assert killed == set(POINTS)
 
@@ -60,11 +61,11 @@ def test_every_kind_can_be_carried_out() -> None:
 
 
 def test_kinds_are_chosen_by_name_and_by_group() -> None:
-    assert chosen("all") == KINDS
+    assert {*chosen("all"), *chosen("all", "atproto")} == set(KINDS)
     assert {kind.name for kind in chosen("beat, gallery.twice")} == {"beat.kill", "beat.stop", "gallery.twice"}
 
 
-@pytest.mark.parametrize("words", ["", " , ", "gallery.thrice", "all,nothing"])
+@pytest.mark.parametrize("words", ["", " , ", "gallery.thrice", "all,nothing", "network.cut"])
 def test_a_fault_that_there_is_not_is_named(words: str) -> None:
     with pytest.raises(InvalidInput, match="fault"):
         chosen(words)

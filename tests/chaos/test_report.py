@@ -15,6 +15,7 @@ from fleet.chaos.log import FaultRecord
 from fleet.chaos.nemesis import FaultResult
 from fleet.chaos.page import page
 from fleet.chaos.report import Report, RunOptions, p99
+from fleet.chaos.surfaces.gallery import WORDS
 
 BROKEN = JudgeResult((Violation(1, "a comment stands twice", "a job", (5,)),), 1, 0)
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
@@ -83,7 +84,7 @@ def test_the_data_are_json() -> None:
 
 
 def test_the_page_says_what_was_done_and_how_to_repeat_it() -> None:
-    text = page(REPORT)
+    text = page(REPORT, WORDS)
     assert "Every promise was kept." in text
     assert "700 jobs caused 600 effects while 5 faults were injected" in text
     assert REPORT.wanted.command() in text
@@ -92,7 +93,7 @@ def test_the_page_says_what_was_done_and_how_to_repeat_it() -> None:
 
 
 def test_the_page_of_a_broken_promise_says_so() -> None:
-    assert "promises were broken" in page(dataclasses.replace(REPORT, verdict=BROKEN))
+    assert "promises were broken" in page(dataclasses.replace(REPORT, verdict=BROKEN), WORDS)
 
 
 def test_the_log_of_acts_comes_back_as_it_was_written(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fleet.chaos.judge import checker, evidence
+from fleet.chaos.judge import checker
 from fleet.chaos.judge.checker import Violation
 from fleet.core import failpoints
 from fleet.core.failpoints import Point, Strike
@@ -33,7 +33,7 @@ def points(tmp_path: Path) -> Path:
 
 
 def found(world: World) -> list[Violation]:
-    return list(checker.judge(evidence.read(world.database_url, world.gallery_database_url)).violations)
+    return list(checker.judge(world.evidence()).violations)
 
 
 def start(world: World, points: Path, engine: str, name: str = "victim", lease_s: str = LONG_LEASE_S) -> None:

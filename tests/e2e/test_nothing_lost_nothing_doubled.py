@@ -10,7 +10,7 @@ import uuid
 import pytest
 import redis
 
-from fleet.chaos.judge import checker, evidence
+from fleet.chaos.judge import checker
 from fleet.core import queue
 from fleet.engine import publish
 from fleet.engine.dispatch import dispatch
@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 def assert_ledger_and_gallery_agree(world: World) -> None:
     """No invariant is broken: what the ledger says and what the gallery witnessed are the same story."""
-    assert not checker.judge(evidence.read(world.database_url, world.gallery_database_url)).violations
+    assert not checker.judge(world.evidence()).violations
 
 
 def fill(world: World, number: int, **faults: float) -> None:

@@ -17,6 +17,10 @@ import sqlalchemy as sa
 
 from fleet.adapters.base import Account
 from fleet.adapters.social import PROVISION
+from fleet.chaos.judge import evidence
+from fleet.chaos.judge.evidence import Evidence
+from fleet.chaos.surfaces.gallery import witnessed
+from fleet.chaos.world.writes import SurfaceEvidence
 from fleet.core import ids
 from fleet.engine import deps as runtime_deps
 from fleet.engine import publish, registry
@@ -208,6 +212,10 @@ class World:
                 return list(connection.execute(sa.text(statement), parameters))
         finally:
             engine.dispose()
+
+    def evidence(self) -> Evidence:
+        """Return what ledger and gallery say."""
+        return evidence.read(self.database_url, lambda _: SurfaceEvidence(witnessed(self.gallery_database_url)))
 
     def sql(self, statement: str, **parameters: Any) -> None:
         """Run a statement on the ledger."""

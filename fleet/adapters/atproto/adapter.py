@@ -2,7 +2,7 @@
 
 A post's key is a TID made from its job; a like, repost or follow has one made from its subject. `putRecord` with
 `swapRecord: null` creates the record; the same content again changes nothing, and other content is refused. So an
-unknown outcome is resolved by sending again, without a probe.
+unknown outcome is resolved by sending again. Posts and comments are looked for before: a person may have deleted one.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -42,12 +42,20 @@ from fleet.adapters.social import (
     UnlikePayload,
     UnrepostPayload,
 )
+from fleet.core.clock import SYSTEM
 from fleet.core.errors import InvalidInput
 
 _PUT, _DELETE, _GET = "com.atproto.repo.putRecord", "com.atproto.repo.deleteRecord", "com.atproto.repo.getRecord"
+_LATEST = "com.atproto.sync.getLatestCommit"
 _PAGE, _BATCH = 100, 25
 _TRY_AGAIN_S = 1.0
 _COLLECTIONS = {"like": keys.LIKE, "repost": keys.REPOST}
+_OVERLAP = timedelta(days=1)
+"""Older mentions are not answered anyway."""
+_UNDONE_WITHIN = timedelta(minutes=10)
+"""So soon after a write that may have happened, nobody has deleted it yet: it is sent again."""
+_CLOCKS_APART = timedelta(minutes=1)
+_FIRST = "1970-01-01T00:00:00.000Z"
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -138,10 +146,27 @@ class AtProto:
         raise base.Refused(f"The AT Protocol has no action {action.type.name}.")
 
     def probe(self, action: AnyAction, *, since: datetime, known: frozenset[str]) -> Receipt | None:
-        """Return the post or comment of an action, by its key; no other write is probed."""
-        uri = self._uri_of(self._session.did(self._timeout_s()), action)
+        """Return the post or comment of an action, by its key; None if it may be sent again.
+
+        Raises Refused for one that is not there, was sent more than ten minutes ago, and whose repository has changed
+        since: either it never arrived, or somebody has deleted it, and sending it again would bring it back. The
+        network keeps no trace of deleted records, so a person decides.
+        """
+        did = self._session.did(self._timeout_s())
+        uri = self._uri_of(did, action)
         found = self._record(uri, self._timeout_s())
-        return None if found is None or str(uri) in known else Receipt(str(uri), {"adopted": True})
+        if found is not None:
+            if dict_of(found.get("value")).get("createdAt") != _created(action):
+                raise base.Refused("another record has the key of this post")
+            return None if str(uri) in known else Receipt(str(uri), {"adopted": True, "cid": found.get("cid")})
+        if SYSTEM.now() - since <= _UNDONE_WITHIN:
+            return None
+        latest = keys.time_of(str(self._session.query(_LATEST, did=did).get("rev")))
+        if latest is not None and latest < since - _CLOCKS_APART:
+            return None
+        raise base.Refused(
+            "the post is not there, and its repository has changed since it was sent: a person may have deleted it"
+        )
 
     def url_of(self, found: SurfaceObject) -> str | None:
         """Return the page of a post, a comment or an account at bsky.app, which shows the whole network."""
@@ -189,6 +214,10 @@ class AtProto:
 
         The network gives newest first. Where more than a page is new, the following pages hold the older rest of it,
         and the cursor moves on once all of it was read.
+
+        The network sorts by the time that a post's author claims, if it is earlier than when the post arrived. So what
+        was said by a clock that is late, or arrived late, may be sorted below the cursor: a page also repeats what is
+        up to `_OVERLAP` older than the cursor.
         """
         seen, top, older = [*(cursor or "").split(" "), "", ""][:3]
         params = {"limit": max(1, min(limit, _PAGE))} | ({"cursor": older} if older else {})
@@ -196,8 +225,10 @@ class AtProto:
         listed = dicts_of(body.get("notifications"))
         times = [text_of(one.get("indexedAt"), 40) for one in listed]
         fresh = [one for one, when in zip(listed, times, strict=True) if when > seen]
-        top = top or max([seen, *times])
-        found = [one for one in map(views.notification_of, reversed(fresh)) if one is not None]
+        top = top or max([seen, *times]) or _FIRST  # an account without any: all that comes is new
+        least = _earlier(seen)
+        shown = [one for one, when in zip(listed, times, strict=True) if when > least]
+        found = [one for one in map(views.notification_of, reversed(shown)) if one is not None]
         rest = text_of(body.get("cursor"), 300)
         is_all = not seen or len(fresh) < len(listed) or not rest or not listed
         return NotificationPage(tuple(found), top or None if is_all else f"{seen} {top} {rest}")
@@ -403,6 +434,14 @@ class AtProto:
 
     def _timeout_s(self) -> float:
         return self._session.timeout_s
+
+
+def _earlier(cursor: str) -> str:
+    """Return the time of a cursor less the overlap; empty for a cursor that is no time."""
+    try:
+        return keys.moment(datetime.fromisoformat(cursor) - _OVERLAP)
+    except (ValueError, OverflowError):
+        return ""
 
 
 def _own(did: str, target: str) -> Uri:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from fleet.adapters import base
 
@@ -63,6 +63,19 @@ def of_subject(verb: str, subject: str) -> str:
     """Return the TID of a like, repost or follow: the same for the same subject, whatever job asks for it."""
     number = _hash(f"{verb} {subject}")
     return _tid(_SINCE_US + (number >> 10) % _SPAN_US, number % 1024)
+
+
+def time_of(tid: str) -> datetime | None:
+    """Return the time in a TID, such as the revision of a repository; None for anything else."""
+    if len(tid) != _TID_CHARS or not set(tid) <= set(_ALPHABET):
+        return None
+    number = 0
+    for char in tid:
+        number = number << 5 | _ALPHABET.index(char)
+    try:
+        return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=number >> 10)
+    except OverflowError:
+        return None
 
 
 def moment(when: datetime) -> str:

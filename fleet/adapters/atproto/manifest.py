@@ -20,8 +20,8 @@ _POINTS = {
 PICTURES = MediaRule(most=4, types=("image/jpeg", "image/png", "image/webp"), most_bytes=2_000_000, alt_text=1000)
 THUMB = MediaRule(most=1, types=("image/jpeg", "image/png", "image/webp"), most_bytes=1_000_000)
 OPERATIONS = (
-    Operation(name="post", unknown=Resolution.NATURAL),
-    Operation(name="comment", unknown=Resolution.NATURAL, rule=_OPT_IN),
+    Operation(name="post", unknown=Resolution.PROBE),
+    Operation(name="comment", unknown=Resolution.PROBE, rule=_OPT_IN),
     Operation(name="like", unknown=Resolution.NATURAL, is_on=False, rule=_OPT_IN),
     Operation(name="repost", unknown=Resolution.NATURAL, is_on=False, rule=_OPT_IN),
     Operation(name="follow", unknown=Resolution.NATURAL, is_on=False, rule=_OPT_IN),

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from fleet.adapters import base
-from fleet.adapters.answers import body_of, bounded_s, epoch_of, retry_after_s
+from fleet.adapters.answers import body_of, bounded_s, epoch_of, retry_after_s, text_of
 from fleet.adapters.http import MAX_JSON_BYTES, HttpClient, Response
 from fleet.adapters.manifest import AccountAccess
 from fleet.core.clock import SYSTEM
@@ -36,7 +36,9 @@ class PdsSession:
     def __init__(self, access: AccountAccess) -> None:
         self.identifier, self._password = _credentials(access.credentials.get_secret_value())
         self._tokens = access.tokens
-        self._http = HttpClient(access.address, timeout_s=access.timeout_s, most_bytes=MAX_JSON_BYTES)
+        self._http = HttpClient(
+            access.address, timeout_s=access.timeout_s, most_bytes=MAX_JSON_BYTES, observe=access.observe
+        )
         self.timeout_s = access.timeout_s
 
     def did(self, timeout_s: float) -> str:
@@ -95,7 +97,10 @@ class PdsSession:
             response = send(self._renew(stored, ends_s - time.monotonic()))
         if not response.is_success:
             raise error_of(response)
-        return body_of(response)
+        body = body_of(response)
+        if isinstance(body.get("error"), str):  # no answer of these calls has one: a proxy before the server made it
+            raise base.Uncertain(f"{response.status_code} with the error {text_of(body['error'], 60)}")
+        return body
 
     def _stored(self, timeout_s: float) -> str:
         return self._tokens.load() or self._renew(None, timeout_s)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from fleet.chaos.acts import database, gallery, messages, operations, workers
+from fleet.chaos.acts import database, gallery, messages, network, operations, workers
 from fleet.chaos.acts.struck import Struck
 from fleet.chaos.plan import Planned
 from fleet.chaos.world import World
@@ -42,6 +42,18 @@ ACTS: dict[str, Callable[[World, Planned], Struck]] = {
     "gallery.like-twice": gallery.like_twice,
     "gallery.kill": gallery.kill,
     "gallery.disk-full": gallery.disk_full,
+    "network.errors": network.errors,
+    "network.throttle": network.throttle,
+    "network.slow": network.slow,
+    "network.lost-reply": network.lost_reply,
+    "network.twice": network.twice,
+    "network.cut": network.cut,
+    "network.token": network.expire_tokens,
+    "network.lies": network.lie,
+    "network.media": network.lose_media,
+    "network.kill": network.kill,
+    "network.pause": network.pause,
+    "network.takedown": network.take_down,
     "web.kill": operations.kill_web,
     "fleet.kill-switch": operations.kill_switch,
     "fleet.migrate": operations.migrate,

@@ -1,4 +1,4 @@
-"""Acts on the surface: its responses, its speed, duplicate requests, and whether it is up at all."""
+"""Acts on the gallery: its responses, its speed, duplicate requests, and whether it is up at all."""
 
 from __future__ import annotations
 
@@ -6,18 +6,21 @@ import signal
 from typing import Any
 
 from fleet.chaos.acts.keys import honoured
+from fleet.chaos.acts.people import resumed
 from fleet.chaos.acts.struck import Struck
 from fleet.chaos.plan import Planned
-from fleet.chaos.world import BY, LEASE_S, World
+from fleet.chaos.surfaces.gallery import GallerySurface
+from fleet.chaos.world import LEASE_S, World
 from fleet.chaos.world.servers import limit_file_size
 from fleet.core import clock
-from fleet.core.errors import Unavailable
-from fleet.features.agents import bulk
-from fleet.features.agents.bulk import BulkAction
-from fleet.features.controls import commands as fleetwide
 
 _TARGET = "gallery"
 _NO_BUDGETS: dict[str, Any] = {}
+
+
+def _control(world: World, method: str, path: str, body: object = None) -> Any:
+    assert isinstance(world.surface, GallerySurface)
+    return world.surface.control(world, method, path, body)
 
 
 def errors(world: World, planned: Planned) -> Struck:
@@ -65,14 +68,14 @@ def slow(world: World, planned: Planned) -> Struck:
 def _while_ruled(world: World, planned: Planned, **rule: Any) -> Struck:
     """Let the gallery misbehave for a while by one rule; a gallery that was killed meanwhile has forgotten it."""
     began = clock.now()
-    world.gallery("PUT", "/api/sandbox/faults", [{**rule, "seed": planned.dice}])
+    _control(world, "PUT", "/api/sandbox/faults", [{**rule, "seed": planned.dice}])
     made = 0
     try:
         world.wait(planned.detail["for_s"])
-        rules = world.gallery("GET", "/api/sandbox/faults")["rules"]
+        rules = _control(world, "GET", "/api/sandbox/faults")["rules"]
         made = sum(int(one["made"]) for one in rules)
     finally:
-        world.gallery("PUT", "/api/sandbox/faults", [])
+        _control(world, "PUT", "/api/sandbox/faults", [])
     return Struck(_TARGET, {**rule, "made": made}, at=began, until=clock.now())
 
 
@@ -80,40 +83,22 @@ def budget(world: World, planned: Planned) -> Struck:
     """Grant no more pictures for a while; then a person grants them again and wakes the sleeping agents."""
     whose = "fleetDaily" if planned.detail["whole_fleet"] else "agentDaily"
     try:
-        world.gallery("PUT", "/api/sandbox/budgets", {whose: 0})
+        _control(world, "PUT", "/api/sandbox/budgets", {whose: 0})
         world.wait(planned.detail["for_s"])
     finally:
-        world.gallery("PUT", "/api/sandbox/budgets", _NO_BUDGETS)
-    woken = _resume(world)
+        _control(world, "PUT", "/api/sandbox/budgets", _NO_BUDGETS)
+    woken = resumed(world)
     return Struck(_TARGET, {"budget": whose, "woken": woken})
 
 
 def paused(world: World, planned: Planned) -> Struck:
     """Throw the surface's own kill switch; a person lifts it, and the pause that the fleet drew from it."""
     try:
-        world.gallery("PUT", "/api/sandbox/paused", {"paused": True})
+        _control(world, "PUT", "/api/sandbox/paused", {"paused": True})
         world.wait(planned.detail["for_s"])
     finally:
-        world.gallery("PUT", "/api/sandbox/paused", {"paused": False})
-    return Struck(_TARGET, {"woken": _resume(world)})
-
-
-def _resume(world: World) -> int:
-    """Resume what a person would when the surface is up again; a late attempt may still pause it again."""
-    woken: list[int] = []
-
-    def resumed() -> bool:
-        try:
-            fleetwide.resume(world.deps, "surface", "floimg", by=BY)
-            woken.append(bulk.act_on_all(world.deps, BulkAction.RESUME, by="chaos"))
-        except Unavailable:
-            return False
-        return True
-
-    world.wait_until(resumed, 20)
-    world.wait(1)
-    world.wait_until(resumed, 20)
-    return sum(woken)
+        _control(world, "PUT", "/api/sandbox/paused", {"paused": False})
+    return Struck(_TARGET, {"woken": resumed(world)})
 
 
 def kill(world: World, planned: Planned) -> Struck:  # noqa: ARG001 - every act is called alike

@@ -1,4 +1,4 @@
-"""Idempotency keys at the gallery: some faults double an effect whatever a client does, unless the surface honours
+"""Idempotency keys at the surface: some faults double an effect whatever a client does, unless the surface honours
 keys.
 
 Acts that cause such faults switch keys on for their duration, and for as long as affected requests may be sent again.
@@ -30,13 +30,16 @@ log = logs.get(__name__)
 
 @contextmanager
 def honoured(world: World, *, late_s: float = 0.0) -> Iterator[None]:
-    """Let the gallery honour keys while the block runs, and until all attempts made within it have ended.
+    """Let the surface honour keys while the block runs, and until all attempts made within it have ended.
 
     The block ends when no further request is affected; one that was may be on its way for `late_s` more. A busy machine
     may take long to probe and to send again, so this checks the ledger, not the clock.
     """
+    if world.surface.always_honours_keys:
+        yield
+        return
     since = world.deps.now() - timedelta(seconds=LEASE_S)
-    world.gallery("PUT", "/api/sandbox/keys", {"honourKeys": True})
+    world.surface.honour_keys(world, on=True)
     try:
         yield
     finally:
@@ -44,7 +47,7 @@ def honoured(world: World, *, late_s: float = 0.0) -> Iterator[None]:
         asked = world.wait_until(lambda: _ask(world, since, tried), _OVER_WITHIN_S)
         world.wait(late_s)
         if asked and world.wait_until(lambda: _are_over(world, tried), _OVER_WITHIN_S):
-            world.gallery("PUT", "/api/sandbox/keys", {"honourKeys": False})
+            world.surface.honour_keys(world, on=False)
         else:  # until the next act of this sort is over, or the run
             log.warning("keys_stay_honoured", jobs=len(tried))
 

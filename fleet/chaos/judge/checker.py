@@ -1,4 +1,4 @@
-"""The checker: compares the ledger with the gallery's log of writes, and names every broken promise.
+"""The checker: compares the ledger with what was written on the surface, and names every broken promise.
 
 Pure: evidence in, verdict out. The invariants are those of ARCHITECTURE.md, with their numbers. A suspended process
 that is past its last check of the lease can write late (point `job.cleared`); on a surface that honours no keys that
@@ -15,8 +15,9 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from uuid import UUID
 
-from fleet.chaos.judge.evidence import AttemptEvidence, EffectEvidence, Evidence, JobEvidence, Tick
+from fleet.chaos.judge.evidence import AttemptEvidence, Evidence, Tick
 from fleet.chaos.log import FaultRecord
+from fleet.chaos.world.writes import EffectEvidence, JobEvidence
 from fleet.core import ids
 
 _ORDER = re.compile(r"[^:]+:image(?::\d+(?=:|$))?")
@@ -24,8 +25,8 @@ _ORDER = re.compile(r"[^:]+:image(?::\d+(?=:|$))?")
 
 FINAL = frozenset({"done", "dead", "skipped", "cancelled"})
 PUBLIC = frozenset({"post", "comment"})
-SOCIAL = frozenset({"react", "connect"})
-"""Reactions and friend requests: repeated ones have no further effect on the surface."""
+SOCIAL = frozenset({"react", "connect", "repost", "follow"})
+"""Reactions, friend requests, reposts and follows: repeated ones have no further effect on the surface."""
 ON_THE_WIRE = timedelta(seconds=2)
 """A request that was cleared before the kill switch was thrown may arrive so long after it."""
 
@@ -64,6 +65,7 @@ def judge(evidence: Evidence, acts: Sequence[FaultRecord] = ()) -> JudgeResult:
     found = [
         *_each_effect_once(case), *_no_strangers(case), *_nothing_lost(case), *_tokens_rise(case), *_ticks_once(case),
         *_stopped_means_stopped(case), *_paid_once(case), *_as_told(case), *_all_heard(case),
+        *(Violation(one.invariant, one.what) for one in evidence.findings),
     ]  # fmt: skip
     kinds = Counter(effect.kind for effect in evidence.effects if effect.username in evidence.fleet)
     return JudgeResult(

@@ -1,4 +1,4 @@
-"""Evidence of a run: the ledger's rows, the gallery's log of writes, and messages that outsiders received. Read only.
+"""Evidence of a run: the ledger's rows, what stands on the surface, and messages that outsiders received. Read only.
 
 Read when the world is at rest, and checked in `checker`. The two sides come from two independent databases; messages to
 a person and another service were kept in the harness's own memory.
@@ -7,9 +7,9 @@ a person and another service were kept in the harness's own memory.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -18,26 +18,8 @@ import sqlalchemy as sa
 from fleet.chaos.world.outsiders import HEARS, Outsiders
 from fleet.chaos.world.receiver import ReceivedDelivery
 from fleet.chaos.world.reviewer import ReviewerAnswer
+from fleet.chaos.world.writes import EffectEvidence, JobEvidence, SurfaceEvidence, SurfaceFinding
 from fleet.core.subjects import matches
-
-
-@dataclass(frozen=True, slots=True)
-class JobEvidence:
-    """A job in the ledger. `text` is its text, from the paid step."""
-
-    id: uuid.UUID
-    agent_id: uuid.UUID | None
-    username: str
-    tick_no: int | None
-    kind: str
-    state: str
-    dead_reason: str | None
-    target: str | None
-    remote_id: str | None
-    text: str | None
-    token: int
-    created_at: datetime
-    finished_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,26 +31,6 @@ class AttemptEvidence:
     started_at: datetime
     ended_at: datetime | None
     outcome: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class EffectEvidence:
-    """A write that took effect on the surface, as the surface logged it.
-
-    `kind`: post, comment, like, unlike, image, react or connect; a repeated request for an existing one has no effect.
-    """
-
-    kind: str
-    key: str | None
-    username: str
-    subject: str
-    content: str
-    arrived_at: datetime
-
-    @property
-    def job_key(self) -> str | None:
-        """The id of the job that the key names: `<job>`, `<job>:image`, `<job>:image:0` or, for a like, `<job>:0`."""
-        return None if self.key is None else self.key.partition(":")[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +79,7 @@ class DraftEvidence:
 class Evidence:
     """All evidence. `fleet` are the usernames of the fleet's agents; `happened` are the ids of the events that a
     webhook subscribed to, `heard` the deliveries that its receiver accepted, and `told` the responses to a person
-    about drafts.
+    about drafts. `findings` and `counts` are the surface's own.
     """
 
     jobs: Sequence[JobEvidence]
@@ -132,6 +94,8 @@ class Evidence:
     happened: Sequence[str] = ()
     heard: Sequence[ReceivedDelivery] = ()
     silenced: Sequence[Silenced] = ()
+    findings: Sequence[SurfaceFinding] = ()
+    counts: Mapping[str, str] = field(default_factory=dict)
 
 
 _JOBS = """
@@ -156,18 +120,21 @@ _SILENCED = """
     SELECT a.username, t.tick_no, t.outcome->>'skipped' AS why FROM ticks t JOIN agents a ON a.id = t.agent_id
     WHERE a.kind IN ('hooks', 'approval') AND t.state = 'skipped'
       AND (t.outcome->>'skipped' LIKE 'kill switch%' OR t.outcome->>'skipped' LIKE 'the fleet is paused%')"""
-_EFFECTS = """
-    SELECT kind, key, username, subject, content, arrived_at FROM witnessed
-    WHERE kind IN ('post', 'comment', 'like', 'unlike', 'image', 'react', 'connect') ORDER BY id"""
 
 
-def read(ledger_url: str, gallery_url: str, outsiders: Outsiders | None = None) -> Evidence:
-    """Read both sides, and the outsiders' messages. The databases must be at rest."""
-    with _connected(ledger_url) as ledger, _connected(gallery_url) as gallery:
+def read(
+    ledger_url: str, surface: Callable[[Sequence[JobEvidence]], SurfaceEvidence], outsiders: Outsiders | None = None
+) -> Evidence:
+    """Read both sides, and the outsiders' messages. Both must be at rest."""
+    with connected(ledger_url) as ledger:
+        jobs = [JobEvidence(*row) for row in ledger.execute(sa.text(_JOBS))]
+        there = surface(jobs)
         return Evidence(
-            jobs=[JobEvidence(*row) for row in ledger.execute(sa.text(_JOBS))],
+            jobs=jobs,
             attempts=[AttemptEvidence(*row) for row in ledger.execute(sa.text(_ATTEMPTS))],
-            effects=[EffectEvidence(*row) for row in gallery.execute(sa.text(_EFFECTS))],
+            effects=there.effects,
+            findings=there.findings,
+            counts=there.counts,
             ticks=[_tick(row) for row in ledger.execute(sa.text(_TICKS))],
             stops=_stops([(str(row[0]), row[1]) for row in ledger.execute(sa.text(_SWITCH))]),
             fleet=frozenset(ledger.scalars(sa.text("SELECT username FROM agents"))),
@@ -201,7 +168,8 @@ def _stops(switch: Sequence[tuple[str, datetime]]) -> list[Stop]:
 
 
 @contextmanager
-def _connected(url: str) -> Iterator[sa.Connection]:
+def connected(url: str) -> Iterator[sa.Connection]:
+    """Open a connection to a database for as long as the block runs."""
     engine = sa.create_engine(url)
     try:
         with engine.connect() as connection:

@@ -10,12 +10,15 @@ import sqlalchemy as sa
 from fleet.chaos.world import World
 from fleet.core.db import Tx
 
-_EFFECTS = "SELECT kind, count(*) FROM jobs WHERE state = 'done' AND kind IN ('post', 'comment', 'like') GROUP BY kind"
+_EFFECTS = (
+    "SELECT kind, count(*) FROM jobs WHERE state = 'done'"
+    " AND kind IN ('post', 'comment', 'like', 'repost', 'follow') GROUP BY kind"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """Counts of one run. `effects` are posts, comments and likes that jobs have brought about."""
+    """Counts of one run. `effects` are posts, comments, likes, reposts and follows that jobs have brought about."""
 
     ticks: int
     jobs: Mapping[str, int]

@@ -1,4 +1,4 @@
-"""The world for faults: servers, a gallery, a dashboard, two beats, workers of all sorts, agents.
+"""The world for faults: servers, a surface, a dashboard, two beats, workers of all sorts, agents.
 
 Made by `run`, changed by `acts`. Dead processes are restarted here during waits (`wait`, `wait_until`): all in the main
 thread, to which the kernel ties the life of children.
@@ -12,13 +12,13 @@ import random
 import signal
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-import httpx
 import sqlalchemy as sa
+from pydantic import SecretStr
 
 from fleet import app
 from fleet.chaos.world import programs
@@ -26,6 +26,7 @@ from fleet.chaos.world.broker import BrokerControl
 from fleet.chaos.world.outsiders import Outsiders
 from fleet.chaos.world.proxy import CommitProxy
 from fleet.chaos.world.servers import Servers
+from fleet.chaos.world.surface import ChaosSurface
 from fleet.core import clock, db, logs, queue
 from fleet.core.errors import FleetError, Unavailable
 from fleet.core.settings import CapSetting, Settings, mapping_as_json
@@ -33,20 +34,17 @@ from fleet.engine import deps as runtime_deps
 from fleet.engine import registry, system_agents
 from fleet.engine.agents.models import AgentRow
 from fleet.engine.deps import Deps
-from fleet.features.agents import commands as agent_commands
 from fleet.sandbox import disk, ports
 from fleet.sandbox.processes import proc
 from fleet.sandbox.processes.supervisor import Supervisor
 from fleet.sandbox.servers import postgres
 
-TOKEN = "fst_of_the_fault_harness"  # noqa: S105 - opens nothing but the gallery of this world
 LEASE_S, SETTLE_S, REPUBLISH_S = 8.0, 3.0, 3.0
 BY = "the fault harness"
 _LOOK_EVERY_S = 0.05
 _TEMPO = 1000
-_NO_CAPS = dict.fromkeys(("post", "comment", "like"), CapSetting(gap_s=0, per_day=1_000_000))
+_NO_CAPS = dict.fromkeys(("post", "comment", "like", "repost", "follow"), CapSetting(gap_s=0, per_day=1_000_000))
 _READY_S = 120.0
-_WEIGHTS = {"post": 0.1, "comment": 0.45, "like": 0.6, "browse": 0.1}
 _SUPERVISED = 5  # one in so many agents is supervised
 _RULES = """# Posts and comments wait for a person; all else that is proposed is approved at once.
 [[rule]]
@@ -64,19 +62,24 @@ log = logs.get(__name__)
 class World:
     """Everything of one run. Start and use it in the main thread; `kill` ends it in any case."""
 
-    def __init__(self, home: Path, *, seed: int, agents: int, plain_workers: int = 2) -> None:
+    by = BY
+    tempo = _TEMPO
+
+    def __init__(self, home: Path, *, seed: int, agents: int, surface: ChaosSurface, plain_workers: int = 2) -> None:
         self.home = disk.private_folder(home.absolute())
         self.logs_dir = disk.private_folder(self.home / "logs")
         self.seed = seed
         self._agents = agents
-        self._dice = random.Random(f"{seed} restarts")
+        self.surface = surface
+        self.dice = random.Random(f"{seed} restarts")
         self.crew = programs.crew(plain_workers, seed)
         self.beats = ("beat1", "beat2")
-        self.servers = Servers(self.home, self.logs_dir, self._dice)
+        self.servers = Servers(self.home, self.logs_dir, self.dice)
         self.supervisor = Supervisor(self.logs_dir)
         self.pace_s = 3.0
         """The longest gap between two ticks of an agent in its best hours; none is below five seconds."""
-        self.ledger_url = self.owner_url = self.gallery_database_url = self.gallery_url = self.web_url = ""
+        self.ledger_url = self.owner_url = self.web_url = ""
+        self._of_surface: Mapping[str, Any] = {}
         self.outsiders = Outsiders(seed=seed)
         self._deps: Deps | None = None
         self._broker: BrokerControl | None = None
@@ -90,12 +93,10 @@ class World:
         self.servers.start()
         ledger = self.servers.postgres.ensure_ledger()
         self.ledger_url, self.owner_url = ledger.app, ledger.owner
-        self.gallery_database_url = self.servers.postgres.ensure_gallery()
         self.migrate()
         for folder in ("threads", "forked"):
             (self.home / "points" / folder).mkdir(parents=True, exist_ok=True)
-        port = ports.choose(purpose="the gallery", setting="FLEET_GALLERY_PORT")
-        self.gallery_url = f"http://{ports.LOOPBACK}:{port}"
+        self._of_surface = self.surface.open(self)
         web_port = ports.choose(purpose="the dashboard", setting="FLEET_WEB_PORT")
         self.web_url = f"http://{ports.LOOPBACK}:{web_port}"
         self._proxy = CommitProxy(ports.LOOPBACK, self.servers.postgres.port)
@@ -103,7 +104,7 @@ class World:
         self._broker = BrokerControl(self.servers.valkey.url())
         app.load()
         self._deps = runtime_deps.build(self._settings())
-        self._start_processes(port, web_port, tell)
+        self._start_processes(web_port, tell)
         tell(f"making {self._agents} agents")
         self._people()
         self.outsiders.start(self.deps, self.web_url, by=BY)
@@ -112,11 +113,12 @@ class World:
         """Bring the ledger's tables up to date, as their owner."""
         db.migrate(self.owner_url, app_role=postgres.APP)
 
-    def _start_processes(self, port: int, web_port: int, tell: Callable[[str], None]) -> None:
-        tell(f"starting the gallery, the dashboard, {len(self.beats)} beats and {len(self.crew)} workers")
-        env, dice = self._environment(), self._dice
+    def _start_processes(self, web_port: int, tell: Callable[[str], None]) -> None:
+        parts = f"{self.surface.words.parts}, the dashboard, {len(self.beats)} beats and {len(self.crew)} workers"
+        tell(f"starting {parts}")
+        env, dice = self._environment(), self.dice
+        self.surface.start(self, env)
         add = self.supervisor.add
-        add(programs.gallery(env, self.home, dice, database_url=self.gallery_database_url, port=port))
         add(programs.web(env, self.home, dice, port=web_port))
         for what in self.crew:
             own = {"FLEET_DATABASE_URL": self._proxied_url()} if what.proxied else {}
@@ -125,8 +127,7 @@ class World:
             add(programs.beat(name, env, self.home, dice))
         for name in self._processes:
             self.supervisor.start(name)
-        self.supervisor.wait_ready("gallery", self.gallery_answers, _READY_S)
-        self.supervisor.wait_ready("web", lambda: _answers(self.web_url), _READY_S)
+        self.supervisor.wait_ready("web", lambda: programs.answers(self.web_url), _READY_S)
         app = queue.make_app(self.servers.valkey.url())
         names = [f"{name}@{socket.gethostname()}" for name in self.workers]
         if not self.wait_until(lambda: len(queue.workers(app, timeout_s=1, names=names)) == len(names), _READY_S):
@@ -136,10 +137,10 @@ class World:
         """Return the settings of every process: short leases, so that a lost one costs seconds; caps wide open."""
         return registry.load_settings(
             _env_file=None, database_url=self.ledger_url, broker_url=self.servers.valkey.url(), home=self.home,
-            gallery_url=self.gallery_url, service_token=TOKEN, tempo=_TEMPO, http_timeout_s=10,
+            tempo=_TEMPO, http_timeout_s=10,
             lease_s=LEASE_S, settle_s=SETTLE_S, republish_s=REPUBLISH_S, caps=_NO_CAPS, ai_comment_lead=1_000_000,
             surface_writes_per_minute=0, pool_size=5, log_json=True, approval_rules=self._rules,
-            hooks_allow=(self.outsiders.receiver.place,),
+            hooks_allow=(self.outsiders.receiver.place,), **self._of_surface,
         )  # fmt: skip
 
     @functools.cached_property
@@ -155,7 +156,7 @@ class World:
             value = getattr(settings, name)
             plain = ",".join(value) if isinstance(value, tuple) else str(value)
             plain = mapping_as_json(value) if name == "caps" else plain
-            found[f"FLEET_{name.upper()}"] = TOKEN if name == "service_token" else plain
+            found[f"FLEET_{name.upper()}"] = value.get_secret_value() if isinstance(value, SecretStr) else plain
         return {**found, "PYTHONPATH": programs.python_path()}
 
     def _proxied_url(self) -> str:
@@ -166,7 +167,7 @@ class World:
 
         Some are supervised, so that faults also hit scans, the model's responses and the effects of approvals.
         """
-        agent_commands.seed(self.deps, count=self._agents, seed_no=self.seed, by=BY, start=True)
+        self.surface.populate(self, self._agents)
         with self.deps.db.transaction() as tx:
             names = list(tx.session.scalars(sa.select(AgentRow.username).order_by(AgentRow.username)))
             some = AgentRow.username.in_(names[::_SUPERVISED])
@@ -175,9 +176,7 @@ class World:
         self._set_pace()
 
     def _set_pace(self) -> None:
-        most_s = int(self.pace_s * _TEMPO)
-        with self.deps.db.transaction() as tx:
-            tx.execute(sa.update(AgentRow).values(min_interval_s=most_s // 50, max_interval_s=most_s, weights=_WEIGHTS))
+        self.surface.set_pace(self, self.pace_s)
 
     def slow_down(self) -> None:
         """Let agents wake more seldom: this machine cannot keep up, and a fleet that starves proves nothing."""
@@ -202,7 +201,7 @@ class World:
         self.servers.postgres.kill()
 
     def _close(self) -> None:
-        for held in (self.outsiders, self._deps, self._broker, self._proxy):
+        for held in (self.outsiders, self.surface, self._deps, self._broker, self._proxy):
             if held is not None:
                 held.close()
         self._deps = self._broker = self._proxy = None
@@ -251,7 +250,7 @@ class World:
     @property
     def _processes(self) -> list[str]:
         """In the order in which they are started."""
-        return ["gallery", "web", *self.workers, *self.beats]
+        return [*self.surface.processes, "web", *self.workers, *self.beats]
 
     def pid(self, name: str) -> int | None:
         """Return the number of a process; None while it does not run."""
@@ -284,39 +283,9 @@ class World:
         """Return a folder in which strikes are laid."""
         return self.home / "points" / folder
 
-    def gallery_answers(self) -> bool:
-        """Tell whether the gallery serves."""
-        return _answers(self.gallery_url)
-
-    def gallery(self, method: str, path: str, body: object = None) -> Any:
-        """Call the gallery's controls, with retries. Raises Unavailable when it stays down."""
-        answers: list[Any] = []
-
-        def done() -> bool:
-            with suppress(httpx.HTTPError):
-                headers = {"Authorization": f"Bearer {TOKEN}"}
-                url = self.gallery_url + path
-                response = httpx.request(method, url, headers=headers, json=body, timeout=5, trust_env=False)
-                if response.is_success:
-                    answers.append(response.json())
-                elif response.status_code < 500:
-                    raise FleetError(f"The gallery refuses {method} {path}: {response.status_code} {response.text}")
-            return bool(answers)
-
-        if not self.wait_until(done, 30):
-            raise Unavailable(f"The gallery does not answer to {method} {path}.")
-        return answers[0]
-
     def choose(self, names: Sequence[str], pick: float) -> str:
         """Return one of several, selected by a number between 0 and 1."""
         return names[min(int(pick * len(names)), len(names) - 1)]
-
-
-def _answers(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/health", timeout=2, trust_env=False).is_success
-    except httpx.HTTPError:
-        return False
 
 
 def _there(part: _Part | None) -> _Part:

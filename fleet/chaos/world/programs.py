@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
+
 import fleet
 from fleet.core.queue import QUEUES
 from fleet.sandbox.processes.restart import RestartPolicy
@@ -56,12 +58,12 @@ def worker(what: Worker, env: Mapping[str, str], home: Path, dice: random.Random
     )  # fmt: skip
     pool = str(max(4, what.concurrency))
     points = str(home / "points" / what.points)
-    return _process(what.name, argv, {**env, "FLEET_POOL_SIZE": pool, "FLEET_FAILPOINTS_DIR": points}, home, dice)
+    return process(what.name, argv, {**env, "FLEET_POOL_SIZE": pool, "FLEET_FAILPOINTS_DIR": points}, home, dice)
 
 
 def beat(name: str, env: Mapping[str, str], home: Path, dice: random.Random) -> Process:
     """Return the process of a beat."""
-    return _process(name, (sys.executable, "-m", "celery", *_CELERY, "beat", "--loglevel", "INFO"), env, home, dice)
+    return process(name, (sys.executable, "-m", "celery", *_CELERY, "beat", "--loglevel", "INFO"), env, home, dice)
 
 
 def gallery(env: Mapping[str, str], home: Path, dice: random.Random, *, database_url: str, port: int) -> Process:
@@ -70,12 +72,20 @@ def gallery(env: Mapping[str, str], home: Path, dice: random.Random, *, database
         "FLEET_GALLERY_DATABASE_URL": database_url, "FLEET_GALLERY_PORT": str(port),
         "FLEET_GALLERY_IMAGES_DIR": str(home / "images"),
     }  # fmt: skip
-    return _process("gallery", (sys.executable, "-m", "fleet.sandbox.gallery"), {**env, **own}, home, dice)
+    return process("gallery", (sys.executable, "-m", "fleet.sandbox.gallery"), {**env, **own}, home, dice)
 
 
 def web(env: Mapping[str, str], home: Path, dice: random.Random, *, port: int) -> Process:
     """Return the process of the dashboard and the API."""
-    return _process("web", (sys.executable, "-m", "fleet.web"), {**env, "FLEET_WEB_PORT": str(port)}, home, dice)
+    return process("web", (sys.executable, "-m", "fleet.web"), {**env, "FLEET_WEB_PORT": str(port)}, home, dice)
+
+
+def answers(url: str) -> bool:
+    """Tell whether one of Fleet's own servers serves."""
+    try:
+        return httpx.get(f"{url}/health", timeout=2, trust_env=False).is_success
+    except httpx.HTTPError:
+        return False
 
 
 def python_path() -> str:
@@ -84,7 +94,7 @@ def python_path() -> str:
     return os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH", ""))))
 
 
-def _process(name: str, argv: tuple[str, ...], env: Mapping[str, str], home: Path, dice: random.Random) -> Process:
+def process(name: str, argv: tuple[str, ...], env: Mapping[str, str], home: Path, dice: random.Random) -> Process:
     """Return a process that is always restarted, each after a delay of its own."""
     again = RestartPolicy(first_delay_s=round(dice.uniform(0.2, 2.5), 2), quick_s=0.0, quick_deaths=_NEVER)
     return Process(name, argv, env=env, cwd=home, stop_timeout_s=_STOP_S, restart=again)

@@ -16,8 +16,9 @@ from fleet.core.errors import InvalidInput
 
 if TYPE_CHECKING:
     from fleet.chaos.report import Report
+    from fleet.chaos.world.words import SurfaceWords
 
-_DOCS = Path("docs/reliability.md")
+_DOCS = Path("docs")
 
 
 @click.command(cls=FleetCommand)
@@ -25,6 +26,8 @@ _DOCS = Path("docs/reliability.md")
               help="Minutes of faults; start and checks take extra time.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="The same seed draws the same faults.")
 @click.option("--agents", type=click.IntRange(1, 5000), default=60, show_default=True, help="Number of agents.")
+@click.option("--surface", type=click.Choice(["gallery", "atproto"]), default="gallery", show_default=True,
+              help="The surface: the sandbox gallery, or a network that `make platforms` installs.")  # fmt: skip
 @click.option("--faults", default="all", show_default=True, metavar="KINDS",
               help="Kinds or groups, separated by commas: gallery.twice,broker; docs/cli.md lists them.")  # fmt: skip
 @click.option("--in-folder", "folder", type=PathType(file_okay=False, path_type=Path),
@@ -32,15 +35,19 @@ _DOCS = Path("docs/reliability.md")
 @click.option("--keep", is_flag=True, help="Keep the folder of a successful run too.")
 @click.option("--json", "json_path", type=OutputPathType(dir_okay=False, path_type=Path), metavar="PATH",
               help="Write the report as JSON.")  # fmt: skip
-@click.option("--write-docs", is_flag=True, help="Write docs/reliability.md of the current folder from this run.")
+@click.option(
+    "--write-docs",
+    is_flag=True,
+    help="Write docs/reliability.md, or reliability-atproto.md, of the current folder from this run.",
+)
 @pass_door
-def chaos(door: Door, /, *, minutes: float, seed: int | None, agents: int, faults: str, folder: Path | None,
-          keep: bool, json_path: Path | None, write_docs: bool) -> None:  # fmt: skip
+def chaos(door: Door, /, *, minutes: float, seed: int | None, agents: int, surface: str, faults: str,
+          folder: Path | None, keep: bool, json_path: Path | None, write_docs: bool) -> None:  # fmt: skip
     """Inject faults into a fleet of its own, and check that nothing is lost or doubled.
 
-    Starts Postgres, Valkey, a gallery, two beats and several workers in a temporary folder. Kills, suspends, floods and
-    disconnects them by a plan that the seed determines. Waits until every job has ended, then compares the ledger with
-    the gallery's own tables. Exit code 1 when a promise was broken; then it keeps the folder with all logs.
+    Starts Postgres, Valkey, the surface, two beats and several workers in a temporary folder. Kills, suspends, floods
+    and disconnects them by a plan that the seed determines. Waits until every job has ended, then compares the ledger
+    with what the surface itself holds. Exit code 1 when a promise was broken; then it keeps the folder with all logs.
     """
     import secrets
 
@@ -50,12 +57,12 @@ def chaos(door: Door, /, *, minutes: float, seed: int | None, agents: int, fault
     from fleet.cli.commands.chaos.screen import ChaosScreen
     from fleet.cli.frame.interrupts import Interrupts
 
-    if write_docs and not _DOCS.parent.is_dir():
-        raise InvalidInput(f"There is no folder {_DOCS.parent} here.", fix="Call it in the folder of the source.")
+    if write_docs and not _DOCS.is_dir():
+        raise InvalidInput(f"There is no folder {_DOCS} here.", fix="Call it in the folder of the source.")
     for name in [name for name in os.environ if name.startswith("FLEET_")]:
         del os.environ[name]  # settings of another fleet are none of this world's
-    wanted = RunOptions(minutes, secrets.randbelow(2**31) if seed is None else seed, agents, faults)
-    kinds = chosen(faults)
+    wanted = RunOptions(minutes, secrets.randbelow(2**31) if seed is None else seed, agents, faults, surface)
+    kinds = chosen(faults, surface)
     screen = ChaosScreen(door)
     with Interrupts():
         run = Chaos(wanted, kinds, RunScreen(screen.step, screen.deed), home=folder)
@@ -66,7 +73,7 @@ def chaos(door: Door, /, *, minutes: float, seed: int | None, agents: int, fault
             door.note(f"The run ended early. Its logs and acts are in {run.home}.")
             raise
     screen.report(report)
-    _write(door, report, json_path, write_docs=write_docs)
+    _write(door, report, run.world.surface.words, json_path, write_docs=write_docs)
     if report.clean and not keep:
         run.forget()
     else:
@@ -86,12 +93,13 @@ def _log_to(path: Path) -> None:
             handler.setStream(path.open("a", encoding="utf-8"))
 
 
-def _write(door: Door, report: Report, json_path: Path | None, *, write_docs: bool) -> None:
+def _write(door: Door, report: Report, words: SurfaceWords, json_path: Path | None, *, write_docs: bool) -> None:
     if json_path is not None:
         json_path.write_text(json.dumps(report.to_data(), indent=1) + "\n", encoding="utf-8")
         door.say(f"The report is in {json_path}.")
     if write_docs:
         from fleet.chaos.page import page
 
-        _DOCS.write_text(page(report), encoding="utf-8")
-        door.say(f"{_DOCS} is written.")
+        path = Path(words.path)
+        path.write_text(page(report, words), encoding="utf-8")
+        door.say(f"{path} is written.")

@@ -117,10 +117,11 @@ def fleet_names(tx: Tx, surface: str, names: Collection[str], remote_ids: Collec
 def keep(tx: Tx, agent: ActingAgent, news: News, known: Triage) -> None:
     """Keep new notifications, each once, with what is to be made of them, and add the opt-outs among them.
 
-    If another agent of the account has read further meanwhile, this changes nothing that it wrote.
+    Those that were kept before change nothing: a platform may repeat them. If another agent of the account has read
+    further meanwhile, this changes nothing that it wrote.
     """
     key = key_of(agent.account_id)
-    judged = triage_all(news.items, known)
+    judged = triage_all(_unknown(tx, key, news.items), known)
     if judged:
         rows = [
             {**_columns(key, one, known.now), "agent_id": agent.id, "state": str(state), "reason": reason}
@@ -140,6 +141,13 @@ def keep(tx: Tx, agent: ActingAgent, news: News, known: Triage) -> None:
             where=InboxPositionRow.cursor.is_not_distinct_from(news.before),
         )
         tx.execute(moved)
+
+
+def _unknown(tx: Tx, account_id: uuid.UUID, news: Sequence[Notification]) -> list[Notification]:
+    """Return the notifications without a row."""
+    ids_of = [row_id(account_id, one.id) for one in news]
+    kept = set(tx.session.scalars(sa.select(InboxItemRow.id).where(InboxItemRow.id.in_(ids_of)))) if news else set()
+    return [one for one, its_id in zip(news, ids_of, strict=True) if its_id not in kept]
 
 
 def _columns(account_id: uuid.UUID, one: Notification, now: datetime) -> Mapping[str, Any]:
