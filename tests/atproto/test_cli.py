@@ -50,7 +50,7 @@ def test_an_agent_is_made_posts_and_answers_by_commands_alone(
     added = cli("accounts", "add", "ada", "--adapter", "atproto", "--address", address, stdin=secret).output
     assert "is created" in added and ada.password not in added
     refused = cli("accounts", "connect", "ada", "--paste", code=None)
-    assert refused.exit_code == 1 and "set-token" in refused.output
+    assert refused.exit_code == 2 and "set-token" in refused.output
     cli("agents", "create", "ada_lamp", "--kind", "atproto", "--account", "ada", "--persona", "ai_artist", "--start",
         "--config", f"post_hours={_HOURS}")  # fmt: skip
     agent = uuid.UUID(cli.json("agents", "show", "ada_lamp")["id"])

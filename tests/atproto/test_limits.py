@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +42,8 @@ class Team:
     def __init__(self, database_url: str, strict: Network, proxy: LossyProxy) -> None:
         self.network, self.proxy = strict, proxy
         self.session = strict.account(f"ada-{uuid.uuid4().hex[:6]}")
-        self.fleet: Fleet = make_fleet(database_url, systems={"unused": object()})
-        self.fleet.deps.outside = Outside()
+        made = make_fleet(database_url, systems={"unused": object()})
+        self.fleet: Fleet = replace(made, deps=replace(made.deps, outside=Outside()))
         credentials = f"{self.session['handle']}:password-of-tests"
         new = NewAccount("net", "atproto", proxy.url, credentials)
         account = commands.add(self.fleet.deps, new, by="tests")

@@ -27,6 +27,8 @@ _BY_PLACE: Mapping[str, str] = {
     "inbox": "notification", "team": "message", "campaigns": "campaign", "content-items": "item", "brands": "brand",
     "calendar": "job",
 }  # fmt: skip
+THINGS = frozenset({*_BY_NAME.values(), *_BY_PLACE.values()})
+"""What `names` has something for."""
 _FIXED: Mapping[str, str] = {
     "act": "replay", "form": "edit", "place": "0", "subscriber": "ledger", "adapter": "floimg",
     "operation": "like", "origin": "jobs",

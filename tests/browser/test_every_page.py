@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -63,11 +62,7 @@ def test_pages_of_an_empty_fleet_can_be_used_by_everybody_too(dashboard: Dashboa
 
 
 def _without_parameters(world: Inhabited) -> list[Stop]:
-    everything: dict[str, Any] = dict.fromkeys(
-        ("agent", "job", "dead", "draft", "request", "persona", "user", "tick", "experiment", "invitation",
-         "hook", "source", "received", "account", "setting", "organisation"), "-"
-    )  # fmt: skip
-    world.names.update(everything)
+    world.names.update(dict.fromkeys(rounds.THINGS, "-"))
     return [stop for stop in rounds.stops(create_app(world.fleet.deps), world.names) if "{" not in stop.route]
 
 

@@ -28,7 +28,7 @@ MAKE_OR_SET = {
 """Commands whose arguments name nothing that has to be there."""
 CHANGES = {
     "agents edit": ["--vibe=calm"], "drafts edit": ["--text=fog"], "notify remove": ["--user=nobody_1"],
-    "notify test": ["--user=nobody_1"],
+    "notify test": ["--user=nobody_1"], "calendar move": ["--at=2030-01-01T09:00:00Z"],
 }  # fmt: skip
 """What has to stand beside the name."""
 VALUES = {"uuid": "00000000-0000-4000-8000-000000000000", "position": "0-0", "moment": "2031-01-31T12:00:00Z"}

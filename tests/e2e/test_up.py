@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from fleet.engine import system_agents
 from fleet.sandbox.processes import proc
 from fleet.sandbox.processes.runfile import RunFile
 from tests.e2e.up import Up, deafen
@@ -34,10 +35,11 @@ def test_a_fleet_comes_to_life_stops_in_order_or_by_kill_9_and_goes_on(up: Up) -
     assert up.run_info().gallery_url in said
     first = up.cli("status")
     assert first["tempo"] == 200
-    assert sum(first["agents"].values()) == 9  # those of approvals, webhooks and health are agents too
+    agents = 6 + len(system_agents.kinds())
+    assert sum(first["agents"].values()) == agents
     assert {item["check"]: item["level"] for item in up.cli("check")["checks"]}["gallery"] == "ok"
     assert up.wait("the metrics are told", up.metrics).startswith("# HELP fleet_database_up")
-    up.wait("all run", lambda: 'fleet_agents{state="running"} 9.0' in up.metrics())
+    up.wait("all run", lambda: f'fleet_agents{{state="running"}} {agents}.0' in up.metrics())
     assert up.run_info().urls["metrics"] in said
     assert said.index("first-login") < said.index("Gallery")  # first of all, how its owner comes in
     assert "/join/" not in said  # the output is a file

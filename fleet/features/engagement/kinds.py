@@ -14,7 +14,7 @@ MEASURE_ACCOUNT = JobHandler(
     plural="measurements of accounts",
     prepare="fleet.features.engagement.collect:prepare",
     priority=Priority.LOW,
-    retry=RetryPolicy(max_attempts=3),
+    retry=RetryPolicy(),
     expires_after=timedelta(hours=2),
     is_act=False,
     uses_surface=False,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fleet.engine.registry import Command, Feature, NavItem
+from fleet.engine.registry import Command, EventType, Feature, NavItem
 
 FEATURE = Feature(
     name="pictures",
@@ -16,6 +16,17 @@ FEATURE = Feature(
         "costs.providers": ("fleet.features.pictures.providers:NAMES",),
     },
     pruners=("fleet.features.pictures.records:prune",),
+    events=(
+        EventType(
+            subject="picture.unfit",
+            words="could not use a picture of a provider",
+            reason=("why",),
+            sign="🖼",
+            tone="yellow",
+            icon="picture",
+            family="trouble",
+        ),
+    ),
     api=("fleet.features.pictures.api:router",),
     pages=("fleet.features.pictures.pages:router",),
     templates=__package__,

@@ -193,7 +193,7 @@ def _stored(
         _end(work, order, OrderState.UNFIT, error.message, made.usage.microusd)
         with work.deps.db.transaction() as tx:
             events.emit(
-                tx, "picture.replaced", agent_id=work.claim.agent_id, job_id=work.claim.job_id, agent=work.agent.name,
+                tx, "picture.unfit", agent_id=work.claim.agent_id, job_id=work.claim.job_id, agent=work.agent.name,
                 persona=work.agent.persona_id, why=f"{provider.name}: {error.message}"[:500],
             )  # fmt: skip
         return None

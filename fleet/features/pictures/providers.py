@@ -77,17 +77,12 @@ NAMES = tuple(PROVIDERS)
 
 
 def connect(name: str, settings: Settings) -> PictureProvider | None:
-    """Return a provider; None without its key or address. Raises InvalidInput for a name that none has."""
-    if name not in PROVIDERS:
-        raise InvalidInput(
-            f"FLEET_PICTURES_ORDER names no provider of pictures: {name[:40]!r}.",
-            fix=f"Known: {', '.join((SURFACE, *NAMES))}.",
-        )
+    """Return a provider; None without its key or address."""
     return PROVIDERS[name](settings)
 
 
 def check(settings: Settings) -> None:
-    """Raise InvalidInput for an order, a price or an address that cannot work."""
+    """Raise InvalidInput for a price or an address that cannot work."""
     chosen = settings.of(PictureSettings)
     prices_of(chosen.picture_prices)
     for name in chosen.pictures_order:

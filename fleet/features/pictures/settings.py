@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import BaseModel, Field, SecretStr, field_validator
 
 from fleet.core.settings import FLEET_ONLY, FLEET_PERSONA_OR_AGENT, CommaSeparated
+
+PROVIDERS = ("surface", "openai", "stability", "compatible", "unsplash", "pexels")
+"""The names that an order may have; `surface` is the picture of the surface itself."""
 
 
 class PictureSettings(BaseModel):
@@ -15,8 +18,8 @@ class PictureSettings(BaseModel):
     pictures_order: Annotated[CommaSeparated, FLEET_PERSONA_OR_AGENT] = Field(
         ("surface",),
         examples=["openai,unsplash,surface"],
-        description="providers of pictures to try, in this order: surface, openai, stability, compatible, unsplash, "
-        "pexels; Fleet's own placeholder is last",
+        description=f"providers of pictures to try, in this order: {', '.join(PROVIDERS)}; "
+        "Fleet's own placeholder is last",
     )
     picture_timeout_s: Annotated[float, FLEET_ONLY] = Field(
         60.0, ge=1, le=600, description="time limit of one call to a provider of pictures"
@@ -50,3 +53,11 @@ class PictureSettings(BaseModel):
     unsplash_url: str = Field("https://api.unsplash.com", description="address of Unsplash's API")
     pexels_api_key: SecretStr = Field(SecretStr(""), description="key of Pexels' API")
     pexels_url: str = Field("https://api.pexels.com", description="address of Pexels' API")
+
+    @field_validator("pictures_order")
+    @classmethod
+    def _is_known(cls, order: tuple[str, ...]) -> tuple[str, ...]:
+        strange = [name for name in order if name not in PROVIDERS]
+        if strange:
+            raise ValueError(f"{strange[0][:40]!r} is no provider of pictures; known: {', '.join(PROVIDERS)}")
+        return order

@@ -342,6 +342,7 @@ def assert_inert(page: str) -> None:
         "/static/app.js",
         "/static/times.js",
         "/static/desk.js",
+        "/static/calendar.js",
     ]
     for tag, attrs in tags:
         assert tag not in ("style", "iframe", "object", "embed", "base")

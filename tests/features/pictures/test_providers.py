@@ -215,7 +215,7 @@ def test_an_unfit_picture_is_replaced_and_not_ordered_again(database_url: str, s
     posts = Posts(database_url, server, "openai")
     posts.post()
     assert posts.orders()[0][:2] == ("openai", "unfit")
-    why = posts.fleet.sql("SELECT payload->>'why' FROM events WHERE subject = 'picture.replaced'").scalars().first()
+    why = posts.fleet.sql("SELECT payload->>'why' FROM events WHERE subject = 'picture.unfit'").scalars().first()
     assert "blank" in why
     posts.fleet.deps.close()
 
@@ -243,11 +243,12 @@ def test_the_key_goes_to_the_providers_own_server_alone(database_url: str, serve
 def test_an_order_with_an_unknown_name_or_price_is_refused_at_the_start(
     database_url: str, server: PictureContract
 ) -> None:
-    for changes in ({"pictures_order": ("dalle",)}, {"picture_prices": ("sdxl=free",)}):
-        fleet = make_fleet(database_url, **{**server.settings("openai"), **changes})
-        with pytest.raises(InvalidInput):
-            providers.check(fleet.deps.given)
-        fleet.deps.close()
+    with pytest.raises(InvalidInput, match="FLEET_PICTURES_ORDER: 'dalle' is no provider"):
+        make_fleet(database_url, **server.settings("openai"), pictures_order=("dalle",))
+    fleet = make_fleet(database_url, **server.settings("openai"), picture_prices=("sdxl=free",))
+    with pytest.raises(InvalidInput):
+        providers.check(fleet.deps.given)
+    fleet.deps.close()
     with pytest.raises(InvalidInput, match="no price"):
         prices_of(()).at_most("sdxl", "high", 1.0, "x")
 
