@@ -62,7 +62,7 @@ def without_checkpoints() -> None:
 
 def without_kill_switch() -> None:
     """Nobody asks whether writing is forbidden."""
-    gateway._Guard._clear_to_send = lambda _self, lease: lease.left_s() / 2  # type: ignore[method-assign]
+    gateway._Guard._clear_to_send = lambda _self, lease, *_: lease.left_s() / 2  # type: ignore[method-assign]
     vars(reserve)["_hold"] = lambda *_: None
 
 

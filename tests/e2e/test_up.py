@@ -64,7 +64,7 @@ def test_a_fleet_comes_to_life_stops_in_order_or_by_kill_9_and_goes_on(up: Up) -
     assert up.is_gone(), up.left()
 
     up.start("--agents", "6", "--tempo", "200", "--workers", "1")
-    assert sum(up.cli("status")["agents"].values()) == 9
+    assert sum(up.cli("status")["agents"].values()) == agents
     assert up.cli("agents", "show", stopped)["status"] == "idle"
     assert posts <= {item["id"] for item in up.items()}
     _goes_on_after_kill_9(up)

@@ -244,8 +244,8 @@ def test_an_order_with_an_unknown_name_or_price_is_refused_at_the_start(
     database_url: str, server: PictureContract
 ) -> None:
     with pytest.raises(InvalidInput, match="FLEET_PICTURES_ORDER: 'dalle' is no provider"):
-        make_fleet(database_url, **server.settings("openai"), pictures_order=("dalle",))
-    fleet = make_fleet(database_url, **server.settings("openai"), picture_prices=("sdxl=free",))
+        make_fleet(database_url, **(server.settings("openai") | {"pictures_order": ("dalle",)}))
+    fleet = make_fleet(database_url, **(server.settings("openai") | {"picture_prices": ("sdxl=free",)}))
     with pytest.raises(InvalidInput):
         providers.check(fleet.deps.given)
     fleet.deps.close()
