@@ -21,7 +21,7 @@ def _nothing(_: random.Random) -> Detail:
 
 @dataclass(frozen=True, slots=True)
 class FaultKind:
-    """One way to do harm. `draw` throws the dice for one act; `times` is how often it comes in a round."""
+    """One kind of fault. `draw` draws the parameters of one act; `times` is its number of acts in a round."""
 
     name: str
     about: str

@@ -41,7 +41,7 @@ class FaultResult:
 
 
 class Nemesis:
-    """One pass through a plan."""
+    """Executes a plan once."""
 
     def __init__(self, world: World, acts_path: Path, tell: Callable[[FaultResult], None]) -> None:
         self._world, self._path, self._tell = world, acts_path, tell
@@ -51,7 +51,7 @@ class Nemesis:
         self.deeds: list[FaultResult] = []
 
     def follow(self, plan: Iterable[Planned], for_s: float) -> None:
-        """Carry a plan out, for so many seconds at most, and see the fleet recover from the last act."""
+        """Execute a plan for so many seconds at most, and wait until the fleet has recovered from the last act."""
         for planned in plan:
             self._watch(lambda planned=planned: self._elapsed_s() >= planned.at_s, timeout_s=for_s)  # type: ignore[misc]
             if planned.calm:

@@ -63,7 +63,7 @@ def plan(seed: int, minutes: float, kinds: Sequence[FaultKind]) -> list[Planned]
 
 
 def _rounds(kinds: Sequence[FaultKind], dice: random.Random) -> Iterator[FaultKind]:
-    """Yield kinds for ever: each round has every kind as often as its table says, in an order of its own."""
+    """Yield kinds without end: each round has every kind as often as its table says, in a random order."""
     deck = [kind for kind in kinds for _ in range(kind.times)]
     while deck:
         dice.shuffle(deck)

@@ -1,4 +1,4 @@
-"""The end of a run: all faults are undone, the agents rest, and every job comes to its end.
+"""The end of a run: undo all faults, stop the agents, and wait until every job has ended.
 
 Called by `run` before the check. It uses only actions that people have: lift, resume, restart, retry now.
 """
@@ -40,7 +40,7 @@ _PULL = sa.text(
 
 
 def quiet(world: World, within_s: float) -> int:
-    """Bring the world to rest; return how many jobs and ticks have not ended in time (0 is good)."""
+    """Stop the agents and wait; return the number of jobs and ticks that have not ended in time (0 is good)."""
     take_back(world)
     if not world.outsiders.finish(_UP_WITHIN_S):
         raise Unavailable("The dashboard did not answer any more.", fix=f"Its log is in {world.logs_dir}.")

@@ -55,7 +55,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All of one run."""
+    """The results of one run."""
 
     wanted: RunOptions
     began: datetime

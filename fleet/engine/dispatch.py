@@ -141,16 +141,29 @@ def redraw(deps: Deps, agent_id: uuid.UUID) -> None:
             _redraw(deps, row, now)
 
 
-def redraw_all(deps: Deps, persona_id: str) -> int:
-    """Draw again when the agents of a persona wake, after its hours have changed; return how many wait for a tick.
+def redraw_all(
+    deps: Deps, *, persona_id: str | None = None, organisation_id: uuid.UUID | None = None,
+    affects: Callable[[AgentRow], bool] = lambda _: True,
+) -> int:  # fmt: skip
+    """Draw again when agents wake, after hours have changed; return how many wait for a tick.
+
+    `persona_id`, `organisation_id`: theirs alone. `affects` returns whether the change concerns an agent; others keep
+    their times. An agent that cannot be drawn keeps its time too: its next dispatch says why.
 
     Some at a time: a dispatcher passes over agents that are locked here.
     """
     number, last = 0, uuid.UUID(int=0)
     while True:
         with deps.db.transaction() as tx:
-            rows, now = loop.lock_waiting(tx, persona_id, after=last, limit=_REDRAWN), tx.now()
-            number += sum(_redraw(deps, row, now) for row in rows)
+            rows = loop.lock_waiting(
+                tx, persona_id=persona_id, organisation_id=organisation_id, after=last, limit=_REDRAWN
+            )
+            now = tx.now()
+            for row in filter(affects, rows):
+                try:
+                    number += _redraw(deps, row, now)
+                except (InvalidInput, NotFound) as error:
+                    log.warning("agent_cannot_be_scheduled", agent_id=str(row.id), error=str(error))
         if len(rows) < _REDRAWN:
             return number
         last = rows[-1].id

@@ -60,7 +60,7 @@ class JudgeResult:
 
 
 def judge(evidence: Evidence, acts: Sequence[FaultRecord] = ()) -> JudgeResult:
-    """Hold the evidence against all eight invariants."""
+    """Check the evidence against all eight invariants."""
     case = _Case(evidence)
     found = [
         *_each_effect_once(case), *_no_strangers(case), *_nothing_lost(case), *_tokens_rise(case), *_ticks_once(case),

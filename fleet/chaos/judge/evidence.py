@@ -125,7 +125,7 @@ _SILENCED = """
 def read(
     ledger_url: str, surface: Callable[[Sequence[JobEvidence]], SurfaceEvidence], outsiders: Outsiders | None = None
 ) -> Evidence:
-    """Read both sides, and the outsiders' messages. Both must be at rest."""
+    """Read the ledger, the surface and the outsiders' messages. No process may write to them meanwhile."""
     with connected(ledger_url) as ledger:
         jobs = [JobEvidence(*row) for row in ledger.execute(sa.text(_JOBS))]
         there = surface(jobs)

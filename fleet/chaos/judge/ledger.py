@@ -1,4 +1,4 @@
-"""What a run amounted to, counted in the ledger once all is quiet. Called by `run`."""
+"""The results of a run, counted in the ledger once every job has ended. Called by `run`."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Numbers:
 
 
 def numbers(world: World) -> Numbers:
-    """Count."""
+    """Return the counts of a run."""
     with world.deps.db.transaction() as tx:
         return Numbers(
             ticks=_one(tx, "SELECT count(*) FROM ticks WHERE state = 'decided'"),

@@ -144,11 +144,15 @@ def lock(tx: Tx, agent_id: uuid.UUID) -> AgentRow | None:
     return tx.session.scalars(query.execution_options(populate_existing=True)).one_or_none()
 
 
-def lock_waiting(tx: Tx, persona_id: str, *, after: uuid.UUID, limit: int) -> Sequence[AgentRow]:
-    """Lock and return agents of a persona that wait for a tick, by id; those after an id."""
-    query = sa.select(AgentRow).where(
-        AgentRow.persona_id == persona_id, AgentRow.next_tick_at.is_not(None), AgentRow.id > after
-    )
+def lock_waiting(
+    tx: Tx, *, persona_id: str | None, organisation_id: uuid.UUID | None, after: uuid.UUID, limit: int
+) -> Sequence[AgentRow]:
+    """Lock and return agents that wait for a tick, by id; those after an id, of a persona or organisation if given."""
+    query = sa.select(AgentRow).where(AgentRow.next_tick_at.is_not(None), AgentRow.id > after)
+    if persona_id is not None:
+        query = query.where(AgentRow.persona_id == persona_id)
+    if organisation_id is not None:
+        query = query.where(AgentRow.organisation_id == organisation_id)
     return tx.session.scalars(query.order_by(AgentRow.id).limit(limit).with_for_update()).all()
 
 

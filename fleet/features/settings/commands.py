@@ -162,8 +162,8 @@ def _change(
         _tell(tx, name, old, value, key, by=by, reason=reason, is_sealed=declared.is_sealed)
         tx.afterwards(deps.live.expire)
     deps.live.refresh(wait=True)
-    if name in hours.NAMES and key.scope is SettingScope.AGENT:
-        _redraw(deps, uuid.UUID(key.id))
+    if name in hours.NAMES:
+        _redraw(deps, key)
     return True
 
 
@@ -187,15 +187,25 @@ def _hold_target(tx: Tx, key: ScopeKey, target: Target, own: Organisations | Non
         )
 
 
-def _redraw(deps: Deps, agent_id: uuid.UUID) -> None:
-    """Draw again when an agent wakes, else it would wake once more at an hour of its old ones.
+def _redraw(deps: Deps, key: ScopeKey) -> None:
+    """Draw again when the agents wake whose hours have changed, else they would wake once more at an old hour.
 
     Raises nothing: the hours are set, and an error would say that they are not.
     """
+    of = uuid.UUID(key.id) if key.scope is SettingScope.ORGANISATION else None
+    now = hours.given(deps.settings_of(None, organisation_id=of))
+
+    def follows(agent: AgentRow) -> bool:
+        """Return whether an agent has no hours of its own, nor its organisation."""
+        return hours.given(deps.settings_of(agent.id, organisation_id=agent.organisation_id)) == now
+
     try:
-        dispatch.redraw(deps, agent_id)
+        if key.scope is SettingScope.AGENT:
+            dispatch.redraw(deps, uuid.UUID(key.id))
+        else:
+            dispatch.redraw_all(deps, organisation_id=of, affects=follows)
     except Exception:
-        log.exception("agent_not_redrawn", agent_id=str(agent_id))
+        log.exception("agents_not_redrawn", scope=str(key.scope), id=key.id)
 
 
 def _tell(

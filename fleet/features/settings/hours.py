@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from fleet.access import organisations
 from fleet.core import ids
 from fleet.core.db import Tx
-from fleet.core.settings import SettingScope
+from fleet.core.settings import Settings, SettingScope
 from fleet.engine import dispatch
 from fleet.engine.agents.commands import NewAgent
 from fleet.engine.agents.loop import Due
@@ -23,6 +23,11 @@ from fleet.engine.settings.layers import Values
 from fleet.engine.settings.store import FLEET, ScopeKey
 
 NAMES = ("agent_hours", "agent_timezone")
+
+
+def given(settings: Settings) -> tuple[tuple[str, ...], str]:
+    """Return the hours and the time zone of settings."""
+    return settings.agent_hours, settings.agent_timezone
 
 
 def refuse_endless(deps: Deps, tx: Tx, key: ScopeKey, values: Mapping[ScopeKey, Values]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import uuid
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -145,6 +146,27 @@ def test_hours_of_an_organisation_or_the_fleet_must_wake_each_of_its_agents(web:
     with pytest.raises(InvalidInput, match="never wake"):
         settings.unset(fleet.deps, "agent_hours", Target(agent="slow_one"), by="ada")
     assert fleet.row(slow).status == "running"
+
+
+def test_a_change_of_hours_moves_the_agents_that_follow_them_and_no_other(web: Web, fleet: Fleet) -> None:
+    owner, now = web.program(), datetime.now(UTC)
+    fleet.agent(username="own_hours", name="Own", persona_id="ai_artist")
+    assert owner.put(HOURS, json={"value": "0-24", "agent": "own_hours"}).status_code == 200
+    fleet.sql("UPDATE agents SET next_tick_at = now() + interval '6 days'")
+
+    def moved() -> dict[str, datetime]:
+        found = fleet.sql("SELECT username, next_tick_at FROM agents WHERE next_tick_at < now() + interval '5 days'")
+        return {username: at.astimezone(UTC) for username, at in found.all()}
+
+    first, second = (now + timedelta(hours=4)).hour, (now + timedelta(hours=9)).hour
+    for hour, names, whose in (
+        (first, {"theirs"}, {"organisation": "Client Two"}), (second, {"theirs", "ours"}, {}),
+    ):  # fmt: skip
+        answer = owner.put(HOURS, json={"value": f"{hour}-{(hour + 1) % 24}", **whose})
+        assert answer.status_code == 200, answer.text
+        assert set(moved()) == names
+        assert moved()["ours" if "ours" in names else "theirs"].hour == hour
+    assert moved()["theirs"].hour == first, "its organisation has hours of its own"
 
 
 def test_a_pause_of_an_organisation_stops_its_agents_alone_also_right_before_a_write(

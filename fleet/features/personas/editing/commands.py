@@ -175,6 +175,6 @@ def _in_force(deps: Deps, before: Persona | None, after: Persona | None) -> None
     deps.live.refresh(wait=True)
     if before is not None and after is not None and before.schedule != after.schedule:
         try:
-            dispatch.redraw_all(deps, after.id)
+            dispatch.redraw_all(deps, persona_id=after.id)
         except Exception:  # the persona is saved, and an error would say that it is not
             log.exception("agents_not_redrawn", persona=after.id)
