@@ -19,12 +19,14 @@ from fleet.core.errors import InvalidInput
 from fleet.core.subjects import refuse_unknown
 from fleet.engine import registry
 from fleet.engine.deps import Deps
+from fleet.engine.events import positions
 from fleet.engine.jobs import queries as job_queries
 from fleet.engine.jobs.queries import JobFilter
 from fleet.features.jobs import commands as job_commands
 from fleet.features.webhooks import secrets as hook_secrets
 from fleet.features.webhooks.outbound import alarms, deliveries, delivery, sending, subscriptions
 from fleet.features.webhooks.outbound.deliveries import Delivery, LastFailure
+from fleet.features.webhooks.outbound.positions import WEBHOOKS
 from fleet.features.webhooks.outbound.subscriptions import Subscription, SubscriptionFields
 from fleet.features.webhooks.settings import WebhooksSettings
 from fleet.images.errors import ForbiddenAddress
@@ -49,6 +51,7 @@ def create(deps: Deps, wanted: SubscriptionFields, *, by: str) -> Made:
     sealed = hook_secrets.seal_subscriptions(keys.ring(deps.settings), subscription_id, secret)
     most = deps.settings.of(WebhooksSettings).hooks_limit
     with deps.db.transaction() as tx:
+        positions.standing(tx, WEBHOOKS)  # the first webhook may be there before the agent that reads for it has woken
         made = subscriptions.create(tx, subscription_id, wanted, sealed, by=by, most=most)
         if wanted.alarm:
             alarms.begin(tx, subscription_id)

@@ -151,6 +151,16 @@ def test_the_event_of_a_published_thing_names_its_address(fleet: Fleet, receiver
     assert urls[str(published)].endswith(f"/post/ana_1/{remote_id}")
 
 
+def test_a_webhook_created_before_the_agents_first_tick_misses_no_event(fleet: Fleet, receiver: Receiver) -> None:
+    """Symptom: the first webhook of a fleet missed what happened until the agent that reads for it first woke."""
+    fleet.sql("DELETE FROM event_readers")
+    happens(fleet, number=1)
+    subscribe(fleet, receiver)
+    happens(fleet, number=2)
+    look(fleet)
+    assert [job.payload["event"]["payload"]["number"] for job in delivery_jobs(fleet)] == [2]
+
+
 def test_events_before_a_webhook_was_created_are_not_delivered(fleet: Fleet, receiver: Receiver) -> None:
     happens(fleet)
     subscribe(fleet, receiver)
