@@ -11,12 +11,13 @@ from fleet.engine.attempts.work import Work
 from fleet.features.campaigns.forms import feed
 from fleet.features.media import service as media
 from fleet.images.addresses import Rules
-from fleet.images.fetch import FetchLimits, fetch_file
+from fleet.images.fetch import FetchLimits, FileKind, fetch_file
 
 log = logs.get(__name__)
 TRENDS = "trends"
 """In place of a feed's address: what is talked about on the network of the campaign's first agent."""
 _LIMITS = FetchLimits(total_s=15.0, max_bytes=2 * 1024 * 1024)
+_FEED = FileKind("feed", "application/rss+xml, application/atom+xml, application/xml;q=0.9, text/xml;q=0.8")
 
 
 def topics(work: Work, addresses: Sequence[str]) -> list[str]:
@@ -32,7 +33,7 @@ def topics(work: Work, addresses: Sequence[str]) -> list[str]:
 
 def _titles(work: Work, url: str) -> list[str]:
     rules = media.rules_of(work.deps) if media.keeps_pictures(work.deps) else Rules.of(())
-    return feed.titles(fetch_file(url, rules=rules, limits=_LIMITS).data)
+    return feed.titles(fetch_file(url, rules=rules, limits=_LIMITS, kind=_FEED).data)
 
 
 def _trends(work: Work) -> list[str]:
