@@ -1,8 +1,8 @@
 """Fetch a file from an untrusted address: a picture, cleaned and ready to be stored, or any file unchanged.
 
-Called by `fleet.features.media`, `fleet.engine.surface_pictures` and the feeds of campaigns. Redirects are followed by hand and each is
-checked like a first address; size and time are limited while the bytes arrive. Never sends a token, a cookie or a
-referrer, and believes no header about the bytes.
+Called by `fleet.features.media`, `fleet.engine.surface_pictures` and the feeds of campaigns. Redirects are
+followed by hand and each is checked like a first address; size and time are limited while the bytes arrive. Never
+sends a token, a cookie or a referrer, and believes no header about the bytes.
 """
 
 from __future__ import annotations

@@ -101,7 +101,12 @@ class CalendarSource(Protocol):
     verbs: Mapping[EntryVerb, Permission]
     """The verbs that the source carries out, and the permission that each takes."""
     compose: str
-    """The path of the page that makes a new entry; empty for none. It takes `at` and `zone` as parameters."""
+    """The path of the page that makes a new entry; empty for none. It takes `at`, a wall time, and `zone`.
+
+    Users who may duplicate entries may make new ones.
+    """
+    live: str
+    """The subjects of events that change its entries, such as "job.*": the page is refreshed then."""
 
     def keys(self, which: CalendarFilter) -> EntryKeys:
         """Return the entries that match, in any order."""

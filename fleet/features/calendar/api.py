@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 from fleet.access import Permission, Principal
 from fleet.accounts import service as accounts
 from fleet.accounts.models import key_of
+from fleet.core import wall_time
 from fleet.core.errors import InvalidInput
 from fleet.engine.agents import lookup
 from fleet.engine.deps import Deps
@@ -143,8 +144,8 @@ def entry_page(
 @router.get("/days")
 def list_days(deps: TheDeps, who: Viewer, *, which: Annotated[DaysQuery, Query()]) -> MonthOut:
     """Return the days of a month, each with its first entries and how many there are."""
-    zone = rules.check_zone(which.zone)
-    day = rules.clamped(which.day or rules.local(deps.now(), zone).date())
+    zone = wall_time.check_zone(which.zone)
+    day = rules.clamped(which.day or wall_time.local(deps.now(), zone).date())
     days = rules.month_days(day)
     bounds = rules.starts(days, zone)
     filtered = service.filter_of(

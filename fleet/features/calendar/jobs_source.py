@@ -39,6 +39,7 @@ class JobsSource:
     permission = Permission.JOBS_VIEW
     verbs = {EntryVerb.MOVE: Permission.JOBS_CONTROL, EntryVerb.CANCEL: Permission.JOBS_CONTROL}
     compose = ""
+    live = "job.*"
 
     def keys(self, which: CalendarFilter) -> EntryKeys:
         """Return id, time and layer: of ended jobs when they ended, of others when they are due.

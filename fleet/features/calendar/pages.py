@@ -16,6 +16,7 @@ from pydantic import ConfigDict, Field
 from fleet.access import Principal
 from fleet.accounts.models import key_of
 from fleet.adapters import registry as adapters
+from fleet.core import wall_time
 from fleet.core.errors import FleetError
 from fleet.engine.agents import lookup
 from fleet.engine.deps import Deps
@@ -34,6 +35,7 @@ router = APIRouter()
 _HERE = "/calendar"
 _OF_A_DAY, _OF_AN_HOUR = 4, 3
 _LISTED = timedelta(days=31)
+_MORNING = 9
 
 
 class CalendarPageQuery(Paging):
@@ -81,19 +83,29 @@ class GridCell:
 @router.get(_HERE)
 def calendar(request: Request, deps: TheDeps, who: Viewer, which: Annotated[CalendarPageQuery, Query()]) -> Response:
     """Show the calendar."""
-    zone = rules.check_zone(which.zone or "UTC")
-    today = rules.local(deps.now(), zone).date()
+    zone = wall_time.check_zone(which.zone or "UTC")
+    today = wall_time.local(deps.now(), zone).date()
     day = rules.clamped(which.day or today)
     lay_out = {CalendarView.MONTH: _month, CalendarView.WEEK: _week, CalendarView.LIST: _list}[which.view]
     facts = lay_out(deps, who, which, day, zone)
     found: list[SourcedEntry] = facts["found"]
     return render(
-        request, f"calendar/{which.view}.html", which=which, zone=zone, today=today, day=day, zones=rules.zones(),
-        local=lambda at: rules.local(at, zone), allowed=lambda one: service.allowed(who, one),
+        request, f"calendar/{which.view}.html", which=which, zone=zone, today=today, day=day,
+        zones=wall_time.zone_names(),
+        local=lambda at: wall_time.local(at, zone), allowed=lambda one: service.allowed(who, one),
         accounts=account_names(deps), surfaces=adapters.names(), layers=CalendarLayer, views=CalendarView,
         agents=lookup.names(deps.db, [one.entry.agent_id for one in found]), key_of=key_of, verbs=EntryVerb,
-        suggested=lookup.suggestions(deps.db), **facts,
+        suggested=lookup.suggestions(deps.db), live=service.live(), compose=_compose(who, which, day, zone), **facts,
     )  # fmt: skip
+
+
+def _compose(who: Principal, which: CalendarPageQuery, day: date, zone: str) -> str:
+    """Return the address of the form of a new entry, at the day or hour of a list; empty if there is none."""
+    page = service.compose_page(who)
+    query = {"zone": zone}
+    if which.view == CalendarView.LIST and which.day is not None:
+        query["at"] = f"{day}T{which.hour if which.hour is not None else _MORNING:02d}:00"
+    return f"{page}?{urlencode(query)}" if page else ""
 
 
 def _month(deps: Deps, who: Principal, which: CalendarPageQuery, day: date, zone: str) -> Mapping[str, Any]:
@@ -171,11 +183,11 @@ def entry(
 ) -> Response:  # fmt: skip
     """Show one entry, and the forms of what can be done with it."""
     found = service.get(deps, who, origin, entry_id)
-    zone = rules.check_zone(zone or "UTC")
+    zone = wall_time.check_zone(zone or "UTC")
     names = lookup.names(deps.db, [found.entry.agent_id])
     return render(
-        request, "calendar/entry.html", found=found, zone=zone, zones=rules.zones(), verbs=EntryVerb,
-        may=service.allowed(who, found), here=rules.local(found.entry.at, zone), key_of=key_of,
+        request, "calendar/entry.html", found=found, zone=zone, zones=wall_time.zone_names(), verbs=EntryVerb,
+        may=service.allowed(who, found), here=wall_time.local(found.entry.at, zone), key_of=key_of,
         agent=lookup.username(names, found.entry.agent_id), accounts=account_names(deps),
         way_back=back(request, _HERE) if "/calendar?" in back(request, _HERE) else _HERE,
     )  # fmt: skip
@@ -198,7 +210,7 @@ def move(
             landing = service.drag(deps, who, origin, entry_id, DragTarget(day or rules.FIRST_DAY, hour, zone))
     except FleetError as error:
         return go(request, where, str(error), wrong=True)
-    here = rules.local(landing.at, zone)
+    here = wall_time.local(landing.at, zone)
     return go(request, where, f"Moved to {here:%A, %-d %B, %H:%M} ({zone}). {landing.note}".rstrip())
 
 

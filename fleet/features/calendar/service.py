@@ -8,7 +8,9 @@ from datetime import date, datetime, time, timedelta
 
 from fleet.access import Principal
 from fleet.accounts import service as accounts
+from fleet.core import wall_time
 from fleet.core.errors import Conflict, InvalidInput, NotFound
+from fleet.core.wall_time import Landing
 from fleet.engine.agents import lookup
 from fleet.engine.deps import Deps
 from fleet.engine.points.calendar_source import (
@@ -21,7 +23,7 @@ from fleet.engine.points.calendar_source import (
 )
 from fleet.features.calendar import queries, rules
 from fleet.features.calendar.queries import SourcedEntry
-from fleet.features.calendar.rules import DragTarget, Landing
+from fleet.features.calendar.rules import DragTarget
 from fleet.web.auth import require
 
 LONGEST = timedelta(days=400)
@@ -75,7 +77,7 @@ def drag(deps: Deps, who: Principal, source_name: str, entry_id: uuid.UUID, to: 
     Raises NotFound, Forbidden, Conflict, InvalidInput.
     """
     entry = get(deps, who, source_name, entry_id).entry
-    rules.check_zone(to.zone)
+    wall_time.check_zone(to.zone)
     landing = rules.moved(entry.at, replace(to, day=rules.clamped(to.day)))
     if landing.at != entry.at:
         move(deps, who, source_name, entry_id, landing.at)
@@ -84,7 +86,7 @@ def drag(deps: Deps, who: Principal, source_name: str, entry_id: uuid.UUID, to: 
 
 def landing(day: date, wall: time, zone: str) -> Landing:
     """Return the instant of a wall time that a person typed. Raises InvalidInput for an unknown zone."""
-    return rules.land(rules.clamped(day), wall.replace(tzinfo=None, fold=0), rules.check_zone(zone))
+    return wall_time.land(rules.clamped(day), wall.replace(tzinfo=None, fold=0), wall_time.check_zone(zone))
 
 
 def cancel(deps: Deps, who: Principal, source_name: str, entry_id: uuid.UUID) -> None:
@@ -111,6 +113,12 @@ def _may(deps: Deps, who: Principal, source_name: str, entry_id: uuid.UUID, verb
     return found.source
 
 
-def is_there(verb: EntryVerb) -> bool:
-    """Say whether any source carries out a verb."""
-    return any(verb in one.verbs for one in sources())
+def compose_page(who: Principal) -> str:
+    """Return the path of the page on which a user makes a new entry; empty if there is none for them."""
+    found = (one.compose for one in sources() if one.compose and who.may(one.verbs[EntryVerb.DUPLICATE]))
+    return next(found, "")
+
+
+def live() -> str:
+    """Return the subjects of the events after which the page is refreshed."""
+    return ",".join(dict.fromkeys(one.live for one in sources() if one.live))

@@ -36,6 +36,7 @@ class ItemsSource:
     permission = Permission.DRAFTS_VIEW
     verbs: Mapping[EntryVerb, Permission] = dict.fromkeys(EntryVerb, Permission.AGENTS_CONTROL)
     compose = "/content-items/new"
+    live = "content.item.*"
 
     def keys(self, which: CalendarFilter) -> EntryKeys:
         """Return id, time and layer of items."""

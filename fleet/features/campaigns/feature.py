@@ -154,7 +154,7 @@ FEATURE = Feature(
         ),
     ),
     api=("fleet.features.campaigns.api:router",),
-    pages=("fleet.features.campaigns.pages:router",),
+    pages=("fleet.features.campaigns.pages.forms:router", "fleet.features.campaigns.pages.shown:router"),
     templates=__package__,
     nav=(
         NavItem(

@@ -13,11 +13,12 @@ import sqlalchemy as sa
 from fleet.accounts.models import AccountRow
 from fleet.core.db import Tx
 from fleet.core.errors import NotFound
-from fleet.engine.agents.models import AgentRow
+from fleet.engine.agents.models import NOWHERE, AgentRow
 from fleet.features.campaigns.models import CampaignRow, ContentItemRow
 from fleet.features.campaigns.states import ItemState
 
 _ITEM = ContentItemRow
+_MOST_CANDIDATES = 60
 _COLUMNS = (
     _ITEM, AgentRow.username.label("agent"), sa.func.coalesce(AccountRow.name, "settings").label("account"),
     CampaignRow.name.label("campaign"),
@@ -127,3 +128,23 @@ def counts(tx: Tx, campaign_ids: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, Mapp
     for campaign_id, state, number in tx.execute(query):
         found[campaign_id][state] = number
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An agent that could publish for a campaign, through its main account."""
+
+    username: str
+    name: str
+    network: str
+
+
+def candidates(tx: Tx) -> list[Candidate]:
+    """Return the first agents that have an account, by network, for the choices of a form."""
+    query = (
+        sa.select(AgentRow.username, AgentRow.name, AgentRow.surface)
+        .where(AgentRow.deleted_at.is_(None), AgentRow.surface != NOWHERE)
+        .order_by(AgentRow.surface, AgentRow.username)
+        .limit(_MOST_CANDIDATES)
+    )
+    return [Candidate(*row) for row in tx.execute(query)]

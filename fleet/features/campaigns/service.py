@@ -1,6 +1,6 @@
 """Verbs of people on campaigns and content items. Each is one transaction; the jobs that it adds run after it.
 
-The page of the calendar uses `compose`, `reschedule`, `duplicate`, `cancel` and `preview.of`.
+Called by the API, the pages and the calendar's source.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from fleet.access import audit
 from fleet.accounts.models import SETTINGS_ACCOUNT, AccountRow, key_of
 from fleet.core import ids
 from fleet.core.db import Tx
-from fleet.core.errors import Conflict, InvalidInput
+from fleet.core.errors import Conflict, InvalidInput, NotFound
 from fleet.engine import publish
 from fleet.engine.agents import identities
 from fleet.engine.agents import queries as agents
@@ -56,11 +56,15 @@ def create(deps: Deps, new: NewCampaign, *, by: str) -> CampaignRow:
     """Create a campaign and have it planned. Raises InvalidInput, NotFound."""
     message = words(new.message, name="message", required=False)
     topics = [words(one, name="topic", most=500) for one in new.topics if one.strip()]
-    feeds = [one if one == "trends" else checked_link(ItemLink(one)).url for one in new.feeds if one.strip()]
+    feeds = [
+        one if one == "trends" else checked_link(ItemLink(one), name="feed").url for one in new.feeds if one.strip()
+    ]
     if not message and not topics and not feeds:
         raise InvalidInput("A campaign needs a message, topics or feeds.", fix="Give one of them.")
     if not 1 <= len(new.targets) <= MOST_TARGETS or len(topics) > MOST_TOPICS or len(feeds) > MOST_TOPICS:
-        raise InvalidInput(f"A campaign has 1 to {MOST_TARGETS} agents and at most {MOST_TOPICS} topics and feeds.")
+        raise InvalidInput(
+            f"target: a campaign has 1 to {MOST_TARGETS} agents, and at most {MOST_TOPICS} topics and as many feeds."
+        )
     with deps.db.transaction() as tx:
         now = tx.now()
         found = [resolve(tx, one) for one in new.targets]
@@ -70,7 +74,7 @@ def create(deps: Deps, new: NewCampaign, *, by: str) -> CampaignRow:
         starts_at = _moment(new.starts_at, now) if new.starts_at else now
         ends_at = _moment(new.ends_at, now) if new.ends_at else None
         if ends_at is not None and ends_at <= starts_at:
-            raise InvalidInput("The campaign ends before it starts.")
+            raise InvalidInput("time: the campaign ends before it starts.")
         row = CampaignRow(
             id=ids.new(), organisation_id=owners.pop(), name=words(new.name, name="name", most=100), message=message,
             topics=topics, feeds=feeds, hashtags=_hashtags(new.hashtags), link=checked_link(new.link).data(),
@@ -250,6 +254,18 @@ def resolve(tx: Tx, target: ItemTarget) -> tuple[AgentRow, Identity]:
     )
 
 
+def networks_of(deps: Deps, targets: Sequence[ItemTarget]) -> list[str]:
+    """Return the networks through which targets publish, each once; unknown agents and accounts are left out."""
+    found: list[str] = []
+    with deps.db.transaction() as tx:
+        for one in targets:
+            try:
+                found.append(resolve(tx, one)[1].surface)
+            except (InvalidInput, NotFound):
+                continue
+    return list(dict.fromkeys(found))
+
+
 def _require_free(deps: Deps, tx: Tx, agent: AgentRow, row: ContentItemRow, at: datetime) -> None:
     taken = items.taken(tx, row.agent_id, row.account_id, at, but=row.id)
     why = times.obstacle(at, taken, free_times.room_of(deps, agent, row.account_id))
@@ -260,9 +276,9 @@ def _require_free(deps: Deps, tx: Tx, agent: AgentRow, row: ContentItemRow, at: 
 
 def _moment(at: datetime, now: datetime) -> datetime:
     if at.tzinfo is None:
-        raise InvalidInput("The time has no zone.", fix="Write it as 2026-12-01T09:00+01:00.")
+        raise InvalidInput("time: it has no zone.", fix="Write it as 2026-12-01T09:00+01:00.")
     if not now + _EARLIEST <= at <= now + _FARTHEST:
-        raise InvalidInput(f"{_shown(at)} is past, or more than two years ahead.")
+        raise InvalidInput(f"time: {_shown(at)} is past, or more than two years ahead.")
     return max(at.astimezone(UTC), now)
 
 

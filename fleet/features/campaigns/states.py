@@ -85,6 +85,8 @@ MOVES: Mapping[ItemEvent, Move] = MappingProxyType(
     }
 )
 
+EDITABLE = MOVES[ItemEvent.EDITED].sources
+
 
 def after(state: ItemState, event: ItemEvent, *, failed_in: ItemState | None = None) -> ItemState:
     """Return the state to which an event leads. Raises Conflict for an event that the state does not have."""

@@ -99,11 +99,15 @@ def words(value: str, *, name: str, most: int = LONGEST_MESSAGE_CHARS, required:
     return found
 
 
-def checked_link(link: ItemLink) -> ItemLink:
+def checked_link(link: ItemLink, *, name: str = "link") -> ItemLink:
     """Return a link with an address of the web. Raises InvalidInput for another one."""
     if not link.url:
         return ItemLink()
-    parts = urlsplit(link.url.strip())
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or len(link.url) > 2000:
-        raise InvalidInput(f"{link.url[:100]!r} is no address of the web.", fix="It begins with https://.")
+    try:
+        parts = urlsplit(link.url.strip())
+        is_wrong = parts.scheme not in ("http", "https") or not parts.hostname or bool(parts.username)
+    except ValueError:  # half a bracket
+        is_wrong = True
+    if is_wrong or len(link.url) > 2000:
+        raise InvalidInput(f"{name}: {link.url[:100]!r} is no address of the web.", fix="It begins with https://.")
     return ItemLink(link.url.strip(), text.clean(link.title)[:200], text.clean(link.description)[:300])

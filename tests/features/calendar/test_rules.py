@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fleet.core import wall_time
 from fleet.core.errors import InvalidInput
 from fleet.features.calendar import rules
 from fleet.features.calendar.rules import DragTarget
@@ -25,8 +26,8 @@ _HOURS = st.none() | st.integers(0, 23)
 def test_a_dragged_entry_keeps_its_wall_time_unless_the_clocks_skip_it(
     at: datetime, day: date, hour: int | None, zone: str
 ) -> None:
-    before, landing = rules.local(at, zone), rules.moved(at, DragTarget(day, hour, zone))
-    after = rules.local(landing.at, zone)
+    before, landing = wall_time.local(at, zone), rules.moved(at, DragTarget(day, hour, zone))
+    after = wall_time.local(landing.at, zone)
     wanted = before.time() if hour is None else before.time().replace(hour=hour)
     if "skip" in landing.note:
         there = after.replace(tzinfo=None) - datetime.combine(day, wanted)
@@ -35,15 +36,15 @@ def test_a_dragged_entry_keeps_its_wall_time_unless_the_clocks_skip_it(
         assert (after.date(), after.time()) == (day, wanted)
     if "twice" in landing.note:
         again = (
-            rules.local(landing.at + timedelta(hours=1), zone),
-            rules.local(landing.at + timedelta(minutes=30), zone),
+            wall_time.local(landing.at + timedelta(hours=1), zone),
+            wall_time.local(landing.at + timedelta(minutes=30), zone),
         )
         assert wanted in [one.time() for one in again]  # the first of the two
 
 
 @given(at=_MOMENTS, zone=_ZONES)
 def test_an_entry_that_is_dropped_where_it_was_stays(at: datetime, zone: str) -> None:
-    here = rules.local(at, zone)
+    here = wall_time.local(at, zone)
     assert rules.moved(at, DragTarget(here.date(), None, zone)).at == at
     assert rules.moved(at, DragTarget(here.date(), here.hour, zone)).at == at
 
@@ -55,7 +56,7 @@ def test_each_moment_of_a_week_is_in_the_hour_that_the_clocks_show(day: date, at
     assert bounds == sorted(bounds)
     moment = bounds[0] + (at - datetime(2005, 1, 1, tzinfo=UTC)) % (bounds[-1] - bounds[0])
     place = max(number for number, start in enumerate(bounds) if start <= moment)
-    shown = rules.local(moment, zone)
+    shown = wall_time.local(moment, zone)
     assert (days[place // 24], place % 24) == (shown.date(), shown.hour)
 
 
@@ -67,14 +68,14 @@ def test_a_month_is_whole_weeks_without_gaps(day: date, zone: str) -> None:
     assert day in days
     bounds = rules.starts(days, zone)
     assert bounds == sorted(bounds)
-    assert all(rules.local(start, zone).date() >= one for one, start in zip(days, bounds, strict=False))
+    assert all(wall_time.local(start, zone).date() >= one for one, start in zip(days, bounds, strict=False))
     assert rules.months_away(rules.months_away(day, 1), -1) == day.replace(day=1)
 
 
 def test_skipped_and_repeated_hours_are_said() -> None:
-    skipped = rules.land(date(2026, 3, 29), time(2, 30), "Europe/Berlin")
+    skipped = wall_time.land(date(2026, 3, 29), time(2, 30), "Europe/Berlin")
     assert (skipped.at, "skip" in skipped.note) == (datetime(2026, 3, 29, 1, 30, tzinfo=UTC), True)
-    twice = rules.land(date(2026, 10, 25), time(2, 30), "Europe/Berlin")
+    twice = wall_time.land(date(2026, 10, 25), time(2, 30), "Europe/Berlin")
     assert (twice.at, "twice" in twice.note) == (datetime(2026, 10, 25, 0, 30, tzinfo=UTC), True)
     second = datetime(2026, 10, 25, 1, 30, tzinfo=UTC)
     assert rules.moved(second, DragTarget(date(2026, 10, 25), 2, "Europe/Berlin")).at == second
@@ -85,5 +86,5 @@ def test_skipped_and_repeated_hours_are_said() -> None:
 )
 def test_an_unknown_zone_is_refused(name: str) -> None:
     with pytest.raises(InvalidInput):
-        rules.check_zone(name)
-    assert rules.check_zone("Europe/Berlin") in rules.zones()
+        wall_time.check_zone(name)
+    assert wall_time.check_zone("Europe/Berlin") in wall_time.zone_names()

@@ -54,7 +54,7 @@ def of(
     problems = adapting.problems(
         shown, rule, style, link=url, pictures=len(pictures), media=None if manifest is None else manifest.pictures
     )
-    card = {**link, "host": urlsplit(url).hostname or ""} if url and style.has_card else {}
+    card = {**link, "host": _host(url)} if url and style.has_card else {}
     appended = f"\n\n{url}" if url and not style.has_card else ""
     sent = [f"{one}{appended}" if place == len(shown) else one for place, one in enumerate(shown, 1)]
     return PostPreview(
@@ -67,3 +67,11 @@ def of(
         problems=tuple(problems),
         notes=notes,
     )
+
+
+def _host(url: str) -> str:
+    """Return the host of an address; empty for one that is only half typed."""
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""

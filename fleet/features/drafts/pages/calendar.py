@@ -30,6 +30,7 @@ class DraftsSource:
     permission = Permission.DRAFTS_VIEW
     verbs: Mapping[EntryVerb, Permission] = {EntryVerb.CHANGE: Permission.DRAFTS_DECIDE}
     compose = ""
+    live = "agent.draft.*"
 
     def keys(self, which: CalendarFilter) -> EntryKeys:
         """Return id, time and layer of waiting drafts."""

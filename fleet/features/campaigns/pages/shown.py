@@ -1,4 +1,4 @@
-"""The pages of campaigns and content items."""
+"""What campaigns and content items are: the list, one campaign by state, one item as its network shows it."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from fleet.access import Permission
+from fleet.core import wall_time
 from fleet.core.errors import FleetError
 from fleet.features.campaigns import items, queries, service
 from fleet.features.campaigns.api import ItemQuery, Planner, campaign_out, preview_of, require
-from fleet.features.campaigns.states import ItemState
+from fleet.features.campaigns.states import EDITABLE, ItemState
 from fleet.web.auth import TheDeps, needs
 from fleet.web.rendering import go, render
 from fleet.web.requests.cursors import Paging
@@ -51,7 +52,11 @@ def show_item(request: Request, deps: TheDeps, item_id: uuid.UUID) -> Response:
     with deps.db.transaction() as tx:
         view = require(tx, item_id)
         changes = items.history(tx, item_id)
-    return render(request, "campaigns/item.html", one=view, row=view.row, shown=preview_of(view), history=changes)
+    row = view.row
+    return render(
+        request, "campaigns/item.html", one=view, row=row, previews=[preview_of(view)], history=changes,
+        zones=wall_time.zone_names(), editable=ItemState(row.state) in EDITABLE and not row.remote_ids,
+    )  # fmt: skip
 
 
 @router.post("/campaigns/{campaign_id}/cancel")
