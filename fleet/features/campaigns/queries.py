@@ -131,7 +131,7 @@ def counts(tx: Tx, campaign_ids: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, Mapp
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class CampaignCandidate:
     """An agent that could publish for a campaign, through its main account."""
 
     username: str
@@ -139,7 +139,7 @@ class Candidate:
     network: str
 
 
-def candidates(tx: Tx) -> list[Candidate]:
+def candidates(tx: Tx) -> list[CampaignCandidate]:
     """Return the first agents that have an account, by network, for the choices of a form."""
     query = (
         sa.select(AgentRow.username, AgentRow.name, AgentRow.surface)
@@ -147,4 +147,4 @@ def candidates(tx: Tx) -> list[Candidate]:
         .order_by(AgentRow.surface, AgentRow.username)
         .limit(_MOST_CANDIDATES)
     )
-    return [Candidate(*row) for row in tx.execute(query)]
+    return [CampaignCandidate(*row) for row in tx.execute(query)]
