@@ -195,10 +195,19 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(line, yellow=True)
 
 
+@functools.cache
+def _import_commands() -> None:
+    """Import the commands of all features: their options offer what is registered when their modules are imported."""
+    from fleet.cli.commands.check import env_check
+
+    assert [*env_check._of_commands()]
+
+
 @pytest.fixture
 def features() -> Iterator[Callable[..., Registry]]:
     """Load other features than all: `features("-webhooks")`. All of them are back when the test has ended."""
     before = registry.current()
+    _import_commands()
     yield lambda *wanted: app.load(wanted)
     registry.use(before)
 
