@@ -252,8 +252,12 @@ class Facebook(MetaAdapter):
 
     def _text(self, post: PostPayload) -> str:
         """Return a post's text, with the label if nothing else can carry one."""
-        text = "\n\n".join(one for one in (post.warning, post.text) if one)
+        text = self._plain(post)
         return text if post.pictures else self._labelled(text)
+
+    @staticmethod
+    def _plain(post: PostPayload) -> str:
+        return "\n\n".join(one for one in (post.warning, post.text) if one)
 
     def _labelled(self, text: str) -> str:
         return text if self._label in text else f"{text}\n\n{self._label}".lstrip()
@@ -282,12 +286,16 @@ class Facebook(MetaAdapter):
         return text_of(dict_of(found.get(name)).get("status"), 40)
 
     def _own_posts(self, post: PostPayload, since: datetime) -> Iterator[dict[str, Any]]:
-        """Return the page's posts since a time that are as this one would be."""
-        text, start = " ".join(self._text(post).split()), int(since.timestamp())
+        """Return the page's posts since a time that are as this one would be.
+
+        A probe has no pictures, so it cannot tell whether the text carries the label: both forms are the same post.
+        """
+        plain, start = self._plain(post), int(since.timestamp())
+        texts = {" ".join(text.split()) for text in (plain, self._labelled(plain))}
         for one in self._edge(self._page, "feed", fields=_POST, most_pages=_PROBE_PAGES, since=start, limit=100):
             is_own = dict_of(one.get("from")).get("id") == self._page
             is_new = aware(moment_of(one.get("created_time"))) >= since
-            if is_own and is_new and " ".join(text_of(one.get("message"), 70_000).split()) == text:
+            if is_own and is_new and " ".join(text_of(one.get("message"), 70_000).split()) in texts:
                 yield one
 
     def _comments(self, target: str) -> list[dict[str, Any]]:

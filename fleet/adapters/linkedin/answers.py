@@ -21,6 +21,8 @@ _LOST_MEDIA = {"MEDIA_ASSET_PROCESSING_FAILED", "MEDIA_ASSET_WAITING_UPLOAD", "M
 _DAILY_S = 900.0
 """LinkedIn names no wait: its limits last until midnight UTC, so it is asked again every quarter of an hour."""
 _STAMP_BITS = 22
+_PUBLISHING = ("/rest/posts", "/rest/images", "/rest/videos", "/rest/documents")
+"""The calls that an account needs for a post. A 403 to one of them is about the account, not about the post."""
 
 
 class DuplicatePost(base.Refused):
@@ -74,7 +76,7 @@ def error_of(response: Response, body: dict[str, Any]) -> base.AdapterError:
         return DuplicatePost(said, found[0]) if found else base.Refused(said)
     if status in (400, 422) and wrong & _LOST_MEDIA:
         return base.UploadsLost(said)
-    if status == 403 and (response.request.method, response.request.url.path) == ("POST", "/rest/posts"):
+    if status == 403 and response.request.method == "POST" and response.request.url.path in _PUBLISHING:
         return base.SurfacePaused(f"LinkedIn denies posting: the account is restricted, or a permission lacks: {said}")
     if status in (404, 410):
         return base.Vanished(said)
