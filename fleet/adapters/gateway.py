@@ -226,6 +226,10 @@ class Gateway(_Guard):
             return ""
         return self._rules.consent.get(action.type.name, "")
 
+    def can_decide_alone(self, name: str) -> bool:
+        """Say whether agents may do an operation by themselves: the account has it, it is on, and needs no consent."""
+        return name in self.adapter.actions and name not in self._rules.off and name not in self._rules.consent
+
     def upload(
         self, action: AnyAction, lease: Lease, *, stopped: Callable[[], str | None] | None = None
     ) -> Mapping[str, Any] | None:

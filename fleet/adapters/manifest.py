@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from pydantic import SecretStr
 
@@ -132,6 +132,14 @@ class MediaRule:
     """Whether each post has at least one."""
     by_url: bool = False
     """Whether the system fetches it from a public address instead of receiving it."""
+
+
+@runtime_checkable
+class TextLimitingAdapter(Protocol):
+    """An adapter whose servers have limits of text of their own."""
+
+    def text_rules(self) -> Mapping[str, TextRule]:
+        """Return the account's rules by kind, as `AdapterType.texts` has them. May call; raises an AdapterError."""
 
 
 class AuthKind(StrEnum):

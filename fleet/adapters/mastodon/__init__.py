@@ -12,9 +12,8 @@ from fleet.adapters.manifest import (
     Labels,
     Limit,
     Operation,
-    TextRule,
 )
-from fleet.adapters.mastodon.adapter import OAUTH, PICTURES, Mastodon
+from fleet.adapters.mastodon.adapter import OAUTH, PICTURES, TEXTS, Mastodon
 from fleet.core.errors import InvalidInput
 
 _NOBOT = "#nobot in the bio of the other account: the write is refused (a convention of the network, read 2026-11-22)."
@@ -76,12 +75,7 @@ ADAPTER = AdapterType(
         ),
         Limit(name="follows", most=400, window=timedelta(days=1), costs={"follow": 1}, cost=0, source=_RATES),
     ),
-    texts={
-        "post": TextRule(most=500, url_length=23, hashtags=5, best_hashtags=3, mentions=3),
-        "comment": TextRule(most=450, url_length=23, hashtags=2, best_hashtags=0, mentions=1),
-        "bio": TextRule(most=500),
-        "alt_text": TextRule(most=1500, links=False),
-    },
+    texts=TEXTS,
     pictures=PICTURES,
     labels=Labels(account="bot", post="the label of its author's account", source="docs.joinmastodon.org"),
     docs="mastodon.md",

@@ -8,6 +8,7 @@ writes leave the same state when they are repeated.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -64,6 +65,14 @@ OAUTH = OAuth(
 PICTURES = MediaRule(
     most=4, types=("image/jpeg", "image/png", "image/webp", "image/gif"), most_bytes=16_000_000, alt_text=1500
 )
+TEXTS: Mapping[str, TextRule] = {
+    "post": TextRule(most=500, url_length=23, hashtags=5, best_hashtags=3, mentions=3),
+    "comment": TextRule(most=450, url_length=23, hashtags=2, best_hashtags=0, mentions=1),
+    "bio": TextRule(most=500),
+    "alt_text": TextRule(most=1500, links=False),
+}
+"""Of a server as it is shipped; each sets its own length of posts."""
+_LONGEST_CHARS = 100_000
 _VISIBILITIES = {"friends": "private", "private": "direct"}
 """Fleet's words for audiences in Mastodon's; others are the same."""
 _QUOTES_SINCE = 7  # the API version of Mastodon 4.5
@@ -103,7 +112,7 @@ class Mastodon:
         self._pages = url.rstrip("/")
         self._media = access.media
         self._bearer = Bearer(access, OAUTH)
-        self._http = HttpClient(url, timeout_s=access.timeout_s, most_bytes=MAX_JSON_BYTES)
+        self._http = HttpClient(url, timeout_s=access.timeout_s, most_bytes=MAX_JSON_BYTES, observe=access.observe)
         self._own: dict[str, Any] = {}
         self._instance: tuple[float, dict[str, Any]] = (0.0, {})
 
@@ -113,11 +122,20 @@ class Mastodon:
         """Return the audiences that posts can have. Makes no call."""
         return Offers(visibilities=frozenset({"public", "unlisted", "friends", "private"}))
 
-    def text_rule(self) -> TextRule:
-        """Return the length of a post on this server. Raises an AdapterError."""
+    def text_rules(self) -> Mapping[str, TextRule]:
+        """Return the forms of posts and comments on this server, which sets their length. Raises an AdapterError.
+
+        A comment has so many characters less as the manifest leaves for the mention of the person it answers.
+        """
         statuses = dict_of(dict_of(self._server().get("configuration")).get("statuses"))
         most, url = count_of(statuses.get("max_characters")), count_of(statuses.get("characters_reserved_per_url"))
-        return TextRule(most=most or 500, url_length=url or 23, hashtags=5, best_hashtags=3, mentions=3)
+        post, comment = TEXTS["post"], TEXTS["comment"]
+        longest = min(most or post.most, _LONGEST_CHARS)
+        values: dict[str, Any] = {"url_length": url or post.url_length}
+        return {
+            "post": replace(post, most=longest, **values),
+            "comment": replace(comment, most=max(1, longest - (post.most - comment.most)), **values),
+        }
 
     def check(self, *, timeout_s: float) -> RemoteAccount:
         """Return the account of the token. Raises an AdapterError."""

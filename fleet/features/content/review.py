@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from fleet.adapters.manifest import TextRule
@@ -108,9 +108,15 @@ def load_all() -> None:
         tables.load_all()
 
 
-def review(words: str, kind: Kind, on: str, by: Standards, said: Said | None = None) -> ReviewResult:
-    """Review one text for the surface `on`. Without `said`, nothing is compared and no tone is measured."""
-    form = surfaces.form(on, kind)
+def review(
+    words: str, kind: Kind, on: str, by: Standards, said: Said | None = None, *,
+    own: Mapping[str, TextRule] = surfaces.NONE,
+) -> ReviewResult:  # fmt: skip
+    """Review one text for the surface `on`, whose server has `own` rules of texts.
+
+    Without `said`, nothing is compared and no tone is measured.
+    """
+    form = surfaces.form(on, kind, own)
     fitted, mended = rules.fit(words, form)
     found = [finding for reading in _readings(words, fitted, form) for finding in _refusals(reading, kind, form, by)]
     found = [*dict.fromkeys(found), *mended]

@@ -13,8 +13,6 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from fleet.adapters import registry as adapters
-from fleet.adapters.manifest import Capability
 from fleet.adapters.social import COMMENT, FOLLOW, POST, REPOST, FeedItem
 from fleet.core.db import Also, Tx
 from fleet.engine.agent_type import Acts, ClaimedAgent
@@ -96,7 +94,7 @@ def gather(deps: Deps, claimed: ClaimedAgent) -> PlatformObservation:
         publishing=publishing.observe(deps, claimed, shown, _CAPPED),
         inbox=tuple(one for one in waiting if not {one.author.casefold(), one.author_id} & shunned),
         slot=_slot(deps, agent, own, claimed.now, posted),
-        offered=_offered(agent),
+        offered=tuple(one.name for one in (REPOST, FOLLOW) if gateway.can_decide_alone(one.name)),
         done=done,
         author_ids={item.id: item.author_id for item in shown},
         formats={
@@ -144,19 +142,6 @@ def _slot(deps: Deps, agent: ActingAgent, own: PlatformConfig, now: datetime, po
     hours, days = _hours(own, agent.kind)
     found = due_slot(local_time(rhythm, now), hours, days, None if posted is None else local_time(rhythm, posted))
     return None if found is None else f"{found:%H:%M}"
-
-
-def _offered(agent: ActingAgent) -> tuple[str, ...]:
-    """Return the reposts and follows that the platform allows agents to do by themselves."""
-    if agent.surface not in adapters.names():
-        return ()
-    manifest = adapters.get(agent.surface)
-    found = []
-    for action in (REPOST, FOLLOW):
-        operation = manifest.operation(action.name)
-        if operation.capability is not Capability.UNSUPPORTED and not operation.needs_consent:
-            found.append(action.name)
-    return tuple(found)
 
 
 def act(deps: Deps, claimed: ClaimedAgent, decision: PublishingDecision) -> Acts:

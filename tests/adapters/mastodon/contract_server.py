@@ -50,6 +50,9 @@ class Server:
     old: bool = False
     """Whether it is older than Mastodon 4.3: posts are read one at a time."""
 
+    most_chars: int = 500
+    """The length of posts, as its administrator set it."""
+
     def status(self, status_id: str) -> dict[str, Any] | None:
         return next((one for one in self.statuses if one["id"] == status_id), None)
 
@@ -98,6 +101,8 @@ class _Handler(BaseHTTPRequestHandler):
         if path in ("/api/v1/apps", "/oauth/token", "/oauth/revoke"):
             return self._authorise(path, {name: one[0] for name, one in parse_qs(body.decode()).items()})
         match [verb, *path.strip("/").split("/")[2:]]:
+            case ["GET", "instance"]:
+                return 200, {"configuration": {"statuses": {"max_characters": state.most_chars}}}
             case ["GET", "accounts", "verify_credentials"]:
                 return 200, ME
             case ["GET", "accounts", "7", "statuses"]:

@@ -12,8 +12,10 @@ from pydantic import SecretStr
 
 from fleet.adapters import base, registry, social
 from fleet.adapters.base import Account, AnyAction, Resolution
+from fleet.adapters.limits import Observation
 from fleet.adapters.manifest import AccountAccess
 from fleet.adapters.mastodon.adapter import Mastodon
+from fleet.features.content import review, surfaces
 from fleet.images.placeholder import data_url, render_jpeg
 from tests.adapters.mastodon.contract_server import Server, served
 from tests.factories import act
@@ -200,3 +202,34 @@ def test_hostile_texts_are_data(server: Server, mastodon: Mastodon) -> None:
     (item,) = mastodon.feed(LAMP, limit=10)
     assert (item.id, len(item.author), item.by_agent, item.likes) == ("2", 200, False, 0)
     assert item.caption.endswith("Two\nthree & four") and "<" not in item.caption
+
+
+@pytest.mark.parametrize(("most", "is_cut"), [(100, True), (1000, False)])
+def test_texts_are_checked_by_the_length_that_the_accounts_server_sets(
+    server: Server, mastodon: Mastodon, most: int, *, is_cut: bool
+) -> None:
+    server.most_chars = most
+    own = surfaces.own_texts(lambda: mastodon)
+    words = " ".join(f"Harbour number {number} is quiet at dawn." for number in range(16))
+    assert 500 < len(words) < 1000
+    reviewed = review.review(words, surfaces.Kind.CAPTION, "mastodon", review.standards(), own=own)
+    assert reviewed.ok and len(reviewed.text) <= most and (reviewed.text != words) is is_cut
+    assert server.calls.count("GET /api/v2/instance") == 1
+
+
+def test_a_server_that_does_not_say_its_limits_leaves_those_of_the_manifest(server: Server, mastodon: Mastodon) -> None:
+    server.answers.append((503, {}, {}))
+    assert surfaces.own_texts(lambda: mastodon) == {}
+
+
+def test_what_a_response_says_about_limits_is_reported(server: Server) -> None:
+    seen: list[Observation] = []
+    adapter = Mastodon(AccountAccess(server.url, SecretStr("token"), 10.0, observe=seen.append))
+    reset = (server.now + timedelta(minutes=4)).isoformat()
+    said = {"x-ratelimit-limit": "300", "x-ratelimit-remaining": "7", "x-ratelimit-reset": reset}
+    server.answers.append((200, said, {"id": "7", "acct": "lamp"}))
+    adapter.check(timeout_s=5)
+    adapter.close()
+    (one,) = seen
+    assert (one.most, one.remaining) == (300, 7)
+    assert one.reset_in is not None and abs(one.reset_in - timedelta(minutes=4)) < timedelta(seconds=2)

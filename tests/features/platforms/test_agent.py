@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -260,3 +261,19 @@ def test_old_mentions_are_closed_without_an_answer(fleet: Fleet, platform: Platf
     fleet.sql("UPDATE agents SET config = config - 'answers' WHERE id = :id", id=agent)
     assert wake(fleet, agent)["action"] is None
     assert inbox(fleet) == {"n1": ("ignored", "nobody answered it within a day")}
+
+
+@pytest.mark.parametrize(
+    ("change", "offered"),
+    [({}, {"repost", "follow"}), ({"is_on": False, "rule": "Off."}, {"repost"}),
+     ({"needs_consent": True, "rule": "Ask."}, {"repost"})],
+    ids=["on", "off", "consent"],
+)  # fmt: skip
+def test_an_agent_considers_only_what_its_account_may_do_without_a_person(
+    fleet: Fleet, platform: Platform, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any], offered: set[str]
+) -> None:
+    operations = tuple(replace(one, **change) if one.name == "follow" else one for one in PLATFORM.operations)
+    monkeypatch.setattr(registry, "get", lambda _: replace(PLATFORM, operations=operations))
+    agent = member(fleet)
+    gateway = fleet.deps.gateway(fleet.accounts["masto"], agent)
+    assert {name for name in ("repost", "follow") if gateway.can_decide_alone(name)} == offered

@@ -31,7 +31,7 @@ from fleet.features.campaigns.kinds import ACTION, RESOURCE
 from fleet.features.campaigns.models import CampaignRow, ContentItemRow
 from fleet.features.campaigns.stages import feeds, illustrating
 from fleet.features.campaigns.states import ItemEvent, ItemState
-from fleet.features.content import review
+from fleet.features.content import review, surfaces
 from fleet.features.content.checks.findings import Severity
 from fleet.features.content.review import Said
 from fleet.features.content.surfaces import Kind
@@ -223,7 +223,8 @@ def _reviewed(work: Work, row: ContentItemRow) -> tuple[list[str], list[Reason],
     standards = quality.standards(work.settings)
     texts = [(Kind.CAPTION, one) for one in row.parts]
     texts += [(Kind.ALT_TEXT, one["alt_text"]) for one in row.media if one.get("alt_text")]
-    verdicts = [review.review(words, kind, row.surface, standards, said) for kind, words in texts]
+    own = surfaces.own_texts(lambda: work.deps.gateway(work.agent.account_id).adapter)
+    verdicts = [review.review(words, kind, row.surface, standards, said, own=own) for kind, words in texts]
     found = [finding for one in verdicts for finding in one.findings]
     reasons = [Reason(one.rule, _POINTS[one.severity], one.evidence) for one in dict.fromkeys(found)]
     is_refused = any(one.severity is Severity.REFUSE for one in found)

@@ -24,7 +24,7 @@ from fleet.engine.attempts import reserve
 from fleet.engine.attempts.work import Work
 from fleet.features.approvals import service as approving
 from fleet.features.approvals.request import Proposal
-from fleet.features.content import review
+from fleet.features.content import review, surfaces
 from fleet.features.content.surfaces import Kind
 from fleet.features.drafts import content, limits, queries, service, sifting
 from fleet.features.drafts.effect import ACTION, RESOURCE, in_short
@@ -136,10 +136,11 @@ def reviewed(work: Work, said: Mapping[str, Any]) -> Reviewed | None:
     """Return a draft's content with its texts corrected, or None if they must not be published."""
     made, standards = dict(said), quality_of(work.deps).standards(work.settings)
     doubts: set[str] = set()
+    own = surfaces.own_texts(lambda: work.gateway.adapter)
     for name, kind in _TEXTS[DraftKind(said["kind"])].items():
         if not said[name]:
             continue
-        verdict = review.review(said[name], kind, work.claim.surface, standards)
+        verdict = review.review(said[name], kind, work.claim.surface, standards, own=own)
         if not verdict.ok and not verdict.doubtful:
             return None
         made[name] = verdict.text

@@ -20,7 +20,7 @@ from fleet.engine import registry
 from fleet.engine.attempts.work import Work, is_approved
 from fleet.engine.jobs.outcomes import Held, Skipped
 from fleet.engine.jobs.states import JobState
-from fleet.features.content import review
+from fleet.features.content import review, surfaces
 from fleet.features.content.checks.findings import Finding, Severity
 from fleet.features.content.review import ReviewResult, Said
 from fleet.features.content.surfaces import Kind
@@ -137,8 +137,10 @@ def _looked_at(work: Work, draft: WrittenDraft, *, last: bool) -> dict[str, Any]
     key = str(work.claim.payload.get("origin", work.claim.job_id))
     recent = quality.recent(surface, work.settings.of(PublishingSettings).recent_texts)
     said, standards = Said(str(work.agent.id), recent, key, voice), quality.standards(work.settings)
+    own = surfaces.own_texts(lambda: work.gateway.adapter)
     verdicts = {
-        name: review.review(words, kind, surface, standards, said) for name, (kind, words) in draft.texts.items()
+        name: review.review(words, kind, surface, standards, said, own=own)
+        for name, (kind, words) in draft.texts.items()
     }
     found = [finding for verdict in verdicts.values() for finding in (verdict.refusals if last else verdict.objections)]
     doubts = [finding for finding in found if finding.severity is Severity.APPROVE]
