@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from fleet.engine.agents import lookup
 from fleet.engine.jobs.states import JobState
 from tests.browser import axe
 from tests.browser.conftest import Dashboard
@@ -48,6 +49,24 @@ def test_ctrl_k_finds_things_and_enter_opens_the_chosen_one(dashboard: Dashboard
     assert axe.grave_findings(ana.page) == []
     keys.press("Escape")
     expect(listed).to_have_count(0)
+    assert ana.script_errors == ana.policy_errors == []
+
+
+def test_a_field_for_an_agent_suggests_agents_beyond_those_of_the_page(
+    dashboard: Dashboard, fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lookup, "_MOST_SUGGESTED", 2)
+    for number in range(3):
+        fleet.agent(name=f"Ada {number}", username=f"ada_{number}")
+    fleet.agent(name="Zoe <b>Last</b>", username="zoe_9")
+    ana = dashboard.person().go("/settings/agent_hours")
+    offered = ana.page.locator("#agent-choices option")
+    expect(offered).to_have_count(2)
+    ana.page.evaluate("document.querySelector('#agent-choices').dataset.agents = ''")  # as from 500 agents on
+    ana.page.get_by_label("Agent", exact=True).press_sequentially("last")
+    expect(offered).to_have_count(1)
+    expect(offered).to_have_attribute("value", "zoe_9")
+    expect(offered).to_have_text("Zoe <b>Last</b>")
     assert ana.script_errors == ana.policy_errors == []
 
 
