@@ -9,6 +9,12 @@ from fleet.engine.policy import Priority
 from fleet.engine.registry import AgentMode, AgentType, Command, EventType, Feature, JobHandler, NavItem
 from fleet.features.platforms.networks import NETWORKS
 
+_CONFIG = {
+    (): "PlainPostsConfig", ("story", "reel"): "StoriesConfig", ("video",): "VideosConfig",
+    ("video", "document"): "DocumentsConfig",
+}  # fmt: skip
+"""The configuration of agents by the formats of their network."""
+
 FEATURE = Feature(
     name="platforms",
     help="Agents of public platforms, their inbox, and the people who want to be left alone.",
@@ -21,7 +27,7 @@ FEATURE = Feature(
             next_tick="fleet.features.platforms.agent:next_tick",
             actions=("post", "comment", "like", "repost", "follow", "browse"),
             weights={"post": 0.0, "comment": 0.0, "like": 0.0, "repost": 0.0, "follow": 0.0, **one.weights},
-            config="fleet.features.platforms.kinds:PlatformConfig",
+            config=f"fleet.features.platforms.kinds:{_CONFIG[one.formats]}",
         )
         for one in NETWORKS.values()
     ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, Field
 
@@ -17,29 +17,44 @@ def _hours(given: str) -> str:
     return ",".join(sorted(set(hours), key=int))
 
 
-def _formats(given: str) -> str:
-    parts = [part.strip().partition(":") for part in given.split(",") if part.strip()]
-    if not all(name in _FORMATS and (not colon or _WEIGHT.fullmatch(weight)) for name, colon, weight in parts):
-        raise ValueError(f"formats are {', '.join(_FORMATS)}, each with a weight, such as post:3,reel:1")
-    return ",".join(f"{name}:{weight or 1}" for name, _, weight in parts)
+def _formats_of(*known: str) -> AfterValidator:
+    """Return the check of weights of formats: plain posts and these."""
+    names = ("post", *known)
+
+    def check(given: str) -> str:
+        parts = [part.strip().partition(":") for part in given.split(",") if part.strip()]
+        if not all(name in names and (not colon or _WEIGHT.fullmatch(weight)) for name, colon, weight in parts):
+            raise ValueError(f"formats are {', '.join(names)}, each with a weight, such as post:3")
+        return ",".join(f"{name}:{weight or 1}" for name, _, weight in parts)
+
+    return AfterValidator(check)
 
 
-_FORMATS = ("post", "story", "reel", "video", "document")
+def _formats_field(*known: str) -> Any:
+    """Return the field of the weights."""
+    names = " and ".join((", ".join(("post", *known[:-1])), *known[-1:]))
+    return Field(
+        default="",
+        title=f"Formats of its posts with weights, such as post:3,{known[0]}:1 (empty: plain posts)" if known else
+        "Formats of its posts (its network has plain posts alone)",
+        json_schema_extra={"problem": f"Formats of this network are {names}, with weights: post:3,{known[0]}:1."
+                           if known else "Agents of this network have plain posts alone: leave formats empty."},
+    )  # fmt: skip
+
+
 _WEIGHT = re.compile(r"[0-9]{1,3}(\.[0-9]{1,2})?", re.A)
 
 
 class PlatformConfig(BaseModel, frozen=True):
-    """When an agent of a platform posts, and how much it answers."""
+    """When an agent of a platform posts, and how much it answers. Those of single networks refuse other formats."""
 
     post_hours: Annotated[str, AfterValidator(_hours)] = Field(
         default="",
         title="It posts at (local hours; empty: those of its platform)",
         json_schema_extra={"problem": "Hours to post at are numbers from 0 to 23, separated by commas: 8,12,16,20."},
     )
-    formats: Annotated[str, AfterValidator(_formats)] = Field(
-        default="",
-        title="Formats of its posts, with weights (post:3,reel:1; empty: plain posts)",
-        json_schema_extra={"problem": "Formats are post, story, reel, video and document: post:3,reel:1."},
+    formats: Annotated[str, _formats_of("story", "reel", "video", "document")] = _formats_field(
+        "story", "reel", "video", "document"
     )
     answers: bool = Field(default=True, strict=True, title="It answers mentions and replies")
     answers_to_one: int = Field(
@@ -58,3 +73,27 @@ class PlatformConfig(BaseModel, frozen=True):
         return {
             name: float(weight) for name, _, weight in (one.partition(":") for one in self.formats.split(",") if one)
         }
+
+
+class PlainPostsConfig(PlatformConfig, frozen=True):
+    """The configuration of agents of a network without other formats."""
+
+    formats: Annotated[str, _formats_of()] = _formats_field()
+
+
+class StoriesConfig(PlatformConfig, frozen=True):
+    """The configuration of agents of a network with stories and reels."""
+
+    formats: Annotated[str, _formats_of("story", "reel")] = _formats_field("story", "reel")
+
+
+class VideosConfig(PlatformConfig, frozen=True):
+    """The configuration of agents of a network with videos."""
+
+    formats: Annotated[str, _formats_of("video")] = _formats_field("video")
+
+
+class DocumentsConfig(PlatformConfig, frozen=True):
+    """The configuration of agents of a network with videos and documents."""
+
+    formats: Annotated[str, _formats_of("video", "document")] = _formats_field("video", "document")

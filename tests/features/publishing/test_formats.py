@@ -16,9 +16,13 @@ from PIL import Image
 
 from fleet.adapters import base
 from fleet.adapters.social import POST, PostPayload
+from fleet.core.errors import InvalidInput
+from fleet.engine.agents import config
 from fleet.engine.attempts.perform import perform
 from fleet.engine.jobs.states import JobState
 from fleet.features.platforms.kinds import PlatformConfig
+from fleet.features.platforms.networks import NETWORKS
+from fleet.features.publishing import formats
 from fleet.images import read_marks
 from fleet.images.marks import COMPOSITE
 from fleet.images.video import slideshow
@@ -124,3 +128,14 @@ def test_formats_of_an_agent_are_weights() -> None:
     for wrong in ("reels", "reel:x", "reel:-1"):
         with pytest.raises(ValueError, match="formats"):
             PlatformConfig(formats=wrong)
+
+
+@pytest.mark.parametrize("kind", sorted(NETWORKS))
+def test_an_agent_gets_the_formats_of_its_network_and_no_other(kind: str) -> None:
+    theirs = NETWORKS[kind].formats
+    for name in formats.FORMATS:
+        if name in theirs:
+            assert config.check(kind, "autonomous", {"formats": f"post:3,{name}"})["formats"] == f"post:3,{name}:1"
+        else:
+            with pytest.raises(InvalidInput, match=r"[Ff]ormats of this network|plain posts alone"):
+                config.check(kind, "autonomous", {"formats": f"post:3,{name}"})
