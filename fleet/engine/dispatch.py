@@ -29,8 +29,8 @@ Draw = Callable[[Deps, Due, int], datetime]
 """Draws when an agent wakes after the tick of a number."""
 log = logs.get(__name__)
 _TURN_S = 1.0  # until beat calls again; another dispatcher may continue, and a worker checks for shutdown between turns
-
-
+_LEAST_SYSTEM_GAP_S = 15.0
+"""The shortest gap that tempo gives a system agent: a fast fleet would spend most of its idle time on their ticks."""
 _REDRAWN = 200  # agents that one transaction draws again
 _LANES = 2  # of batches under way: while Postgres works on one, Python works on the other
 # However long the fleet was paused or down: the sweep would skip a tick that is opened an hour late before it is
@@ -223,7 +223,10 @@ def _draw_of(kind: str, autonomy: str) -> Draw:
 
 def _at_all_hours(deps: Deps, agent: Due, tick_no: int) -> datetime:
     rhythm = own_hours(deps, agent.agent_id, agent.organisation_id, ALWAYS)
-    return next_wake(rhythm, agent.claimed_at, gap_s(agent, tick_no), tempo=deps.settings.tempo)
+    gap, tempo = gap_s(agent, tick_no), deps.settings.tempo
+    if agent.kind in system_agents.kinds():
+        tempo = min(tempo, max(1.0, gap / _LEAST_SYSTEM_GAP_S))
+    return next_wake(rhythm, agent.claimed_at, gap, tempo=tempo)
 
 
 def own_hours(deps: Deps, agent_id: uuid.UUID | None, organisation_id: uuid.UUID | None, rhythm: Schedule) -> Schedule:

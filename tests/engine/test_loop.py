@@ -62,6 +62,18 @@ def test_gaps_cover_the_interval_and_are_the_same_for_every_caller(fleet: Fleet)
     assert drawn(fleet.deps, who._replace(agent_id=uuid.UUID(int=2)), 7) != drawn(fleet.deps, who, 7)
 
 
+@pytest.mark.parametrize(
+    ("tempo", "every_s", "expected_s"), [(1, 5, 5), (20, 5, 5), (1, 60, 60), (2, 60, 30), (20, 60, 15), (200, 60, 15)]
+)
+def test_tempo_wakes_a_system_agent_every_15_seconds_at_most(
+    database_url: str, tempo: float, every_s: int, expected_s: float
+) -> None:
+    fleet, now = make_fleet(database_url, tempo=tempo), datetime(2026, 3, 2, tzinfo=UTC)
+    who = Due(uuid.UUID(int=1), "hooks", None, 1, now, every_s, every_s, "autonomous", "{}", None, claimed_at=now)
+    assert (drawn(fleet.deps, who, 2) - now).total_seconds() == expected_s
+    fleet.deps.close()
+
+
 def test_dispatch_wakes_who_is_due_and_says_when_they_wake_next(fleet: Fleet) -> None:
     due, later, idle = fleet.agent(), fleet.agent(), fleet.agent(running=False)
     fleet.sql("UPDATE agents SET next_tick_at = clock_timestamp() + interval '1 h' WHERE id = :id", id=later)
