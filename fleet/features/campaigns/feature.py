@@ -72,6 +72,7 @@ FEATURE = Feature(
         "publishing.posts": ("fleet.features.campaigns.stages.publication:prepare",),
         "jobs.approved": ("fleet.features.campaigns.stages.publication:is_approved",),
         "approvals.effects": ("fleet.features.campaigns.stages.effect:EFFECTS",),
+        "leader.stops": ("fleet.features.campaigns.stopping:agents",),
     },
     events=(
         EventType(

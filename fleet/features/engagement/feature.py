@@ -30,7 +30,10 @@ FEATURE = Feature(
         "fleet.features.engagement.store:prune_hours",
         "fleet.features.engagement.store:prune_account_days",
     ),
-    extends={"publishing.counts": ("fleet.features.engagement.queries:latest_counts",)},
+    extends={
+        "leader.measures": ("fleet.features.engagement.network_measures:measure",),
+        "publishing.counts": ("fleet.features.engagement.queries:latest_counts",),
+    },
     events=(
         EventType(
             subject="post.gone",

@@ -64,7 +64,7 @@ class TeamFindingOut(BaseModel):
     """Something about a team that people have to know."""
 
     id: uuid.UUID
-    kind: str = Field(description="lowest_band, dead_letters, account_stopped or brand")
+    kind: str = Field(description="lowest_band, dead_letters, account_stopped, budget or brand")
     words: str
     agent: str | None
     job_id: uuid.UUID | None

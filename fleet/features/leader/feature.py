@@ -25,7 +25,7 @@ FEATURE = Feature(
         ),
     ),
     jobs=MESSAGES,
-    pruners=("fleet.features.leader.service:prune",),
+    pruners=("fleet.features.leader.service:prune", "fleet.features.leader.service:prune_findings"),
     events=(
         *EVENTS,
         EventType(

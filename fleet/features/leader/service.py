@@ -17,7 +17,7 @@ from fleet.engine.deps import Deps
 from fleet.engine.jobs.ledger import NewJob
 from fleet.features.agents import commands as agent_commands
 from fleet.features.leader.kinds import MessagePriority, MessageType
-from fleet.features.leader.models import TeamRoundRow
+from fleet.features.leader.models import TeamFindingRow, TeamRoundRow
 from fleet.features.leader.rules import COORDINATE
 from fleet.features.platforms.networks import NETWORKS
 
@@ -81,3 +81,10 @@ def prune(tx: Tx, *, days: float, limit: int) -> int:
     age = sa.literal(f"{days} days").cast(sa.Interval)
     which = sa.select(old.id).where(old.asked_at < tx.sql_now - age, old.number < newest.scalar_subquery())
     return tx.execute(sa.delete(TeamRoundRow).where(TeamRoundRow.id.in_(which.limit(limit)))).rowcount
+
+
+def prune_findings(tx: Tx, *, days: float, limit: int) -> int:
+    """Delete up to `limit` findings that ended more than `days` ago; return how many."""
+    row, age = TeamFindingRow, sa.literal(f"{days} days").cast(sa.Interval)
+    which = sa.select(row.id).where(row.ended_at < tx.sql_now - age).limit(limit)
+    return tx.execute(sa.delete(row).where(row.id.in_(which))).rowcount

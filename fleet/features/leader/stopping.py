@@ -81,7 +81,7 @@ def stop(deps: Deps, scope: StopScope, key: str = "", *, by: str, reason: str) -
         audit.noted(tx, True, "team.stopped", target, reason=reason)
         for organisation_id in sorted({one.organisation_id for one in covered if one.organisation_id}):
             events.emit(tx, "team.stopped", organisation=str(organisation_id), scope=scope, key=key, by=by,
-                        reason=reason, target=target.replace(":", " "))  # fmt: skip
+                        reason=reason, target=target.replace(":", " "), page="/controls")  # fmt: skip
         if scope is not StopScope.FLEET and any(changed):  # the kill switch reports itself
             body = f"By {by}. Reason: {reason or 'none given'}. `{_resume(*pauses[0])}` ends this."
             operator_notices.add(deps, tx, "team.stopped", f"Emergency stop: {target.replace(':', ' ')}", body)

@@ -28,7 +28,8 @@ from fleet.features.notices.rules import digest_due, may_send
 from fleet.features.notices.topics import Topic
 
 FAILURES = ("agent.failed", "job.dead")
-ALARMS = ("control.*", "budget.spent", "account.refused", "alert.*")
+ALARMS = ("control.*", "budget.spent", "account.refused", "alert.*", "team.stopped")
+_OF_TEAMS = ("alert.team", "team.stopped")
 READER = "notices"
 """The name of the collector's position among the readers of events."""
 _COLLECTING = 0x6E6F7469636573  # "notices": any constant works, as long as all sweeps use the same
@@ -94,7 +95,7 @@ def _alarms(tx: Tx, found: Sequence[Event]) -> list[NoticeItem]:
             NoticeItem(one.id, Topic.ALARMS, _matter(event), words, _page(event))
             for one in told
             if (needed is None or allows(one.role, Permission(needed)))
-            and (_is_for_all(event) or one.sees(of_agents.get(event.agent_id)))
+            and (_is_for_all(event) or one.sees(of_agents.get(event.agent_id) or _named(event)))
         ]
     return lines
 
@@ -104,6 +105,14 @@ def _organisations(tx: Tx, found: Sequence[Event]) -> dict[uuid.UUID | None, uui
     ids = {one.agent_id for one in found if one.agent_id is not None}
     query = sa.select(AgentRow.id, AgentRow.organisation_id).where(AgentRow.id.in_(ids))
     return dict(tx.execute(query).tuples().all()) if ids else {}
+
+
+def _named(event: Event) -> uuid.UUID | None:
+    """Return the organisation that an event about a team names; such an event may be about no agent."""
+    try:
+        return uuid.UUID(str(event.payload["organisation"])) if event.subject in _OF_TEAMS else None
+    except (KeyError, ValueError):
+        return None
 
 
 def _is_for_all(event: Event) -> bool:

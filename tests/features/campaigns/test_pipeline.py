@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from fleet.adapters import base
 from fleet.adapters.base import AnyAction, Receipt, Resolution
-from fleet.core.errors import Conflict, InvalidInput
+from fleet.core.errors import Conflict, InvalidInput, NotFound
 from fleet.engine.attempts.perform import perform
 from fleet.features.approvals import service as approvals
 from fleet.features.approvals.rules import Person
@@ -20,6 +20,9 @@ from fleet.features.campaigns.brand_rules import store as brands
 from fleet.features.campaigns.models import ContentItemRow
 from fleet.features.campaigns.stages import publication
 from fleet.features.campaigns.values import ItemEdit, ItemTarget, NewCampaign, NewItem
+from fleet.features.controls import commands as controls
+from fleet.features.leader import stopping
+from fleet.features.leader.stopping import StopScope
 from tests.factories import Fleet, Surface, make_fleet, raises, reply_lost
 
 LONG = " ".join(f"Sentence {number} tells of brass lamps and wet slate in a quiet harbour." for number in range(1, 13))
@@ -207,3 +210,28 @@ def test_a_supervised_agents_items_wait_for_people_and_are_published_once_approv
     approve(fleet)
     come_due(fleet)
     assert rows(fleet)[0].state == "published" and len(networks["x"].writes) == 1
+
+
+def test_an_emergency_stop_of_a_campaign_holds_its_items_back_before_their_write(
+    fleet: Fleet, networks: dict[str, Network]
+) -> None:
+    ann, _ = agent(fleet, "x"), agent(fleet, "x")
+    new = NewCampaign(name="Lamps", message="Brass lamps.", targets=[ItemTarget(ann)])
+    campaign = service.create(fleet.deps, new, by="ann")
+    work(fleet)
+    with pytest.raises(NotFound):
+        stopping.stop(fleet.deps, StopScope.CAMPAIGN, "Slate", by="ann", reason="")
+    done = stopping.stop(fleet.deps, StopScope.CAMPAIGN, "Lamps", by="ann", reason="a wrong link")
+    assert (done.changed, done.agents, done.resume) == (True, 1, (f"fleet resume agent {ann}",))
+    assert not stopping.stop(fleet.deps, StopScope.CAMPAIGN, str(campaign.id), by="ann", reason="").changed
+    come_due(fleet)
+    assert networks["x"].writes == []
+    (job,) = fleet.jobs(kind="post")
+    assert job.state == "ready" and "a wrong link" in (job.held or "")
+    controls.resume(fleet.deps, "agent", ann, by="ann")
+    fleet.time_passes()
+    work(fleet)
+    assert [one.state for one in rows(fleet)] == ["published"]
+    service.create(fleet.deps, new, by="ann")
+    with pytest.raises(Conflict, match="Several campaigns"):
+        stopping.stop(fleet.deps, StopScope.CAMPAIGN, "Lamps", by="ann", reason="")

@@ -15,12 +15,12 @@ from fleet.core.errors import NotFound
 from fleet.engine import registry, system_agents
 from fleet.engine.attempts.perform import perform
 from fleet.engine.jobs.ticks import TickKey
+from fleet.engine.points import network_measures as measures
+from fleet.engine.points.network_measures import Measured
 from fleet.engine.tick import tick
 from fleet.features.campaigns.brand_rules import store as brands
 from fleet.features.controls import commands as controls
 from fleet.features.leader import agent, queries, service
-from fleet.features.leader.checks import measures
-from fleet.features.leader.checks.measures import Measured
 from fleet.features.leader.kinds import MessagePriority, MessageType
 from fleet.features.leader.models import TeamRoundRow
 from tests.factories import Fleet, make_fleet
@@ -237,3 +237,28 @@ def test_what_is_wrong_with_a_team_is_found_told_once_and_ended_when_it_is_over(
     answer(fleet)
     wake(fleet, boss)
     assert [one.kind for one in queries.teams(fleet.deps)[0].findings] == ["dead_letters"]
+
+
+def test_a_budget_that_is_nearly_spent_is_found_for_those_whom_it_concerns(fleet: Fleet) -> None:
+    with fleet.deps.db.transaction() as tx:
+        other = organisations.create(tx, "Other").id
+    boss, ann, eve = leader(fleet), member(fleet), member(fleet, organisation_id=other)
+    for scope, key, spent in (("agent", ann, 80), ("agent", eve, 79), ("fleet", "*", 100), ("organisation", other, 85)):
+        fleet.sql(
+            """INSERT INTO budgets (scope, key, period, period_start, limit_microusd, spent_microusd, set_by)
+               VALUES (:scope, :key, 'month', date_trunc('month', now(), 'UTC'), 100, :spent, 'ann')""",
+            scope=scope, key=str(key), spent=spent,
+        )  # fmt: skip
+    wake(fleet, boss)
+    answer(fleet)
+    wake(fleet, boss)
+    ours, theirs = queries.teams(fleet.deps)
+    assert sorted(one.words for one in ours.findings) == [
+        f"the monthly budget of agent {fleet.row(ann).username} is nearly spent",
+        "the monthly budget of the fleet is spent",
+    ]
+    assert [one.words for one in theirs.findings] == ["the monthly budget of the organisation is nearly spent"]
+    fleet.sql("UPDATE team_findings SET ended_at = now() - interval '31 d' WHERE organisation_id = :id", id=other)
+    with fleet.deps.db.transaction() as tx:
+        assert service.prune_findings(tx, days=30, limit=10) == 1
+        assert service.prune_findings(tx, days=30, limit=10) == 0  # open ones stay

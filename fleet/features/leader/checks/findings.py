@@ -12,7 +12,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from fleet.access.models import OrganisationRow
+from fleet.access.models import DEFAULT_ORGANISATION, OrganisationRow
 from fleet.accounts.models import AccountRow
 from fleet.core import events, ids
 from fleet.core.db import Tx
@@ -27,9 +27,13 @@ from fleet.features.leader.models import TeamFindingRow
 from fleet.features.leader.rules import TeamFinding
 from fleet.features.notices import service as operator_notices
 from fleet.features.platforms.networks import NETWORKS
+from fleet.spending import ledger as budgets
+from fleet.spending.budgets import ALL, Scope
 
 DEAD_LETTERS = 3
 """So many dead letters of an agent in a period are repeated ones."""
+NEARLY_SPENT = 0.8
+"""The share of a budget from which on it is nearly spent."""
 _MOST_TEXTS = 500
 _STOPPED_BY = (controls.REFUSED, controls.HEALTH, controls.BUDGET, "fleet")
 
@@ -46,6 +50,7 @@ def look(
     return [
         *_dead_letters(tx, organisation_id, since, until),
         *_stopped_accounts(tx, organisation_id),
+        *_spent_budgets(tx, organisation_id),
         *(_off_brand(tx, organisation_id, since, until, rules) if rules is not None else ()),
     ]
 
@@ -80,6 +85,30 @@ def _stopped_accounts(tx: Tx, organisation_id: uuid.UUID) -> list[TeamFinding]:
             found[account_id] = TeamFinding("account_stopped", str(account_id), f"account {name} is stopped: {why}",
                                         str(agent_id))  # fmt: skip
     return [*found.values()]
+
+
+def _spent_budgets(tx: Tx, organisation_id: uuid.UUID) -> list[TeamFinding]:
+    """Return the budgets of which most is used: the organisation's own, those of its agents, and the fleet's.
+
+    The fleet's is a finding of the default organisation alone: others do not see it.
+    """
+    agents = dict(tx.execute(sa.select(AgentRow.id, AgentRow.username).where(
+        _own(organisation_id), AgentRow.deleted_at.is_(None)
+    )).tuples().all())  # fmt: skip
+    names: dict[tuple[Scope, str], tuple[str, str | None]]
+    names = {(Scope.AGENT, str(agent_id)): (f"agent {name}", str(agent_id)) for agent_id, name in agents.items()}
+    names[Scope.ORGANISATION, str(organisation_id)] = ("the organisation", None)
+    if organisation_id == DEFAULT_ORGANISATION:
+        names[Scope.FLEET, ALL] = ("the fleet", None)
+    found = []
+    for one in budgets.list_budgets(tx):
+        limit = one.limit_microusd + one.allowance_microusd
+        if (one.scope, one.key) in names and one.spent_microusd >= NEARLY_SPENT * limit:
+            whose, agent_id = names[one.scope, one.key]
+            how = "spent" if one.spent_at or one.spent_microusd >= limit else "nearly spent"
+            found.append(TeamFinding("budget", f"{one.scope}:{one.key}:{one.period}:{how}",
+                                     f"the {one.period.each} budget of {whose} is {how}", agent_id))  # fmt: skip
+    return found
 
 
 def _off_brand(

@@ -1,8 +1,5 @@
 """The figures of networks in a period: success and activity from the ledger, engagement and growth from features that
-measure them.
-
-Such a feature registers `measure(deps, tx, organisation_id, since, until)` at the point "leader.measures"; it returns a
-`Measured` by network, for the networks of which it has data.
+measure them, through the extension point `fleet.engine.points.network_measures`.
 """
 
 from __future__ import annotations
@@ -10,7 +7,6 @@ from __future__ import annotations
 import uuid
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -24,22 +20,13 @@ from fleet.engine.agents.status import AgentStatus
 from fleet.engine.deps import Deps
 from fleet.engine.jobs.models import JobRow
 from fleet.engine.jobs.states import JobState
+from fleet.engine.points.network_measures import POINT, Measured
 from fleet.features.leader.rules import planned_posts
 from fleet.features.leader.scores import NetworkFigures
 from fleet.features.platforms.kinds import PlatformConfig
 from fleet.features.platforms.networks import NETWORKS
 
-POINT = "leader.measures"
 _DAY_S = 86_400
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """Engagement and growth of a network in a period; None: there is no data."""
-
-    engagement_percent: float | None = None
-    posts: int = 0
-    growth_percent: float | None = None
 
 
 def figures(
