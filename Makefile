@@ -84,6 +84,10 @@ $(BROWSER_READY): $(READY) tests/browser.lock
 platforms: $(PLATFORMS_READY) ## Install the AT Protocol network into .platforms, and run the tests that act on it
 	@$(BIN)/python -m pytest -n 0 tests/atproto $(ARGS)
 
+.PHONY: screenshots
+screenshots: $(PLATFORMS_READY) $(BROWSER_READY) ## Take the pictures of a campaign on all networks and of its calendar, for docs/
+	@SCREENSHOTS=docs/images $(BIN)/python -m pytest -q -n 0 tests/atproto/test_campaign.py
+
 $(PLATFORMS_READY): $(READY) tests/atproto/package-lock.json
 	@.ci/platforms
 

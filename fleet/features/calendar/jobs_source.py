@@ -102,10 +102,11 @@ def _kinds(which: CalendarFilter) -> list[str]:
 def _entry(row: sa.Row[Any]) -> CalendarEntry:
     is_over = row.state in FINAL
     note = "" if row.state == JobState.DONE else row.error or row.held or ""
+    kind = registry.current().action_of(row.kind) or row.kind
     words = row.said or row.prepared or (f"on {row.target[:40]}" if row.target else "")
     return CalendarEntry(
         id=row.id, at=row.finished_at if is_over else row.next_attempt_at,
-        layer=CalendarLayer.PAST if is_over else CalendarLayer.PLANNED, kind=row.kind.replace("_", " "),
+        layer=CalendarLayer.PAST if is_over else CalendarLayer.PLANNED, kind=kind.replace("_", " "),
         state=row.state, title=text.clean(str(words)), surface=row.surface, account_id=row.account_id,
         agent_id=row.agent_id, page=f"/jobs/{row.id}", note=text.clean(note),
         verbs=frozenset({EntryVerb.MOVE, EntryVerb.CANCEL}) if row.state == JobState.READY else frozenset(),

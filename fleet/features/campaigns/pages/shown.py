@@ -42,8 +42,11 @@ def show_campaign(request: Request, deps: TheDeps, campaign_id: uuid.UUID) -> Re
         row = queries.campaign(tx, campaign_id)
         one = campaign_out(row, queries.counts(tx, [row.id])[row.id])
         views = queries.page(tx, ItemQuery(campaign=campaign_id).filter(), limit=_MOST_OF_CAMPAIGN)
+        counts = queries.measured(tx, [view.row for view in views])
     stages = [(state, [view for view in views if view.row.state == state]) for state in ItemState]
-    return render(request, "campaigns/campaign.html", one=one, stages=[found for found in stages if found[1]])
+    return render(
+        request, "campaigns/campaign.html", one=one, stages=[found for found in stages if found[1]], counts=counts
+    )
 
 
 @router.get("/content-items/{item_id}", dependencies=_VIEW)
@@ -52,9 +55,10 @@ def show_item(request: Request, deps: TheDeps, item_id: uuid.UUID) -> Response:
     with deps.db.transaction() as tx:
         view = require(tx, item_id)
         changes = items.history(tx, item_id)
+        counts = queries.measured(tx, [view.row]).get(item_id)
     row = view.row
     return render(
-        request, "campaigns/item.html", one=view, row=row, previews=[preview_of(view)], history=changes,
+        request, "campaigns/item.html", one=view, row=row, previews=[preview_of(view)], history=changes, counts=counts,
         zones=wall_time.zone_names(), editable=ItemState(row.state) in EDITABLE and not row.remote_ids,
     )  # fmt: skip
 

@@ -93,13 +93,22 @@ def add_job(deps: Deps, tx: Tx, row: ContentItemRow) -> ContentItemRow:
         "link": dict(row.link) if is_last else {}, "follows": row.remote_ids[-1] if part else "",
         "approved_by": row.approved_by,
     }  # fmt: skip
-    job_id = ids.derived("publish item", row.id, part, row.revision)
+    job_id = _job_id(row, part, row.revision)
     job = NewJob(
         id=job_id, agent_id=row.agent_id, kind=CONTINUE if part else POST.name, surface=row.surface,
         account_id=row.account_id, payload=payload, requested_by=row.approved_by,
     )  # fmt: skip
     publish.add_jobs(tx, deps.publisher, [job])
     return items.change(tx, row, job_id=job_id)
+
+
+def _job_id(row: ContentItemRow, part: int, revision: int) -> uuid.UUID:
+    return ids.derived("publish item", row.id, part, revision)
+
+
+def first_jobs(row: ContentItemRow) -> list[uuid.UUID]:
+    """Return the ids that the job of an item's first part can have: one for each revision."""
+    return [_job_id(row, 0, revision) for revision in range(1, row.revision + 1)]
 
 
 def prepare(work: Work) -> AnyAction | Skipped | None:
