@@ -7,6 +7,7 @@ itself. The authorized user is the actor of the audit log for the rest of the re
 
 from __future__ import annotations
 
+import base64
 import hmac
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -31,6 +32,8 @@ from fleet.engine.jobs.models import JobRow
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 STREAMS = "/live"
 """Responses that last for hours: they rotate no session's key, since the browser may never send the new one."""
+FEEDS = ".ics"
+"""How the paths of feeds end, which take a token as the password of HTTP Basic."""
 _PORTS = {"http": 80, "https": 443}
 _OF_ANY_DECISION = ("action", "thought", "skipped")
 """The fields of a decision that every user who sees agents may see, whatever the decision is about."""
@@ -144,6 +147,8 @@ async def principal_of(request: Request) -> Principal | None:
             request.state.principal = local_administrator(request.headers.get(USER_HEADER, "")[:_LONGEST_NAME] or "?")
         elif scheme.lower() == "bearer":
             request.state.principal = await run_in_threadpool(_by_token, deps, token.strip())
+        elif scheme.lower() == "basic" and is_feed(request):
+            request.state.principal = await run_in_threadpool(_by_token, deps, _password(token.strip()))
         elif request.cookies.get(cookie_name(request)):
             found = await run_in_threadpool(_by_cookie, request, deps)
             if found is not None:
@@ -155,6 +160,19 @@ async def principal_of(request: Request) -> Principal | None:
 
 TheVisitor = Annotated[Principal | None, Depends(principal_of)]
 """The user of a request to an open route, or None."""
+
+
+def is_feed(request: Request) -> bool:
+    """Say whether a request reads a feed: calendars know HTTP Basic alone; browsers would send it unasked."""
+    return request.method in SAFE and request.url.path.endswith(FEEDS)
+
+
+def _password(given: str) -> str:
+    """Return the password of HTTP Basic; empty if there is none."""
+    try:
+        return base64.b64decode(given, validate=True).decode().partition(":")[2]
+    except ValueError:
+        return ""
 
 
 def _is_local(deps: Deps, key: str) -> bool:

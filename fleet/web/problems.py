@@ -24,7 +24,7 @@ from fleet.core.text import field_words
 from fleet.engine import registry
 from fleet.engine.agents.commands import Outdated
 from fleet.engine.points.verbs import NeedsApproval
-from fleet.web.auth import Forbidden, NotLoggedIn, deps_of, last_seen, principal_of
+from fleet.web.auth import Forbidden, NotLoggedIn, deps_of, is_feed, last_seen, principal_of
 from fleet.web.rendering import back, go, render
 
 log = logs.get(__name__)
@@ -153,6 +153,8 @@ async def _refused(request: Request, error: Exception) -> Response:
     words = error.message if _for_program(request) else error.plain
     answer = await _answer(request, status_of(error), words, error.fix)
     answer.headers.update(_when_again(error))
+    if isinstance(error, NotLoggedIn) and is_feed(request):
+        answer.headers["www-authenticate"] = 'Basic realm="Fleet: a token as the password", charset="UTF-8"'
     return answer
 
 

@@ -6,7 +6,8 @@ import uuid
 from datetime import date, datetime, timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Request
+from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
 from fleet.access import Permission, Principal
@@ -17,10 +18,11 @@ from fleet.core.errors import InvalidInput
 from fleet.engine.agents import lookup
 from fleet.engine.deps import Deps
 from fleet.engine.points.calendar_source import CalendarFilter, CalendarLayer, EntryVerb
-from fleet.features.calendar import queries, rules, service
+from fleet.features.calendar import ical, queries, rules, service
+from fleet.features.calendar.ical import IcalEvent
 from fleet.features.calendar.queries import Place, SourcedEntry
 from fleet.features.calendar.rules import DragTarget
-from fleet.web.auth import TheDeps, needs
+from fleet.web.auth import TheDeps, address_of_ours, needs
 from fleet.web.requests.cursors import Page, Paging
 from fleet.web.requests.fields import AgentFilter, Body, Moment, Said, line, taken
 
@@ -30,6 +32,7 @@ Planner = Annotated[Principal, needs(Permission.JOBS_CONTROL)]
 Origin = Annotated[str, Path(max_length=40, description="the entry's source", examples=["jobs"])]
 Zone = Annotated[str, line(60), Field(description="IANA name", examples=["Europe/Berlin"])]
 _DAYS_AHEAD = timedelta(days=31)
+_FEED_BEFORE, _FEED_AFTER, _MOST_OF_FEED = timedelta(days=30), timedelta(days=180), 1000
 
 
 class EntryOut(BaseModel):
@@ -75,6 +78,16 @@ class DaysQuery(Body):
 
     day: Annotated[date, Field(description="a day of the month; today by default")] | None = None
     zone: Zone = "UTC"
+    layer: Annotated[list[CalendarLayer], Field(max_length=3)] = []
+    surface: Annotated[str, line(40)] = ""
+    account: Annotated[str, line(60), Field(description="name or id")] = ""
+    agent: AgentFilter | None = None
+    all_kinds: bool = False
+
+
+class FeedQuery(Body):
+    """Which entries a calendar of somebody shows."""
+
     layer: Annotated[list[CalendarLayer], Field(max_length=3)] = []
     surface: Annotated[str, line(40)] = ""
     account: Annotated[str, line(60), Field(description="name or id")] = ""
@@ -158,6 +171,35 @@ def list_days(deps: TheDeps, who: Viewer, *, which: Annotated[DaysQuery, Query()
         DayOut(day=one, total=cell.total, entries=[next(shown) for _ in cell.entries])
         for one, cell in zip(days, cells, strict=True)
     ])  # fmt: skip
+
+
+@router.get(
+    "/feed.ics", response_class=Response,
+    responses={200: {"description": "an iCalendar file", "content": {ical.MEDIA_TYPE: {"schema": {"type": "string"}}}}},
+)  # fmt: skip
+def show_feed(request: Request, deps: TheDeps, who: Viewer, *, which: Annotated[FeedQuery, Query()]) -> Response:
+    """Return the entries from 30 days ago until 180 days ahead as iCalendar, 1,000 at most.
+
+    Calendars send a token as the password of HTTP Basic, with any name.
+    """
+    now = deps.now()
+    filtered = service.filter_of(
+        deps, now - _FEED_BEFORE, now + _FEED_AFTER, layers=frozenset(which.layer), surface=which.surface,
+        account=which.account, agent=which.agent or "", all_kinds=which.all_kinds,
+    )  # fmt: skip
+    found, _ = queries.page(deps, who, filtered, limit=_MOST_OF_FEED)
+    base = address_of_ours(request)
+    events = [_event(one, base) for one in views(deps, who, found)]
+    return Response(ical.document(events, stamp=now), media_type=ical.MEDIA_TYPE)
+
+
+def _event(one: EntryOut, base: str) -> IcalEvent:
+    facts = [f"{one.kind}, {one.state}", f"Agent: {one.agent}" if one.agent else "", one.note, one.title]
+    return IcalEvent(
+        uid=f"{one.source}-{one.id}@fleet", at=one.at, summary=f"{one.surface}: {one.title or one.kind}",
+        description="\n".join(fact for fact in facts if fact), category=one.layer,
+        url=f"{base}/calendar/entries/{one.source}/{one.id}", is_certain=one.layer is not CalendarLayer.PROPOSED,
+    )  # fmt: skip
 
 
 @router.get("/entries/{origin}/{entry_id}")

@@ -13,10 +13,8 @@ import sqlalchemy as sa
 from fleet.accounts.models import AccountRow
 from fleet.core.db import Tx
 from fleet.core.errors import NotFound
-from fleet.engine import registry
 from fleet.engine.agents.models import NOWHERE, AgentRow
 from fleet.features.campaigns.models import CampaignRow, ContentItemRow
-from fleet.features.campaigns.stages import publication
 from fleet.features.campaigns.states import ItemState
 
 _ITEM = ContentItemRow
@@ -129,15 +127,6 @@ def counts(tx: Tx, campaign_ids: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, Mapp
     found: dict[uuid.UUID, dict[str, int]] = {one: {} for one in campaign_ids}
     for campaign_id, state, number in tx.execute(query):
         found[campaign_id][state] = number
-    return found
-
-
-def measured(tx: Tx, rows: Sequence[ContentItemRow]) -> Mapping[uuid.UUID, tuple[int, int]]:
-    """Return the newest likes and comments of published items by item, as far as a feature measures them."""
-    jobs = {job_id: row.id for row in rows if row.remote_ids for job_id in publication.first_jobs(row)}
-    found: dict[uuid.UUID, tuple[int, int]] = {}
-    for counts in registry.current().extensions("publishing.counts") if jobs else ():
-        found |= {jobs[job_id]: number for job_id, number in counts(tx, list(jobs)).items()}
     return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -11,9 +11,13 @@ from fastapi.responses import Response
 
 from fleet.access import Permission
 from fleet.core import wall_time
+from fleet.core.db import Tx
 from fleet.core.errors import FleetError
+from fleet.engine import registry
 from fleet.features.campaigns import items, queries, service
 from fleet.features.campaigns.api import ItemQuery, Planner, campaign_out, preview_of, require
+from fleet.features.campaigns.models import ContentItemRow
+from fleet.features.campaigns.stages import publication
 from fleet.features.campaigns.states import EDITABLE, ItemState
 from fleet.web.auth import TheDeps, needs
 from fleet.web.rendering import go, render
@@ -42,7 +46,7 @@ def show_campaign(request: Request, deps: TheDeps, campaign_id: uuid.UUID) -> Re
         row = queries.campaign(tx, campaign_id)
         one = campaign_out(row, queries.counts(tx, [row.id])[row.id])
         views = queries.page(tx, ItemQuery(campaign=campaign_id).filter(), limit=_MOST_OF_CAMPAIGN)
-        counts = queries.measured(tx, [view.row for view in views])
+        counts = _measured(tx, [view.row for view in views])
     stages = [(state, [view for view in views if view.row.state == state]) for state in ItemState]
     return render(
         request, "campaigns/campaign.html", one=one, stages=[found for found in stages if found[1]], counts=counts
@@ -55,7 +59,7 @@ def show_item(request: Request, deps: TheDeps, item_id: uuid.UUID) -> Response:
     with deps.db.transaction() as tx:
         view = require(tx, item_id)
         changes = items.history(tx, item_id)
-        counts = queries.measured(tx, [view.row]).get(item_id)
+        counts = _measured(tx, [view.row]).get(item_id)
     row = view.row
     return render(
         request, "campaigns/item.html", one=view, row=row, previews=[preview_of(view)], history=changes, counts=counts,
@@ -90,3 +94,12 @@ def _done(request: Request, back: str, act: Callable[[], Any], words: str) -> Re
     except FleetError as error:
         return go(request, back, str(error), wrong=True)
     return go(request, back, words)
+
+
+def _measured(tx: Tx, rows: Sequence[ContentItemRow]) -> Mapping[uuid.UUID, tuple[int, int]]:
+    """Return the newest likes and comments of published items by item, as far as a feature measures them."""
+    jobs = {job_id: row.id for row in rows if row.remote_ids for job_id in publication.first_jobs(row)}
+    found: dict[uuid.UUID, tuple[int, int]] = {}
+    for counts in registry.current().extensions("publishing.counts") if jobs else ():
+        found |= {jobs[job_id]: number for job_id, number in counts(tx, list(jobs)).items()}
+    return found
