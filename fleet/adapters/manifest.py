@@ -151,6 +151,17 @@ class AuthKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TokenExchange:
+    """A call that gives another access token for one, as Meta has them in place of refresh tokens."""
+
+    url: str
+    grant_type: str
+    token_name: str = "access_token"  # noqa: S105 - the name of a parameter
+    has_app: bool = True
+    """Whether it takes the app's id and secret besides."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OAuth:
     """The OAuth 2 of a system. A URL may begin with `{address}`, the address of the account."""
 
@@ -169,6 +180,16 @@ class OAuth:
     """How long before its end an access token is refreshed."""
     params: Mapping[str, str] = field(default_factory=dict)
     """Further parameters of the address that people open."""
+    long_lived: TokenExchange | None = None
+    """Gives a token that lives long for the one that a login gives."""
+    renewal: TokenExchange | None = None
+    """Gives a new token for one that has not ended, where the system has no refresh tokens."""
+
+    @property
+    def endpoints(self) -> tuple[str, ...]:
+        """The addresses that Fleet itself calls for a login and for renewals; empty ones are left out."""
+        exchanges = [one.url for one in (self.long_lived, self.renewal) if one is not None]
+        return tuple(one for one in (self.register_url, self.token_url, *exchanges) if one)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

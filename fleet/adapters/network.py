@@ -173,13 +173,17 @@ class NetworkAdapter(ABC):
         self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **options: Any
     ) -> tuple[Response, dict[str, Any]]:
         """Make one call with the account's token. Raises what the answer means."""
-        token = self._given if self._bearer is None else self._bearer.token()
+        token = self._access_token()
         with_token = {"Authorization": f"Bearer {token}", **(headers or {})}
         response = self._http.request(method, path, headers=with_token, **options)
         body = body_of(response)
         if self._is_failure(response, body):
             raise self._renewed_or(self._error_of(response, body), token)
         return response, body
+
+    def _access_token(self) -> str:
+        """Return the token of the next call. Raises TokenRefused, an AdapterError of its renewal."""
+        return self._given if self._bearer is None else self._bearer.token()
 
     def _renewed_or(self, error: base.AdapterError, token: str) -> base.AdapterError:
         """Return an error; Throttled instead of a refused token that could be renewed: the next call has the new one.

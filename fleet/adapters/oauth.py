@@ -14,9 +14,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from fleet.adapters import base
-from fleet.adapters.answers import body_of, bounded_s, moment_of, text_of
+from fleet.adapters.answers import body_of, bounded_s, count_of, dict_of, dicts_of, moment_of, text_of
 from fleet.adapters.http import HttpClient, Response
-from fleet.adapters.manifest import AccountAccess, OAuth
+from fleet.adapters.manifest import AccountAccess, OAuth, TokenExchange
 from fleet.core import clock, masking
 from fleet.core.errors import InvalidInput
 
@@ -141,10 +141,13 @@ class OAuthClient:
         form = {"grant_type": "authorization_code", "code": code, "redirect_uri": redirect_uri}
         if self.oauth.has_pkce:
             form["code_verifier"] = verifier
-        return self._tokens(keys, form)
+        pair = self._tokens(keys, form)
+        return pair if self.oauth.long_lived is None else self._exchanged(keys, self.oauth.long_lived, pair)
 
     def refresh(self, keys: AppKeys, pair: TokenPair) -> TokenPair:
         """Return the tokens that follow a pair. Raises TokenRefused, and Uncertain if the answer is lost."""
+        if not pair.refresh_token and self.oauth.renewal is not None:
+            return self._exchanged(keys, self.oauth.renewal, pair)
         if not pair.refresh_token:
             raise base.TokenRefused("the access token has ended; connect the account again")
         form = {"grant_type": "refresh_token", "refresh_token": pair.refresh_token}
@@ -173,16 +176,33 @@ class OAuthClient:
         app = {self.oauth.client_id_name: keys.client_id}
         if keys.client_secret:
             app["client_secret"] = keys.client_secret
-        return TokenPair.of_answer(self._post(self.oauth.token_url, app | form), clock.now())
+        body = self._post(self.oauth.token_url, app | form)
+        nested = dicts_of(body.get("data"))  # Instagram's form of the answer since 2024
+        return TokenPair.of_answer(nested[0] if nested and "access_token" not in body else body, clock.now())
+
+    def _exchanged(self, keys: AppKeys, by: TokenExchange, pair: TokenPair) -> TokenPair:
+        """Return the tokens that a system gives for an access token.
+
+        The system leaves the given one valid, so a lost answer costs nothing.
+        """
+        masking.conceal(pair.access_token)
+        query = {"grant_type": by.grant_type, by.token_name: pair.access_token}
+        if by.has_app:
+            query |= {self.oauth.client_id_name: keys.client_id, "client_secret": keys.client_secret}
+        found = TokenPair.of_answer(self._call("GET", by.url, params=query), clock.now())
+        return replace(found, scope=found.scope or pair.scope)
 
     def _url(self, written: str) -> str:
         return written.replace("{address}", self._address)
 
     def _post(self, written: str, form: dict[str, str]) -> dict[str, Any]:
+        return self._call("POST", written, form=form)
+
+    def _call(self, method: str, written: str, **options: Any) -> dict[str, Any]:
         parts = urlsplit(self._url(written))
         http = HttpClient(f"{parts.scheme}://{parts.netloc}", timeout_s=self._timeout_s)
         try:
-            response = http.request("POST", parts.path or "/", form=form)
+            response = http.request(method, parts.path or "/", **options)
         finally:
             http.close()
         if response.is_success:
@@ -274,7 +294,8 @@ def _end(seconds: object, now: datetime) -> datetime | None:
 
 def _error_of(response: Response) -> base.AdapterError:
     """Translate the refusal of an endpoint by its code; its words may repeat a token."""
-    code = text_of(body_of(response).get("error"), 60)
+    found = body_of(response).get("error")
+    code = text_of(found, 60) or str(count_of(dict_of(found).get("code")) or "")  # Meta's is an object with a number
     said = f"{response.status_code} {code if code.replace('_', '').isalnum() else ''}".strip()
     status = response.status_code
     if status == 429:

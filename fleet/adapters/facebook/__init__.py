@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from fleet.adapters.base import Resolution
-from fleet.adapters.facebook.adapter import PICTURES, Facebook
+from fleet.adapters.facebook.adapter import OAUTH, PICTURES, Facebook
 from fleet.adapters.manifest import (
     AdapterType,
     AuthKind,
@@ -13,11 +13,9 @@ from fleet.adapters.manifest import (
     Labels,
     Limit,
     MediaRule,
-    OAuth,
     Operation,
     TextRule,
 )
-from fleet.adapters.meta import GRAPH
 
 _ENGAGEMENT = "Meta forbids inauthentic engagement (transparency.meta.com, read 2026-11-22)"
 _DAY = timedelta(days=1)
@@ -50,15 +48,7 @@ ADAPTER = AdapterType(
               source="Reels Publishing API: 30 in 24 hours; used for all posts, read 2026-11-22"),
     ),
     auth=AuthKind.OAUTH2,
-    oauth=OAuth(
-        authorize_url=f"https://www.facebook.com/{GRAPH}/dialog/oauth",
-        token_url=f"{{address}}/{GRAPH}/oauth/access_token",
-        scopes=("pages_show_list", "pages_manage_posts", "pages_read_engagement", "pages_manage_engagement",
-                "pages_read_user_content", "read_insights"),
-        scope_separator=",",
-        has_pkce=False,
-        refresh_before=timedelta(days=7),
-    ),
+    oauth=OAUTH,
     texts={
         "post": TextRule(most=63_206, hashtags=30, best_hashtags=3, mentions=3),
         "comment": TextRule(most=8_000, mentions=3),

@@ -8,18 +8,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
 from pydantic import Field
 
 from fleet.adapters import base, media
-from fleet.adapters.answers import LONGEST_NAME_CHARS, aware, count_of, dict_of, moment_of, text_of
+from fleet.adapters.answers import LONGEST_NAME_CHARS, aware, body_of, count_of, dict_of, moment_of, text_of
 from fleet.adapters.base import Account, AnyAction, Receipt, RemoteAccount, Resolution, SurfaceObject
-from fleet.adapters.manifest import AccountAccess, MediaRule
-from fleet.adapters.meta import MetaAdapter, MetaDuplicate, insights_of
-from fleet.adapters.network import ADOPTED, CLOCK_SKEW, CallDeadline, NetworkToken, credentials_of, since_of
+from fleet.adapters.manifest import AccountAccess, MediaRule, OAuth, TokenExchange
+from fleet.adapters.meta import GRAPH, MetaAdapter, MetaDuplicate, error_of, insights_of
+from fleet.adapters.network import (
+    ADOPTED,
+    CLOCK_SKEW,
+    CallDeadline,
+    NetworkToken,
+    before_the_write,
+    credentials_of,
+    since_of,
+)
 from fleet.adapters.social import (
     AccountMetrics,
     CommentPayload,
@@ -33,7 +41,22 @@ from fleet.adapters.social import (
     SaidComment,
     UnlikePayload,
 )
+from fleet.core import masking
 
+OAUTH = OAuth(
+    authorize_url=f"https://www.facebook.com/{GRAPH}/dialog/oauth",
+    token_url=f"{{address}}/{GRAPH}/oauth/access_token",
+    scopes=("pages_show_list", "pages_manage_posts", "pages_read_engagement", "pages_manage_engagement",
+            "pages_read_user_content", "read_insights"),
+    scope_separator=",",
+    has_pkce=False,
+    refresh_before=timedelta(days=7),
+    # A page token that a long-lived user token fetches does not end (Get Long-Lived Tokens, read 2026-11-22).
+    long_lived=TokenExchange(
+        url=f"{{address}}/{GRAPH}/oauth/access_token", grant_type="fb_exchange_token",
+        token_name="fb_exchange_token",  # noqa: S106 - a name
+    ),
+)  # fmt: skip
 PICTURES = MediaRule(most=10, types=("image/jpeg", "image/png"), most_bytes=4_000_000, best_ratio=16 / 9, alt_text=1000)
 _POST = "id,message,created_time,from,permalink_url"
 _COMMENT = "id,message,created_time,from"
@@ -43,7 +66,7 @@ _PAUSE_S, _NEAR_S, _PROBE_PAGES = 10.0, 5.0, 10
 
 
 class FacebookToken(NetworkToken):
-    """The credentials of a page: a page access token."""
+    """The credentials of a page: a page access token, or the app that a person connects."""
 
     page_id: str = Field(pattern=r"^\d{1,30}$")
     label: str = Field("Made with AI.", min_length=5, max_length=100)
@@ -62,8 +85,35 @@ class Facebook(MetaAdapter):
 
     def __init__(self, access: AccountAccess) -> None:
         token = credentials_of(access, FacebookToken)
-        super().__init__(access, token)
-        self._token, self._page, self._label = token.access_token, token.page_id, token.label
+        super().__init__(access, token, oauth=OAUTH)
+        self._page, self._label = token.page_id, token.label
+        self._page_token = ("", "")
+
+    def _access_token(self) -> str:
+        """Return the page's token: the one that a person gave, or that of the person who connected the account."""
+        found = super()._access_token()
+        if self._bearer is None:
+            return found
+        of, token = self._page_token
+        if of != found:
+            signed, query = {"Authorization": f"Bearer {found}"}, {"fields": "access_token"}
+            with before_the_write():
+                response = self._http.request("GET", self._path(self._page), params=query, headers=signed)
+            body = body_of(response)
+            if self._is_failure(response, body):
+                raise error_of(response, body)
+            token = text_of(body.get("access_token"), 2_000)
+            if not token:
+                raise base.TokenRefused("the person who connected the account may not post as the page")
+            masking.conceal(token)
+            self._page_token = (found, token)
+        return token
+
+    def _renewed_or(self, error: base.AdapterError, token: str) -> base.AdapterError:
+        """Return an error; a page's token that is refused is fetched anew by the next call."""
+        if isinstance(error, base.TokenRefused):
+            self._page_token = ("", "")
+        return error
 
     # Reads
 
@@ -233,7 +283,7 @@ class Facebook(MetaAdapter):
             data, path = media.read(video.url).data, self._path(self._page, edge)
             begun = self._call("POST", path, form={"upload_phase": "start"}, timeout_s=deadline.left_s)
             uploads["video"] = text_of(begun.get("video_id"), 100)
-            self._send_video(text_of(begun.get("upload_url"), 2000), self._token, data, deadline.left_s)
+            self._send_video(text_of(begun.get("upload_url"), 2000), self._access_token(), data, deadline.left_s)
         phase = self._phase(uploads["video"], "uploading_phase")
         if phase == "error":
             raise base.UploadsLost("Facebook could not take the video")

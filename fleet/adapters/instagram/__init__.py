@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from fleet.adapters.base import Resolution
-from fleet.adapters.instagram.adapter import PICTURES, Instagram
+from fleet.adapters.instagram.adapter import OAUTH, PICTURES, Instagram
 from fleet.adapters.manifest import (
     AdapterType,
     AuthKind,
@@ -13,7 +13,6 @@ from fleet.adapters.manifest import (
     Labels,
     Limit,
     MediaRule,
-    OAuth,
     Operation,
     TextRule,
 )
@@ -51,15 +50,7 @@ ADAPTER = AdapterType(
               source="Graph API rate limits: 200 an hour and user, read 2026-11-22"),
     ),
     auth=AuthKind.OAUTH2,
-    oauth=OAuth(
-        authorize_url="https://www.instagram.com/oauth/authorize",
-        token_url="https://api.instagram.com/oauth/access_token",  # noqa: S106 - an address
-        scopes=("instagram_business_basic", "instagram_business_content_publish", "instagram_business_manage_comments",
-                "instagram_business_manage_insights"),
-        scope_separator=",",
-        has_pkce=False,
-        refresh_before=timedelta(days=7),
-    ),
+    oauth=OAUTH,
     texts={
         "post": TextRule(most=2200, hashtags=5, best_hashtags=5, mentions=20, links=False),
         "comment": TextRule(most=2200, hashtags=4, mentions=3, links=False),

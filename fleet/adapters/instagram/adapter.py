@@ -7,7 +7,7 @@ container says whether it was published, and it can be published once; the post 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -16,7 +16,7 @@ from pydantic import Field
 from fleet.adapters import base, media
 from fleet.adapters.answers import LONGEST_NAME_CHARS, aware, count_of, moment_of, text_of
 from fleet.adapters.base import Account, AnyAction, Receipt, RemoteAccount, Resolution, SurfaceObject
-from fleet.adapters.manifest import AccountAccess, MediaRule
+from fleet.adapters.manifest import AccountAccess, MediaRule, OAuth, TokenExchange
 from fleet.adapters.meta import MetaAdapter, insights_of
 from fleet.adapters.network import ADOPTED, LOOPBACK, CallDeadline, NetworkToken, credentials_of, since_of
 from fleet.adapters.social import (
@@ -30,6 +30,19 @@ from fleet.adapters.social import (
     SaidComment,
 )
 
+_BY_LOGIN = "https://graph.instagram.com"
+OAUTH = OAuth(
+    authorize_url="https://www.instagram.com/oauth/authorize",
+    token_url="https://api.instagram.com/oauth/access_token",  # noqa: S106 - an address
+    scopes=("instagram_business_basic", "instagram_business_content_publish", "instagram_business_manage_comments",
+            "instagram_business_manage_insights"),
+    scope_separator=",",
+    has_pkce=False,
+    refresh_before=timedelta(days=7),
+    # 60 days each; a token is renewed when it is a day old or older (Instagram API with Instagram Login, 2026-11-22).
+    long_lived=TokenExchange(url=f"{_BY_LOGIN}/access_token", grant_type="ig_exchange_token"),
+    renewal=TokenExchange(url=f"{_BY_LOGIN}/refresh_access_token", grant_type="ig_refresh_token", has_app=False),
+)  # fmt: skip
 PICTURES = MediaRule(
     most=10, types=("image/jpeg",), most_bytes=8_000_000, min_ratio=0.8, max_ratio=1.91, best_ratio=1.0, min_width=320,
     alt_text=1000, is_required=True, by_url=True,
@@ -61,8 +74,8 @@ class Instagram(MetaAdapter):
 
     def __init__(self, access: AccountAccess) -> None:
         token = credentials_of(access, InstagramToken)
-        super().__init__(access, token)
-        self._token, self._user = token.access_token, token.user_id
+        super().__init__(access, token, oauth=OAUTH)
+        self._user = token.user_id
 
     # Reads
 
@@ -239,7 +252,7 @@ class Instagram(MetaAdapter):
 
     def _send_reel(self, form: dict[str, Any], video: Media, deadline: CallDeadline) -> str:
         container, url = self._container_of(form, deadline)
-        self._send_video(url, self._token, media.read(video.url).data, deadline.left_s)
+        self._send_video(url, self._access_token(), media.read(video.url).data, deadline.left_s)
         return container
 
     def _status(self, container: str, timeout_s: float) -> str:

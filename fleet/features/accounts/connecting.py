@@ -6,6 +6,7 @@ event, log or page.
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from typing import cast
@@ -61,7 +62,7 @@ def begin(deps: Deps, name: str, *, redirect_uri: str, who: Principal) -> LoginB
         oauth, client = _client(deps, row)
         stored = service.open_credentials(row, lambda: keys.ring(deps.settings))
         account_id = row.id
-    for url in (oauth.register_url, oauth.token_url):
+    for url in oauth.endpoints:
         _require_host(deps, row, url)
     app = client.register(redirect_uri) if oauth.register_url else AppKeys.read(stored)
     login = PendingLogin(account_id, redirect_uri, app, new_verifier())
@@ -97,7 +98,8 @@ def finish(deps: Deps, *, state: str, code: str, who: Principal) -> str:
     with deps.db.transaction() as tx:
         snooze.free_held(tx)
         row = service.changeable(tx, str(login.account_id), lock=True)
-        service.change(tx, lambda: ring, row, by=who.by, credentials=login.keys.write())
+        credentials = _with_app(service.open_credentials(row, lambda: ring), login.keys)
+        service.change(tx, lambda: ring, row, by=who.by, credentials=credentials)
         tokens.put(tx, ring, row.id, pair.write(), by=who.by)
         controls.resume_refused(tx, row.id, by=who.by)
         events.emit(tx, "account.connected", account=row.name, by=who.by)
@@ -171,6 +173,16 @@ def _require_host(deps: Deps, row: AccountRow, written: str) -> None:
     port = parts.port or {"http": 80, "https": 443}.get(parts.scheme, 0)
     host = _Host(row.adapter, parts.scheme, parts.hostname or "", port)
     Gateway(cast("Adapter", host), policy(deps.settings), lambda: None).require_host()
+
+
+def _with_app(stored: str, app: AppKeys) -> str:
+    """Return an account's credentials with the app of a login. Other fields stay, such as the id of a page."""
+    try:
+        found = json.loads(stored)
+    except ValueError:
+        found = None
+    own = {name: value for name, value in found.items() if name != "access_token"} if isinstance(found, dict) else {}
+    return json.dumps({**own, **json.loads(app.write())})
 
 
 def _bound_to(who: Principal) -> str:
