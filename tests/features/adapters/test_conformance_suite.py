@@ -8,13 +8,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from fleet.adapters import base, registry
 from fleet.adapters.manifest import AdapterType
+from fleet.core import ids
+from fleet.engine.attempts.perform import perform
+from fleet.engine.deps import Outside
+from fleet.engine.jobs import ledger
+from fleet.engine.jobs.ledger import NewJob
 from fleet.features.adapters.conformance import find, suite
 from fleet.features.adapters.conformance.suite import PromiseVerdict
 from tests.e2e.world import TOKEN, make_world
+from tests.factories import Fleet, make_fleet
+from tests.web_client import Web
 
 TEMPLATE = Path(__file__).resolve().parents[2] / "data/adapter_template"
 
@@ -52,6 +60,44 @@ def test_the_templates_adapter_is_installed_and_keeps_every_promise(board: tuple
     assert {one.promise: one.why for one in results if one.verdict is PromiseVerdict.FAILED} == {}
     left_out = [one.why for one in results if one.verdict is PromiseVerdict.NOT_APPLICABLE]
     assert left_out == ["it has no comment and no comments"]
+
+
+@pytest.fixture
+def fleet(database_url: str) -> Iterator[Fleet]:
+    made = make_fleet(database_url, systems={"notices": None})
+    in_memory, real = made.deps.outside.connect, Outside().connect
+    made.deps.outside.connect = (  # type: ignore[method-assign]
+        lambda account: (real if account.adapter == "board" else in_memory)(account)
+    )
+    yield made
+    made.deps.close()
+
+
+def test_the_templates_adapter_gets_an_account_and_publishes_through_the_engine(
+    board: tuple[AdapterType, str, str], fleet: Fleet, web: Web
+) -> None:
+    _, address, token = board
+    api = web.program("admin")
+    new = {"name": "notices", "adapter": "board", "address": address, "credentials": token}
+    assert api.post("/api/v1/accounts", json=new).status_code == 201
+    fleet.deps.accounts.expire()
+    account = next(one.key.id for one in fleet.deps.accounts.all() if one.key.name == "notices")
+    agent = fleet.agent(account=False, account_id=account, surface="board")
+    done = {}
+    for kind in ("provision", "post"):
+        job = NewJob(ids.new(), agent, kind, "board", account_id=account)
+        with fleet.deps.db.transaction() as tx:
+            ledger.add(tx, [job])
+        perform(fleet.deps, job.id)
+        done[kind] = fleet.job(job.id)
+    assert {kind: row.state for kind, row in done.items()} == {"provision": "done", "post": "done"}, done["post"].error
+    with httpx.Client(base_url=address, headers={"Authorization": f"Bearer {token}"}) as reader:
+        (post,) = reader.get("/posts").json()["items"]
+    assert (post["id"], post["text"]) == (done["post"].remote_id, (done["post"].result or {})["text"])
+    shown = api.get("/api/v1/adapters/board").json()
+    assert token not in str(shown) and "notices" in str(shown)
+    used = fleet.sql("SELECT name FROM adapter_limits WHERE adapter = 'board'").scalars().all()
+    assert set(used) == {"requests", "posts"}, "the manifest's limits are counted"
 
 
 def _broken(kind: AdapterType, **methods: Any) -> AdapterType:
