@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from fleet.accounts.sealing import new_key
 from fleet.engine.jobs.states import JobState
@@ -158,3 +159,32 @@ def test_words_of_strangers_stay_words(web: Web) -> None:
 )  # fmt: skip
 def test_the_ends_of_the_calendar_and_skipped_times_have_pages(web: Web, path: str) -> None:
     assert web.browser().get(f"/calendar{path}").status_code == 200
+
+
+def test_a_month_of_thousands_takes_as_many_statements_as_one_of_few_and_loads_what_it_shows(web: Web) -> None:
+    agent = web.fleet.agent()
+    done(web, agent=agent)
+    ada, asked = web.browser(), list[tuple[str, int]]()
+
+    def note(_: Any, cursor: Any, statement: str, *__: Any) -> None:
+        asked.append((statement, cursor.rowcount))
+
+    def statements() -> list[tuple[str, int]]:
+        asked.clear()
+        assert ada.get("/calendar?day=2026-03-01").status_code == 200
+        return list(asked)
+
+    ada.get("/calendar?day=2026-03-01")
+    sa.event.listen(web.deps.db.engine, "after_cursor_execute", note)
+    few = statements()
+    web.fleet.sql(
+        "INSERT INTO jobs (id, agent_id, kind, priority, target, state, max_attempts, created_at, expires_at,"
+        " finished_at, result) SELECT gen_random_uuid(), :agent, 'post', 'normal', 'many' || n, 'done', 5, at, at, at,"
+        " '{}' FROM (SELECT n, timestamptz '2026-03-01 00:00Z' + n * interval '4 minutes' AS at"
+        " FROM generate_series(1, 10000) AS n) AS made",
+        agent=agent,
+    )
+    many = statements()
+    sa.event.remove(web.deps.db.engine, "after_cursor_execute", note)
+    assert len(many) == len(few)
+    assert max(rows for _, rows in many) <= 42 * 4, "entries that are not shown are not loaded"
