@@ -66,6 +66,7 @@ FEATURE = Feature(
         FollowUp(kind="post", run="fleet.features.campaigns.stages.publication:part_done"),
         FollowUp(kind="continue_item", run="fleet.features.campaigns.stages.publication:part_done"),
     ),
+    pruners=("fleet.features.campaigns.items:prune",),
     sweeps=("fleet.features.campaigns.stages.publication:sweep",),
     extends={
         "calendar.sources": ("fleet.features.campaigns.calendar_source:SOURCE",),

@@ -20,7 +20,7 @@ from fleet.engine.deps import Deps
 from fleet.engine.jobs.ledger import NewJob
 from fleet.engine.jobs.models import JobRow
 from fleet.features.campaigns.kinds import STAGES
-from fleet.features.campaigns.models import CREATED, ContentItemRow, ItemHistoryRow
+from fleet.features.campaigns.models import CREATED, CampaignRow, ContentItemRow, ItemHistoryRow
 from fleet.features.campaigns.states import FINAL, MOVES, ItemEvent, ItemState, after
 
 FLEET = "fleet"
@@ -114,6 +114,23 @@ def taken(
         JobRow.account_id.is_not_distinct_from(account_id), JobRow.payload["item"].is_(None),
     )  # fmt: skip
     return [*tx.session.scalars(mine), *tx.session.scalars(posts)]
+
+
+def prune(tx: Tx, *, days: int, limit: int) -> int:
+    """Delete items that ended longer ago than `days`, and campaigns of that age without items; return how many."""
+    before, one = tx.now() - timedelta(days=days), ContentItemRow
+    old = (one.created_at < before, one.updated_at < before, one.state.in_([*FINAL, ItemState.REJECTED]))
+    ended = sa.select(one.id).where(*old).order_by(one.created_at).limit(limit).with_for_update(skip_locked=True)
+    items = tx.execute(_deletion(one).where(one.id.in_(ended))).rowcount
+    row = CampaignRow
+    has_items = sa.exists().where(one.campaign_id == row.id)
+    empty = sa.select(row.id).where(row.created_at < before, ~has_items).order_by(row.created_at)
+    campaigns = tx.execute(_deletion(row).where(row.id.in_(empty.limit(limit - items)))).rowcount
+    return items + campaigns
+
+
+def _deletion(table: type[ContentItemRow | CampaignRow]) -> sa.Delete:
+    return sa.delete(table).execution_options(synchronize_session=False)
 
 
 def history(tx: Tx, item_id: uuid.UUID) -> Sequence[ItemHistoryRow]:

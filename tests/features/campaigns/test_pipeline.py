@@ -15,7 +15,7 @@ from fleet.core.errors import Conflict, InvalidInput, NotFound
 from fleet.engine.attempts.perform import perform
 from fleet.features.approvals import service as approvals
 from fleet.features.approvals.rules import Person
-from fleet.features.campaigns import service
+from fleet.features.campaigns import items, service
 from fleet.features.campaigns.brand_rules import store as brands
 from fleet.features.campaigns.models import ContentItemRow
 from fleet.features.campaigns.stages import publication
@@ -235,3 +235,24 @@ def test_an_emergency_stop_of_a_campaign_holds_its_items_back_before_their_write
     service.create(fleet.deps, new, by="ann")
     with pytest.raises(Conflict, match="Several campaigns"):
         stopping.stop(fleet.deps, StopScope.CAMPAIGN, "Lamps", by="ann", reason="")
+
+
+def test_ended_items_are_pruned_at_their_age_and_a_campaign_with_its_last_one(fleet: Fleet) -> None:
+    new = NewCampaign(name="Lamps", message="A brass lamp.", targets=[ItemTarget(agent(fleet, "x"))])
+    old = service.create(fleet.deps, new, by="ann")
+    planned = service.create(fleet.deps, new, by="ann")
+    work(fleet)
+    service.cancel_campaign(fleet.deps, old.id, by="ann")
+
+    def prune() -> int:
+        with fleet.deps.db.transaction() as tx:
+            return items.prune(tx, days=30, limit=100)
+
+    assert prune() == 0
+    for table in ("content_items", "campaigns"):
+        fleet.sql(f"UPDATE {table} SET created_at = created_at - interval '40 days'")
+    assert prune() == 0, "the item was changed lately"
+    fleet.sql("UPDATE content_items SET updated_at = updated_at - interval '40 days'")
+    assert prune() == 2
+    assert fleet.sql("SELECT id FROM campaigns").scalars().all() == [planned.id]
+    assert [one.campaign_id for one in rows(fleet)] == [planned.id]
