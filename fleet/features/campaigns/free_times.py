@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
+from fleet.accounts.models import SETTINGS_ACCOUNT
 from fleet.adapters.social import POST
 from fleet.core.db import Tx
 from fleet.engine import registry
@@ -29,12 +31,13 @@ def room_of(deps: Deps, agent: AgentRow, account_id: uuid.UUID | None) -> times.
 def hours_of(deps: Deps, agent: AgentRow, account_id: uuid.UUID | None, network: str) -> times.PostHours:
     """Return the hours for posts of an agent: those that own data recommend ("campaigns.hours"), else the network's."""
     zone = schedule_of(deps, agent.persona_id, agent.id, agent.organisation_id).timezone
-    for better in registry.current().extensions(HOURS):
-        found: Sequence[int] | None = better(deps, agent.id, account_id, network)
-        if found:
-            return times.PostHours(zone, tuple(sorted(set(found))))
     profile = NETWORKS.get(network)
-    return times.PostHours(zone) if profile is None else times.PostHours(zone, profile.post_hours, profile.days)
+    usual = times.PostHours(zone) if profile is None else times.PostHours(zone, profile.post_hours, profile.days)
+    for better in registry.current().extensions(HOURS):
+        found: Sequence[int] = better(deps, account_id or SETTINGS_ACCOUNT, zone, usual.hours)
+        if found:
+            return replace(usual, hours=tuple(sorted(set(found))))
+    return usual
 
 
 def free_time(deps: Deps, tx: Tx, agent: AgentRow, row: ContentItemRow, after: datetime) -> datetime:

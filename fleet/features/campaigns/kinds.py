@@ -11,7 +11,9 @@ STAGES = {
 }  # fmt: skip
 """The kind of job that works on an item in a state."""
 HOURS = "campaigns.hours"
-"""`hours(deps, agent_id, account_id, network) -> tuple[int, ...] | None`: better hours than the network's defaults."""
+"""`hours(deps, account_id, zone, usual) -> tuple[int, ...]`: better local hours of a zone than the usual ones of the
+network; none if it knows of none.
+"""
 RESOURCE, ACTION = "content_item", "publish"
 BRAND = "brand_rules"
 """The kind of the documents with rules of brands."""

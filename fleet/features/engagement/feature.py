@@ -31,6 +31,7 @@ FEATURE = Feature(
         "fleet.features.engagement.store:prune_account_days",
     ),
     extends={
+        "campaigns.hours": ("fleet.features.engagement.best_hours:recommended",),
         "leader.measures": ("fleet.features.engagement.network_measures:measure",),
         "publishing.counts": ("fleet.features.engagement.queries:latest_counts",),
     },
