@@ -6,7 +6,9 @@ its adapter) for the networks of which it has data. The team leader reads it ins
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass
+from datetime import datetime
 
 POINT = "leader.measures"
 
@@ -15,9 +17,26 @@ POINT = "leader.measures"
 class Measured:
     """Engagement and growth of a network in a period; None: there is no data."""
 
-    engagement_percent: float | None = None
+    reaction_percent: float | None = None
     """Interactions in percent of those who saw the posts, or else of followers."""
-    posts: int = 0
-    """The posts behind the engagement."""
+    sample: int = 0
+    """How many posts that figure is of."""
     growth_percent: float | None = None
     """Growth of followers in percent of a week of the fleet's time; below 0 is loss."""
+
+
+SAMPLES = "leader.samples"
+"""The extension point of evidence: `samples(deps, tx, organisation_id, since, until)` returns `PostSample`s."""
+
+
+@dataclass(frozen=True, slots=True)
+class PostSample:
+    """Posts of one agent at one hour, or of one format: sums of log(1 + interactions) and of its squares."""
+
+    agent_id: uuid.UUID
+    number: int
+    log_sum: float
+    log_squares: float
+    at: datetime | None = None
+    """The hour of publication; None for a sample by format."""
+    format: str = ""

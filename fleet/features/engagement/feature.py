@@ -33,6 +33,7 @@ FEATURE = Feature(
     extends={
         "campaigns.hours": ("fleet.features.engagement.best_hours:recommended",),
         "leader.measures": ("fleet.features.engagement.network_measures:measure",),
+        "leader.samples": ("fleet.features.engagement.network_measures:samples",),
         "publishing.counts": ("fleet.features.engagement.queries:latest_counts",),
     },
     events=(

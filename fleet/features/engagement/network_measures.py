@@ -13,12 +13,14 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
+from fleet.adapters.social import POST
 from fleet.core.db import Tx
 from fleet.engine.agents.models import AgentRow
 from fleet.engine.deps import Deps
-from fleet.engine.points.network_measures import Measured
+from fleet.engine.jobs.models import JobRow
+from fleet.engine.points.network_measures import Measured, PostSample
 from fleet.features.engagement import queries
-from fleet.features.engagement.models import EngagementHourRow
+from fleet.features.engagement.models import EngagementHourRow, PostMetricsRow
 from fleet.features.engagement.queries import AccountGrowth, Slice
 
 _WEEK = timedelta(days=7)
@@ -74,3 +76,33 @@ def _weekly_percent(found: Sequence[AccountGrowth], tempo: float) -> float:
     """Return the growth of accounts together, in percent of a week: each account by the time between its two counts."""
     gained = sum(one.gained * (_WEEK / tempo / (one.last_at - one.first_at)) for one in found)
     return 100 * gained / sum(one.first for one in found)
+
+
+def samples(
+    deps: Deps, tx: Tx, organisation_id: uuid.UUID, since: datetime, until: datetime
+) -> list[PostSample]:  # fmt: skip
+    """Return what posts of an organisation's agents of platforms reached within a day, by agent and hour, and by agent
+    and format. The extension of "leader.samples".
+    """
+    hour = EngagementHourRow
+    own = _own(organisation_id, hour.surface)
+    query = sa.select(hour.agent_id, hour.hour, sa.func.sum(hour.day_posts), sa.func.sum(hour.day_log),
+                      sa.func.sum(hour.day_log_squares))  # fmt: skip
+    query = query.join(AgentRow, AgentRow.id == hour.agent_id)
+    query = query.where(own, hour.hour >= since, hour.hour < until, hour.day_posts > 0)
+    found = [
+        PostSample(agent_id, int(posts), log_sum, squares, at=at)
+        for agent_id, at, posts, log_sum, squares in tx.execute(query.group_by(hour.agent_id, hour.hour))
+    ]
+    post = PostMetricsRow
+    kind = sa.func.coalesce(JobRow.payload["format"].astext, POST.name).label("kind")
+    log = sa.func.ln(1 + post.interactions)
+    of_day = (post.posted_at >= since, post.posted_at < until - timedelta(days=1) / deps.settings.tempo)
+    by_format = sa.select(post.agent_id, kind, sa.func.count(), sa.func.sum(log), sa.func.sum(log * log))
+    by_format = by_format.join(AgentRow, AgentRow.id == post.agent_id).join(JobRow, JobRow.id == post.post_job)
+    by_format = by_format.where(_own(organisation_id, post.surface), *of_day, post.interactions.is_not(None))
+    found += [
+        PostSample(agent_id, int(posts), float(log_sum), float(squares), format=name)
+        for agent_id, name, posts, log_sum, squares in tx.execute(by_format.group_by(post.agent_id, kind))
+    ]
+    return found

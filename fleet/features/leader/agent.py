@@ -6,7 +6,6 @@ transaction that records the decision.
 
 from __future__ import annotations
 
-import functools
 import random
 import uuid
 from collections.abc import Sequence
@@ -30,6 +29,8 @@ from fleet.features.leader.kinds import MessageType
 from fleet.features.leader.models import TeamRoundRow, TeamScoreRow
 from fleet.features.leader.rules import Member, Scoring, Team, TeamDecision, TeamObservation, from_data, to_data
 from fleet.features.leader.settings import LeaderSettings
+from fleet.features.leader.strategies import service as strategies
+from fleet.features.leader.strategies.rules import StrategyChange
 from fleet.features.platforms.networks import NETWORKS
 
 __all__ = ["act", "decide", "from_data", "gather", "to_data"]
@@ -81,6 +82,7 @@ def _team(
         found, since=since, figures=measures.figures(deps, tx, organisation_id, since, now),
         bands_before=_bands_before(tx, organisation_id),
         findings=tuple(findings.look(tx, organisation_id, since, now, brand)),
+        strategies=strategies.gather(deps, tx, organisation_id, since, now),
     )  # fmt: skip
 
 
@@ -116,9 +118,32 @@ def act(deps: Deps, claimed: ClaimedAgent, decision: TeamDecision) -> Acts:
         )
         for place, (team, one) in enumerate(questions)
     ]  # fmt: skip
+    changes = [
+        (scoring.team, change, _change_id(claimed, change), ids.job(claimed.agent.id, tick_no, place))
+        for place, (scoring, change) in enumerate(
+            ((scoring, change) for scoring in decision.scorings for change in scoring.changes), start=len(jobs)
+        )
+    ]
+    jobs += [
+        NewJob(
+            job_id, uuid.UUID(change.agent_id), MessageType.SCHEDULE_UPDATE.value, change.network,
+            payload={"change": str(change_id), "note": change.words[:300], "sender": claimed.agent.username},
+        )
+        for _, change, change_id, job_id in changes
+    ]  # fmt: skip
     if not decision.ask and not decision.scorings:
         return Acts(jobs)
-    return Acts(jobs, functools.partial(_also, deps, claimed, decision, rounds))
+
+    def also(tx: Tx) -> None:
+        _also(deps, claimed, decision, rounds, tx)
+        for team, change, change_id, job_id in changes:
+            strategies.record(tx, uuid.UUID(team.organisation_id), change, change_id, job_id)
+
+    return Acts(jobs, also)
+
+
+def _change_id(claimed: ClaimedAgent, change: StrategyChange) -> uuid.UUID:
+    return ids.derived("team strategy", claimed.agent.id, claimed.tick.key.tick_no, change.agent_id)
 
 
 def _round_id(claimed: ClaimedAgent, team: Team) -> uuid.UUID:

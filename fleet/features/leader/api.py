@@ -11,11 +11,14 @@ from pydantic import BaseModel, Field
 
 from fleet.access import Permission, Principal
 from fleet.engine.deps import Deps
+from fleet.engine.points import verbs
 from fleet.features.leader import queries, service, stopping
 from fleet.features.leader.kinds import MessagePriority, MessageType
 from fleet.features.leader.queries import MessageFilter, MessageView, TeamView
 from fleet.features.leader.stopping import StopScope
+from fleet.features.leader.strategies import service as strategies
 from fleet.web.auth import TheDeps, needs, require
+from fleet.web.openapi import ASKED
 from fleet.web.requests.cursors import Page, Paging
 from fleet.web.requests.fields import Body, MovedOut, line, prose, taken
 
@@ -129,6 +132,35 @@ class MessageQuery(Paging):
     type: MessageType | None = None
 
 
+class StrategyOut(BaseModel):
+    """A change of an agent's strategy."""
+
+    id: uuid.UUID
+    agent: str
+    network: str
+    version: int = Field(description="of the agent's strategy")
+    kind: str = Field(description="hours, frequency or formats")
+    setting: str = Field(description="the setting of the agent that it changes")
+    before: str = Field(description="empty: the default of the network")
+    after: str
+    words: str
+    evidence: dict[str, Any] = Field(description="since, until, and the figures with their sample sizes")
+    state: str = Field(description="proposed, applied, overtaken (a person changed the setting meanwhile) or undone")
+    decided_at: datetime
+    ended_at: datetime | None
+    undone_by: str | None
+
+
+class StrategyPage(Page[StrategyOut]):
+    """A page of changes, newest first."""
+
+
+class StrategyQuery(Paging):
+    """Which changes."""
+
+    agent: Annotated[str, line(60)] = ""
+
+
 class MessageIn(Body):
     """A message to an agent, or to all agents of a network."""
 
@@ -198,6 +230,21 @@ def coordinate(deps: TheDeps, *, who: Crew) -> MovedOut:
     """Have the leader coordinate every team now."""
     service.coordinate(deps, by=who.by)
     return MovedOut(changed=True)
+
+
+@router.get("/strategies", dependencies=[VIEW])
+def list_strategy_changes(deps: TheDeps, *, which: Annotated[StrategyQuery, Query()]) -> StrategyPage:
+    """Return a page of the changes of strategies with their evidence, newest first."""
+    with which.continued():
+        found = strategies.listed(deps, agent=which.agent, limit=which.one_more, below=which.place(uuid.UUID))
+    items, following = which.page(found, lambda one: one.id)
+    return StrategyPage(items=[taken(StrategyOut, one) for one in items], next=following)
+
+
+@router.post("/strategies/{change_id}/undo", responses=ASKED)
+def undo_strategy_change(deps: TheDeps, change_id: uuid.UUID, *, who: Crew) -> StrategyOut:
+    """Restore what a change of a strategy replaced; may need an approval."""
+    return taken(StrategyOut, verbs.perform(deps, who, "strategy", "undo", change=str(change_id)))
 
 
 @router.get("/messages", dependencies=[VIEW])

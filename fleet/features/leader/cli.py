@@ -84,6 +84,34 @@ def coordinate(door: Door, /) -> None:
 
 
 @team.command()
+@click.option("--agent", type=AGENT, help="Only of this agent.")
+@list_options()
+@json_option
+@pass_door
+def strategies(door: Door, /, *, agent: str | None, limit: int, cursor: str | None, as_json: bool) -> None:
+    """List changes of strategies by the team leader with their reasons, newest first."""
+    found = door.api.list("/team/strategies", limit=limit, cursor=cursor, agent=agent)
+    if as_json:
+        door.json(found.data())
+        return
+    table = render.table("Id", "Agent", "Version", "Change", "Before", "After", "State", "When")
+    for one in found.items:
+        render.row(table, one["id"], one["agent"], str(one["version"]), render.clip(one["words"], 90),
+                   one["before"] or "default", one["after"], one["state"], render.when(one["decided_at"]))  # fmt: skip
+    door.show(table)
+    door.note(render.below(found, "changes"))
+
+
+@team.command()
+@click.argument("change_id", metavar="ID", type=click.UUID)
+@pass_door
+def undo(door: Door, /, *, change_id: object) -> None:
+    """Restore what a change of a strategy replaced; may need an approval."""
+    one = door.api.post(at("team", "strategies", str(change_id), "undo"), {})
+    door.say(f"{one['agent']} has {one['setting']} {one['before'] or 'of its network'} again.")
+
+
+@team.command()
 @click.option("--agent", type=AGENT, help="Only to this agent.")
 @click.option("--network", type=TextType(40), help="Only to agents of this network.")
 @click.option("--type", "type_", type=click.Choice(_TYPES), help="Only of this type.")

@@ -10,7 +10,7 @@ FEATURE = Feature(
     help="The team leader: it coordinates agents of platforms and compares networks.",
     needs=("platforms",),
     settings="fleet.features.leader.settings:LeaderSettings",
-    tables=("fleet.features.leader.models",),
+    tables=("fleet.features.leader.models", "fleet.features.leader.strategies.models"),
     agents=(
         AgentType(
             kind="team_leader",
@@ -25,7 +25,12 @@ FEATURE = Feature(
         ),
     ),
     jobs=MESSAGES,
-    pruners=("fleet.features.leader.service:prune", "fleet.features.leader.service:prune_findings"),
+    pruners=(
+        "fleet.features.leader.service:prune",
+        "fleet.features.leader.service:prune_findings",
+        "fleet.features.leader.strategies.service:prune",
+    ),
+    extends={"verbs": ("fleet.features.leader.strategies.verbs:UNDO",)},
     events=(
         *EVENTS,
         EventType(
@@ -50,6 +55,30 @@ FEATURE = Feature(
             tone="yellow",
             icon="unknown",
             family="trouble",
+        ),
+        EventType(
+            subject="team.strategy.changed",
+            words="has a new strategy: {said:300}",
+            sign="↝",
+            tone="blue",
+            icon="pen",
+            family="people",
+        ),
+        EventType(
+            subject="team.strategy.overtaken",
+            words="keeps its strategy",
+            reason=("why",),
+            sign="–",
+            icon="hand",
+            family="people",
+        ),
+        EventType(
+            subject="team.strategy.undone",
+            words="has its earlier strategy again, by {by}",
+            sign="↶",
+            tone="yellow",
+            icon="again",
+            family="people",
         ),
         EventType(
             subject="team.stopped",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,6 +18,7 @@ from fleet.engine.jobs.models import JobRow
 from fleet.engine.jobs.outcomes import Done, Skipped
 from fleet.engine.jobs.states import JobState
 from fleet.features.agents import commands as agent_commands
+from fleet.features.leader.strategies import service as strategies
 
 _WAITING = (JobState.READY, JobState.UNKNOWN)
 
@@ -81,6 +83,11 @@ def content(work: Work) -> Done | Skipped:
 
     work.also = wake
     return Done(result={"text": "Yes: I look for something to post now."})
+
+
+def update(work: Work) -> Done:
+    """Apply a change of the agent's strategy to its configuration, once; a person's change of it meanwhile stays."""
+    return Done(result={"text": strategies.carry_out(work.deps, uuid.UUID(work.claim.payload["change"]))})
 
 
 def stopped(work: Work) -> Done:

@@ -56,6 +56,11 @@ MESSAGES = (
         prepare="fleet.features.leader.handlers:content", expires_after=timedelta(hours=6),
     ),
     replace(
+        _MESSAGE, kind=MessageType.SCHEDULE_UPDATE.value, noun="a change of its strategy",
+        plural="changes of their strategies", prepare="fleet.features.leader.handlers:update",
+        expires_after=timedelta(hours=6),
+    ),
+    replace(
         _MESSAGE, kind=MessageType.EMERGENCY_STOP.value, noun="an emergency stop", plural="emergency stops",
         prepare="fleet.features.leader.handlers:stopped", priority=Priority.CRITICAL,
         expires_after=timedelta(hours=1),

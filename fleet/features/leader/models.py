@@ -80,5 +80,6 @@ class TeamFindingRow(Base):
         sa.Index("uq_team_findings_open", "organisation_id", "kind", "subject", unique=True,
                  postgresql_where=sa.text("ended_at IS NULL")),
         sa.Index("ix_team_findings_agent", "agent_id"),
+        sa.Index("ix_team_findings_ended_at", "ended_at", postgresql_where=sa.text("ended_at IS NOT NULL")),
         Rows(own()).args,
     )  # fmt: skip

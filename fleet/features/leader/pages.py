@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Query, Request
@@ -9,10 +10,12 @@ from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
 from fleet.core.errors import FleetError, InvalidInput
+from fleet.engine.points import verbs
 from fleet.features.leader import service, stopping
 from fleet.features.leader.api import VIEW, Crew, MessageQuery, Pauser, TeamQuery, message_page, teams_of
 from fleet.features.leader.kinds import MessagePriority, MessageType
 from fleet.features.leader.stopping import StopScope
+from fleet.features.leader.strategies import service as strategies
 from fleet.features.platforms.networks import NETWORKS
 from fleet.web.auth import TheDeps, require
 from fleet.web.rendering import KeptForm, go, render
@@ -40,7 +43,20 @@ class FilledStop(BaseModel):
 @router.get("/team", dependencies=[VIEW])
 def team(request: Request, deps: TheDeps, which: Annotated[TeamQuery, Query()]) -> Response:
     """Show the scores of networks and the members of each team."""
-    return render(request, "leader/team.html", teams=teams_of(deps, which.organisation), which=which, scopes=StopScope)
+    found = teams_of(deps, which.organisation)
+    changes = {one.organisation_id: strategies.listed(deps, organisation_id=one.organisation_id, limit=20)
+               for one in found}  # fmt: skip
+    return render(request, "leader/team.html", teams=found, changes=changes, which=which, scopes=StopScope)
+
+
+@router.post("/team/strategies/{change_id}/undo")
+def undo(request: Request, deps: TheDeps, change_id: uuid.UUID, who: Crew) -> Response:
+    """Restore what a change of a strategy replaced."""
+    try:
+        verbs.perform(deps, who, "strategy", "undo", change=str(change_id))
+    except FleetError as error:
+        return go(request, "/team", str(error), wrong=True)
+    return go(request, "/team", "The agent has its earlier strategy again.")
 
 
 @router.post("/team/coordinate")

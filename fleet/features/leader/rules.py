@@ -13,6 +13,8 @@ from typing import Any
 
 from fleet.features.leader import scores
 from fleet.features.leader.scores import NetworkFigures, NetworkScore
+from fleet.features.leader.strategies import rules as changes
+from fleet.features.leader.strategies.rules import AgentStrategy, PostFigures, StrategyBounds, StrategyChange
 from fleet.features.platforms.networks import NETWORKS
 
 COORDINATE = "coordinate"
@@ -64,6 +66,8 @@ class Team:
     bands_before: Mapping[str, str | None] = field(default_factory=dict)
     """By network, the band of the coordination before."""
     findings: tuple[TeamFinding, ...] = ()
+    strategies: tuple[AgentStrategy, ...] = ()
+    """Those that the leader may change."""
 
     def is_due(self, now: datetime) -> bool:
         """Say whether the next coordination is due."""
@@ -91,6 +95,20 @@ class Scoring:
 
     team: Team
     scores: Mapping[str, NetworkScore]
+    now: datetime
+
+    @property
+    def changes(self) -> tuple[StrategyChange, ...]:
+        """The changes of strategies that the figures justify."""
+        found = []
+        for one in self.team.strategies:
+            figures = self.team.figures.get(one.network, NetworkFigures())
+            score = self.scores.get(one.network)
+            since = self.team.since or self.now
+            found.append(
+                changes.decide(one, self.now, since, None if score is None else score.band, figures.measured_posts)
+            )
+        return tuple(one for one in found if one is not None)
 
     @property
     def findings(self) -> tuple[TeamFinding, ...]:
@@ -131,7 +149,8 @@ class TeamDecision:
             "scores": [
                 {"organisation": one.team.organisation_id, "round": one.team.number,
                  "networks": {name: found.to_data() for name, found in one.scores.items()},
-                 "findings": [asdict(found) for found in one.findings]}
+                 "findings": [asdict(found) for found in one.findings],
+                 "changes": [asdict(found) for found in one.changes]}
                 for one in self.scorings
             ],
         }  # fmt: skip
@@ -139,7 +158,7 @@ class TeamDecision:
 
 def decide(moment: TeamObservation) -> TeamDecision:
     """Return the coordinations to begin and to end now."""
-    ended = tuple(_scoring(team) for team in moment.teams if team.is_answered(moment.now))
+    ended = tuple(_scoring(team, moment.now) for team in moment.teams if team.is_answered(moment.now))
     ask = tuple(
         team
         for team in moment.teams
@@ -148,11 +167,11 @@ def decide(moment: TeamObservation) -> TeamDecision:
     return TeamDecision(ask, ended)
 
 
-def _scoring(team: Team) -> Scoring:
+def _scoring(team: Team, now: datetime) -> Scoring:
     return Scoring(team, {
         name: scores.score(team.figures.get(name, NetworkFigures()), NETWORKS[name].bands)
         for name in networks_of(team.members)
-    })  # fmt: skip
+    }, now)  # fmt: skip
 
 
 def networks_of(members: Sequence[Member]) -> list[str]:
@@ -192,8 +211,18 @@ def from_data(data: Mapping[str, Any]) -> TeamObservation:
             "asked_at": one["asked_at"] and datetime.fromisoformat(one["asked_at"]),
             "since": one["since"] and datetime.fromisoformat(one["since"]),
             "findings": tuple(TeamFinding(**found) for found in one["findings"]),
+            "strategies": tuple(_strategy(found) for found in one.get("strategies", ())),
             "figures": {name: NetworkFigures(**figures) for name, figures in one["figures"].items()},
         })
         for one in data["teams"]
     )  # fmt: skip
     return TeamObservation(datetime.fromisoformat(data["now"]), teams, data["is_requested"])
+
+
+def _strategy(data: Mapping[str, Any]) -> AgentStrategy:
+    return AgentStrategy(**{
+        **data, "hours": tuple(data["hours"]), "bounds": StrategyBounds(**data["bounds"]),
+        "by_hour": tuple(PostFigures(**one) for one in data["by_hour"]),
+        "by_format": tuple(PostFigures(**one) for one in data["by_format"]),
+        "undone": tuple((setting, value) for setting, value in data["undone"]),
+    })  # fmt: skip

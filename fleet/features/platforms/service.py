@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import datetime
 
 from fleet.access import audit
 from fleet.access.models import DEFAULT_ORGANISATION
@@ -10,6 +11,8 @@ from fleet.adapters import registry as adapters
 from fleet.adapters.base import SurfaceObject
 from fleet.core.errors import InvalidInput
 from fleet.engine.deps import Deps
+from fleet.engine.schedule import local_time
+from fleet.features.personas.service import schedule_of
 from fleet.features.platforms.inbox import opt_outs, queries
 from fleet.features.platforms.inbox.queries import InboxItem
 
@@ -44,3 +47,8 @@ def url_of(deps: Deps, one: InboxItem) -> str | None:
         return None
     about = SurfaceObject(action="comment", id=one.item_id, username=one.author)
     return deps.links.of(one.account_id, about)
+
+
+def local_hour(deps: Deps, persona_id: str | None, agent_id: uuid.UUID, at: datetime) -> int:
+    """Return the hour of a moment on the clock by which an agent posts: that of its persona."""
+    return local_time(schedule_of(deps, persona_id, agent_id), at).hour

@@ -120,7 +120,7 @@ def test_engagement_and_growth_come_from_features_that_measure_them(fleet: Fleet
     boss, ann = leader(fleet), member(fleet)
     ended(fleet, ann, "post", "done", 2)
     known = registry.current().extensions
-    found = {"x": Measured(engagement_percent=3.2, posts=2, growth_percent=2.5)}
+    found = {"x": Measured(reaction_percent=3.2, sample=2, growth_percent=2.5)}
     monkeypatch.setattr(
         registry.Registry, "extensions",
         lambda _, point: (lambda *_: found,) if point == measures.POINT else known(point),
@@ -212,7 +212,7 @@ def test_old_coordinations_are_pruned_but_not_the_newest_of_a_team(fleet: Fleet)
 
 def test_what_is_wrong_with_a_team_is_found_told_once_and_ended_when_it_is_over(fleet: Fleet, monkeypatch: Any) -> None:
     brands.put(fleet.deps, "fleet", {"banned": ["miracle"]}, by="ann", reason="the law")
-    known, found = registry.current().extensions, {"x": Measured(engagement_percent=0.1, posts=2)}
+    known, found = registry.current().extensions, {"x": Measured(reaction_percent=0.1, sample=2)}
     monkeypatch.setattr(
         registry.Registry, "extensions",
         lambda _, point: (lambda *_: found,) if point == measures.POINT else known(point),
@@ -232,7 +232,7 @@ def test_what_is_wrong_with_a_team_is_found_told_once_and_ended_when_it_is_over(
     told = fleet.sql("SELECT payload->>'finding' FROM events WHERE subject = 'alert.team' ORDER BY id").scalars().all()
     assert sorted(told) == ["brand", "dead_letters", "lowest_band"]  # each once
     brands.put(fleet.deps, "fleet", {}, by="ann", reason="another law")
-    found["x"] = Measured(engagement_percent=2.0, posts=2)
+    found["x"] = Measured(reaction_percent=2.0, sample=2)
     wake(fleet, boss)
     answer(fleet)
     wake(fleet, boss)

@@ -90,5 +90,5 @@ def test_posts_and_followers_that_nobody_measured_are_unknown_and_not_zero(fleet
         other = organisations.create(tx, "Other").id
     engaged(fleet, ann, 2, measured=1, rated=0, audience=50)
     found = measured(own)["x"]
-    assert (found.engagement_percent, found.posts) == (0, 1)  # this was measured, and nobody reacted
+    assert (found.reaction_percent, found.sample) == (0, 1)  # this was measured, and nobody reacted
     assert measured(other) == {}

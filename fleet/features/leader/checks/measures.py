@@ -52,7 +52,7 @@ def _figures(
         return sum(number for (of, _, how), number in ended.items() if of == network and how == state)
 
     return NetworkFigures(
-        engagement_percent=found.engagement_percent, measured_posts=found.posts, growth_percent=found.growth_percent,
+        engagement_percent=found.reaction_percent, measured_posts=found.sample, growth_percent=found.growth_percent,
         done=count(JobState.DONE), failed=count(JobState.DEAD), posts=ended[network, POST.name, JobState.DONE],
         planned=round(planned, 2),
     )  # fmt: skip
