@@ -48,6 +48,7 @@ from fleet.features.leader import service as team
 from fleet.features.leader.kinds import MessageType
 from fleet.features.leader.models import TeamRoundRow, TeamScoreRow
 from fleet.features.leader.scores import NetworkFigures, score
+from fleet.features.leader.strategies.models import TeamStrategyRow
 from fleet.features.pictures.makers.base import PictureCredit
 from fleet.features.pictures.models import PictureOrderRow
 from fleet.features.platforms import service
@@ -145,7 +146,7 @@ def _led(fleet: Fleet) -> str:
     """Have an agent of a platform asked for its status, and its network scored."""
     deps = fleet.deps
     with deps.db.transaction() as tx:
-        agent_rows.create(tx, NewAgent("Dora Lane", "dora_9", kind="mastodon", surface="mastodon"))
+        dora = agent_rows.create(tx, NewAgent("Dora Lane", "dora_9", kind="mastodon", surface="mastodon"))
         round_id = uuid.uuid4()
         tx.execute(sa.insert(TeamRoundRow).values(
             id=round_id, organisation_id=DEFAULT_ORGANISATION, number=1, asked=1, answered=1,
@@ -153,6 +154,12 @@ def _led(fleet: Fleet) -> str:
         ))  # fmt: skip
         found = score(NetworkFigures(done=9, failed=1, posts=14, planned=28), NETWORKS["mastodon"].bands)
         tx.execute(sa.insert(TeamScoreRow).values(round_id=round_id, network="mastodon", figures={}, **found.to_data()))
+        tx.execute(sa.insert(TeamStrategyRow).values(
+            id=uuid.uuid4(), organisation_id=DEFAULT_ORGANISATION, agent_id=dora, version=1, kind="hours",
+            setting="post_hours", before="", after="8,12,19,20", words="Dora posts at 19:00 in place of 16:00",
+            evidence={"since": "2026-11-17", "posts": 40, "figures": [{"key": "19", "posts": 20, "mean": 2.5}]},
+            state="applied", ended_at=tx.now(), job_id=uuid.uuid4(),
+        ))  # fmt: skip
     (message,) = team.send(deps, MessageType.STATUS_REQUEST, "dora_9", by="web:owner", note="How is the harbour?")
     perform(deps, message)
     return str(message)
@@ -264,6 +271,7 @@ _WORDS: Mapping[str, Mapping[str, int]] = {
     "campaigns": {"name": 100, "message": 2000, "picture_prompt": 2000, "created_by": 100},
     "content_items": {"brief": 2000, "message": 2000, "error": 500, "created_by": 100},
     "content_item_history": {"by": 100, "note": 500},
+    "team_strategies": {"words": 500, "undone_by": 100},
 }
 _JSON: Mapping[str, Sequence[str]] = {
     "ticks": ("inputs", "outcome"), "jobs": ("payload", "checkpoint", "result"), "drafts": ("content", "about"),

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet.access import organisations
+from fleet.access import Role, organisations
 from fleet.core.db import visibility
 from fleet.core.errors import Conflict, NotFound
 from fleet.engine import system_agents
@@ -23,6 +23,7 @@ from fleet.features.leader.strategies import rules, service
 from fleet.features.leader.strategies.rules import AgentStrategy, PostFigures, StrategyBounds, StrategyChange
 from tests.factories import Fleet, Surface, make_fleet
 from tests.features.leader.test_coordination import answer, leader, member, wake
+from tests.web_client import Web
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 BANDS = st.sampled_from(["excellent", "good", "average", "poor", "very_poor", None])
@@ -192,3 +193,23 @@ def test_what_a_person_changed_is_never_overwritten_neither_by_a_change_nor_by_u
     assert {one.agent: one.state for one in service.listed(fleet.deps)} == {
         fleet.row(ann).username: "overtaken", fleet.row(bob).username: "applied",
     }  # fmt: skip
+
+
+def test_people_undo_a_change_by_the_page_and_by_the_api(fleet: Fleet) -> None:
+    ann, bob = member(fleet), member(fleet)
+    first, second = proposed(fleet, ann), proposed(fleet, bob)
+    for one in (first, second):
+        service.carry_out(fleet.deps, one)
+    web = Web(fleet)
+    browser, program = web.browser(), web.program()
+    page = browser.get("/team").text
+    assert f"/team/strategies/{first}/undo" in page and f"/team/strategies/{second}/undo" in page
+    assert browser.post(f"/team/strategies/{first}/undo").status_code == 303
+    assert fleet.row(ann).config["post_hours"] == ""
+    assert f"/team/strategies/{first}/undo" not in browser.get("/team").text
+    undone = program.post(f"/api/v1/team/strategies/{second}/undo")
+    assert (undone.status_code, undone.json()["state"], undone.json()["undone_by"]) == (200, "undone", "api:owner-api")
+    assert program.post(f"/api/v1/team/strategies/{second}/undo").status_code == 409
+    assert {one["state"] for one in program.get("/api/v1/team/strategies").json()["items"]} == {"undone"}
+    viewer = web.program(Role.VIEWER)
+    assert viewer.post(f"/api/v1/team/strategies/{first}/undo").status_code == 403
