@@ -46,6 +46,7 @@ BUILT_IN = (
     "fleet.features.engagement.feature:FEATURE",
     "fleet.features.leader.feature:FEATURE",
     "fleet.features.campaigns.feature:FEATURE",
+    "fleet.features.reports.feature:FEATURE",
     "fleet.features.webhooks.feature:FEATURE",
 )
 """In the order in which their routers match and their parts are shown."""

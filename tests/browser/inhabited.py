@@ -54,6 +54,8 @@ from fleet.features.pictures.models import PictureOrderRow
 from fleet.features.platforms import service
 from fleet.features.platforms.inbox.models import InboxItemRow
 from fleet.features.platforms.networks import NETWORKS
+from fleet.features.reports import service as reports
+from fleet.features.reports.rules import Cadence
 from fleet.features.settings import commands as settings
 from fleet.features.settings.queries import Target
 from fleet.features.users import service as accounts
@@ -125,6 +127,9 @@ def lived(fleet: Fleet) -> Inhabited:
         names |= _drafted(fleet)
     if "webhooks" in features:
         names |= _hooked(fleet)
+    if "reports" in features:
+        made = reports.build(fleet.deps, Cadence.DAILY, organisation=None, by="web:owner", reason="")
+        names["report_id"] = str(made)
     return Inhabited(fleet, names)
 
 

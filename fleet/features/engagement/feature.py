@@ -35,6 +35,7 @@ FEATURE = Feature(
         "leader.measures": ("fleet.features.engagement.network_measures:measure",),
         "leader.samples": ("fleet.features.engagement.network_measures:samples",),
         "publishing.counts": ("fleet.features.engagement.queries:latest_counts",),
+        "reports.sections": ("fleet.features.engagement.report_section:section",),
     },
     events=(
         EventType(
