@@ -33,7 +33,8 @@ def html(title: str, document: dict[str, Any]) -> str:
     parts = [
         Markup('<!doctype html><html lang="en"><head><meta charset="utf-8">'),
         Markup('<meta name="viewport" content="width=device-width"><title>{0}</title><style>{1}</style></head>').format(
-            title, Markup(_STYLE)  # noqa: S704 - our own constant
+            title,
+            Markup(_STYLE),  # noqa: S704 - our own constant
         ),
         Markup("<body><h1>{}</h1><p>{} to {} (UTC)</p>").format(title, document["since"], document["until"]),
     ]

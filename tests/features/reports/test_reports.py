@@ -18,7 +18,7 @@ from fleet.features.reports import rendering, rules, service
 from fleet.features.reports.rules import Cadence, last_due
 from tests.factories import Fleet, make_fleet
 
-MOMENTS = st.datetimes(datetime(2024, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC))
+MOMENTS = st.datetimes(datetime(2024, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - naive bounds
 
 
 @pytest.fixture
