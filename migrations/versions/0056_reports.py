@@ -1,6 +1,6 @@
 """reports: their figures as they were when they were built
 
-Revision: 0056, after 0055
+Revision: 0056, after 0054
 
 A new table: workers of the version before know nothing of it.
 """
@@ -10,7 +10,7 @@ from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
 revision = "0056"
-down_revision = "0055"
+down_revision = "0054"
 branch_labels = None
 depends_on = None
 

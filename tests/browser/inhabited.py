@@ -129,7 +129,7 @@ def lived(fleet: Fleet) -> Inhabited:
         names |= _hooked(fleet)
     if "reports" in features:
         made = reports.build(fleet.deps, Cadence.DAILY, organisation=None, by="web:owner", reason="")
-        names["report_id"] = str(made)
+        names["report"] = str(made)
     return Inhabited(fleet, names)
 
 

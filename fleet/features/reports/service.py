@@ -10,6 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import defer
 
 from fleet.access import audit, organisations
 from fleet.core import ids
@@ -22,12 +23,15 @@ from fleet.features.reports.models import ReportRow
 from fleet.features.reports.rules import Cadence, ReportPeriod, last_due
 from fleet.features.reports.settings import ReportsSettings
 
+_KNOWN = "reports.known"
 KEPT_DAYS = 800
 """Reports are kept at least this long, so that a month can be compared with that of the year before."""
 
 
 def sweep(deps: Deps) -> int:
     """Build the reports that are due and not there yet. Returns 0: nothing was lost."""
+    # What this process knows to be built: sweeps come every few seconds, reports once a day.
+    known_ends: dict[tuple[uuid.UUID, Cadence], datetime] = deps.part(_KNOWN, lambda _: {})
     with deps.db.transaction() as tx:
         now, known = tx.now(), organisations.listed(tx)
     for organisation in known:
@@ -38,8 +42,11 @@ def sweep(deps: Deps) -> int:
         }  # fmt: skip
         for cadence in (one for one, is_wanted in wanted.items() if is_wanted):
             period = last_due(cadence, now, settings.report_zone, settings.report_hour)
-            if period.until > organisation.created_at and not _versions(deps, organisation.id, cadence, period):
+            if period.until <= organisation.created_at or known_ends.get((organisation.id, cadence)) == period.until:
+                continue
+            if not _versions(deps, organisation.id, cadence, period):
                 _store(deps, organisation.id, cadence, period, version=1, by="fleet", reason="")
+            known_ends[organisation.id, cadence] = period.until
     return 0
 
 
@@ -106,7 +113,7 @@ def _document(deps: Deps, organisation_id: uuid.UUID, period: ReportPeriod) -> d
 
 def listed(tx: Tx, *, cadence: Cadence | None, limit: int, below: uuid.UUID | None) -> list[ReportRow]:
     """Return reports, the newest first."""
-    query = sa.select(ReportRow).order_by(ReportRow.id.desc()).limit(limit)
+    query = sa.select(ReportRow).options(defer(ReportRow.document)).order_by(ReportRow.id.desc()).limit(limit)
     if cadence is not None:
         query = query.where(ReportRow.cadence == cadence)
     if below is not None:
