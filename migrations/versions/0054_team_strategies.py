@@ -42,9 +42,7 @@ def upgrade() -> None:
         sa.CheckConstraint(f"state IN ({STATES})", name="state"),
     )
     op.create_index("uq_team_strategies_version", "team_strategies", ["agent_id", "version"], unique=True)
-    op.create_index(
-        "ix_team_strategies_decided_at", "team_strategies", ["organisation_id", sa.text("decided_at DESC")]
-    )
+    op.create_index("ix_team_strategies_decided_at", "team_strategies", ["organisation_id", "decided_at"])
 
 
 def downgrade() -> None:

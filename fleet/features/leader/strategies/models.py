@@ -47,6 +47,6 @@ class TeamStrategyRow(Base):
         sa.CheckConstraint(one_of("kind", StrategyKind), name="kind"),
         sa.CheckConstraint(one_of("state", StrategyState), name="state"),
         sa.Index("uq_team_strategies_version", "agent_id", "version", unique=True),
-        sa.Index("ix_team_strategies_decided_at", "organisation_id", sa.desc("decided_at")),
+        sa.Index("ix_team_strategies_decided_at", "organisation_id", "decided_at"),
         Rows(own()).args,
     )
