@@ -12,6 +12,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from fleet.access import Permission, Principal
+from fleet.engine.deps import Deps
 from fleet.features.reports import rendering, rules, service
 from fleet.features.reports.models import ReportRow
 from fleet.features.reports.rules import Cadence
@@ -97,13 +98,38 @@ class ComparisonOut(BaseModel):
     items: list[FigureChangeOut]
 
 
-@router.get("", dependencies=[needs(Permission.FLEET_VIEW)])
-def list_reports(deps: TheDeps, *, which: Annotated[ReportQuery, Query()]) -> ReportPage:
+def report_page(deps: Deps, which: ReportQuery) -> ReportPage:
     """Return a page of reports, newest first."""
     with deps.db.transaction() as tx:
         found = service.listed(tx, cadence=which.cadence, limit=which.one_more, below=which.place(uuid.UUID))
     rows, following = which.page(found, lambda row: row.id)
     return ReportPage(items=[taken(ReportOut, row) for row in rows], next=following)
+
+
+def seen(row: ReportRow, who: Principal) -> dict[str, Any]:
+    """Return the document of a report without the sections that a user may not see."""
+    needed = service.permissions_needed(row.document)
+    return rules.visible(row.document, frozenset(one for one in needed if who.may(Permission(one))))
+
+
+def exported(row: ReportRow, who: Principal, form: ExportFormat) -> ExportOut:
+    """Return a report as a file."""
+    document = seen(row, who)
+    match form:
+        case ExportFormat.HTML:
+            content = rendering.html(service.title(row), document)
+        case ExportFormat.JSON:
+            content = json.dumps(document, indent=2)
+        case ExportFormat.CSV:
+            content = rendering.as_csv(document)
+    name = f"report-{row.cadence}-{row.since.date().isoformat()}-v{row.version}.{form.value}"
+    return ExportOut(filename=name, content=content)
+
+
+@router.get("", dependencies=[needs(Permission.FLEET_VIEW)])
+def list_reports(deps: TheDeps, *, which: Annotated[ReportQuery, Query()]) -> ReportPage:
+    """Return a page of reports, newest first."""
+    return report_page(deps, which)
 
 
 @router.post("", status_code=201)
@@ -118,7 +144,7 @@ def show_report(deps: TheDeps, report_id: uuid.UUID, *, who: Viewer) -> ReportDe
     """Return one report with its figures."""
     with deps.db.transaction() as tx:
         row = service.get(tx, report_id)
-    return taken(ReportDetail, row, document=_seen(row, who))
+    return taken(ReportDetail, row, document=seen(row, who))
 
 
 @router.get("/{report_id}/export")
@@ -127,16 +153,7 @@ def export_report(deps: TheDeps, report_id: uuid.UUID, *, who: Viewer,
     """Return one report as a file: HTML with plots, JSON or CSV."""
     with deps.db.transaction() as tx:
         row = service.get(tx, report_id)
-    document = _seen(row, who)
-    match format:
-        case ExportFormat.HTML:
-            content = rendering.html(service.title(row), document)
-        case ExportFormat.JSON:
-            content = json.dumps(document, indent=2)
-        case ExportFormat.CSV:
-            content = rendering.as_csv(document)
-    name = f"report-{row.cadence}-{row.since.date().isoformat()}-v{row.version}.{format.value}"
-    return ExportOut(filename=name, content=content)
+    return exported(row, who, format)
 
 
 @router.get("/{report_id}/compare")
@@ -147,11 +164,6 @@ def compare_reports(
     with deps.db.transaction() as tx:
         row = service.get(tx, report_id)
         beside = service.get(tx, other) if other is not None else service.before(tx, row)
-    changes = rules.compare(_seen(row, who), _seen(beside, who))
+    changes = rules.compare(seen(row, who), seen(beside, who))
     return ComparisonOut(report=taken(ReportOut, row), other=taken(ReportOut, beside),
                          items=[taken(FigureChangeOut, one) for one in changes])  # fmt: skip
-
-
-def _seen(row: ReportRow, who: Principal) -> dict[str, Any]:
-    needed = service.permissions_needed(row.document)
-    return rules.visible(row.document, frozenset(one for one in needed if who.may(Permission(one))))

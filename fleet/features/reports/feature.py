@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fleet.engine.registry import Command, Feature
+from fleet.engine.registry import Command, EventType, Feature, NavItem
 
 FEATURE = Feature(
     name="reports",
@@ -18,6 +18,28 @@ FEATURE = Feature(
         )
     },
     api=("fleet.features.reports.api:router",),
+    events=(
+        EventType(
+            subject="report.built",
+            words="{cadence} report built, version {version}",
+            reason=("reason",),
+            sign="📊",
+            icon="eye",
+            family="people",
+        ),
+    ),
+    pages=("fleet.features.reports.pages:router",),
+    templates=__package__,
+    nav=(
+        NavItem(
+            path="/reports",
+            label="Reports",
+            permission="fleet.view",
+            group="Fleet",
+            order=14,
+            icon="M6 3h9l4 4v14H6zM14 3v5h5M9 13h7M9 17h5",
+        ),
+    ),
     commands=(
         Command(
             name="reports",

@@ -42,7 +42,7 @@ def html(title: str, document: dict[str, Any]) -> str:
         parts.append(Markup("<h2>{}</h2>").format(section["title"]))
         figures = [(one["title"], shown(one["value"], one["unit"])) for one in section["figures"]]
         parts.append(_table("Figures", ("Figure", "Value"), figures))
-        parts += [_plot(one["title"], one["points"]) for one in section["series"]]
+        parts += [plot(one["title"], one["points"]) for one in section["series"]]
         parts += [_table(one["title"], one["columns"], one["rows"]) for one in section["tables"]]
     return str(Markup("").join([*parts, Markup("</body></html>\n")]))
 
@@ -58,7 +58,7 @@ def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) ->
     )
 
 
-def _plot(title: str, points: Sequence[Sequence[Any]]) -> Markup:
+def plot(title: str, points: Sequence[Sequence[Any]]) -> Markup:
     """Return columns from 0 up, each with its label and value on hover; values below 0 are drawn as 0."""
     most = max((value for _, value in points), default=0) or 1
     step = _WIDTH / max(len(points), 1)

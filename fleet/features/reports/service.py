@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import defer
 
 from fleet.access import audit, organisations
-from fleet.core import ids
+from fleet.core import events, ids
 from fleet.core.db import Tx, visibility
 from fleet.core.errors import Conflict, InvalidInput, NotFound
 from fleet.engine import registry
@@ -96,6 +96,11 @@ def _store(
             version=version, built_by=by, reason=reason, document=document,
         )  # fmt: skip
         stored = tx.execute(row.on_conflict_do_nothing()).rowcount
+        if stored:
+            events.emit(
+                tx, "report.built", agent_id=None, job_id=None, organisation=str(organisation_id),
+                report=str(report_id), cadence=cadence.value, version=version, reason=reason, by=by,
+            )  # fmt: skip
         if stored and by != "fleet":
             audit.noted(tx, True, "report.built", str(report_id), cadence=cadence.value, version=version, reason=reason)
     return report_id if stored else None

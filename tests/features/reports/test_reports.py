@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -17,6 +18,7 @@ from fleet.core.errors import InvalidInput, NotFound
 from fleet.features.reports import rendering, rules, service
 from fleet.features.reports.rules import Cadence, last_due
 from tests.factories import Fleet, make_fleet
+from tests.web_client import Web
 
 MOMENTS = st.datetimes(datetime(2024, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - naive bounds
 
@@ -83,6 +85,7 @@ def test_each_period_is_reported_once_and_again_only_for_a_reason(fleet: Fleet) 
     service.sweep(fleet.deps)
     service.sweep(fleet.deps)
     assert count(fleet) == 3
+    assert fleet.sql("SELECT count(*) FROM events WHERE subject = 'report.built'").scalar_one() == 3
     with pytest.raises(InvalidInput):
         service.build(fleet.deps, Cadence.DAILY, organisation=None, by="web:ann", reason=" ")
     made = service.build(fleet.deps, Cadence.DAILY, organisation=None, by="web:ann", reason="late counts")
@@ -101,3 +104,32 @@ def test_members_see_reports_of_their_organisation_alone(fleet: Fleet) -> None:
     service.build(fleet.deps, Cadence.WEEKLY, organisation=None, by="web:ann", reason="")
     with visibility.restricted(frozenset({two.id})), fleet.deps.db.transaction() as tx:
         assert [one.id for one in service.listed(tx, cadence=None, limit=9, below=None)] == [made]
+
+
+def test_a_report_is_shown_beside_the_one_before_and_hostile_text_is_only_text(fleet: Fleet) -> None:
+    age(fleet)
+    web = Web(fleet)
+    browser = web.browser()
+    first = browser.post("/reports", cadence="daily").headers["location"]
+    refused = browser.post("/reports", cadence="daily", reason=" ")
+    assert refused.headers["location"] == "/reports"
+    hostile = '<script>alert("x")</script>'
+    own = document(hostile, value=6)
+    for name, value, day in (("before", 4.0, 2), ("report", 6.0, 1)):
+        fleet.sql(
+            """INSERT INTO reports (id, organisation_id, cadence, since, until, version, built_by, document)
+               SELECT gen_random_uuid(), organisation_id, 'weekly', since - :days * interval '1 day', until, 1, :name,
+                      CAST(:document AS jsonb) FROM reports LIMIT 1""",
+            days=day, name=name, document=json.dumps(own | {"sections": [own["sections"][0] | {"figures": [  # type: ignore[index]
+                {"name": "posts", "title": "Posts", "value": value, "unit": ""}]}]}),
+        )  # fmt: skip
+    made = fleet.sql("SELECT id FROM reports WHERE built_by = 'report'").scalar_one()
+    page = browser.get(f"/reports/{made}").text
+    assert "alert(" in page and "<script>alert" not in page
+    assert "+50 %" in page and "Before: " in page
+    assert f'href="{first}"' in browser.get("/reports").text
+    saved = browser.get(f"/reports/{made}/file?format=html")
+    assert saved.headers["content-disposition"].startswith("attachment") and "<script" not in saved.text
+    viewer = web.browser("viewer")
+    assert "Build a report" not in viewer.get("/reports").text
+    assert viewer.post("/reports", cadence="daily", reason="x").status_code == 403
