@@ -29,7 +29,8 @@ from fleet.features.notices.topics import Topic
 
 FAILURES = ("agent.failed", "job.dead")
 ALARMS = ("control.*", "budget.spent", "account.refused", "alert.*", "team.stopped")
-_OF_TEAMS = ("alert.team", "team.stopped")
+REPORTS = "report.built"
+_NAMES_ORGANISATION = ("alert.team", "team.stopped", REPORTS)
 READER = "notices"
 """The name of the collector's position among the readers of events."""
 _COLLECTING = 0x6E6F7469636573  # "notices": any constant works, as long as all sweeps use the same
@@ -57,8 +58,8 @@ def sweep(deps: Deps) -> int:
 
 def _read_events(tx: Tx) -> None:
     """Add lines for events since the last call, and move the position. The first call begins at the present."""
-    found = positions.take(tx, READER, only=(*FAILURES, *ALARMS), limit=_AT_ONCE)
-    messages.add(tx, [*_failures(tx, found), *_alarms(tx, found)])
+    found = positions.take(tx, READER, only=(*FAILURES, *ALARMS, REPORTS), limit=_AT_ONCE)
+    messages.add(tx, [*_failures(tx, found), *_alarms(tx, found), *_reports(tx, found)])
 
 
 def _failures(tx: Tx, found: Sequence[Event]) -> list[NoticeItem]:
@@ -83,7 +84,7 @@ def _failures(tx: Tx, found: Sequence[Event]) -> list[NoticeItem]:
 
 def _alarms(tx: Tx, found: Sequence[Event]) -> list[NoticeItem]:
     """Return the lines to users who are told of alarms, as far as they may see the event."""
-    alarms = [one for one in found if one.subject not in FAILURES]
+    alarms = [one for one in found if one.subject not in (*FAILURES, REPORTS)]
     told = messages.recipients(tx, Topic.ALARMS) if alarms else []
     private = registry.current().private
     of_agents = _organisations(tx, alarms)
@@ -100,6 +101,23 @@ def _alarms(tx: Tx, found: Sequence[Event]) -> list[NoticeItem]:
     return lines
 
 
+def _reports(tx: Tx, found: Sequence[Event]) -> list[NoticeItem]:
+    """Return the lines about reports, with their first figures, to users who chose them and see the organisation."""
+    built = [one for one in found if one.subject == REPORTS]
+    told = messages.recipients(tx, Topic.REPORTS) if built else []
+    return [
+        NoticeItem(one.id, Topic.REPORTS, _matter(event), _summary(event), _page(event))
+        for event in built
+        for one in told
+        if one.sees(_named(event))
+    ]
+
+
+def _summary(event: Event) -> str:
+    title, figures = (event_text.clip(str(event.payload.get(name, "")), 300) for name in ("title", "said"))
+    return f"{title}\n{figures}" if figures else title
+
+
 def _organisations(tx: Tx, found: Sequence[Event]) -> dict[uuid.UUID | None, uuid.UUID | None]:
     """Return the organisations of the agents that events are about."""
     ids = {one.agent_id for one in found if one.agent_id is not None}
@@ -108,9 +126,9 @@ def _organisations(tx: Tx, found: Sequence[Event]) -> dict[uuid.UUID | None, uui
 
 
 def _named(event: Event) -> uuid.UUID | None:
-    """Return the organisation that an event about a team names; such an event may be about no agent."""
+    """Return the organisation that an event about a team or a report names; such an event may be about no agent."""
     try:
-        return uuid.UUID(str(event.payload["organisation"])) if event.subject in _OF_TEAMS else None
+        return uuid.UUID(str(event.payload["organisation"])) if event.subject in _NAMES_ORGANISATION else None
     except (KeyError, ValueError):
         return None
 

@@ -19,12 +19,14 @@ ABOUT = {
     Topic.FAILURES: "Failures and dead letters of my agents",
     Topic.ALARMS: "Alarms: kill switch, pauses, spent budgets, refused accounts",
     Topic.DIGEST: "A daily digest of what waits",
+    Topic.REPORTS: "Reports of days, weeks and months, when they are built",
 }
 NEEDS = {
     Topic.REQUESTS: Permission.DRAFTS_DECIDE,
     Topic.FAILURES: Permission.JOBS_VIEW,
     Topic.ALARMS: Permission.CONTROLS_VIEW,
     Topic.DIGEST: Permission.FLEET_VIEW,
+    Topic.REPORTS: Permission.FLEET_VIEW,
 }
 """The permission that each topic needs: a user who loses it is not told any more."""
 
@@ -41,7 +43,7 @@ class Choices:
 
 
 def defaults(role: Role) -> Choices:
-    """Return the choices of a user who has made none: everything that asks for an act, and no digest."""
+    """Return the choices of a user who has made none: everything that asks for an act."""
     is_crew = allows(role, Permission.CONTROLS_PAUSE)
     topics = (Topic.REQUESTS, Topic.FAILURES, *((Topic.ALARMS,) if is_crew else ()))
     return Choices(tuple(one for one in topics if allows(role, NEEDS[one])))
@@ -74,4 +76,6 @@ def title(topics: Collection[str], number: int) -> str:
         return "1 request for approval" if number == 1 else f"{number:,} requests for approval"
     if set(topics) == {Topic.DIGEST}:
         return "What waits in the fleet"
+    if set(topics) == {Topic.REPORTS}:
+        return "A report of the fleet" if number == 1 else f"{number:,} reports of the fleet"
     return "1 notice of the fleet" if number == 1 else f"{number:,} notices of the fleet"

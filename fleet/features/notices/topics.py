@@ -12,3 +12,4 @@ class Topic(StrEnum):
     FAILURES = "failures"
     ALARMS = "alarms"
     DIGEST = "digest"
+    REPORTS = "reports"

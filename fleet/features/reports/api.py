@@ -122,7 +122,7 @@ def exported(row: ReportRow, who: Principal, form: ExportFormat) -> ExportOut:
             content = json.dumps(document, indent=2)
         case ExportFormat.CSV:
             content = rendering.as_csv(document)
-    name = f"report-{row.cadence}-{row.since.date().isoformat()}-v{row.version}.{form.value}"
+    name = f"report-{row.cadence}-{rules.first_day(row.since).isoformat()}-v{row.version}.{form.value}"
     return ExportOut(filename=name, content=content)
 
 

@@ -28,6 +28,13 @@ def shown(value: float | str | None, unit: str = "") -> str:
     return f"{words} {unit}".strip()
 
 
+def summary(document: dict[str, Any]) -> str:
+    """Return the known figures of a report in a line, without sections that not everybody may see."""
+    figures = [one for section in document["sections"] if not section["permission"] for one in section["figures"]]
+    known = [f"{one['title']} {shown(one['value'], one['unit'])}" for one in figures if one["value"] is not None]
+    return "; ".join(known)[:300]
+
+
 def html(title: str, document: dict[str, Any]) -> str:
     """Return a whole HTML page without scripts and without anything to load."""
     parts = [

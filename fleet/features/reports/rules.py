@@ -35,6 +35,16 @@ def last_due(cadence: Cadence, now: datetime, zone: str, hour: int) -> ReportPer
     return ReportPeriod(_midnight(start, place), _midnight(end, place))
 
 
+def before(cadence: Cadence, period: ReportPeriod, zone: str) -> ReportPeriod:
+    """Return the period before one."""
+    return last_due(cadence, period.until - timedelta(microseconds=1), zone, 0)
+
+
+def first_day(since: datetime) -> date:
+    """Return the day that begins at a midnight of a zone within twelve hours of UTC."""
+    return (since.astimezone(UTC) + timedelta(hours=12)).date()
+
+
 def _first_day(cadence: Cadence, day: date) -> date:
     """Return the day on which the period of a day begins: weeks begin on Mondays."""
     match cadence:

@@ -19,10 +19,12 @@ from fleet.core.errors import Conflict, InvalidInput, NotFound
 from fleet.engine import registry
 from fleet.engine.deps import Deps
 from fleet.engine.points.report_sections import POINT
+from fleet.features.reports import rendering, rules
 from fleet.features.reports.models import ReportRow
 from fleet.features.reports.rules import Cadence, ReportPeriod, last_due
 from fleet.features.reports.settings import ReportsSettings
 
+MOST_MISSED = 31
 _KNOWN = "reports.known"
 KEPT_DAYS = 800
 """Reports are kept at least this long, so that a month can be compared with that of the year before."""
@@ -44,10 +46,27 @@ def sweep(deps: Deps) -> int:
             period = last_due(cadence, now, settings.report_zone, settings.report_hour)
             if period.until <= organisation.created_at or known_ends.get((organisation.id, cadence)) == period.until:
                 continue
-            if not _versions(deps, organisation.id, cadence, period):
-                _store(deps, organisation.id, cadence, period, version=1, by="fleet", reason="")
+            for missed in _missing(deps, organisation.id, cadence, period, settings.report_zone):
+                _store(deps, organisation.id, cadence, missed, version=1, by="fleet", reason="")
             known_ends[organisation.id, cadence] = period.until
     return 0
+
+
+def _missing(
+    deps: Deps, organisation_id: uuid.UUID, cadence: Cadence, newest: ReportPeriod, zone: str
+) -> list[ReportPeriod]:
+    """Return the periods without a report, oldest first: the newest one, and those since the last report that is kept.
+
+    A fleet that was stopped for long has its last `MOST_MISSED` ones.
+    """
+    row = ReportRow
+    query = sa.select(sa.func.max(row.since)).where(row.organisation_id == organisation_id, row.cadence == cadence)
+    with deps.db.transaction() as tx:
+        last: datetime | None = tx.scalar(query)
+    found = [newest]
+    while last is not None and len(found) < MOST_MISSED and found[-1].since > last:
+        found.append(rules.before(cadence, found[-1], zone))
+    return found[::-1] if last is None else [one for one in found[::-1] if one.since > last]
 
 
 def build(deps: Deps, cadence: Cadence, *, organisation: str | None, by: str, reason: str) -> uuid.UUID:
@@ -100,6 +119,7 @@ def _store(
             events.emit(
                 tx, "report.built", agent_id=None, job_id=None, organisation=str(organisation_id),
                 report=str(report_id), cadence=cadence.value, version=version, reason=reason, by=by,
+                page=f"/reports/{report_id}", title=_title(cadence, period.since), said=rendering.summary(document),
             )  # fmt: skip
         if stored and by != "fleet":
             audit.noted(tx, True, "report.built", str(report_id), cadence=cadence.value, version=version, reason=reason)
@@ -160,8 +180,8 @@ def prune(tx: Tx, *, days: int, limit: int) -> int:
 
 def title(report: ReportRow) -> str:
     """Return what a report is called."""
-    return f"{report.cadence.capitalize()} report, {_day(report.since)}"
+    return _title(Cadence(report.cadence), report.since)
 
 
-def _day(moment: datetime) -> str:
-    return moment.date().isoformat()
+def _title(cadence: Cadence, since: datetime) -> str:
+    return f"{cadence.value.capitalize()} report, {rules.first_day(since).isoformat()}"

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from fleet.access import Role, users
+from fleet.access import Role, organisations, users
 from fleet.core import events, ids, masking
 from fleet.core.errors import FleetError
 from fleet.engine import registry
@@ -25,6 +25,9 @@ from fleet.features.notices import addresses, collecting, rules
 from fleet.features.notices.kinds import NOTIFY_USER
 from fleet.features.notices.rules import Choices
 from fleet.features.notices.topics import Topic
+from fleet.features.organisations.service import add_member
+from fleet.features.reports import service as reports
+from fleet.features.reports.rules import Cadence
 from tests.factories import Fleet, make_fleet
 from tests.features.notices.test_notices import Hook, Letters, hook, inbox
 from tests.web_client import PASSWORD
@@ -204,3 +207,23 @@ def test_a_digest_comes_once_a_day_after_its_hour(crew: Fleet, hook: Hook, monke
     crew.sql("UPDATE user_notices SET sent_at = NULL")
     assert send(crew) == 0
     assert "Review: 2." in hook.bodies[0]["message"]
+
+
+def test_a_report_is_sent_once_to_users_who_chose_reports_and_see_its_organisation(crew: Fleet, hook: Hook) -> None:
+    with crew.deps.db.transaction() as tx:
+        other = organisations.create(tx, "Other")
+    for name in ("ann", "ben", "olga"):
+        addresses.add(crew.deps, name, f"json://127.0.0.1:{hook.port}/{name}")
+    for name in ("ann", "ben"):
+        addresses.choose(crew.deps, name, Choices((Topic.REPORTS,)))
+    add_member(crew.deps, "Other", "ben")
+    made = reports.build(crew.deps, Cadence.WEEKLY, organisation="default", by="web:ann", reason="")
+    assert send(crew) == 1
+    assert send(crew) == 0
+    (body,) = hook.bodies
+    assert "Weekly report, " in body["message"] and "Jobs done 0" in body["message"]
+    assert f"https://fleet.example.org/reports/{made}" in body["message"]
+    assert "USD" not in body["message"], "costs are not for everybody"
+    reports.build(crew.deps, Cadence.WEEKLY, organisation=str(other.id), by="web:ann", reason="")
+    crew.sql("UPDATE user_notices SET sent_at = NULL")
+    assert send(crew) == 2

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleet.access import organisations
+from fleet.core.clock import VirtualClock
 from fleet.core.db import visibility
 from fleet.core.errors import InvalidInput, NotFound
 from fleet.features.reports import rendering, rules, service
@@ -34,6 +35,7 @@ def test_a_week_is_due_on_monday_at_nine_of_the_zone() -> None:
     early = last_due(Cadence.WEEKLY, datetime(2026, 3, 30, 6, 59, tzinfo=UTC), "Europe/Berlin", 9)
     late = last_due(Cadence.WEEKLY, datetime(2026, 3, 30, 7, 0, tzinfo=UTC), "Europe/Berlin", 9)
     assert early.until == datetime(2026, 3, 22, 23, tzinfo=UTC)
+    assert rules.first_day(early.until).isoformat() == "2026-03-23"
     assert late.since == early.until and late.until == datetime(2026, 3, 29, 22, tzinfo=UTC)  # 167 h: clocks change
 
 
@@ -43,6 +45,7 @@ def test_periods_follow_each_other_without_a_gap(now: datetime, cadence: Cadence
     assert newest.since < newest.until <= now
     due = newest.until + timedelta(hours=9)
     earlier = last_due(cadence, due - timedelta(hours=2), zone, 9)
+    assert earlier == rules.before(cadence, newest, zone)
     assert earlier.until == newest.since
 
 
@@ -95,6 +98,20 @@ def test_each_period_is_reported_once_and_again_only_for_a_reason(fleet: Fleet) 
         assert {one["name"] for one in row.document["sections"]} >= {"actions", "cost", "engagement"}
         with pytest.raises(NotFound):
             service.before(tx, row)
+
+
+def test_days_that_a_stopped_fleet_missed_are_reported_later(database_url: str) -> None:
+    clock = VirtualClock(datetime(2026, 11, 2, 12, tzinfo=UTC))
+    fleet = make_fleet(database_url, clock=clock, report_weekly=False, report_monthly=False)
+    fleet.sql("UPDATE organisations SET created_at = '2026-01-01'")
+    service.sweep(fleet.deps)
+    assert count(fleet) == 1
+    clock.advance(clock.now() + timedelta(days=4))
+    service.sweep(fleet.deps)
+    service.sweep(fleet.deps)
+    days = fleet.sql("SELECT since FROM reports ORDER BY since").scalars()
+    assert [one.astimezone(UTC).day for one in days] == [1, 2, 3, 4, 5]
+    fleet.deps.close()
 
 
 def test_members_see_reports_of_their_organisation_alone(fleet: Fleet) -> None:
