@@ -18,8 +18,8 @@ from fleet.core.db import Tx, visibility
 from fleet.core.errors import Conflict, InvalidInput, NotFound
 from fleet.engine import registry
 from fleet.engine.deps import Deps
-from fleet.engine.points.report_sections import POINT
-from fleet.features.reports import rendering, rules
+from fleet.engine.points.report_sections import POINT, ReportSection
+from fleet.features.reports import kpis, rendering, rules
 from fleet.features.reports.models import ReportRow
 from fleet.features.reports.rules import Cadence, ReportPeriod, last_due
 from fleet.features.reports.settings import ReportsSettings
@@ -132,8 +132,18 @@ def _document(deps: Deps, organisation_id: uuid.UUID, period: ReportPeriod) -> d
         are_several = organisations.are_several(tx)
     own = frozenset({organisation_id}) if are_several else visibility.current()
     with visibility.restricted(own), deps.db.transaction() as tx:
-        sections = [asdict(one(tx, period.since, period.until)) for one in registry.current().extensions(POINT)]
-    return {"since": period.since.isoformat(), "until": period.until.isoformat(), "sections": sections}
+        sections: list[ReportSection] = [
+            one(tx, period.since, period.until) for one in registry.current().extensions(POINT)
+        ]
+    own_kpis = kpis.parse_all(deps.settings_of(None, None, None, organisation_id).of(ReportsSettings).report_kpis)
+    if own_kpis:
+        # Figures that not everybody may see are left out: a formula would tell them.
+        figures = {one.name: one.value for section in sections if not section.permission for one in section.figures}
+        sections.append(kpis.section(own_kpis, figures))
+    return {
+        "since": period.since.isoformat(), "until": period.until.isoformat(),
+        "sections": [asdict(one) for one in sections],
+    }  # fmt: skip
 
 
 def listed(tx: Tx, *, cadence: Cadence | None, limit: int, below: uuid.UUID | None) -> list[ReportRow]:

@@ -7,7 +7,8 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, Field, field_validator
 
-from fleet.core.settings import AtRunTime, SettingScope
+from fleet.core.settings import AtRunTime, CommaSeparated, SettingScope
+from fleet.features.reports import kpis
 
 _OWN = AtRunTime((SettingScope.FLEET, SettingScope.ORGANISATION))
 
@@ -26,6 +27,19 @@ class ReportsSettings(BaseModel):
         max_length=60,
         description="time zone of reports, such as Europe/Berlin: their days begin at its midnight",
     )
+
+    report_kpis: Annotated[CommaSeparated, _OWN] = Field(
+        (),
+        examples=["engagement = interactions / posts >= 5,dead = dead_letters <= 0"],
+        description="own figures of reports as NAME = FORMULA, with a goal (>= or <=) if there is one, "
+        "separated by commas",
+    )
+
+    @field_validator("report_kpis")
+    @classmethod
+    def _are_kpis(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        kpis.parse_all(value)
+        return value
 
     @field_validator("report_zone")
     @classmethod

@@ -1,0 +1,90 @@
+"""Own figures: four operations over named figures, and nothing that runs."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fleet.core.errors import InvalidInput
+from fleet.features.reports import kpis, service
+from fleet.features.reports.kpis import Kpi, parse
+from fleet.features.reports.rules import Cadence
+from tests.factories import make_fleet
+
+NUMBERS = st.floats(-1e6, 1e6, allow_nan=False).map(lambda one: round(one, 3))
+FIGURES = {"posts": 4.0, "likes": 20.0, "nothing": 0.0, "unknown": None}
+
+
+def formulas() -> st.SearchStrategy[str]:
+    leaves = NUMBERS.map(lambda one: f"({one:.3f})") | st.sampled_from([*FIGURES, "strange"])
+    return st.recursive(
+        leaves,
+        lambda part: st.tuples(part, st.sampled_from("+-*/"), part).map(lambda of: f"({of[0]} {of[1]} {of[2]})"),
+        max_leaves=8,
+    )
+
+
+@given(formulas())
+def test_a_formula_has_the_value_that_python_gives_or_none(formula: str) -> None:
+    found = Kpi("a", formula).value(FIGURES)
+    try:
+        expected = eval(formula, {"__builtins__": {}}, {name: one for name, one in FIGURES.items() if one is not None})
+    except (ZeroDivisionError, NameError):
+        expected = None
+    if expected is not None and (not math.isfinite(expected) or abs(expected) > 1e15):
+        expected = None
+    assert found is expected or found == pytest.approx(expected)
+
+
+def test_a_line_has_a_name_a_formula_and_perhaps_a_goal() -> None:
+    kpi = parse("engagement = likes / posts >= 5")
+    assert (kpi.name, kpi.formula, kpi.goal, kpi.at_least, kpi.goal_text) == (
+        "engagement",
+        "likes / posts",
+        5,
+        True,
+        ">= 5",
+    )
+    assert (kpi.value(FIGURES), kpi.is_met(5.0), kpi.is_met(4.9), kpi.is_met(None)) == (5.0, True, False, None)
+    cost = parse("cost_per_like = -(0 - posts) / likes <= 0.5")
+    assert (cost.value(FIGURES), cost.is_met(0.2), cost.is_met(0.6)) == (0.2, True, False)
+    assert parse("a = likes").is_met(3) is None
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("engagement", "NAME = FORMULA"), ("Ü = 1", "NAME = FORMULA"), ("a = likes +", "character"),
+        ("a = __import__('os').system('true')", "character 1"), ("a = likes ** 9999999", "only numbers"),
+        ("a = likes if posts else 1", "only numbers"), ("a = likes.real", "only numbers"), ("a = 'x' * 3", "only"),
+        ("a = True", "only numbers"), ("a = 1e999", "only numbers"), ("a = likes >= many", "a number"),
+        ("a = likes >= nan", "a number"),
+        ("a = " + "1+" * 40 + "1", "too many"), ("a = " + "1" * 300, "at most"), ("a = likes > 3", "only numbers"),
+    ],
+)  # fmt: skip
+def test_anything_else_is_refused_with_its_place(line: str, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        parse(line)
+
+
+def test_names_are_given_once() -> None:
+    with pytest.raises(ValueError, match="a name of its own"):
+        kpis.parse_all(("a = 1", "a = 2"))
+
+
+def test_a_report_has_the_kpis_of_its_organisation_and_no_cost_by_a_detour(database_url: str) -> None:
+    lines = ("dead = dead_letters <= 0", "spent = cost * 2", "done = jobs_done / 0 >= 1")
+    fleet = make_fleet(database_url, report_kpis=lines)
+    made = service.build(fleet.deps, Cadence.DAILY, organisation=None, by="web:ann", reason="")
+    with fleet.deps.db.transaction() as tx:
+        *_, section = service.get(tx, made).document["sections"]
+    assert section["tables"][0]["rows"] == [
+        ["dead", "dead_letters", 0.0, "<= 0", "yes"], ["spent", "cost * 2", None, "", ""],
+        ["done", "jobs_done / 0", None, ">= 1", ""],
+    ]  # fmt: skip
+    with pytest.raises(InvalidInput, match="FLEET_REPORT_KPIS"):
+        make_fleet(database_url, report_kpis=("dead = exit()",))
+    fleet.deps.close()
