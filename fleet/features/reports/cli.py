@@ -77,7 +77,14 @@ def build(door: Door, /, *, cadence: str, organisation: str, reason: str, as_jso
 
 @reports.command()
 @_id
-@click.option("--format", "wanted", type=click.Choice(("html", "json", "csv")), default="html", show_default=True)
+@click.option(
+    "--format",
+    "wanted",
+    type=click.Choice(("html", "json", "csv")),
+    default="html",
+    show_default=True,
+    help="Format of the file.",
+)
 @click.option("--output", type=OutputPathType(dir_okay=False), help="File to write; by default standard output.")
 @json_option
 @pass_door
