@@ -31,7 +31,7 @@ def wait_for_people(fleet: Fleet, number: int = 1) -> list[Request]:
     """Have agents propose about posts with pictures; return what waits, in the order of the queue."""
     fleet.surface.picture, fleet.surface.picture_type = render_jpeg("a brass lamp", "ai_artist"), "image/jpeg"
     for _ in range(number):
-        name = uuid.uuid4().hex[:6]
+        name = f"o{uuid.uuid4().hex[:6]}"  # "fb1234" would be refused, as an address on another network
         shown = dataclasses.replace(post(name), image_url=f"http://127.0.0.1:8640/images/{name}.jpg")
         fleet.surface.posts = [shown]
         fleet.words.proposals = proposing(COMMENT, dataclasses.replace(POST, text=f"Lamp {name}"), LOVE, ASK)
