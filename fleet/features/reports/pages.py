@@ -7,19 +7,28 @@ from typing import Annotated
 
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import Response
+from pydantic import BaseModel
 
 from fleet.access import Permission, Principal
-from fleet.core.errors import FleetError, NotFound
+from fleet.core.errors import FleetError, InvalidInput, NotFound
 from fleet.features.reports import rendering, rules, service
 from fleet.features.reports.api import ExportFormat, ReportQuery, exported, report_page, seen
 from fleet.features.reports.rules import Cadence
 from fleet.web.auth import TheDeps, needs
-from fleet.web.rendering import go, render
+from fleet.web.rendering import KeptForm, go, render
 
 router = APIRouter()
 Viewer = Annotated[Principal, needs(Permission.FLEET_VIEW)]
 Editor = Annotated[Principal, needs(Permission.AGENTS_EDIT)]
+_LONGEST_REASON = 300
 _TYPES = {ExportFormat.HTML: "text/html", ExportFormat.JSON: "application/json", ExportFormat.CSV: "text/csv"}
+
+
+class FilledBuild(BaseModel):
+    """The form that builds a report, as it was filled in."""
+
+    cadence: str = ""
+    reason: str = ""
 
 
 @router.get("/reports", dependencies=[needs(Permission.FLEET_VIEW)])
@@ -30,15 +39,16 @@ def reports(request: Request, deps: TheDeps, which: Annotated[ReportQuery, Query
 
 
 @router.post("/reports")
-def build(
-    request: Request, deps: TheDeps, who: Editor, cadence: Annotated[Cadence, Form()],
-    reason: Annotated[str, Form(max_length=300)] = "",
-) -> Response:  # fmt: skip
+def build(request: Request, deps: TheDeps, who: Editor, filled: Annotated[FilledBuild, Form()]) -> Response:
     """Build the newest report that is due."""
     try:
-        made = service.build(deps, cadence, organisation=None, by=who.by, reason=reason)
+        if filled.cadence not in {*Cadence}:
+            raise InvalidInput("Choose a period.", fix="It is daily, weekly or monthly.")
+        made = service.build(
+            deps, Cadence(filled.cadence), organisation=None, by=who.by, reason=filled.reason[:_LONGEST_REASON]
+        )
     except FleetError as error:
-        return go(request, "/reports", error.plain, wrong=True)
+        return go(request, "/reports", error.plain, kept=KeptForm("build", "reason", filled.model_dump()))
     return go(request, f"/reports/{made}", "The report is built.")
 
 
