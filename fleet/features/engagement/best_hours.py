@@ -13,10 +13,11 @@ import math
 import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
+from fleet.accounts.models import AccountRow
 from fleet.core.db import Tx
 from fleet.engine.deps import Deps
 from fleet.features.engagement.models import EngagementHourRow
@@ -28,6 +29,7 @@ LEAST_POSTS = 20
 """Fewer measured posts recommend nothing."""
 LOOKS_BACK = timedelta(days=90)
 _APART_H = 2
+_SHOWN = 3
 _LEAST_VARIANCE = 0.05  # posts without any interaction say less than their variance of 0 claims
 _DAY = range(24)
 
@@ -101,11 +103,49 @@ def best(week: Week, usual: Sequence[int]) -> tuple[int, ...]:
     """
     if _sum(week.values()).posts < LEAST_POSTS:
         return tuple(usual)
-    day, chosen = of_day(week, usual), list[int]()
+    return tuple(sorted(_chosen(of_day(week, usual), usual, len(usual))))
+
+
+def _chosen(day: Sequence[HourEstimate], usual: Collection[int], count: int) -> list[int]:
+    """Return hours of a day that are at least two hours apart, the best first."""
+    chosen: list[int] = []
     for hour in sorted(_DAY, key=lambda one: (-day[one].low, one not in usual, one)):
-        if len(chosen) < len(usual) and all(_apart(hour, other) >= _APART_H for other in chosen):
+        if len(chosen) < count and all(_apart(hour, other) >= _APART_H for other in chosen):
             chosen.append(hour)
-    return tuple(sorted(chosen))
+    return chosen
+
+
+@dataclass(frozen=True, slots=True)
+class AccountHours:
+    """The best hours (UTC) of an account, best first, by how many measured posts."""
+
+    account: str
+    surface: str
+    posts: int
+    hours: tuple[tuple[int, HourEstimate], ...]
+
+
+def of_accounts(tx: Tx, *, until: datetime, limit: int) -> list[AccountHours]:
+    """Return the best three hours of the accounts with most measured posts; those below `LEAST_POSTS` are left out."""
+    row = EngagementHourRow
+    hour = sa.cast(sa.extract("hour", sa.func.timezone("UTC", row.hour)), sa.Integer)
+    sums = [sa.func.sum(one) for one in (row.day_posts, row.day_log, row.day_log_squares)]
+    query = (
+        sa.select(row.account_id, AccountRow.name, row.surface, hour, *sums)
+        .join(AccountRow, AccountRow.id == row.account_id)
+        .where(row.hour >= until - LOOKS_BACK, row.hour < until, row.day_posts > 0)
+        .group_by(row.account_id, AccountRow.name, row.surface, hour)
+    )
+    found: dict[tuple[uuid.UUID, str, str], dict[tuple[int, int], HourSums]] = {}
+    for one in tx.execute(query):
+        found.setdefault((one[0], one[1], one[2]), {})[0, one[3]] = HourSums(int(one[4]), float(one[5]), float(one[6]))
+    weeks = [(name, surface, _sum(week.values()).posts, week) for (_, name, surface), week in found.items()]
+    weeks = sorted((one for one in weeks if one[2] >= LEAST_POSTS), key=lambda one: (-one[2], one[0]))[:limit]
+    return [
+        AccountHours(name, surface, posts, tuple((at, day[at]) for at in _chosen(day, (), _SHOWN)))
+        for name, surface, posts, week in weeks
+        for day in (of_day(week, ()),)
+    ]
 
 
 def read(tx: Tx, *, account_id: uuid.UUID, zone: str) -> Week:

@@ -1,4 +1,4 @@
-"""The section of reports about engagement: sums, growth, days and the posts with most interactions."""
+"""The section of reports about engagement: sums, growth, days, best hours and the posts with most interactions."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import datetime
 
 from fleet.core.db import Tx
 from fleet.engine.points.report_sections import ReportFigure, ReportSection, ReportSeries, ReportTable
-from fleet.features.engagement import queries
+from fleet.features.engagement import best_hours, queries
 from fleet.features.engagement.queries import GroupedBy, Slice
 
 _TOP = 10
@@ -32,6 +32,7 @@ def section(tx: Tx, since: datetime, until: datetime) -> ReportSection:
     days = queries.by_day(tx, which)
     networks = queries.grouped(tx, which, GroupedBy.NETWORK)
     top = queries.top_posts(tx, which, limit=_TOP)
+    hours = best_hours.of_accounts(tx, until=until, limit=_TOP)
     return ReportSection(
         name="engagement",
         title="Engagement",
@@ -47,6 +48,22 @@ def section(tx: Tx, since: datetime, until: datetime) -> ReportSection:
                 title="Networks",
                 columns=("Network", "Posts", "Interactions", "Engagement %"),
                 rows=tuple((one.name, one.sums.posts, one.sums.interactions, one.sums.rate) for one in networks),
+            ),
+            ReportTable(
+                title=f"Best hours of a day (UTC), by the posts of the last {best_hours.LOOKS_BACK.days} days",
+                columns=("Account", "Network", "Measured posts", "Hour", "Expected interactions", "Range"),
+                rows=tuple(
+                    (
+                        one.account,
+                        one.surface,
+                        one.posts,
+                        f"{at:02}:00",
+                        round(estimate.interactions, 1),
+                        "{:.1f} to {:.1f}".format(*estimate.interactions_range),
+                    )
+                    for one in hours
+                    for at, estimate in one.hours
+                ),
             ),
             ReportTable(
                 title="Posts with most interactions",

@@ -13,11 +13,13 @@ import operator
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from fleet.engine.points.report_sections import ReportFigure, ReportSection, ReportTable
 
 LONGEST_CHARS = 200
 MOST = 30
+_SECTION = "kpis"
 _LARGEST = 1e15
 _DEEPEST = 20
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
@@ -79,7 +81,7 @@ def section(own: tuple[Kpi, ...], figures: Mapping[str, float | None]) -> Report
     values = [(one, one.value(figures)) for one in own]
     words = {True: "yes", False: "no", None: ""}
     return ReportSection(
-        name="kpis", title="KPIs",
+        name=_SECTION, title="KPIs",
         figures=tuple(ReportFigure(name=f"kpi.{one.name}", title=one.name, value=value) for one, value in values),
         tables=(
             ReportTable(
@@ -89,6 +91,12 @@ def section(own: tuple[Kpi, ...], figures: Mapping[str, float | None]) -> Report
             ),
         ),
     )  # fmt: skip
+
+
+def missed(document: Mapping[str, Any]) -> list[str]:
+    """Return the goals that a report did not reach, as `name value (goal)`."""
+    (table,) = next((one["tables"] for one in document["sections"] if one["name"] == _SECTION), ({"rows": ()},))
+    return [f"{name} {value:g} ({goal})" for name, _, value, goal, reached in table["rows"] if reached == "no"]
 
 
 def _number(written: str, line: str) -> float:

@@ -9,6 +9,8 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
+from fleet.features.reports import kpis
+
 _STYLE = (
     "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color-scheme:light dark}"
     "table{border-collapse:collapse;margin:1rem 0}th,td{padding:.2rem .8rem .2rem 0;text-align:left;"
@@ -29,10 +31,12 @@ def shown(value: float | str | None, unit: str = "") -> str:
 
 
 def summary(document: dict[str, Any]) -> str:
-    """Return the known figures of a report in a line, without sections that not everybody may see."""
+    """Return a report in a line: missed goals, then known figures, without sections that not everybody may see."""
     figures = [one for section in document["sections"] if not section["permission"] for one in section["figures"]]
     known = [f"{one['title']} {shown(one['value'], one['unit'])}" for one in figures if one["value"] is not None]
-    return "; ".join(known)[:300]
+    goals = kpis.missed(document)
+    lead = f"Goals not reached: {', '.join(goals)}. " if goals else ""
+    return f"{lead}{'; '.join(known)}"[:300]
 
 
 def html(title: str, document: dict[str, Any]) -> str:

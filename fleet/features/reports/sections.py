@@ -1,7 +1,8 @@
-"""The sections of reports that every fleet has: actions from the ledger, and the cost of calls to models."""
+"""The sections of reports that every fleet has: actions from the ledger, cost of calls to models, cost of a result."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -15,6 +16,8 @@ from fleet.spending import queries as spending
 from fleet.spending.groups import SpendingBy
 
 _EVERY_AGENT = 10_000
+_UNITS = {"posts": "post", "interactions": "interaction", "clicks": "click", "conversions": "conversion"}
+"""Figures by which the cost is divided, wherever a feature brings them."""
 
 
 def actions(tx: Tx, since: datetime, until: datetime) -> ReportSection:
@@ -43,6 +46,30 @@ def cost(tx: Tx, since: datetime, until: datetime) -> ReportSection:
         figures=(
             ReportFigure(name="cost", title="Cost", value=sum(one.microusd for one in found) / 1e6, unit="USD"),
             ReportFigure(name="calls", title="Calls", value=sum(one.calls for one in found)),
+        ),
+        permission=Permission.COSTS_VIEW.value,
+    )
+
+
+def unit_costs(figures: Mapping[str, float | None]) -> ReportSection | None:
+    """Return the cost of a post, an interaction, a click and a conversion; None if no feature counts any of them.
+
+    The whole cost of the period is divided, whatever the calls were for. Without a unit its cost is unknown.
+    """
+    cost, counted = figures.get("cost"), {name: word for name, word in _UNITS.items() if name in figures}
+    if cost is None or not counted:
+        return None
+    return ReportSection(
+        name="unit_costs",
+        title="Cost of a result",
+        figures=tuple(
+            ReportFigure(
+                name=f"cost_per_{word}",
+                title=f"Cost per {word}",
+                value=round(cost / number, 6) if (number := figures[name]) else None,
+                unit="USD",
+            )
+            for name, word in counted.items()
         ),
         permission=Permission.COSTS_VIEW.value,
     )

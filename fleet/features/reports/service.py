@@ -20,6 +20,7 @@ from fleet.engine import registry
 from fleet.engine.deps import Deps
 from fleet.engine.points.report_sections import POINT, ReportSection
 from fleet.features.reports import kpis, rendering, rules
+from fleet.features.reports import sections as own_sections
 from fleet.features.reports.models import ReportRow
 from fleet.features.reports.rules import Cadence, ReportPeriod, last_due
 from fleet.features.reports.settings import ReportsSettings
@@ -120,6 +121,7 @@ def _store(
                 tx, "report.built", agent_id=None, job_id=None, organisation=str(organisation_id),
                 report=str(report_id), cadence=cadence.value, version=version, reason=reason, by=by,
                 page=f"/reports/{report_id}", title=_title(cadence, period.since), said=rendering.summary(document),
+                missed=kpis.missed(document),
             )  # fmt: skip
         if stored and by != "fleet":
             audit.noted(tx, True, "report.built", str(report_id), cadence=cadence.value, version=version, reason=reason)
@@ -135,11 +137,14 @@ def _document(deps: Deps, organisation_id: uuid.UUID, period: ReportPeriod) -> d
         sections: list[ReportSection] = [
             one(tx, period.since, period.until) for one in registry.current().extensions(POINT)
         ]
+    figures = {one.name: one.value for section in sections for one in section.figures}
+    if (unit_costs := own_sections.unit_costs(figures)) is not None:
+        sections.append(unit_costs)
     own_kpis = kpis.parse_all(deps.settings_of(None, None, None, organisation_id).of(ReportsSettings).report_kpis)
     if own_kpis:
         # Figures that not everybody may see are left out: a formula would tell them.
-        figures = {one.name: one.value for section in sections if not section.permission for one in section.figures}
-        sections.append(kpis.section(own_kpis, figures))
+        public = {one.name: one.value for section in sections if not section.permission for one in section.figures}
+        sections.append(kpis.section(own_kpis, public))
     return {
         "since": period.since.isoformat(), "until": period.until.isoformat(),
         "sections": [asdict(one) for one in sections],

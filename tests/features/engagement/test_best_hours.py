@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from fleet.engine import registry
 from fleet.features.campaigns import free_times
-from fleet.features.engagement import best_hours
+from fleet.features.engagement import best_hours, report_section
 from fleet.features.engagement.best_hours import LEAST_POSTS, HourSums
 from tests.factories import Fleet, make_fleet
 
@@ -79,6 +79,26 @@ def test_campaigns_plan_by_the_posts_of_the_account_in_the_personas_zone(databas
     assert _planned(fleet, agent) == usual, "old posts count no more"
     assert registry.current().extensions("campaigns.hours")
     fleet.deps.close()
+
+
+def test_a_report_has_the_best_hours_of_accounts_with_enough_posts(database_url: str) -> None:
+    fleet = make_fleet(database_url)
+    agent = fleet.agent(persona_id="indie_game_dev")
+    _measured(fleet, agent, free_times.SETTINGS_ACCOUNT, "UTC", {13: 2, 4: 60}, posts_each=LEAST_POSTS // 2 - 1)
+    assert _in_report(fleet) == []
+    _measured(fleet, agent, free_times.SETTINGS_ACCOUNT, "UTC", {13: 2, 4: 60}, posts_each=30)
+    best, *others = _in_report(fleet)
+    assert (best[2], best[3]) == (60, "04:00") and len(others) == 2
+    low, high = (float(one) for one in str(best[5]).split(" to "))
+    assert 30 < low < float(best[4] or 0) < high
+    fleet.deps.close()
+
+
+def _in_report(fleet: Fleet) -> list[tuple[str | float | None, ...]]:
+    now = datetime.now(UTC)
+    with fleet.deps.db.transaction() as tx:
+        tables = report_section.section(tx, now - timedelta(days=7), now).tables
+    return list(next(one for one in tables if one.title.startswith("Best hours")).rows)
 
 
 def _planned(fleet: Fleet, agent: uuid.UUID) -> free_times.times.PostHours:

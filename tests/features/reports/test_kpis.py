@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleet.core.errors import InvalidInput
-from fleet.features.reports import kpis, service
+from fleet.features.reports import kpis, sections, service
 from fleet.features.reports.kpis import Kpi, parse
 from fleet.features.reports.rules import Cadence
 from tests.factories import make_fleet
@@ -88,3 +88,22 @@ def test_a_report_has_the_kpis_of_its_organisation_and_no_cost_by_a_detour(datab
     with pytest.raises(InvalidInput, match="FLEET_REPORT_KPIS"):
         make_fleet(database_url, report_kpis=("dead = exit()",))
     fleet.deps.close()
+
+
+def test_goals_that_were_not_reached_lead_the_notice_of_the_report(database_url: str) -> None:
+    lines = ("busy = jobs_done >= 5", "dead = dead_letters <= 0", "spent = cost <= 0")
+    fleet = make_fleet(database_url, report_kpis=lines)
+    service.build(fleet.deps, Cadence.DAILY, organisation=None, by="web:ann", reason="")
+    (payload,) = fleet.sql("SELECT payload FROM events WHERE subject = 'report.built'").scalars()
+    assert payload["missed"] == ["busy 0 (>= 5)"]
+    assert payload["said"].startswith("Goals not reached: busy 0 (>= 5). Posts 0")
+    fleet.deps.close()
+
+
+def test_a_cost_is_divided_by_what_was_counted_and_unknown_without_any() -> None:
+    found = sections.unit_costs({"cost": 3.0, "posts": 4.0, "interactions": 0.0, "clicks": None, "jobs_done": 9.0})
+    assert found is not None and found.permission == "costs.view"
+    assert {one.name: one.value for one in found.figures} == {
+        "cost_per_post": 0.75, "cost_per_interaction": None, "cost_per_click": None,
+    }  # fmt: skip
+    assert sections.unit_costs({"cost": 3.0}) is None and sections.unit_costs({"posts": 1.0}) is None
