@@ -65,6 +65,7 @@ class HttpClient:
                 timeout=httpx.Timeout(limit_s, connect=min(5.0, limit_s)),
             )  # fmt: skip
             self._refuse_elsewhere(request.url)
+            limits.count_request()
             response = self._client.send(request, stream=True)
             try:
                 http_deadline.read(response, self._most_bytes, httpx.ReadError)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -39,6 +41,33 @@ class Observation:
     def says_anything(self) -> bool:
         """Whether there is anything to adopt."""
         return self.blocked_for is not None or (self.remaining is not None and self.reset_in is not None)
+
+
+class RequestCount:
+    """How many HTTP requests were sent."""
+
+    def __init__(self) -> None:
+        self.sent = 0
+
+
+_counts: ContextVar[tuple[RequestCount, ...]] = ContextVar("fleet_request_counts", default=())
+
+
+@contextmanager
+def counted_requests() -> Iterator[RequestCount]:
+    """Count the requests that `HttpClient` sends in this thread until the block ends."""
+    made = RequestCount()
+    token = _counts.set((*_counts.get(), made))
+    try:
+        yield made
+    finally:
+        _counts.reset(token)
+
+
+def count_request() -> None:
+    """Count one request that is sent now."""
+    for one in _counts.get():
+        one.sent += 1
 
 
 Observe = Callable[[Observation], None]

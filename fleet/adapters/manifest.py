@@ -77,6 +77,8 @@ class Limit:
     cost: int = 1
     scope: LimitScope = LimitScope.ACCOUNT
     source: str = ""
+    by_request: bool = False
+    """Whether the system counts HTTP requests: those that an operation sent beyond its cost are added afterwards."""
 
     def cost_of(self, operation: str) -> int:
         """Return the units that an operation uses."""

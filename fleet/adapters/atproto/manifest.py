@@ -52,7 +52,7 @@ LIMITS = (
     Limit(name="points a day", most=35_000, window=_DAY, costs=_POINTS, cost=0, source="docs.bsky.app, rate limits"),
     Limit(
         name="calls in 5 minutes", most=3000, window=timedelta(minutes=5), scope=LimitScope.HOST,
-        source="docs.bsky.app, rate limits: by IP address",
+        by_request=True, source="docs.bsky.app, rate limits: by IP address",
     ),
 )  # fmt: skip
 LABELS = Labels(

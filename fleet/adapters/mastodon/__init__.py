@@ -55,8 +55,8 @@ ADAPTER = AdapterType(
         Operation(name="check"),
     ),
     limits=(
-        Limit(name="calls", most=300, window=timedelta(minutes=5), source=_RATES),
-        Limit(name="account calls", most=1500, window=timedelta(minutes=5), source=_RATES),
+        Limit(name="calls", most=300, window=timedelta(minutes=5), source=_RATES, by_request=True),
+        Limit(name="account calls", most=1500, window=timedelta(minutes=5), source=_RATES, by_request=True),
         Limit(
             name="posts",
             most=300,

@@ -62,8 +62,8 @@ WORDS = SurfaceWords(
     limits=(
         "The network runs on loopback: no other servers, no moderation, no real people. PLC and AppView are not"
         " broken.",
-        "Calls inside one operation, such as the lookup of a mention, are counted by the PDS alone; the fleet learns of"
-        " them from the headers of responses.",
+        "Requests inside one operation, such as the lookup of a mention, are counted after they were sent: five minutes"
+        " can have a few more of them than the limit, and later calls wait for them.",
     ),
     elsewhere=_ELSEWHERE,
 )

@@ -18,7 +18,7 @@ from fleet.accounts.models import SETTINGS_ACCOUNT
 from fleet.accounts.service import AccountKey
 from fleet.adapters import registry as adapters
 from fleet.adapters.base import Account, LimitSpent, ReservingAdapter, Throttled
-from fleet.adapters.limits import Observation
+from fleet.adapters.limits import Observation, count_request
 from fleet.adapters.manifest import AccountAccess, AdapterType, Limit, LimitScope
 from fleet.adapters.social import LIKE, SocialAdapter, social
 from fleet.core.db import Database
@@ -164,6 +164,30 @@ def test_a_refusal_for_speed_holds_back_every_call_of_the_limit(fleet: Fleet, ma
         perform.perform(fleet.deps, _like(fleet, agent, target))
     assert fleet.surface.writes_begun == 1
     assert [job.state for job in fleet.jobs(kind="like")] == ["ready", "ready"]
+
+
+def test_requests_inside_an_operation_leave_less_room_to_later_calls(
+    fleet: Fleet, manifest: Callable[..., None]
+) -> None:
+    manifest(
+        Limit(name="requests", most=4, window=HOUR, by_request=True),
+        Limit(name="likes", most=4, window=HOUR, costs={"like": 1}, cost=0),
+        Limit(name="posts", most=4, window=HOUR, costs={"post": 1}, cost=0, by_request=True),
+    )
+    agent = fleet.agent()
+
+    def sends_three(*_: object) -> None:
+        for _turn in range(3):
+            count_request()
+
+    fleet.surface.faults.append(sends_three)
+    for target in ("p1", "p2", "p3"):
+        perform.perform(fleet.deps, _like(fleet, agent, target))
+    assert [job.state for job in fleet.jobs(kind="like")] == ["done", "done", "ready"]
+    with fleet.deps.db.transaction() as tx:
+        states = tx.session.scalars(sa.select(LimitRow))
+        used = {row.name: sum(units for _, units in row.state["cells"]) for row in states}
+    assert used == {"requests": 4, "likes": 2}
 
 
 def test_a_guarded_adapter_is_what_the_adapter_is(fleet: Fleet, manifest: Callable[..., None]) -> None:

@@ -19,7 +19,7 @@ from fleet.accounts import usage
 from fleet.accounts.directory import OpenAccount
 from fleet.adapters import registry as adapters
 from fleet.adapters.base import Account, Action, Adapter, AnyAction, LimitSpent, Throttled
-from fleet.adapters.limits import Observation
+from fleet.adapters.limits import Observation, counted_requests
 from fleet.core import logs
 from fleet.core.db import visibility
 from fleet.core.errors import Unavailable
@@ -67,12 +67,14 @@ class _Room:
 
     def call(self, operation: str, caller: Caller, make: Callable[[], Any], *, is_reserved: bool = False) -> Any:
         """Take room, make a call, and adopt a refusal. Raises LimitSpent, and what the call raises."""
+        request = RoomRequest(operation, caller, self.limits, operation in _BACKGROUND)
         if not is_reserved:
-            self._limiter.take(RoomRequest(operation, caller, self.limits, operation in _BACKGROUND))
+            self._limiter.take(request)
         token = _operation.set(operation)
         is_refused = True
         try:
-            made = make()
+            with counted_requests() as requests:
+                made = make()
             is_refused = False
         except Throttled as error:
             if not isinstance(error, LimitSpent) and error.retry_after_s is not None:
@@ -81,7 +83,14 @@ class _Room:
         finally:
             _operation.reset(token)
             self._count(operation, is_refused=is_refused)
+            self._add_requests(request, requests.sent)
         return made
+
+    def _add_requests(self, request: RoomRequest, sent: int) -> None:
+        try:
+            self._limiter.add_requests(request, sent)
+        except Unavailable as error:
+            log.warning("requests_not_counted", account=self._account.key.name, error=str(error))
 
     def _count(self, operation: str, *, is_refused: bool) -> None:
         """Count a call for its credential. A lost database loses the count, not the call."""

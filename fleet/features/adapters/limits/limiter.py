@@ -103,6 +103,18 @@ class Limiter:
 
         self._change([one for one in taken.request.limits if one.key in taken.cells], change)
 
+    def add_requests(self, request: RoomRequest, sent: int) -> None:
+        """Count the requests of an operation beyond those that it had room for, even where there is no room."""
+        costs = request.costs
+        beyond = {one.key: sent - costs[one.key] for one in request.limits
+                  if one.limit.by_request and sent > costs.get(one.key, sent)}  # fmt: skip
+
+        def change(windows: Mapping[str, Window], now: float) -> None:
+            for key, found in windows.items():
+                found.take(request.caller, beyond[key], now)
+
+        self._change([one for one in request.limits if one.key in beyond], change)
+
     def observe(self, operation: str, limits: Sequence[CountedLimit], seen: Observation) -> None:
         """Adopt what a response to an operation said about limits."""
         about = [one for one in limits if one.limit.name == seen.limit]
