@@ -17,7 +17,7 @@ from fleet.access import Principal
 from fleet.accounts.models import key_of
 from fleet.adapters import registry as adapters
 from fleet.core import wall_time
-from fleet.core.errors import FleetError
+from fleet.core.errors import FleetError, InvalidInput, NotFound
 from fleet.engine.agents import lookup
 from fleet.engine.deps import Deps
 from fleet.engine.points.calendar_source import CalendarFilter, CalendarLayer, EntryVerb
@@ -69,6 +69,15 @@ class CalendarPageQuery(Paging):
 
 
 @dataclass(frozen=True, slots=True)
+class ChosenFilter:
+    """The zone of a page, and the ids of the account and the agent that its filter names."""
+
+    zone: str
+    account_id: uuid.UUID | None
+    agent_id: uuid.UUID | None
+
+
+@dataclass(frozen=True, slots=True)
 class GridCell:
     """A day of a month or an hour of a week. `is_skipped`: clocks skip this hour."""
 
@@ -82,12 +91,13 @@ class GridCell:
 
 @router.get(_HERE)
 def calendar(request: Request, deps: TheDeps, who: Viewer, which: Annotated[CalendarPageQuery, Query()]) -> Response:
-    """Show the calendar."""
-    zone = wall_time.check_zone(which.zone or "UTC")
+    """Show the calendar. A filter that names nothing is kept, and the page says what is wrong with it."""
+    chosen, wrong = _chosen(deps, which)
+    zone = chosen.zone
     today = wall_time.local(deps.now(), zone).date()
     day = rules.clamped(which.day or today)
     lay_out = {CalendarView.MONTH: _month, CalendarView.WEEK: _week, CalendarView.LIST: _list}[which.view]
-    facts = lay_out(deps, who, which, day, zone)
+    facts = lay_out(deps, who, which, day, chosen)
     found: list[SourcedEntry] = facts["found"]
     return render(
         request, f"calendar/{which.view}.html", which=which, zone=zone, today=today, day=day,
@@ -95,8 +105,31 @@ def calendar(request: Request, deps: TheDeps, who: Viewer, which: Annotated[Cale
         local=lambda at: wall_time.local(at, zone), allowed=lambda one: service.allowed(who, one),
         accounts=account_names(deps), surfaces=adapters.names(), layers=CalendarLayer, views=CalendarView,
         agents=lookup.names(deps.db, [one.entry.agent_id for one in found]), key_of=key_of, verbs=EntryVerb,
-        suggested=lookup.suggestions(deps.db), live=service.live(), compose=_compose(who, which, day, zone), **facts,
+        suggested=lookup.suggestions(deps.db), live=service.live(), compose=_compose(who, which, day, zone),
+        wrong=wrong, code=422 if wrong else 200, **facts,
     )  # fmt: skip
+
+
+def _zone(said: str) -> tuple[str, dict[str, FleetError]]:
+    """Return the zone of the page, UTC in place of an unknown one, and what is wrong by field."""
+    try:
+        return wall_time.check_zone(said or "UTC"), {}
+    except InvalidInput as error:
+        return "UTC", {"zone": error}
+
+
+def _chosen(deps: Deps, which: CalendarPageQuery) -> tuple[ChosenFilter, dict[str, FleetError]]:
+    """Return the zone, account and agent of the filter, and what is wrong by field. Nothing is of an unknown one."""
+    found: dict[str, uuid.UUID | None] = {}
+    zone, wrong = _zone(which.zone)
+    for field, said, known in (
+        ("account", which.account, service.account_of), ("agent", which.agent.strip(), service.agent_of),
+    ):  # fmt: skip
+        try:
+            found[field] = known(deps, said)
+        except (NotFound, InvalidInput) as error:
+            found[field], wrong[field] = service.NOBODY, error
+    return ChosenFilter(zone, found["account"], found["agent"]), wrong
 
 
 def _compose(who: Principal, which: CalendarPageQuery, day: date, zone: str) -> str:
@@ -108,10 +141,10 @@ def _compose(who: Principal, which: CalendarPageQuery, day: date, zone: str) -> 
     return f"{page}?{urlencode(query)}" if page else ""
 
 
-def _month(deps: Deps, who: Principal, which: CalendarPageQuery, day: date, zone: str) -> Mapping[str, Any]:
+def _month(deps: Deps, who: Principal, which: CalendarPageQuery, day: date, chosen: ChosenFilter) -> Mapping[str, Any]:
     days = rules.month_days(day)
-    bounds = rules.starts(days, zone)
-    cells = queries.cells(deps, who, _filter(deps, which, bounds[0], bounds[-1]), bounds, most=_OF_A_DAY)
+    bounds = rules.starts(days, chosen.zone)
+    cells = queries.cells(deps, who, _filter(which, chosen, bounds[0], bounds[-1]), bounds, most=_OF_A_DAY)
     grid = [
         GridCell(one, cell, which.link(view="list", day=one), is_outside=one.month != day.month)
         for one, cell in zip(days, cells, strict=True)
@@ -123,10 +156,10 @@ def _month(deps: Deps, who: Principal, which: CalendarPageQuery, day: date, zone
     }  # fmt: skip
 
 
-def _week(deps: Deps, who: Principal, which: CalendarPageQuery, day: date, zone: str) -> Mapping[str, Any]:
+def _week(deps: Deps, who: Principal, which: CalendarPageQuery, day: date, chosen: ChosenFilter) -> Mapping[str, Any]:
     days = rules.week_days(day)
-    bounds = rules.hour_starts(days, zone)
-    cells = queries.cells(deps, who, _filter(deps, which, bounds[0], bounds[-1]), bounds, most=_OF_AN_HOUR)
+    bounds = rules.hour_starts(days, chosen.zone)
+    cells = queries.cells(deps, who, _filter(which, chosen, bounds[0], bounds[-1]), bounds, most=_OF_AN_HOUR)
     grid = [
         GridCell(
             one, cells[at], which.link(view="list", day=one, hour=hour), hour, is_skipped=bounds[at] == bounds[at + 1]
@@ -142,9 +175,9 @@ def _week(deps: Deps, who: Principal, which: CalendarPageQuery, day: date, zone:
     }  # fmt: skip
 
 
-def _list(deps: Deps, who: Principal, which: CalendarPageQuery, day: date, zone: str) -> Mapping[str, Any]:
-    start, end, title = _span(which, day, zone)
-    found, following = entry_page(deps, who, which, _filter(deps, which, start, end))
+def _list(deps: Deps, who: Principal, which: CalendarPageQuery, day: date, chosen: ChosenFilter) -> Mapping[str, Any]:
+    start, end, title = _span(which, day, chosen.zone)
+    found, following = entry_page(deps, who, which, _filter(which, chosen, start, end))
     step = timedelta(days=1) if which.until is None else _LISTED
     return {
         "found": found, "next": following, "title": title,
@@ -165,11 +198,16 @@ def _span(which: CalendarPageQuery, day: date, zone: str) -> tuple[datetime, dat
     return rules.starts([day], zone)[0], rules.starts([last], zone)[1], f"{day:%-d %B %Y} to {last:%-d %B %Y}"
 
 
-def _filter(deps: Deps, which: CalendarPageQuery, start: datetime, end: datetime) -> CalendarFilter:
-    return service.filter_of(
-        deps, start, end, layers=frozenset({which.layer} if which.layer else ()), surface=which.surface,
-        account=which.account, agent=which.agent.strip(), all_kinds=which.kinds == "all",
-    )  # fmt: skip
+def _filter(which: CalendarPageQuery, chosen: ChosenFilter, start: datetime, end: datetime) -> CalendarFilter:
+    return CalendarFilter(
+        start=start,
+        end=end,
+        layers=frozenset({which.layer} if which.layer else CalendarLayer),
+        surface=which.surface,
+        account_id=chosen.account_id,
+        agent_id=chosen.agent_id,
+        all_kinds=which.kinds == "all",
+    )
 
 
 def _found(cells: Sequence[Cell]) -> list[SourcedEntry]:
@@ -183,7 +221,7 @@ def entry(
 ) -> Response:  # fmt: skip
     """Show one entry, and the forms of what can be done with it."""
     found = service.get(deps, who, origin, entry_id)
-    zone = wall_time.check_zone(zone or "UTC")
+    zone, _ = _zone(zone)
     names = lookup.names(deps.db, [found.entry.agent_id])
     return render(
         request, "calendar/entry.html", found=found, zone=zone, zones=wall_time.zone_names(), verbs=EntryVerb,

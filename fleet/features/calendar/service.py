@@ -28,6 +28,8 @@ from fleet.web.auth import require
 
 LONGEST = timedelta(days=400)
 """The longest span of a list: its keys are sorted."""
+NOBODY = uuid.UUID(int=0)
+"""The id of no account and no agent."""
 
 
 def filter_of(
@@ -37,14 +39,28 @@ def filter_of(
     """Return a filter of names that people know. Raises NotFound, InvalidInput for a span that is none or too long."""
     if not timedelta(0) < end - start <= LONGEST:
         raise InvalidInput("end: the span ends after its start and has 400 days at most.", fix="Choose another end.")
-    account_id = None
-    if account:
-        with deps.db.transaction() as tx:
-            account_id = accounts.named(tx, account).id
     return CalendarFilter(
-        start=start, end=end, layers=layers or frozenset(CalendarLayer), surface=surface, account_id=account_id,
-        agent_id=lookup.agent_id(deps.db, agent or None), all_kinds=all_kinds,
-    )  # fmt: skip
+        start=start,
+        end=end,
+        layers=layers or frozenset(CalendarLayer),
+        surface=surface,
+        account_id=account_of(deps, account),
+        agent_id=agent_of(deps, agent),
+        all_kinds=all_kinds,
+    )
+
+
+def account_of(deps: Deps, named: str) -> uuid.UUID | None:
+    """Return the id of an account by its name or id; None without a name. Raises NotFound."""
+    if not named:
+        return None
+    with deps.db.transaction() as tx:
+        return accounts.named(tx, named).id
+
+
+def agent_of(deps: Deps, named: str) -> uuid.UUID | None:
+    """Return the id of an agent by its username; None without a name. Raises NotFound."""
+    return lookup.agent_id(deps.db, named or None)
 
 
 def get(deps: Deps, who: Principal, source_name: str, entry_id: uuid.UUID) -> SourcedEntry:

@@ -69,7 +69,6 @@ def test_days_are_those_of_the_zone(web: Web) -> None:
         week = ada.get(f"/calendar?view=week&day=2026-03-{day}&zone={zone}").text
         cell = week.partition(f'data-day="2026-03-{day}" data-hour="{int(time[:2])}"')[2]
         assert f"/jobs/{job}?" in cell.partition("</td>")[0], zone
-    assert ada.get("/calendar?zone=Atlantis/X").status_code == 422
 
 
 def test_filters_narrow_what_is_shown(web: Web) -> None:
@@ -93,7 +92,28 @@ def test_filters_narrow_what_is_shown(web: Web) -> None:
     assert seen("account=6f2f4c0e-0000-4000-8000-000000000001") == {first, planned}
     assert seen("layer=planned") == {planned}
     assert seen("layer=proposed") == set()
-    assert somebody.get("/calendar?agent=nobody_9").status_code == 404
+
+
+@pytest.mark.parametrize("view", ["month", "week", "list"])
+def test_a_filter_that_names_nothing_is_kept_and_said_beside_its_field(web: Web, view: str) -> None:
+    job = done(web, agent=web.fleet.agent(username="ada_1"))
+    ada = web.browser()
+    base = f"/calendar?view={view}&day=2026-03-14"
+    for query, field, typed, says, is_shown in (
+        ("zone=Atlantis/X", "zone", "Atlantis/X", "Times are shown in UTC.", True),
+        ("agent=nobody_9", "agent", "nobody_9", "Nothing is shown.", False),
+        ("account=gone", "account", "gone", "Nothing is shown.", False),
+    ):
+        answer = ada.get(f"{base}&surface=&layer=past&{query}")
+        assert answer.status_code == 422, query
+        page = answer.text
+        assert re.search(rf'name="{field}"[^>]*aria-describedby="wrong-{field}"', page), query
+        assert says in page.partition(f'id="wrong-{field}"')[2].partition("</small>")[0]
+        assert typed in page.partition('<form class="toolbar"')[2].partition("</form>")[0]
+        assert '<option value="past" selected>' in page, "the rest of the filter is kept"
+        assert (f"/jobs/{job}?" in page) is is_shown, query
+    entry = ada.get(f"/calendar/entries/jobs/{job}?zone=Atlantis/X")
+    assert entry.status_code == 200 and "(UTC)" in entry.text
 
 
 def test_a_planned_entry_is_moved_by_form_and_by_drag_and_cancelled(web: Web) -> None:
