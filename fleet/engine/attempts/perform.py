@@ -24,7 +24,7 @@ from fleet.core.errors import FleetError, InvalidInput
 from fleet.core.failpoints import Point, reach
 from fleet.engine import registry
 from fleet.engine.agents import loop
-from fleet.engine.attempts import elsewhere, error_policy, reserve
+from fleet.engine.attempts import elsewhere, error_policy, job_stops, reserve
 from fleet.engine.attempts.error_policy import AttemptResult
 from fleet.engine.attempts.work import Fenced, Work
 from fleet.engine.deps import Deps
@@ -83,6 +83,8 @@ def _claim(deps: Deps, job_id: uuid.UUID) -> Work | None:
     if elsewhere.move(deps, claim, agent, row.holds):
         return None
     held = reserve.held_back(row, agent, claim.kind) if claim.state is JobState.RUNNING else None
+    if held is None and claim.state is JobState.RUNNING and (why := job_stops.why_now(deps.db, claim)) is not None:
+        held = Held(why, deps.now(), by_people=True)  # until when is looked up again below
     if held is None:
         return Work(deps, claim, agent, lease)
     with deps.db.transaction() as tx:

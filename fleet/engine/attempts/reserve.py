@@ -20,6 +20,7 @@ from fleet.engine import controls, registry
 from fleet.engine.agents import loop
 from fleet.engine.agents.loop import ActingAgent
 from fleet.engine.agents.status import AgentStatus
+from fleet.engine.attempts import job_stops
 from fleet.engine.attempts.work import Fenced, Work
 from fleet.engine.controls import Hold
 from fleet.engine.jobs import ledger, snooze, usage
@@ -58,7 +59,13 @@ def stopped(work: Work) -> str | None:
     """
     (row,) = work.deps.db.run(_READ_STOPS, agent_id=work.claim.agent_id)
     hold = _hold(controls.read(row.holds), work.agent, work.claim.kind)
-    return None if hold is None else hold.words()
+    return job_stops.why_now(work.deps.db, work.claim) if hold is None else hold.words()
+
+
+def halted(tx: Tx, claim: Claim) -> Held | None:
+    """Return the stop of a feature that delays a single job now, if any."""
+    why = job_stops.why(tx, claim)
+    return None if why is None else Held(why, tx.now() + _HELD_FOR, by_people=True)
 
 
 def _hold(holds: Sequence[Hold], agent: ActingAgent, kind: str) -> Hold | None:
@@ -88,7 +95,7 @@ def look_again(tx: Tx, claim: Claim, held: Held) -> Held:
     snooze.let_nobody_free(tx)
     row: Any = tx.run(_LOOK_AT_AGENT, agent_id=claim.agent_id).fetchone()
     agent = None if row is None else loop.through(loop.actor(row), claim.account_id, claim.surface)
-    still = None if agent is None else held_back(row, agent, claim.kind)
+    still = None if agent is None else held_back(row, agent, claim.kind) or halted(tx, claim)
     return still or Held(held.why, tx.now())
 
 
@@ -168,7 +175,7 @@ def _obstacle(tx: Tx, asked: tuple[Work, AnyAction], rows: Sequence[Any], *, goi
         return Skipped("the agent is gone")
     claim = work.claim
     agent = loop.through(loop.actor(rows[0]), claim.account_id, claim.surface)
-    obstacle = held_back(rows[0], agent, claim.kind) or called_off(agent, claim)
+    obstacle = held_back(rows[0], agent, claim.kind) or halted(tx, claim) or called_off(agent, claim)
     obstacle = obstacle or _capped(work, action, usage.counted(rows[0]), going)
     check = work.handler.obstacle
     return obstacle or (None if check is None else registry.load(check)(tx, work, action))

@@ -13,7 +13,8 @@ from pydantic import BaseModel, Field
 from fleet.access import Permission, Principal
 from fleet.core.db import Tx
 from fleet.core.errors import NotFound
-from fleet.features.campaigns import items, queries, service
+from fleet.engine.points import verbs
+from fleet.features.campaigns import items, queries, service, stopping
 from fleet.features.campaigns.brand_rules import store as brands
 from fleet.features.campaigns.brand_rules.rules import BrandRules
 from fleet.features.campaigns.forms import preview
@@ -23,11 +24,13 @@ from fleet.features.campaigns.queries import ItemFilter, ItemView
 from fleet.features.campaigns.states import ItemState
 from fleet.features.campaigns.values import ItemEdit, ItemLink, ItemTarget, NewCampaign, NewItem, Picture
 from fleet.web.auth import TheDeps, needs
+from fleet.web.openapi import ASKED
 from fleet.web.requests.cursors import Page, Paging
 from fleet.web.requests.fields import Body, Moment, line, prose, taken
 
 router = APIRouter(tags=["campaigns"])
 Planner = Annotated[Principal, needs(Permission.AGENTS_CONTROL)]
+Pauser = Annotated[Principal, needs(Permission.CONTROLS_PAUSE)]
 BrandEditor = Annotated[Principal, needs(Permission.FLEET_EDIT)]
 _VIEW = [needs(Permission.DRAFTS_VIEW)]
 
@@ -93,7 +96,16 @@ class CampaignOut(BaseModel):
     created_by: str
     created_at: datetime
     cancelled_at: datetime | None
+    stopped_at: datetime | None = Field(description="no write of its items begins until it is resumed")
+    stopped_by: str
+    stop_reason: str
     states: dict[str, int] = Field(description="number of items by state")
+
+
+class CampaignStopIn(Body):
+    """Why a campaign is stopped."""
+
+    reason: Annotated[str, line(300)] = ""
 
 
 class CampaignPage(Page[CampaignOut]):
@@ -319,6 +331,20 @@ def show_campaign(deps: TheDeps, campaign_id: uuid.UUID) -> CampaignOut:
 def cancel_campaign(deps: TheDeps, campaign_id: uuid.UUID, *, who: Planner) -> CampaignOut:
     """Cancel a campaign and its items that are not being published."""
     service.cancel_campaign(deps, campaign_id, by=who.by)
+    return show_campaign(deps, campaign_id)
+
+
+@router.post("/campaigns/{campaign_id}/stop")
+def stop_campaign(deps: TheDeps, campaign_id: uuid.UUID, *, body: CampaignStopIn, who: Pauser) -> CampaignOut:
+    """Have no write of its items begin; its agents go on with everything else."""
+    stopping.stop(deps, campaign_id, by=who.by, reason=body.reason)
+    return show_campaign(deps, campaign_id)
+
+
+@router.post("/campaigns/{campaign_id}/resume", responses=ASKED)
+def resume_campaign(deps: TheDeps, campaign_id: uuid.UUID, *, who: Pauser) -> CampaignOut:
+    """Let a stopped campaign go on; may need an approval."""
+    verbs.perform(deps, who, "campaign", "resume", campaign=str(campaign_id))
     return show_campaign(deps, campaign_id)
 
 

@@ -88,6 +88,7 @@ def show(door: Door, /, *, campaign_id: object, as_json: bool) -> None:
         ("Link", one["link"].get("url")), ("Brand", one["brand"]), ("Items", _states(one["states"])),
         ("Starts", render.when(one["starts_at"])), ("Created", render.when(one["created_at"])),
         ("Created by", one["created_by"]),
+        ("Stopped by", one["stopped_by"] or None), ("Why stopped", one["stop_reason"] or None),
     ]))  # fmt: skip
 
 
@@ -98,6 +99,25 @@ def cancel(door: Door, /, *, campaign_id: object) -> None:
     """Cancel a campaign and its items that are not being published."""
     door.api.post(at("campaigns", str(campaign_id), "cancel"), {})
     door.say("The campaign is cancelled.")
+
+
+@campaigns.command()
+@_campaign
+@click.option("--reason", type=REASON, default="", help="Reason; shown until the stop ends.")
+@pass_door
+def stop(door: Door, /, *, campaign_id: object, reason: str) -> None:
+    """Have no item of a campaign published; its agents go on with everything else."""
+    door.api.post(at("campaigns", str(campaign_id), "stop"), {"reason": reason})
+    door.say("The campaign is stopped: none of its items is published until it is resumed.")
+
+
+@campaigns.command()
+@_campaign
+@pass_door
+def resume(door: Door, /, *, campaign_id: object) -> None:
+    """Let a stopped campaign go on."""
+    door.api.post(at("campaigns", str(campaign_id), "resume"), {})
+    door.say("The campaign goes on.")
 
 
 @campaigns.command("items")

@@ -73,7 +73,9 @@ FEATURE = Feature(
         "publishing.posts": ("fleet.features.campaigns.stages.publication:prepare",),
         "jobs.approved": ("fleet.features.campaigns.stages.publication:is_approved",),
         "approvals.effects": ("fleet.features.campaigns.stages.effect:EFFECTS",),
-        "leader.stops": ("fleet.features.campaigns.stopping:agents",),
+        "leader.stops": ("fleet.features.campaigns.stopping:STOPS",),
+        "jobs.stops": ("fleet.features.campaigns.stopping:STOP",),
+        "verbs": ("fleet.features.campaigns.stopping:RESUME",),
     },
     events=(
         EventType(
@@ -133,6 +135,23 @@ FEATURE = Feature(
         EventType(subject="content.item.edited", describe=_CHANGED, sign="✎", tone="cyan", icon="pen", family="drafts"),
         EventType(subject="content.item.cancelled", describe=_CHANGED, sign="–", icon="cross"),
         EventType(subject="content.item.moved", describe=_CHANGED, sign="🗓", tone="blue", icon="clock"),
+        EventType(
+            subject="campaign.stopped",
+            words="stopped the campaign {campaign}, by {by}",
+            reason=("reason",),
+            sign="✋",
+            tone="red",
+            icon="hand",
+            family="people",
+        ),
+        EventType(
+            subject="campaign.resumed",
+            words="let the campaign {campaign} go on, by {by}",
+            sign="↻",
+            tone="green",
+            icon="again",
+            family="people",
+        ),
         EventType(
             subject="brand.changed",
             words="{by} changed the rules of the brand {brand}",

@@ -24,6 +24,8 @@ class CampaignRow(Base):
     """One campaign: a message or topics, and the agents through which its posts are published.
 
     `targets` are agents with their accounts; `link` has url, title, description; `briefs` what the plan made of it.
+    `variants` are the arms of an A/B test, with name and message: each account publishes `rounds` of them. A campaign
+    with a `goal` has its briefs written by a model.
     """
 
     __tablename__ = "campaigns"
@@ -32,6 +34,10 @@ class CampaignRow(Base):
     organisation_id: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey("organisations.id"))
     name: Mapped[str] = mapped_column(sa.String(100))
     message: Mapped[str] = mapped_column(sa.Text, server_default=_NOTHING)
+    variants: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, server_default=_EMPTY_LIST)
+    rounds: Mapped[int] = mapped_column(sa.SmallInteger, server_default=sa.text("1"))
+    goal: Mapped[str] = mapped_column(sa.String(2000), server_default=_NOTHING)
+    audience: Mapped[str] = mapped_column(sa.String(500), server_default=_NOTHING)
     topics: Mapped[list[str]] = mapped_column(JSONB, server_default=_EMPTY_LIST)
     feeds: Mapped[list[str]] = mapped_column(JSONB, server_default=_EMPTY_LIST)
     hashtags: Mapped[list[str]] = mapped_column(JSONB, server_default=_EMPTY_LIST)
@@ -46,6 +52,9 @@ class CampaignRow(Base):
     created_by: Mapped[str] = mapped_column(sa.String(100))
     created_at: Mapped[datetime] = mapped_column(_TIME, server_default=_NOW)
     cancelled_at: Mapped[datetime | None] = mapped_column(_TIME)
+    stopped_at: Mapped[datetime | None] = mapped_column(_TIME)  # no write of its items begins until it is resumed
+    stopped_by: Mapped[str] = mapped_column(sa.String(100), server_default=_NOTHING)
+    stop_reason: Mapped[str] = mapped_column(sa.String(300), server_default=_NOTHING)
 
     __table_args__ = (
         sa.Index("ix_campaigns_created_at", "created_at", "id"),
@@ -75,6 +84,8 @@ class ContentItemRow(Base):
     media: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, server_default=_EMPTY_LIST)
     link: Mapped[dict[str, str]] = mapped_column(JSONB, server_default=_EMPTY)
     brand: Mapped[str] = mapped_column(sa.String(60), server_default=sa.text("'fleet'"))
+    arm: Mapped[str] = mapped_column(sa.String(40), server_default=_NOTHING)  # the variant that it shows
+    is_drafted: Mapped[bool] = mapped_column(server_default=sa.false())  # a model planned it: people approve it
     state: Mapped[str] = mapped_column(sa.String(10))
     failed_in: Mapped[str | None] = mapped_column(sa.String(10))
     scheduled_at: Mapped[datetime | None] = mapped_column(_TIME)  # before SCHEDULED: proposed

@@ -81,7 +81,8 @@ def stop(request: Request, deps: TheDeps, who: Pauser, filled: Annotated[FilledS
     except FleetError as error:
         return go(request, "/team", str(error), kept=KeptForm("stop", "key", filled.model_dump()))
     begun = f" {done.in_flight} had begun before and may still land." if done.in_flight else ""
-    return go(request, "/team", f"Stopped: no write of {done.agents} agents begins.{begun} Controls ends the stop.")
+    ends = "The campaign's page" if scope is StopScope.CAMPAIGN else "Controls"
+    return go(request, "/team", f"Stopped: no write of {done.agents} agents begins.{begun} {ends} ends the stop.")
 
 
 @router.get("/team/messages", dependencies=[VIEW])

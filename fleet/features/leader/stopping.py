@@ -1,8 +1,9 @@
 """Emergency stop: one transaction that forbids every write of a scope, and tells its agents.
 
-It uses the controls that there are: the kill switch for the fleet, pauses for everything else. Each is read once more
-just before every write (`engine.attempts.reserve.stopped`), so from its COMMIT on no write begins; writes that had
-passed that check may still land. Ending the stop is ending the pause or the kill switch, which may need an approval.
+It uses the controls that there are: the kill switch for the fleet, the stop of a campaign, pauses for everything else.
+Each is read once more just before every write (`engine.attempts.reserve.stopped`), so from its COMMIT on no write
+begins; writes that had passed that check may still land. Ending the stop is ending the control, which may need an
+approval.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
 
 import sqlalchemy as sa
 
@@ -33,7 +35,19 @@ from fleet.features.notices import service as operator_notices
 from fleet.features.platforms.networks import NETWORKS
 
 POINT = "leader.stops"
-"""The feature of campaigns registers `agents(tx, campaign) -> ids` here: the agents that publish for a campaign."""
+"""The feature of campaigns registers how a campaign is stopped here: a `CampaignStopper`."""
+
+
+class CampaignStopper(Protocol):
+    """Stops what a campaign publishes and nothing else of its agents. A campaign is named by its id or name."""
+
+    def agents(self, tx: Tx, campaign: str) -> Sequence[uuid.UUID]: ...
+
+    def stop(self, tx: Tx, campaign: str, *, by: str, reason: str) -> bool: ...
+
+    def resume_command(self, tx: Tx, campaign: str) -> str: ...
+
+    def in_flight(self, tx: Tx, campaign: str) -> int: ...
 
 
 class StopScope(StrEnum):
@@ -74,21 +88,30 @@ def stop(deps: Deps, scope: StopScope, key: str = "", *, by: str, reason: str) -
         )
     with deps.db.transaction() as tx, deps.db.joined(tx):
         covered = _agents(tx, scope, key)
-        pauses = _pauses(tx, scope, key, covered)
-        changed = [_pause(deps, one, name, by=by, reason=reason) for one, name in pauses]
-        _tell(deps, tx, covered, by=by, reason=reason)
+        if scope is StopScope.CAMPAIGN:
+            changed = [_stopper().stop(tx, key, by=by, reason=reason)]
+            resume = [_stopper().resume_command(tx, key)]
+        else:
+            pauses = _pauses(tx, scope, key, covered)
+            changed = [_pause(deps, one, name, by=by, reason=reason) for one, name in pauses]
+            resume = [_resume(*one) for one in pauses]
+            _tell(deps, tx, covered, by=by, reason=reason)
         target = scope if scope is StopScope.FLEET else f"{scope}:{key}"
         audit.noted(tx, True, "team.stopped", target, reason=reason)
         for organisation_id in sorted({one.organisation_id for one in covered if one.organisation_id}):
             events.emit(tx, "team.stopped", organisation=str(organisation_id), scope=scope, key=key, by=by,
                         reason=reason, target=target.replace(":", " "), page="/controls")  # fmt: skip
         if scope is not StopScope.FLEET and any(changed):  # the kill switch reports itself
-            body = f"By {by}. Reason: {reason or 'none given'}. `{_resume(*pauses[0])}` ends this."
+            body = f"By {by}. Reason: {reason or 'none given'}. `{resume[0]}` ends this."
             operator_notices.add(deps, tx, "team.stopped", f"Emergency stop: {target.replace(':', ' ')}", body)
     with deps.db.transaction() as tx:
-        sending = (JobRow.agent_id.in_([one.id for one in covered]), JobRow.state == JobState.SENDING)
-        left = int(tx.scalar(sa.select(sa.func.count()).where(*sending, JobRow.lease_until > tx.sql_now)) or 0)
-    return EmergencyStop(scope, key, any(changed), len(covered), left, tuple(_resume(*one) for one in pauses))
+        left = _stopper().in_flight(tx, key) if scope is StopScope.CAMPAIGN else _in_flight(tx, covered)
+    return EmergencyStop(scope, key, any(changed), len(covered), left, tuple(resume))
+
+
+def _in_flight(tx: Tx, covered: Sequence[AgentRow]) -> int:
+    sending = (JobRow.agent_id.in_([one.id for one in covered]), JobRow.state == JobState.SENDING)
+    return int(tx.scalar(sa.select(sa.func.count()).where(*sending, JobRow.lease_until > tx.sql_now)) or 0)
 
 
 def permission_of(scope: StopScope) -> Permission:
@@ -118,15 +141,15 @@ def _agents(tx: Tx, scope: StopScope, key: str) -> list[AgentRow]:
         case StopScope.AGENT:
             which = AgentRow.id == agent_queries.named(tx, key).id
         case StopScope.CAMPAIGN:
-            which = AgentRow.id.in_(_of_campaign(tx, key))
+            which = AgentRow.id.in_(_stopper().agents(tx, key))
     return list(tx.session.scalars(query.where(which).order_by(AgentRow.id)))
 
 
-def _of_campaign(tx: Tx, key: str) -> Sequence[uuid.UUID]:
-    found = registry.current().extensions(POINT)
+def _stopper() -> CampaignStopper:
+    found: tuple[CampaignStopper, ...] = registry.current().extensions(POINT)
     if not found:
         raise InvalidInput("This fleet has no campaigns.", fix="Stop an agent, an account or a network.")
-    return [one for listed in found for one in listed(tx, key)]
+    return found[0]
 
 
 def _uses(known: Sequence[AccountRow], network: str) -> sa.ColumnElement[bool]:
@@ -138,9 +161,9 @@ def _pauses(tx: Tx, scope: StopScope, key: str, covered: Sequence[AgentRow]) -> 
     """Return the scopes and keys of the controls that make a stop. A member stops the own agents of a network."""
     if scope is StopScope.NETWORK and tx.organisations is None:
         return [("surface", key)]
-    if scope in (StopScope.NETWORK, StopScope.CAMPAIGN):
+    if scope is StopScope.NETWORK:
         if not covered:
-            raise Conflict(f"No agent of yours is covered by {scope} {key}.", fix="Nothing has to be stopped.")
+            raise Conflict(f"No agent of yours is on the network {key}.", fix="Nothing has to be stopped.")
         return [("agent", one.username) for one in covered]
     return [(scope.value, key)]
 

@@ -9,9 +9,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from fleet.accounts.sealing import new_key
-from fleet.features.campaigns import queries
+from fleet.features.campaigns import queries, service
+from fleet.features.campaigns.values import ItemTarget, NewCampaign
 from tests.factories import make_fleet
-from tests.features.campaigns.test_pipeline import Network, agent, rows, work
+from tests.features.campaigns.test_pipeline import Network, agent, come_due, rows, work
 from tests.web_client import Web
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)> {{ 7*7 }}"
@@ -132,3 +133,24 @@ def test_a_refused_edit_keeps_the_words_and_an_empty_part_is_removed(web: Web) -
     assert "Part 2" in preview
     assert ana.post(f"{own}/edit", part=["new words", ""]).status_code == 303
     assert rows(web.fleet)[0].parts == ["new words"]
+
+
+def test_a_campaign_is_stopped_and_resumed_on_its_page_by_those_who_may_pause(web: Web) -> None:
+    ana, viewer = web.browser("operator"), web.browser("viewer", name="vic")
+    new = NewCampaign(name="Lamps", message="Brass lamps.", targets=[ItemTarget(agent(web.fleet, "x"))])
+    campaign = service.create(web.fleet.deps, new, by="ana")
+    work(web.fleet)
+    page = f"/campaigns/{campaign.id}"
+    assert viewer.post(f"{page}/stop", reason="no").status_code == 403
+    assert ana.post(f"{page}/stop", reason=HOSTILE).status_code == 303
+    shown = ana.get(page).text
+    assert "Resume the campaign" in shown and "alert(1)" in shown and "<script>alert(1)" not in shown
+    assert "Stop the campaign" not in shown and "Resume the campaign" not in viewer.get(page).text
+    come_due(web.fleet)
+    assert [one.state for one in rows(web.fleet)] == ["scheduled"]
+    assert ana.post(f"{page}/resume").status_code == 303
+    assert "Stop the campaign" in ana.get(page).text
+    come_due(web.fleet)
+    assert [one.state for one in rows(web.fleet)] == ["published"]
+    api = ana.get(f"/api/v1{page}").json()
+    assert api["stopped_at"] is None

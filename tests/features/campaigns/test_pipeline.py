@@ -12,15 +12,17 @@ import sqlalchemy as sa
 from fleet.adapters import base
 from fleet.adapters.base import AnyAction, Receipt, Resolution
 from fleet.core.errors import Conflict, InvalidInput, NotFound
+from fleet.core.failpoints import Point
+from fleet.engine.attempts import perform as performing
 from fleet.engine.attempts.perform import perform
 from fleet.features.approvals import service as approvals
 from fleet.features.approvals.rules import Person
 from fleet.features.campaigns import items, service
+from fleet.features.campaigns import stopping as campaign_stopping
 from fleet.features.campaigns.brand_rules import store as brands
 from fleet.features.campaigns.models import ContentItemRow
 from fleet.features.campaigns.stages import publication
 from fleet.features.campaigns.values import ItemEdit, ItemTarget, NewCampaign, NewItem
-from fleet.features.controls import commands as controls
 from fleet.features.leader import stopping
 from fleet.features.leader.stopping import StopScope
 from tests.factories import Fleet, Surface, make_fleet, raises, reply_lost
@@ -212,29 +214,61 @@ def test_a_supervised_agents_items_wait_for_people_and_are_published_once_approv
     assert rows(fleet)[0].state == "published" and len(networks["x"].writes) == 1
 
 
-def test_an_emergency_stop_of_a_campaign_holds_its_items_back_before_their_write(
+def test_an_emergency_stop_of_a_campaign_holds_its_items_back_and_nothing_else_of_its_agents(
     fleet: Fleet, networks: dict[str, Network]
 ) -> None:
-    ann, _ = agent(fleet, "x"), agent(fleet, "x")
+    ann = agent(fleet, "x")
     new = NewCampaign(name="Lamps", message="Brass lamps.", targets=[ItemTarget(ann)])
     campaign = service.create(fleet.deps, new, by="ann")
+    service.compose(fleet.deps, NewItem(target=ItemTarget(ann), message="Wet slate."), by="ann")
     work(fleet)
     with pytest.raises(NotFound):
         stopping.stop(fleet.deps, StopScope.CAMPAIGN, "Slate", by="ann", reason="")
     done = stopping.stop(fleet.deps, StopScope.CAMPAIGN, "Lamps", by="ann", reason="a wrong link")
-    assert (done.changed, done.agents, done.resume) == (True, 1, (f"fleet resume agent {ann}",))
+    assert (done.changed, done.agents, done.resume) == (True, 1, (f"fleet campaigns resume {campaign.id}",))
     assert not stopping.stop(fleet.deps, StopScope.CAMPAIGN, str(campaign.id), by="ann", reason="").changed
     come_due(fleet)
-    assert networks["x"].writes == []
-    (job,) = fleet.jobs(kind="post")
-    assert job.state == "ready" and "a wrong link" in (job.held or "")
-    controls.resume(fleet.deps, "agent", ann, by="ann")
-    fleet.time_passes()
-    work(fleet)
-    assert [one.state for one in rows(fleet)] == ["published"]
+    assert [one.payload.text for one in networks["x"].writes] == ["Wet slate."], "its agent goes on"
+    states = {one.message: one.state for one in rows(fleet)}
+    assert states == {"Brass lamps.": "scheduled", "Wet slate.": "published"}
+    assert campaign_stopping.resume(fleet.deps, campaign.id, by="ann")
+    assert not campaign_stopping.resume(fleet.deps, campaign.id, by="ann")
+    come_due(fleet)
+    assert {one.state for one in rows(fleet)} == {"published"}
     service.create(fleet.deps, new, by="ann")
     with pytest.raises(Conflict, match="Several campaigns"):
         stopping.stop(fleet.deps, StopScope.CAMPAIGN, "Lamps", by="ann", reason="")
+
+
+@pytest.mark.parametrize("moment", [None, Point.JOB_PREPARED, Point.JOB_ANNOUNCED])
+def test_a_stop_forbids_an_items_write_before_its_claim_its_announcement_and_its_sending(
+    fleet: Fleet, networks: dict[str, Network], monkeypatch: pytest.MonkeyPatch, moment: Point | None
+) -> None:
+    new = NewCampaign(name="Lamps", message="Brass lamps.", targets=[ItemTarget(agent(fleet, "x"))])
+    campaign = service.create(fleet.deps, new, by="ann")
+    work(fleet)
+    fleet.sql("UPDATE content_items SET scheduled_at = clock_timestamp()")
+    publication.sweep(fleet.deps)
+    (job,) = fleet.jobs(kind="post")
+    reach = performing.reach
+
+    def stop_there(point: Point) -> None:
+        if point is moment:
+            campaign_stopping.stop(fleet.deps, campaign.id, by="ann", reason="a wrong link")
+        reach(point)
+
+    monkeypatch.setattr(performing, "reach", stop_there)
+    if moment is None:
+        campaign_stopping.stop(fleet.deps, campaign.id, by="ann", reason="a wrong link")
+    work(fleet)
+    assert networks["x"].writes == []
+    row = fleet.job(job.id)
+    assert row.state == "ready" and "the campaign is stopped: a wrong link" in (row.held or "")
+    assert row.sending_at is None, "it counts for no cap"
+    moment = None
+    campaign_stopping.resume(fleet.deps, campaign.id, by="ann")
+    work(fleet)
+    assert [one.state for one in rows(fleet)] == ["published"] and len(networks["x"].writes) == 1
 
 
 def test_ended_items_are_pruned_at_their_age_and_a_campaign_with_its_last_one(fleet: Fleet) -> None:

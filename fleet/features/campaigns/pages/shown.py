@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import Response
 
 from fleet.access import Permission
@@ -14,8 +14,9 @@ from fleet.core import wall_time
 from fleet.core.db import Tx
 from fleet.core.errors import FleetError
 from fleet.engine import registry
-from fleet.features.campaigns import items, queries, service
-from fleet.features.campaigns.api import ItemQuery, Planner, campaign_out, preview_of, require
+from fleet.engine.points import verbs
+from fleet.features.campaigns import items, queries, service, stopping
+from fleet.features.campaigns.api import ItemQuery, Pauser, Planner, campaign_out, preview_of, require
 from fleet.features.campaigns.models import ContentItemRow
 from fleet.features.campaigns.stages import publication
 from fleet.features.campaigns.states import EDITABLE, ItemState
@@ -72,6 +73,23 @@ def cancel_campaign(request: Request, deps: TheDeps, who: Planner, campaign_id: 
     """Cancel a campaign and its items that are not being published."""
     done = lambda: service.cancel_campaign(deps, campaign_id, by=who.by)  # noqa: E731
     return _done(request, f"/campaigns/{campaign_id}", done, "The campaign is cancelled.")
+
+
+@router.post("/campaigns/{campaign_id}/stop")
+def stop_campaign(
+    request: Request, deps: TheDeps, who: Pauser, campaign_id: uuid.UUID, *,
+    reason: Annotated[str, Form(max_length=300)] = "",
+) -> Response:  # fmt: skip
+    """Have no write of a campaign's items begin."""
+    done = lambda: stopping.stop(deps, campaign_id, by=who.by, reason=reason)  # noqa: E731
+    return _done(request, f"/campaigns/{campaign_id}", done, "The campaign is stopped: none of its items is published.")
+
+
+@router.post("/campaigns/{campaign_id}/resume")
+def resume_campaign(request: Request, deps: TheDeps, who: Pauser, campaign_id: uuid.UUID) -> Response:
+    """Let a stopped campaign go on; may need an approval."""
+    done = lambda: verbs.perform(deps, who, "campaign", "resume", campaign=str(campaign_id))  # noqa: E731
+    return _done(request, f"/campaigns/{campaign_id}", done, "The campaign goes on.")
 
 
 @router.post("/content-items/{item_id}/cancel")

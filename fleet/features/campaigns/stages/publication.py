@@ -28,7 +28,7 @@ from fleet.engine.jobs.outcomes import Done, Skipped
 from fleet.engine.jobs.states import JobState
 from fleet.features.campaigns import items
 from fleet.features.campaigns.kinds import CONTINUE
-from fleet.features.campaigns.models import PART, ContentItemRow
+from fleet.features.campaigns.models import PART, CampaignRow, ContentItemRow
 from fleet.features.campaigns.states import STAGED, ItemEvent, ItemState
 from fleet.features.content.surfaces import Kind
 from fleet.features.media import service as media
@@ -44,10 +44,14 @@ _ENDED = (JobState.DEAD, JobState.SKIPPED, JobState.CANCELLED)
 
 
 def begin_due(deps: Deps) -> int:
-    """Begin the items whose time has come; return how many. Called by each sweep."""
+    """Begin the items whose time has come, but of stopped campaigns; return how many. Called by each sweep."""
     with deps.db.transaction() as tx:
         one = ContentItemRow
-        due = sa.select(one).where(one.state == ItemState.SCHEDULED, one.scheduled_at <= tx.sql_now)
+        stopped = sa.select(CampaignRow.id).where(CampaignRow.stopped_at.is_not(None))
+        due = sa.select(one).where(
+            one.state == ItemState.SCHEDULED, one.scheduled_at <= tx.sql_now,
+            sa.or_(one.campaign_id.is_(None), one.campaign_id.not_in(stopped)),
+        )  # fmt: skip
         rows = tx.session.scalars(due.order_by(one.scheduled_at).limit(_AT_ONCE).with_for_update(skip_locked=True))
         found = rows.all()
         for row in found:
