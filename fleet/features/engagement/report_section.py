@@ -32,7 +32,6 @@ def section(tx: Tx, since: datetime, until: datetime) -> ReportSection:
     days = queries.by_day(tx, which)
     networks = queries.grouped(tx, which, GroupedBy.NETWORK)
     top = queries.top_posts(tx, which, limit=_TOP)
-    hours = best_hours.of_accounts(tx, until=until, limit=_TOP)
     return ReportSection(
         name="engagement",
         title="Engagement",
@@ -49,22 +48,7 @@ def section(tx: Tx, since: datetime, until: datetime) -> ReportSection:
                 columns=("Network", "Posts", "Interactions", "Engagement %"),
                 rows=tuple((one.name, one.sums.posts, one.sums.interactions, one.sums.rate) for one in networks),
             ),
-            ReportTable(
-                title=f"Best hours of a day (UTC), by the posts of the last {best_hours.LOOKS_BACK.days} days",
-                columns=("Account", "Network", "Measured posts", "Hour", "Expected interactions", "Range"),
-                rows=tuple(
-                    (
-                        one.account,
-                        one.surface,
-                        one.posts,
-                        f"{at:02}:00",
-                        round(estimate.interactions, 1),
-                        "{:.1f} to {:.1f}".format(*estimate.interactions_range),
-                    )
-                    for one in hours
-                    for at, estimate in one.hours
-                ),
-            ),
+            _hours(tx, until),
             ReportTable(
                 title="Posts with most interactions",
                 columns=("Agent", "Account", "Network", "Interactions", "Text"),
@@ -72,5 +56,24 @@ def section(tx: Tx, since: datetime, until: datetime) -> ReportSection:
                     (one.agent, one.account, one.surface, one.interactions, (one.text or "")[:200]) for one in top
                 ),
             ),
+        ),
+    )
+
+
+def _hours(tx: Tx, until: datetime) -> ReportTable:
+    return ReportTable(
+        title=f"Best hours of a day (UTC), by the posts of the last {best_hours.LOOKS_BACK.days} days",
+        columns=("Account", "Network", "Measured posts", "Hour", "Expected interactions", "Range"),
+        rows=tuple(
+            (
+                one.account,
+                one.surface,
+                one.posts,
+                f"{at:02}:00",
+                round(estimate.interactions, 1),
+                "{:.1f} to {:.1f}".format(*estimate.interactions_range),
+            )
+            for one in best_hours.of_accounts(tx, until=until, limit=_TOP)
+            for at, estimate in one.hours
         ),
     )

@@ -1,0 +1,1 @@
+"""Forecast of demand: two methods, intervals, a backtest beside simple forecasts, and proposals to reorder."""
