@@ -68,6 +68,11 @@ class CampaignIn(Body):
     name: Annotated[str, line(100, least=1)]
     targets: Annotated[list[TargetModel], Field(min_length=1, max_length=50)]
     message: Annotated[str, prose(20_000)] = ""
+    variants: Annotated[
+        list[Annotated[str, prose(20_000)]], Field(max_length=8, description="texts of an A/B test, 2 to 8")
+    ] = []
+    variants_are_topics: Annotated[bool, Field(description="agents write about the variants")] = False
+    rounds: Annotated[int, Field(ge=1, le=8, description="how many of the variants each account publishes")] = 1
     topics: Annotated[list[Annotated[str, line(500)]], Field(max_length=30)] = []
     feeds: Annotated[list[Annotated[str, line(2000)]], Field(max_length=30, description="addresses of RSS feeds")] = []
     hashtags: Annotated[list[Annotated[str, line(100)]], Field(max_length=30)] = []
@@ -84,6 +89,8 @@ class CampaignOut(BaseModel):
     id: uuid.UUID
     name: str
     message: str
+    variants: list[dict[str, str]] = Field(description="name, and message or topic, of each variant of an A/B test")
+    rounds: int
     topics: list[str]
     feeds: list[str]
     hashtags: list[str]
@@ -145,6 +152,7 @@ class ContentItemOut(BaseModel):
     network: str
     brief: str
     message: str
+    arm: str = Field(description="the variant of the campaign's A/B test that it shows; empty for none")
     parts: list[str] = Field(description="the posts of a thread in order; one for most items")
     media: list[dict[str, Any]]
     link: dict[str, str]
@@ -309,6 +317,7 @@ def new_campaign(body: CampaignIn) -> NewCampaign:
     """Return a new campaign as a value."""
     return NewCampaign(
         name=body.name, targets=[ItemTarget(one.agent, one.account) for one in body.targets], message=body.message,
+        variants=body.variants, are_topics=body.variants_are_topics, rounds=body.rounds,
         topics=body.topics, feeds=body.feeds, hashtags=body.hashtags, link=body.link.value(),
         picture_prompt=body.picture_prompt, brand=body.brand, starts_at=body.starts_at, ends_at=body.ends_at,
     )  # fmt: skip

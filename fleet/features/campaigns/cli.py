@@ -50,6 +50,9 @@ def list_campaigns(door: Door, /, *, limit: int, cursor: str | None, as_json: bo
 @click.argument("name", type=TextType(100))
 @click.option("--agent", "agents", multiple=True, required=True, help="Username, or USERNAME@ACCOUNT; repeat it.")
 @click.option("--message", type=TextType(20_000), default="", help="What all posts say.")
+@click.option("--variant", "variants", multiple=True, type=TextType(20_000), help="A text of an A/B test; repeat it.")
+@click.option("--variants-are-topics", is_flag=True, help="Agents write about the variants.")
+@click.option("--rounds", type=click.IntRange(1, 8), default=1, show_default=True, help="Variants that each publishes.")
 @click.option("--topic", "topics", multiple=True, type=TextType(500), help="A topic to write about; repeat it.")
 @click.option("--feed", "feeds", multiple=True, type=TextType(2000), help="The address of an RSS feed; repeat it.")
 @click.option("--hashtag", "hashtags", multiple=True, type=TextType(100), help="A hashtag; repeat it.")
@@ -90,6 +93,34 @@ def show(door: Door, /, *, campaign_id: object, as_json: bool) -> None:
         ("Created by", one["created_by"]),
         ("Stopped by", one["stopped_by"] or None), ("Why stopped", one["stop_reason"] or None),
     ]))  # fmt: skip
+
+
+@campaigns.command()
+@_campaign
+@click.option(
+    "--age", type=click.Choice(["1", "24", "72"]), default="24", show_default=True, help="Hours after a post."
+)
+@json_option
+@pass_door
+def arms(door: Door, /, *, campaign_id: object, age: str, as_json: bool) -> None:
+    """Show the results of the variants of a campaign."""
+    found = door.api.get(at("campaigns", str(campaign_id), "arms"), age_h=int(age))
+    if as_json:
+        door.json(found)
+        return
+    if not found["items"]:
+        door.say("The campaign has no variants.")
+        return
+    table = render.table("Variant", "Text", "Items", "Published", "Measured", "Mean", "Difference", "Result")
+    for one in found["items"]:
+        mean = "–" if one["mean"] is None else f"{one['mean']:.2f}"
+        difference = (
+            "–" if one["low"] is None else f"{one['difference']:+.2f} ({one['low']:+.2f} to {one['high']:+.2f})"
+        )
+        render.row(table, one["name"], render.clip(one["message"], 30), str(one["items"]), str(one["published"]),
+                   str(one["measured"]), mean, difference, one["words"])  # fmt: skip
+    door.show(table)
+    door.note(f"Likes and comments after {found['age_h']} h. The 95 % intervals hold together.")
 
 
 @campaigns.command()

@@ -174,7 +174,7 @@ FEATURE = Feature(
             family="posts",
         ),
     ),
-    api=("fleet.features.campaigns.api:router",),
+    api=("fleet.features.campaigns.arms.api:router", "fleet.features.campaigns.api:router"),
     pages=("fleet.features.campaigns.pages.forms:router", "fleet.features.campaigns.pages.shown:router"),
     templates=__package__,
     nav=(

@@ -6,7 +6,7 @@ Called by the API, the pages and the calendar's source.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -30,7 +30,7 @@ from fleet.engine.jobs.models import JobRow
 from fleet.engine.jobs.states import JobState
 from fleet.features.approvals import service as approvals
 from fleet.features.campaigns import free_times, items, queries
-from fleet.features.campaigns.forms import times
+from fleet.features.campaigns.forms import arms, times
 from fleet.features.campaigns.kinds import PLAN
 from fleet.features.campaigns.models import MOVED, CampaignRow, ContentItemRow
 from fleet.features.campaigns.stages import publication
@@ -59,8 +59,8 @@ def create(deps: Deps, new: NewCampaign, *, by: str) -> CampaignRow:
     feeds = [
         one if one == "trends" else checked_link(ItemLink(one), name="feed").url for one in new.feeds if one.strip()
     ]
-    if not message and not topics and not feeds:
-        raise InvalidInput("A campaign needs a message, topics or feeds.", fix="Give one of them.")
+    if not message and not any(new.variants) and not topics and not feeds:
+        raise InvalidInput("A campaign needs a message, variants, topics or feeds.", fix="Give one of them.")
     if not 1 <= len(new.targets) <= MOST_TARGETS or len(topics) > MOST_TOPICS or len(feeds) > MOST_TOPICS:
         raise InvalidInput(
             f"target: a campaign has 1 to {MOST_TARGETS} agents, and at most {MOST_TOPICS} topics and as many feeds."
@@ -75,11 +75,14 @@ def create(deps: Deps, new: NewCampaign, *, by: str) -> CampaignRow:
         ends_at = _moment(new.ends_at, now) if new.ends_at else None
         if ends_at is not None and ends_at <= starts_at:
             raise InvalidInput("time: the campaign ends before it starts.")
+        targets = [_target_data(one) for _, one in found]
+        variants = _variants(new, targets, is_alone=not (message or topics or feeds))
         row = CampaignRow(
             id=ids.new(), organisation_id=owners.pop(), name=words(new.name, name="name", most=100), message=message,
+            variants=variants, rounds=new.rounds,
             topics=topics, feeds=feeds, hashtags=_hashtags(new.hashtags), link=checked_link(new.link).data(),
             picture_prompt=words(new.picture_prompt, name="picture", most=2000, required=False),
-            targets=[_target_data(one) for _, one in found], brand=new.brand, starts_at=starts_at, ends_at=ends_at,
+            targets=targets, brand=new.brand, starts_at=starts_at, ends_at=ends_at,
             created_by=by[:100],
         )  # fmt: skip
         row.job_id = ids.derived(PLAN, row.id)
@@ -95,6 +98,28 @@ def create(deps: Deps, new: NewCampaign, *, by: str) -> CampaignRow:
         audit.note(tx, "campaign.created", f"campaign:{row.id}", after={"name": row.name})
         tx.session.expunge(row)
         return row
+
+
+def _variants(new: NewCampaign, targets: Sequence[Mapping[str, Any]], *, is_alone: bool) -> list[dict[str, str]]:
+    """Return the variants of a new campaign: name, and message or topic. Raises InvalidInput."""
+    texts = [words(one, name="variant") for one in new.variants if one.strip()]
+    if not texts:
+        if new.rounds != 1 or new.are_topics:
+            raise InvalidInput("variant: rounds and topics are of variants, and there are none.")
+        return []
+    if not is_alone:
+        raise InvalidInput("variant: variants take the place of a message, topics and feeds.", fix="Give only them.")
+    if not 2 <= len(texts) <= arms.MOST_ARMS or len(set(texts)) < len(texts):
+        raise InvalidInput(f"variant: a test has 2 to {arms.MOST_ARMS} different texts.")
+    needed = arms.most_posts(arms.slots_of(targets), new.rounds, are_topics=new.are_topics)
+    if not new.rounds >= 1 or needed > len(texts):
+        raise InvalidInput(
+            f"variant: {needed} posts need as many variants, and there are {len(texts)}: the same text is published "
+            "once on a network.",
+            fix="Give fewer agents or rounds, or have agents write about the variants as topics.",
+        )
+    kind = "topic" if new.are_topics else "message"
+    return [{"name": name, kind: text} for name, text in zip(arms.names(len(texts)), texts, strict=True)]
 
 
 def cancel_campaign(deps: Deps, campaign_id: uuid.UUID, *, by: str) -> int:
@@ -183,6 +208,7 @@ def edit(deps: Deps, item_id: uuid.UUID, changes: ItemEdit, *, by: str) -> Conte
         values: dict[str, Any] = {}
         if changes.parts is not None:
             values["parts"] = [words(one, name="part") for one in changes.parts if one.strip()]
+            values["arm"] = row.arm if values["parts"] == row.parts else ""  # other words are no variant of the test
             if not values["parts"]:
                 raise InvalidInput("There is no text left.", fix="Cancel the item if you want none.")
         if changes.link is not None:

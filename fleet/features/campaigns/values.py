@@ -65,11 +65,17 @@ class NewItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewCampaign:
-    """A campaign: a message for all targets, or topics about which each of them writes."""
+    """A campaign: a message for all targets, variants of one, or topics about which each of them writes."""
 
     name: str
     targets: Sequence[ItemTarget]
     message: str = ""
+    variants: Sequence[str] = ()
+    """Texts of an A/B test in place of the message."""
+    are_topics: bool = False
+    """Whether agents write about the variants, in place of publishing them as they are."""
+    rounds: int = 1
+    """How many of the variants each account publishes."""
     topics: Sequence[str] = ()
     feeds: Sequence[str] = ()
     hashtags: Sequence[str] = ()

@@ -68,6 +68,19 @@ def latest_counts(tx: Tx, post_jobs: Collection[uuid.UUID]) -> dict[uuid.UUID, t
     return {row.post_job: (row.likes, row.comments) for row in tx.execute(newest)}
 
 
+def counts_at(tx: Tx, post_jobs: Collection[uuid.UUID], age_h: int) -> dict[uuid.UUID, int]:
+    """Return likes and comments of posts at an age, by the posts' jobs; posts that were not read then are left out.
+
+    Those of agents are taken off where the surface marks them. The extension of "publishing.readings".
+    """
+    one = EngagementRow
+    by_agents = sa.func.coalesce(one.likes_by_agents, 0).cast(sa.BigInteger) + sa.func.coalesce(
+        one.comments_by_agents, 0
+    )
+    query = sa.select(one.post_job, one.likes.cast(sa.BigInteger) + one.comments - by_agents)
+    return {row[0]: int(row[1]) for row in tx.execute(query.where(one.post_job.in_(post_jobs), one.age_h == age_h))}
+
+
 @dataclass(frozen=True, slots=True)
 class VariantTally:
     """How many posts a variant was assigned, the latest when, and how many of them have been read at least once."""

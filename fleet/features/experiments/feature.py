@@ -59,6 +59,7 @@ FEATURE = Feature(
         "publishing.waits": ("fleet.features.experiments.assign:waits",),
         "publishing.plan": ("fleet.features.experiments.assign:plan",),
         "publishing.styles": ("fleet.features.experiments.assign:styles",),
+        "publishing.readings": ("fleet.features.experiments.engagement:counts_at",),
         "publishing.counts": ("fleet.features.experiments.engagement:latest_counts",),
     },
     events=(

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import Response
+from pydantic import ConfigDict
 
 from fleet.access import Permission
 from fleet.core import wall_time
@@ -17,6 +18,8 @@ from fleet.engine import registry
 from fleet.engine.points import verbs
 from fleet.features.campaigns import items, queries, service, stopping
 from fleet.features.campaigns.api import ItemQuery, Pauser, Planner, campaign_out, preview_of, require
+from fleet.features.campaigns.arms import results
+from fleet.features.campaigns.arms.api import ArmsQuery, ReadingAge
 from fleet.features.campaigns.models import ContentItemRow
 from fleet.features.campaigns.stages import publication
 from fleet.features.campaigns.states import EDITABLE, ItemState
@@ -27,6 +30,12 @@ from fleet.web.requests.cursors import Paging
 router = APIRouter()
 _VIEW = [needs(Permission.DRAFTS_VIEW)]
 _MOST_OF_CAMPAIGN = 500
+
+
+class CampaignPageQuery(ArmsQuery):
+    """At which age posts are compared."""
+
+    model_config = ConfigDict(extra="ignore")
 
 
 @router.get("/campaigns", dependencies=_VIEW)
@@ -41,17 +50,21 @@ def list_campaigns(request: Request, deps: TheDeps, which: Annotated[Paging, Que
 
 
 @router.get("/campaigns/{campaign_id}", dependencies=_VIEW)
-def show_campaign(request: Request, deps: TheDeps, campaign_id: uuid.UUID) -> Response:
-    """Show one campaign with its items by stage."""
+def show_campaign(
+    request: Request, deps: TheDeps, campaign_id: uuid.UUID, which: Annotated[CampaignPageQuery, Query()]
+) -> Response:
+    """Show one campaign with the results of its variants and its items by stage."""
     with deps.db.transaction() as tx:
         row = queries.campaign(tx, campaign_id)
         one = campaign_out(row, queries.counts(tx, [row.id])[row.id])
         views = queries.page(tx, ItemQuery(campaign=campaign_id).filter(), limit=_MOST_OF_CAMPAIGN)
         counts = _measured(tx, [view.row for view in views])
+        arms = results.results(tx, row, age_h=which.age_h)
     stages = [(state, [view for view in views if view.row.state == state]) for state in ItemState]
     return render(
-        request, "campaigns/campaign.html", one=one, stages=[found for found in stages if found[1]], counts=counts
-    )
+        request, "campaigns/campaign.html", one=one, stages=[found for found in stages if found[1]], counts=counts,
+        arms=arms, ages=[int(one) for one in ReadingAge], age_h=which.age_h,
+    )  # fmt: skip
 
 
 @router.get("/content-items/{item_id}", dependencies=_VIEW)

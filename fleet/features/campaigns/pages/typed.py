@@ -25,10 +25,12 @@ from fleet.features.campaigns.values import (
     Picture,
 )
 
+FORM_VARIANTS = 4
+"""So many variants can be typed in the form of a campaign."""
 _LONGEST_FIELD, _MOST_FIELDS = 25_000, 200
-_NAMED = re.compile(r"^(name|message|topic|hashtag|picture|part|alt text|link|feed|target|time): ")
+_NAMED = re.compile(r"^(name|message|variant|topic|hashtag|picture|part|alt text|link|feed|target|time): ")
 _FIELDS = {"topic": "topics", "hashtag": "hashtags", "picture": "picture_prompt", "part": "parts", "time": "at",
-           "alt text": "alt_texts", "feed": "feeds"}  # fmt: skip
+           "alt text": "alt_texts", "feed": "feeds", "variant": "variant_1"}  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -123,11 +125,20 @@ def new_item(form: TypedForm, **more: Any) -> NewItem:
 def new_campaign(form: TypedForm) -> NewCampaign:
     """Return the campaign of a form. Raises InvalidInput."""
     return NewCampaign(
-        name=form.get("name"), targets=targets(form), message=form.get("message"), topics=form.lines("topics"),
+        name=form.get("name"), targets=targets(form), message=form.get("message"), rounds=_rounds(form),
+        are_topics=form.get("variants_are_topics") == "1",
+        variants=[form.get(f"variant_{number}") for number in range(1, FORM_VARIANTS + 1)], topics=form.lines("topics"),
         feeds=form.lines("feeds"), hashtags=hashtags(form), link=link(form),
         picture_prompt=form.get("picture_prompt").strip(), brand=form.get("brand") or "fleet",
         starts_at=moment(form, "starts_at"), ends_at=moment(form, "ends_at"),
     )  # fmt: skip
+
+
+def _rounds(form: TypedForm) -> int:
+    said = form.get("rounds").strip() or "1"
+    if not said.isdecimal() or len(said) > 2:
+        raise InvalidInput(f"variant: {said[:20]!r} is no number of variants.")
+    return int(said)
 
 
 def item_edit(form: TypedForm) -> ItemEdit:

@@ -40,7 +40,9 @@ def amended(deps: Deps, tx: Tx, request: Request) -> None:  # noqa: ARG001
         raise Conflict("The item is decided already.")
     alts = request.payload["alt_texts"]
     media = [{**one, "alt_text": alts[place]} for place, one in enumerate(row.media)]
-    items.change(tx, row, parts=list(request.payload["parts"]), media=media, revision=row.revision + 1)
+    parts = list(request.payload["parts"])
+    arm = row.arm if parts == row.parts else ""  # other words are no variant of the test
+    items.change(tx, row, parts=parts, arm=arm, media=media, revision=row.revision + 1)
 
 
 def checked(request: Request, payload: Mapping[str, Any]) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from fleet.features.approvals.request import Proposal
 from fleet.features.campaigns import free_times, items, queries
 from fleet.features.campaigns.brand_rules import store as brands
 from fleet.features.campaigns.brand_rules.rules import Reason, score
-from fleet.features.campaigns.forms import adapting
+from fleet.features.campaigns.forms import adapting, arms
 from fleet.features.campaigns.forms.times import spread
 from fleet.features.campaigns.kinds import ACTION, RESOURCE
 from fleet.features.campaigns.models import CampaignRow, ContentItemRow
@@ -90,6 +90,8 @@ def plan(work: Work) -> Done | Skipped:
 
 def _briefs(work: Work, campaign: CampaignRow) -> list[dict[str, Any]]:
     """Return what the campaign's posts are about."""
+    if campaign.variants:  # a brief for each round; which variant an account has is drawn with its items
+        return [{"brief": "", "message": "", "picture": campaign.picture_prompt} for _ in range(campaign.rounds)]
     if campaign.message:
         return [{"brief": "", "message": campaign.message, "picture": campaign.picture_prompt}]
     found = [*campaign.topics, *feeds.topics(work, campaign.feeds)]
@@ -99,21 +101,35 @@ def _briefs(work: Work, campaign: CampaignRow) -> list[dict[str, Any]]:
 def _add_items(deps: Deps, campaign_id: uuid.UUID, briefs: list[dict[str, Any]], tx: Tx) -> None:
     campaign = queries.campaign(tx, campaign_id)
     campaign.briefs = [dict(one) for one in briefs]
+    drawn = _drawn(campaign) if campaign.variants else {}
     moments = spread(max(campaign.starts_at, tx.now()), campaign.ends_at, len(briefs))
     for number, (brief, moment) in enumerate(zip(briefs, moments, strict=True)):
         for target in campaign.targets:
             agent = agents.get(tx, uuid.UUID(target["agent"]))
             account_id = None if target["account"] is None else uuid.UUID(target["account"])
+            arm = drawn[arms.account_of(target)][number] if drawn else brief
+            message = arm.get("message", "")
             row = ContentItemRow(
                 id=ids.derived("item", campaign_id, number, agent.id, account_id), campaign_id=campaign_id,
                 organisation_id=campaign.organisation_id, agent_id=agent.id, account_id=account_id,
-                surface=target["surface"], brief=brief["brief"], message=brief["message"],
+                surface=target["surface"], brief=arm.get("topic") or brief["brief"], message=message,
+                arm=arm.get("name", ""),
                 hashtags=list(campaign.hashtags), link=dict(campaign.link), brand=campaign.brand,
                 picture_prompt=brief.get("picture", ""), media=brief.get("media", []), created_by=campaign.created_by,
-                state=ItemState.WRITTEN if brief["message"] else ItemState.PLANNED,
+                state=ItemState.WRITTEN if message else ItemState.PLANNED,
             )  # fmt: skip
             row.scheduled_at = free_times.free_time(deps, tx, agent, row, moment)
             items.go_on(deps, tx, items.add(tx, row, by=campaign.created_by))
+
+
+def _drawn(campaign: CampaignRow) -> dict[str, list[Mapping[str, str]]]:
+    """Return the variants that each account publishes, by account, in the order of the rounds."""
+    known = {one["name"]: one for one in campaign.variants}
+    drawn = arms.draw(
+        list(known), arms.slots_of(campaign.targets), rounds=campaign.rounds, seed=str(campaign.id),
+        are_topics=any("topic" in one for one in campaign.variants),
+    )  # fmt: skip
+    return {account: [known[name] for name in found] for account, found in drawn.items()}
 
 
 def write(work: Work) -> Done | Skipped:

@@ -97,6 +97,8 @@ def add_job(deps: Deps, tx: Tx, row: ContentItemRow) -> ContentItemRow:
         "link": dict(row.link) if is_last else {}, "follows": row.remote_ids[-1] if part else "",
         "approved_by": row.approved_by,
     }  # fmt: skip
+    if row.arm and part == 0:  # the feature experiments measures posts that have a variant
+        payload["variants"] = {f"campaign {row.campaign_id}": row.arm}
     job_id = _job_id(row, part, row.revision)
     job = NewJob(
         id=job_id, agent_id=row.agent_id, kind=CONTINUE if part else POST.name, surface=row.surface,
