@@ -71,7 +71,7 @@ def test_every_command_prints_json_in_which_nothing_is_masked(
         "approvals rules set": [str(rule_file.SHIPPED)], "organisations create": ["Two"],
         "organisations show": ["default"], "inbox show": [str(uuid.uuid4())], "team message": [str(uuid.uuid4())],
         "reports build": ["daily"], "forecast demand": ["tests/data/sales.csv"],
-        "forecast reorder": ["tests/data/sales.csv", "tests/data/stock.csv"],
+        "forecast reorder": ["tests/data/sales.csv", "tests/data/stock.csv"], "fraud score": ["tests/data/orders.csv"],
         **{f"reports {verb}": [str(uuid.uuid4())] for verb in ("show", "export", "compare")},
         "campaigns show": [str(uuid.uuid4())], "campaigns item": [str(uuid.uuid4())],
         "campaigns preview": [str(uuid.uuid4())], "campaigns arms": [str(uuid.uuid4())],
