@@ -63,6 +63,8 @@ from fleet.engine.settings.store import FLEET, ScopeKey
 from fleet.features.personas.library import Library, load
 from fleet.images.placeholder import render_jpeg
 from fleet.llm.base import CommentRequest, CommentWords, PostRequest, PostWords, SeenPost, Speaker, Usage
+from fleet.llm.briefing.request import BriefRequest, CampaignPlan
+from fleet.llm.offline.provider import OfflineProvider
 from fleet.llm.provider import Till
 from fleet.llm.scan_request import ScanAnswer, ScanRequest
 
@@ -299,6 +301,10 @@ class Words:
             raise self.scan_faults.pop(0)
         return self.proposals(request), _usage()
 
+    def plan_campaign(self, request: BriefRequest, dice: random.Random) -> tuple[CampaignPlan, Usage]:
+        self.calls += 1
+        return OfflineProvider().plan_campaign(request, dice)[0], _usage()
+
     def paid_by(self, till: Till) -> PaidWords:
         return PaidWords(self, till)
 
@@ -330,6 +336,11 @@ class PaidWords:
         self, request: ScanRequest, dice: random.Random, *, within_s: float | None = None
     ) -> tuple[ScanAnswer, Usage]:
         return self._paid(lambda: self.words.digest(request, dice))
+
+    def plan_campaign(
+        self, request: BriefRequest, dice: random.Random, *, within_s: float | None = None
+    ) -> tuple[CampaignPlan, Usage]:
+        return self._paid(lambda: self.words.plan_campaign(request, dice))
 
     def _paid(self, write: Callable[[], tuple[Any, Usage]]) -> tuple[Any, Usage]:
         reserved = self.till.reserve(self.name, 5)

@@ -17,6 +17,7 @@ from typing import Any, Generic, TypeVar
 from fleet.core import clock, logs
 from fleet.llm.base import CommentRequest, CommentWords, PostRequest, PostWords, Usage
 from fleet.llm.breaker import Breaker, BreakerRule, State
+from fleet.llm.briefing.request import BriefRequest, CampaignPlan
 from fleet.llm.errors import AuthFailed, ModelError, NotPaidFor, Rejected, Transient
 from fleet.llm.provider import Provider, Till
 from fleet.llm.scan_request import ScanAnswer, ScanRequest
@@ -45,7 +46,7 @@ UNLIMITED: Till = _Unlimited()
 class _Errand(Generic[_Words]):
     """One text to be written. Every try sends the same prompt, for caches and recordings."""
 
-    request: PostRequest | CommentRequest | ScanRequest
+    request: PostRequest | CommentRequest | ScanRequest | BriefRequest
     ask: Callable[[Provider, random.Random, float], tuple[_Words, Usage]]
     seed: int
     spent: list[Usage] = field(default_factory=list)
@@ -149,7 +150,16 @@ class Chain:
         )
         return self._write(errand, within_s)
 
-    def estimate(self, request: PostRequest | CommentRequest | ScanRequest) -> int:
+    def plan_campaign(
+        self, request: BriefRequest, dice: random.Random, *, within_s: float | None = None
+    ) -> tuple[CampaignPlan, Usage]:
+        """Plan a campaign with the first provider that works. Raises the errors of the till."""
+        errand = _Errand(
+            request, lambda one, dice, left_s: one.plan_campaign(request, dice, within_s=left_s), dice.getrandbits(64)
+        )
+        return self._write(errand, within_s)
+
+    def estimate(self, request: PostRequest | CommentRequest | ScanRequest | BriefRequest) -> int:
         """Return the maximum cost of a text, if every provider is tried as often as allowed, and bills it."""
         return sum(link.provider.estimate(request) for link in self._links) * (len(BACKOFF_S) + 1)
 

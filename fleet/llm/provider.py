@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import Any, Protocol, Self
 
 from fleet.llm.base import CommentRequest, CommentWords, PostRequest, PostWords, Usage
+from fleet.llm.briefing.request import BriefRequest, CampaignPlan
 from fleet.llm.scan_request import ScanAnswer, ScanRequest
 
 
@@ -43,7 +44,11 @@ class Provider(Protocol):
         self, request: ScanRequest, dice: random.Random, *, within_s: float | None = None
     ) -> tuple[ScanAnswer, Usage]: ...
 
-    def estimate(self, request: PostRequest | CommentRequest | ScanRequest) -> int:
+    def plan_campaign(
+        self, request: BriefRequest, dice: random.Random, *, within_s: float | None = None
+    ) -> tuple[CampaignPlan, Usage]: ...
+
+    def estimate(self, request: PostRequest | CommentRequest | ScanRequest | BriefRequest) -> int:
         """Return the maximum cost of a text, in microusd, for a check of the budget beforehand."""
         ...
 

@@ -14,7 +14,7 @@ import os
 import random
 import threading
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,6 +22,7 @@ from fleet.core import logs, text
 from fleet.core.errors import InvalidInput
 from fleet.llm import scan_request as scanning
 from fleet.llm.base import CallOutcome, CommentRequest, CommentWords, PostRequest, PostWords, Speaker, Usage
+from fleet.llm.briefing.request import BriefRequest, CampaignPlan, PlannedPost
 from fleet.llm.provider import Till, Words
 from fleet.llm.scan_request import ScanAnswer, ScanRequest
 
@@ -29,7 +30,8 @@ log = logs.get(__name__)
 
 FORMAT = 1
 _SHAPES: dict[str, Callable[..., object]] = {
-    "post": PostWords, "comment": CommentWords, "scan": lambda **told: scanning.from_data(told)
+    "post": PostWords, "comment": CommentWords, "scan": lambda **told: scanning.from_data(told),
+    "plan": lambda **told: _plan_of(told),
 }  # fmt: skip
 _Words = TypeVar("_Words", PostWords, CommentWords)
 
@@ -38,13 +40,14 @@ class NotRecorded(InvalidInput):
     """The recording has no text for this request."""
 
 
-def key_of(request: PostRequest | CommentRequest | ScanRequest) -> str:
+def key_of(request: PostRequest | CommentRequest | ScanRequest | BriefRequest) -> str:
     """Return the hash of a request: equal requests have equal hashes, in every process.
 
     Ids of posts do not count: a surface assigns new ones in every run. Nor do memories and `heard`: they depend on the
     timing of workers.
     """
-    request = dataclasses.replace(request, memories=())
+    if not isinstance(request, BriefRequest):
+        request = dataclasses.replace(request, memories=())
     if isinstance(request, CommentRequest):
         seen = tuple(dataclasses.replace(post, id=str(number)) for number, post in enumerate(request.seen))
         request = dataclasses.replace(request, seen=seen)
@@ -91,7 +94,15 @@ class Recorder:
         self._add("scan", key_of(request), scanning.to_data(answer), usage)
         return answer, usage
 
-    def estimate(self, request: PostRequest | CommentRequest | ScanRequest) -> int:
+    def plan_campaign(
+        self, request: BriefRequest, dice: random.Random, *, within_s: float | None = None
+    ) -> tuple[CampaignPlan, Usage]:
+        """Plan a campaign, and record the plan; keys were removed when it was parsed."""
+        plan, usage = self._provider.plan_campaign(request, dice, within_s=within_s)
+        self._add("plan", key_of(request), dataclasses.asdict(plan), usage)
+        return plan, usage
+
+    def estimate(self, request: PostRequest | CommentRequest | ScanRequest | BriefRequest) -> int:
         """Return the provider's own estimate."""
         return self._provider.estimate(request)
 
@@ -167,7 +178,18 @@ class Replayer:
         told, usage = self._again(request)
         return scanning.from_data(told), usage
 
-    def estimate(self, request: PostRequest | CommentRequest | ScanRequest) -> int:  # noqa: ARG002
+    def plan_campaign(
+        self,
+        request: BriefRequest,
+        dice: random.Random,  # noqa: ARG002
+        *,
+        within_s: float | None = None,  # noqa: ARG002
+    ) -> tuple[CampaignPlan, Usage]:
+        """Return the recorded plan. Raises NotRecorded."""
+        told, usage = self._again(request)
+        return _plan_of(told), usage
+
+    def estimate(self, request: PostRequest | CommentRequest | ScanRequest | BriefRequest) -> int:  # noqa: ARG002
         """Return 0: no model is called."""
         return 0
 
@@ -187,7 +209,7 @@ class Replayer:
             if told["format"] != FORMAT:
                 raise ValueError("another format")
             _SHAPES[told["kind"]](**told["words"])  # raises for unknown fields
-            if told["kind"] != "scan" and not _are_words(told["words"]):
+            if told["kind"] not in ("scan", "plan") and not _are_words(told["words"]):
                 raise ValueError("words that are no texts")
             self._answers[told["key"]].append((told["words"], _usage(told["usage"])))
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -195,7 +217,9 @@ class Replayer:
                 f"FLEET_LLM_REPLAY: line {number} of {self._path} is not of a recording ({type(error).__name__})."
             ) from None
 
-    def _again(self, request: PostRequest | CommentRequest | ScanRequest) -> tuple[dict[str, Any], Usage]:
+    def _again(
+        self, request: PostRequest | CommentRequest | ScanRequest | BriefRequest
+    ) -> tuple[dict[str, Any], Usage]:
         key = key_of(request)
         with self._lock:
             answers = self._answers.get(key, [])
@@ -231,6 +255,12 @@ def _are_words(told: dict[str, Any]) -> bool:
     place = told.get("answers")
     is_place = place is None or (type(place) is int and place >= 0)
     return is_place and all(isinstance(value, str) for name, value in told.items() if name != "answers")
+
+
+def _plan_of(told: Mapping[str, Any]) -> CampaignPlan:
+    """Return a recorded plan. Raises TypeError, KeyError, AttributeError for another shape."""
+    posts = [PlannedPost(**{**one, "hashtags": tuple(one["hashtags"])}) for one in told["posts"]]
+    return CampaignPlan(tuple(posts), told["reason"])
 
 
 def _usage(told: dict[str, Any]) -> Usage:

@@ -16,6 +16,9 @@ from fleet.core.errors import FleetError
 from fleet.llm import answers, prompts, screening
 from fleet.llm.answers import ShapeProblem
 from fleet.llm.base import CallOutcome, CommentRequest, CommentWords, PostRequest, PostWords, Usage
+from fleet.llm.briefing import answers as briefing_answers
+from fleet.llm.briefing import prompt as briefing_prompt
+from fleet.llm.briefing.request import BriefRequest, CampaignPlan
 from fleet.llm.errors import Malformed, ModelError, Transient, Unfit
 from fleet.llm.model import BatchModel, Model, ModelAnswer, Prompt
 from fleet.llm.prices import Prices
@@ -73,7 +76,14 @@ class ModelWriter:
         prompt = scanning_prompt.scan(request, dice)
         return self.put(prompt, lambda raw: scanning_answers.read(request, raw), within_s)
 
-    def estimate(self, request: Request | ScanRequest) -> int:
+    def plan_campaign(
+        self, request: BriefRequest, dice: random.Random, *, within_s: float | None = None
+    ) -> tuple[CampaignPlan, Usage]:
+        """Plan the posts of a campaign."""
+        prompt = briefing_prompt.plan(request, dice)
+        return self.put(prompt, lambda raw: briefing_answers.read(request, raw), within_s)
+
+    def estimate(self, request: Request | ScanRequest | BriefRequest) -> int:
         """Return the maximum cost of one try: the call and its correction."""
         # Other dice draw another spark, of at most a few hundred bytes: the overhead has room for it.
         return self.at_most(ask_for(request, random.Random(0)))
@@ -222,8 +232,10 @@ class NotToBeShown(FleetError):
     """A text of the right shape that must not be published."""
 
 
-def ask_for(request: Request | ScanRequest, dice: random.Random) -> Prompt:
+def ask_for(request: Request | ScanRequest | BriefRequest, dice: random.Random) -> Prompt:
     """Return the prompt of a request."""
+    if isinstance(request, BriefRequest):
+        return briefing_prompt.plan(request, dice)
     if isinstance(request, ScanRequest):
         return scanning_prompt.scan(request, dice)
     return prompts.post(request, dice) if isinstance(request, PostRequest) else prompts.comment(request, dice)

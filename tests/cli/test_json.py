@@ -75,6 +75,7 @@ def test_every_command_prints_json_in_which_nothing_is_masked(
         **{f"reports {verb}": [str(uuid.uuid4())] for verb in ("show", "export", "compare")},
         "campaigns show": [str(uuid.uuid4())], "campaigns item": [str(uuid.uuid4())],
         "campaigns preview": [str(uuid.uuid4())], "campaigns arms": [str(uuid.uuid4())],
+        "campaigns brief": ["Lamps", "--agent", agent, "--goal", "lamps"],
         "campaigns create": ["Lamps", "--agent", agent, "--topic", "lamps"],
         **{f"calendar {verb}": ["jobs", str(uuid.uuid4())] for verb in ("show", "move")},
         "calendar duplicate": ["jobs", str(uuid.uuid4()), "--at", "2030-01-01T09:00:00Z"],

@@ -72,7 +72,11 @@ class CampaignIn(Body):
         list[Annotated[str, prose(20_000)]], Field(max_length=8, description="texts of an A/B test, 2 to 8")
     ] = []
     variants_are_topics: Annotated[bool, Field(description="agents write about the variants")] = False
-    rounds: Annotated[int, Field(ge=1, le=8, description="how many of the variants each account publishes")] = 1
+    rounds: Annotated[int, Field(ge=1, le=14, description="posts of each account: variants, or briefs of a goal")] = 1
+    goal: Annotated[
+        str, prose(2000), Field(description="what it is for: a model writes the briefs, people approve each item")
+    ] = ""
+    audience: Annotated[str, line(500)] = ""
     topics: Annotated[list[Annotated[str, line(500)]], Field(max_length=30)] = []
     feeds: Annotated[list[Annotated[str, line(2000)]], Field(max_length=30, description="addresses of RSS feeds")] = []
     hashtags: Annotated[list[Annotated[str, line(100)]], Field(max_length=30)] = []
@@ -91,6 +95,9 @@ class CampaignOut(BaseModel):
     message: str
     variants: list[dict[str, str]] = Field(description="name, and message or topic, of each variant of an A/B test")
     rounds: int
+    goal: str
+    audience: str
+    briefs: list[dict[str, Any]] = Field(description="what its plan made of it; briefs of a model say by which")
     topics: list[str]
     feeds: list[str]
     hashtags: list[str]
@@ -151,6 +158,7 @@ class ContentItemOut(BaseModel):
     account_id: uuid.UUID | None
     network: str
     brief: str
+    is_drafted: bool = Field(description="whether a model planned it: people approve it, whatever its score")
     message: str
     arm: str = Field(description="the variant of the campaign's A/B test that it shows; empty for none")
     parts: list[str] = Field(description="the posts of a thread in order; one for most items")
@@ -318,7 +326,8 @@ def new_campaign(body: CampaignIn) -> NewCampaign:
     return NewCampaign(
         name=body.name, targets=[ItemTarget(one.agent, one.account) for one in body.targets], message=body.message,
         variants=body.variants, are_topics=body.variants_are_topics, rounds=body.rounds,
-        topics=body.topics, feeds=body.feeds, hashtags=body.hashtags, link=body.link.value(),
+        goal=body.goal, audience=body.audience, topics=body.topics, feeds=body.feeds,
+        hashtags=body.hashtags, link=body.link.value(),
         picture_prompt=body.picture_prompt, brand=body.brand, starts_at=body.starts_at, ends_at=body.ends_at,
     )  # fmt: skip
 

@@ -77,6 +77,31 @@ def create(door: Door, /, *, name: str, agents: tuple[str, ...], link: str, link
 
 
 @campaigns.command()
+@click.argument("name", type=TextType(100))
+@click.option("--goal", type=TextType(2000), required=True, help="What the campaign is for.")
+@click.option("--audience", type=TextType(500), default="", help="Whom it is for.")
+@click.option("--agent", "agents", multiple=True, required=True, help="Username, or USERNAME@ACCOUNT; repeat it.")
+@click.option("--posts", type=click.IntRange(1, 14), default=5, show_default=True, help="Posts of each agent.")
+@click.option("--from", "starts_at", type=MomentType(), help="Not before then; now by default.")
+@click.option("--until", "ends_at", type=MomentType(), help="Not after then; a post a day by default.")
+@click.option("--hashtag", "hashtags", multiple=True, type=TextType(100), help="A hashtag; repeat it.")
+@click.option("--link", type=TextType(2000), default="", help="The address that the posts lead to.")
+@click.option("--brand", type=TextType(60), default="fleet", show_default=True, help="The brand's rules.")
+@json_option
+@pass_door
+def brief(door: Door, /, *, agents: tuple[str, ...], link: str, posts: int, hashtags: tuple[str, ...], as_json: bool,
+          **more: Any) -> None:  # fmt: skip
+    """Have a model plan the campaign NAME for a goal. People approve each item before it is published."""
+    body = {"targets": [_target(one) for one in agents], "link": {"url": link}, "rounds": posts,
+            "hashtags": list(hashtags), **more}  # fmt: skip
+    made = door.api.post("/campaigns", body)
+    if as_json:
+        door.json(made)
+        return
+    door.say(f"The campaign {made['id']} is being planned. Its items wait for an approval each.")
+
+
+@campaigns.command()
 @_campaign
 @json_option
 @pass_door
@@ -87,7 +112,9 @@ def show(door: Door, /, *, campaign_id: object, as_json: bool) -> None:
         door.json(one)
         return
     door.show(render.facts([
-        ("Name", one["name"]), ("Message", one["message"] or None), ("Topics", ", ".join(one["topics"]) or None),
+        ("Name", one["name"]), ("Message", one["message"] or None), ("Goal", one["goal"] or None),
+        ("Briefs", "\n".join(brief["brief"] for brief in one["briefs"] if brief["brief"]) or None),
+        ("Topics", ", ".join(one["topics"]) or None),
         ("Link", one["link"].get("url")), ("Brand", one["brand"]), ("Items", _states(one["states"])),
         ("Starts", render.when(one["starts_at"])), ("Created", render.when(one["created_at"])),
         ("Created by", one["created_by"]),

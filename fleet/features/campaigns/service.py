@@ -47,6 +47,7 @@ from fleet.features.campaigns.values import (
     checked_link,
     words,
 )
+from fleet.llm.briefing.request import MOST_BRIEFS
 
 _EARLIEST = timedelta(minutes=-1)
 _FARTHEST = timedelta(days=730)
@@ -59,8 +60,9 @@ def create(deps: Deps, new: NewCampaign, *, by: str) -> CampaignRow:
     feeds = [
         one if one == "trends" else checked_link(ItemLink(one), name="feed").url for one in new.feeds if one.strip()
     ]
-    if not message and not any(new.variants) and not topics and not feeds:
-        raise InvalidInput("A campaign needs a message, variants, topics or feeds.", fix="Give one of them.")
+    goal = _goal(new, is_alone=not (message or any(new.variants) or topics or feeds))
+    if not message and not any(new.variants) and not goal and not topics and not feeds:
+        raise InvalidInput("A campaign needs a message, variants, a goal, topics or feeds.", fix="Give one of them.")
     if not 1 <= len(new.targets) <= MOST_TARGETS or len(topics) > MOST_TOPICS or len(feeds) > MOST_TOPICS:
         raise InvalidInput(
             f"target: a campaign has 1 to {MOST_TARGETS} agents, and at most {MOST_TOPICS} topics and as many feeds."
@@ -76,10 +78,11 @@ def create(deps: Deps, new: NewCampaign, *, by: str) -> CampaignRow:
         if ends_at is not None and ends_at <= starts_at:
             raise InvalidInput("time: the campaign ends before it starts.")
         targets = [_target_data(one) for _, one in found]
-        variants = _variants(new, targets, is_alone=not (message or topics or feeds))
+        variants = [] if goal else _variants(new, targets, is_alone=not (message or topics or feeds))
         row = CampaignRow(
             id=ids.new(), organisation_id=owners.pop(), name=words(new.name, name="name", most=100), message=message,
-            variants=variants, rounds=new.rounds,
+            variants=variants, rounds=new.rounds, goal=goal,
+            audience=words(new.audience, name="audience", most=500, required=False),
             topics=topics, feeds=feeds, hashtags=_hashtags(new.hashtags), link=checked_link(new.link).data(),
             picture_prompt=words(new.picture_prompt, name="picture", most=2000, required=False),
             targets=targets, brand=new.brand, starts_at=starts_at, ends_at=ends_at,
@@ -98,6 +101,20 @@ def create(deps: Deps, new: NewCampaign, *, by: str) -> CampaignRow:
         audit.note(tx, "campaign.created", f"campaign:{row.id}", after={"name": row.name})
         tx.session.expunge(row)
         return row
+
+
+def _goal(new: NewCampaign, *, is_alone: bool) -> str:
+    """Return the goal for which a model writes the briefs. Raises InvalidInput."""
+    goal = words(new.goal, name="goal", most=2000, required=False)
+    if not goal.strip():
+        if new.audience.strip():
+            raise InvalidInput("goal: an audience is of a goal, and there is none.")
+        return ""
+    if not is_alone:
+        raise InvalidInput("goal: it takes the place of a message, variants, topics and feeds.", fix="Give only it.")
+    if not 1 <= new.rounds <= MOST_BRIEFS:
+        raise InvalidInput(f"goal: a campaign has 1 to {MOST_BRIEFS} briefs.")
+    return goal
 
 
 def _variants(new: NewCampaign, targets: Sequence[Mapping[str, Any]], *, is_alone: bool) -> list[dict[str, str]]:
@@ -188,7 +205,7 @@ def duplicate(deps: Deps, item_id: uuid.UUID, *, by: str, at: datetime | None = 
             id=ids.new(), organisation_id=agent.organisation_id, campaign_id=old.campaign_id, agent_id=agent.id,
             account_id=old.account_id, surface=old.surface, brief=old.brief, message=old.message,
             parts=list(old.parts), hashtags=list(old.hashtags), media=list(old.media), link=dict(old.link),
-            picture_prompt=old.picture_prompt, brand=old.brand,
+            picture_prompt=old.picture_prompt, brand=old.brand, is_drafted=old.is_drafted,
             state=ItemState.ADAPTED if old.parts else ItemState.WRITTEN if old.message else ItemState.PLANNED,
             scheduled_at=moment, is_fixed=moment is not None, created_by=by[:100],
         )  # fmt: skip

@@ -75,7 +75,10 @@ class NewCampaign:
     are_topics: bool = False
     """Whether agents write about the variants, in place of publishing them as they are."""
     rounds: int = 1
-    """How many of the variants each account publishes."""
+    """How many of the variants, or of the briefs of a goal, each account publishes."""
+    goal: str = ""
+    """What it is for, in place of all of these: a model writes the briefs, and people approve each item."""
+    audience: str = ""
     topics: Sequence[str] = ()
     feeds: Sequence[str] = ()
     hashtags: Sequence[str] = ()

@@ -13,8 +13,9 @@ from typing import TypeVar
 from fleet.core import clock, text
 from fleet.llm.answers import LEAST_PROMPT_WORDS, MOST_PROMPT_WORDS
 from fleet.llm.base import CommentRequest, CommentWords, Grammar, PostRequest, PostWords, SeenPost, Speaker, Usage
+from fleet.llm.briefing.request import BriefRequest, CampaignPlan
 from fleet.llm.lexicon import subject
-from fleet.llm.offline import grammar, leads, phrases, scanning, styles
+from fleet.llm.offline import briefing, grammar, leads, phrases, scanning, styles
 from fleet.llm.provider import Till
 from fleet.llm.scan_request import ScanAnswer, ScanRequest
 
@@ -67,7 +68,17 @@ class OfflineProvider:
         """Propose by interests, by lessons of the owner, and by chance."""
         return self._timed(lambda: scanning.answer(request, dice, self))
 
-    def estimate(self, request: PostRequest | CommentRequest | ScanRequest) -> int:  # noqa: ARG002
+    def plan_campaign(
+        self,
+        request: BriefRequest,
+        dice: random.Random,
+        *,
+        within_s: float | None = None,  # noqa: ARG002
+    ) -> tuple[CampaignPlan, Usage]:
+        """Return angles on the goal of a campaign."""
+        return self._timed(lambda: briefing.answer(request, dice))
+
+    def estimate(self, request: PostRequest | CommentRequest | ScanRequest | BriefRequest) -> int:  # noqa: ARG002
         """Return 0: no model is called."""
         return 0
 

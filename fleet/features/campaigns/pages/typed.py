@@ -28,7 +28,9 @@ from fleet.features.campaigns.values import (
 FORM_VARIANTS = 4
 """So many variants can be typed in the form of a campaign."""
 _LONGEST_FIELD, _MOST_FIELDS = 25_000, 200
-_NAMED = re.compile(r"^(name|message|variant|topic|hashtag|picture|part|alt text|link|feed|target|time): ")
+_NAMED = re.compile(
+    r"^(name|message|goal|audience|variant|topic|hashtag|picture|part|alt text|link|feed|target|time): "
+)
 _FIELDS = {"topic": "topics", "hashtag": "hashtags", "picture": "picture_prompt", "part": "parts", "time": "at",
            "alt text": "alt_texts", "feed": "feeds", "variant": "variant_1"}  # fmt: skip
 
@@ -126,6 +128,7 @@ def new_campaign(form: TypedForm) -> NewCampaign:
     """Return the campaign of a form. Raises InvalidInput."""
     return NewCampaign(
         name=form.get("name"), targets=targets(form), message=form.get("message"), rounds=_rounds(form),
+        goal=form.get("goal"), audience=form.get("audience").strip(),
         are_topics=form.get("variants_are_topics") == "1",
         variants=[form.get(f"variant_{number}") for number in range(1, FORM_VARIANTS + 1)], topics=form.lines("topics"),
         feeds=form.lines("feeds"), hashtags=hashtags(form), link=link(form),

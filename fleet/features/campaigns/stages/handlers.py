@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -29,7 +30,7 @@ from fleet.features.campaigns.forms import adapting, arms
 from fleet.features.campaigns.forms.times import spread
 from fleet.features.campaigns.kinds import ACTION, RESOURCE
 from fleet.features.campaigns.models import CampaignRow, ContentItemRow
-from fleet.features.campaigns.stages import feeds, illustrating
+from fleet.features.campaigns.stages import briefing, illustrating
 from fleet.features.campaigns.states import ItemEvent, ItemState
 from fleet.features.content import review, surfaces
 from fleet.features.content.checks.findings import Severity
@@ -80,7 +81,7 @@ def plan(work: Work) -> Done | Skipped:
         if campaign is None or campaign.cancelled_at is not None:
             return Skipped("the campaign is cancelled")
         tx.session.expunge(campaign)
-    briefs = work.step("briefs", partial(_briefs, work, campaign))
+    briefs = work.step("briefs", partial(briefing.briefs, work, campaign))
     for number, brief in enumerate(briefs):
         if brief.get("picture"):
             brief["media"] = illustrating.original(work, brief["picture"], brief.get("alt_text", ""), f":{number}")
@@ -88,21 +89,15 @@ def plan(work: Work) -> Done | Skipped:
     return Done(result={"briefs": len(briefs)})
 
 
-def _briefs(work: Work, campaign: CampaignRow) -> list[dict[str, Any]]:
-    """Return what the campaign's posts are about."""
-    if campaign.variants:  # a brief for each round; which variant an account has is drawn with its items
-        return [{"brief": "", "message": "", "picture": campaign.picture_prompt} for _ in range(campaign.rounds)]
-    if campaign.message:
-        return [{"brief": "", "message": campaign.message, "picture": campaign.picture_prompt}]
-    found = [*campaign.topics, *feeds.topics(work, campaign.feeds)]
-    return [{"brief": one, "message": "", "picture": campaign.picture_prompt} for one in dict.fromkeys(found)]
-
-
 def _add_items(deps: Deps, campaign_id: uuid.UUID, briefs: list[dict[str, Any]], tx: Tx) -> None:
     campaign = queries.campaign(tx, campaign_id)
     campaign.briefs = [dict(one) for one in briefs]
     drawn = _drawn(campaign) if campaign.variants else {}
-    moments = spread(max(campaign.starts_at, tx.now()), campaign.ends_at, len(briefs))
+    starts_at = max(campaign.starts_at, tx.now())
+    moments = [
+        moment if "day" not in brief else starts_at + timedelta(days=brief["day"] - 1)
+        for brief, moment in zip(briefs, spread(starts_at, campaign.ends_at, len(briefs)), strict=True)
+    ]
     for number, (brief, moment) in enumerate(zip(briefs, moments, strict=True)):
         for target in campaign.targets:
             agent = agents.get(tx, uuid.UUID(target["agent"]))
@@ -114,7 +109,8 @@ def _add_items(deps: Deps, campaign_id: uuid.UUID, briefs: list[dict[str, Any]],
                 organisation_id=campaign.organisation_id, agent_id=agent.id, account_id=account_id,
                 surface=target["surface"], brief=arm.get("topic") or brief["brief"], message=message,
                 arm=arm.get("name", ""),
-                hashtags=list(campaign.hashtags), link=dict(campaign.link), brand=campaign.brand,
+                hashtags=[*campaign.hashtags, *brief.get("hashtags", [])],
+                is_drafted=bool(campaign.goal), link=dict(campaign.link), brand=campaign.brand,
                 picture_prompt=brief.get("picture", ""), media=brief.get("media", []), created_by=campaign.created_by,
                 state=ItemState.WRITTEN if message else ItemState.PLANNED,
             )  # fmt: skip
@@ -210,7 +206,7 @@ def check(work: Work) -> Done | Skipped:
         parts, rules, link=row.link.get("url", ""), findings=[*findings, *(Reason("network", 50, one) for one in wrong)]
     )
     reasons = [one.data() for one in found.reasons if one.points]
-    consent = _consent(work, manifest)
+    consent = "a model planned it" if row.is_drafted else _consent(work, manifest)
     values: dict[str, Any] = {"parts": parts, "score": found.score, "reasons": reasons}
     words = "; ".join(one.words for one in found.reasons if one.points)[:400]
 
