@@ -62,8 +62,17 @@ from fleet.engine.settings import store
 from fleet.engine.settings.store import FLEET, ScopeKey
 from fleet.features.personas.library import Library, load
 from fleet.images.placeholder import render_jpeg
-from fleet.llm.base import CommentRequest, CommentWords, PostRequest, PostWords, SeenPost, Speaker, Usage
-from fleet.llm.briefing.request import BriefRequest, CampaignPlan
+from fleet.llm.base import (
+    BriefRequest,
+    CampaignPlan,
+    CommentRequest,
+    CommentWords,
+    PostRequest,
+    PostWords,
+    SeenPost,
+    Speaker,
+    Usage,
+)
 from fleet.llm.offline.provider import OfflineProvider
 from fleet.llm.provider import Till
 from fleet.llm.scan_request import ScanAnswer, ScanRequest

@@ -1,7 +1,8 @@
 """Requests to a language model, its texts, and the usage of its calls. Values only.
 
-One request is for one post (image prompt, caption and alt text together) or one comment (the post that it answers and
-one sentence). `scan_request` has the values of a scan, `provider` the protocols that take them.
+One request is for one post (image prompt, caption and alt text together), for one comment (the post that it answers and
+one sentence) or for the briefs of a campaign. `scan_request` has the values of a scan, `provider` the protocols that
+take them.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ from fleet.core.errors import InvalidInput
 
 Grammar = Mapping[str, tuple[str, ...]]
 """Rule name to its alternatives; `{name}` inside an alternative is expanded by the rule of that name."""
+MOST_BRIEFS = 14
+MOST_HASHTAGS = 5
+"""A campaign has so many briefs at most, and a brief so many hashtags."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +94,38 @@ class CommentRequest:
     def __post_init__(self) -> None:
         if not self.seen:
             raise InvalidInput("A comment needs a post to answer.")
+
+
+@dataclass(frozen=True, slots=True)
+class BriefRequest:
+    """What a campaign is for. `days` is its length; `voice` is that of its brand. All of it is text of the operator."""
+
+    goal: str
+    audience: str
+    posts: int
+    days: int
+    first_day: str
+    """ISO 8601."""
+    networks: tuple[str, ...] = ()
+    voice: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedPost:
+    """What one post is about. `day` counts from 1; an agent writes the words later."""
+
+    day: int
+    topic: str
+    picture: str = ""
+    hashtags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignPlan:
+    """The posts of a campaign in the order of their days, and the reason for them."""
+
+    posts: tuple[PlannedPost, ...]
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,8 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from fleet.core import clock, logs
-from fleet.llm.base import CommentRequest, CommentWords, PostRequest, PostWords, Usage
+from fleet.llm.base import BriefRequest, CampaignPlan, CommentRequest, CommentWords, PostRequest, PostWords, Usage
 from fleet.llm.breaker import Breaker, BreakerRule, State
-from fleet.llm.briefing.request import BriefRequest, CampaignPlan
 from fleet.llm.errors import AuthFailed, ModelError, NotPaidFor, Rejected, Transient
 from fleet.llm.provider import Provider, Till
 from fleet.llm.scan_request import ScanAnswer, ScanRequest

@@ -10,8 +10,7 @@ import uuid
 from collections.abc import Iterable
 from typing import Any, Protocol, Self
 
-from fleet.llm.base import CommentRequest, CommentWords, PostRequest, PostWords, Usage
-from fleet.llm.briefing.request import BriefRequest, CampaignPlan
+from fleet.llm.base import BriefRequest, CampaignPlan, CommentRequest, CommentWords, PostRequest, PostWords, Usage
 from fleet.llm.scan_request import ScanAnswer, ScanRequest
 
 

@@ -21,8 +21,18 @@ from typing import Any, TypeVar
 from fleet.core import logs, text
 from fleet.core.errors import InvalidInput
 from fleet.llm import scan_request as scanning
-from fleet.llm.base import CallOutcome, CommentRequest, CommentWords, PostRequest, PostWords, Speaker, Usage
-from fleet.llm.briefing.request import BriefRequest, CampaignPlan, PlannedPost
+from fleet.llm.base import (
+    BriefRequest,
+    CallOutcome,
+    CampaignPlan,
+    CommentRequest,
+    CommentWords,
+    PlannedPost,
+    PostRequest,
+    PostWords,
+    Speaker,
+    Usage,
+)
 from fleet.llm.provider import Till, Words
 from fleet.llm.scan_request import ScanAnswer, ScanRequest
 

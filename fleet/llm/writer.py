@@ -15,10 +15,18 @@ from fleet.core import clock
 from fleet.core.errors import FleetError
 from fleet.llm import answers, prompts, screening
 from fleet.llm.answers import ShapeProblem
-from fleet.llm.base import CallOutcome, CommentRequest, CommentWords, PostRequest, PostWords, Usage
+from fleet.llm.base import (
+    BriefRequest,
+    CallOutcome,
+    CampaignPlan,
+    CommentRequest,
+    CommentWords,
+    PostRequest,
+    PostWords,
+    Usage,
+)
 from fleet.llm.briefing import answers as briefing_answers
 from fleet.llm.briefing import prompt as briefing_prompt
-from fleet.llm.briefing.request import BriefRequest, CampaignPlan
 from fleet.llm.errors import Malformed, ModelError, Transient, Unfit
 from fleet.llm.model import BatchModel, Model, ModelAnswer, Prompt
 from fleet.llm.prices import Prices

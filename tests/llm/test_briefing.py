@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleet.llm.answers import ShapeProblem
+from fleet.llm.base import MOST_BRIEFS, BriefRequest
 from fleet.llm.briefing import answers, prompt
-from fleet.llm.briefing.request import MOST_BRIEFS, BriefRequest
 from fleet.llm.offline.provider import OfflineProvider
 from fleet.llm.recording import Recorder, Replayer
 

@@ -47,7 +47,7 @@ from fleet.features.campaigns.values import (
     checked_link,
     words,
 )
-from fleet.llm.briefing.request import MOST_BRIEFS
+from fleet.llm.base import MOST_BRIEFS
 
 _EARLIEST = timedelta(minutes=-1)
 _FARTHEST = timedelta(days=730)

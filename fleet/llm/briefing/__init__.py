@@ -1,1 +1,1 @@
-"""Briefs of campaigns by a model: the request, its prompt, and the check of its answer."""
+"""Briefs of campaigns by a model: the prompt, and the check of its answer."""

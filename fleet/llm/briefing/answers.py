@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from fleet.core import text
 from fleet.llm import answers
 from fleet.llm.answers import ShapeProblem, fit_to_show
-from fleet.llm.briefing.request import MOST_BRIEFS, MOST_HASHTAGS, BriefRequest, CampaignPlan, PlannedPost
+from fleet.llm.base import MOST_BRIEFS, MOST_HASHTAGS, BriefRequest, CampaignPlan, PlannedPost
 from fleet.llm.lexicon.orders import gives_orders
 
 LONGEST_TOPIC_CHARS, LONGEST_PICTURE_CHARS = 500, 500

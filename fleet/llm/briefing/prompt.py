@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 
 from fleet.llm import prompts
+from fleet.llm.base import MOST_HASHTAGS, BriefRequest
 from fleet.llm.briefing.answers import PLAN_SCHEMA
-from fleet.llm.briefing.request import MOST_HASHTAGS, BriefRequest
 from fleet.llm.model import Prompt
 
 MAX_OUTPUT_TOKENS = 4_000

@@ -6,7 +6,7 @@ import random
 
 from fleet.core import text
 from fleet.llm.answers import fit_to_show
-from fleet.llm.briefing.request import BriefRequest, CampaignPlan, PlannedPost
+from fleet.llm.base import BriefRequest, CampaignPlan, PlannedPost
 
 _ANGLES = (
     "What stands behind it: {goal}", "A question about it: {goal}", "One detail of it: {goal}",

@@ -12,8 +12,18 @@ from typing import TypeVar
 
 from fleet.core import clock, text
 from fleet.llm.answers import LEAST_PROMPT_WORDS, MOST_PROMPT_WORDS
-from fleet.llm.base import CommentRequest, CommentWords, Grammar, PostRequest, PostWords, SeenPost, Speaker, Usage
-from fleet.llm.briefing.request import BriefRequest, CampaignPlan
+from fleet.llm.base import (
+    BriefRequest,
+    CampaignPlan,
+    CommentRequest,
+    CommentWords,
+    Grammar,
+    PostRequest,
+    PostWords,
+    SeenPost,
+    Speaker,
+    Usage,
+)
 from fleet.llm.lexicon import subject
 from fleet.llm.offline import briefing, grammar, leads, phrases, scanning, styles
 from fleet.llm.provider import Till

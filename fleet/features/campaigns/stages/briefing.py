@@ -15,7 +15,7 @@ from fleet.features.campaigns.brand_rules import store as brands
 from fleet.features.campaigns.models import CampaignRow
 from fleet.features.campaigns.stages import feeds
 from fleet.features.costs import budget_guard
-from fleet.llm.briefing.request import BriefRequest
+from fleet.llm.base import BriefRequest
 
 _LONGEST_DAYS = 366
 
