@@ -31,12 +31,13 @@ SAMPLES = "leader.samples"
 
 @dataclass(frozen=True, slots=True)
 class PostSample:
-    """Posts of one agent at one hour, or of one format: sums of log(1 + interactions) and of its squares."""
+    """Posts of one agent at one hour, of one format, or of one topic: sums of log(1 + interactions) and its squares."""
 
     agent_id: uuid.UUID
     number: int
     log_sum: float
     log_squares: float
     at: datetime | None = None
-    """The hour of publication; None for a sample by format."""
+    """The hour of publication; None for a sample by format or topic."""
     format: str = ""
+    topic: str = ""

@@ -22,7 +22,8 @@ class LeaderSettings(BaseModel):
         description="minutes that agents have to answer the team leader before it scores without them",
     )  # fmt: skip
     team_adjusts: Annotated[bool, _TEAM] = Field(
-        False, description="whether the team leader changes hours, frequency and formats of posts within the bounds"
+        False,
+        description="whether the team leader changes hours, frequency, formats and topics of posts within the bounds",
     )
     team_posts_least: Annotated[int, _TEAM] = Field(
         1, ge=1, le=24, description="posts a day of an agent below which the team leader does not go"
@@ -38,6 +39,9 @@ class LeaderSettings(BaseModel):
     )
     team_format_weight: Annotated[int, _TEAM] = Field(
         0, ge=0, le=100, description="the most that the team leader lets a format weigh; 0: formats stay as they are"
+    )
+    team_topic_weight: Annotated[int, _TEAM] = Field(
+        0, ge=0, le=100, description="the most that the team leader lets a topic weigh; 0: topics stay as they are"
     )
     team_sample: Annotated[int, _TEAM] = Field(
         10, ge=2, le=10_000, description="measured posts from which on the team leader takes figures as evidence"

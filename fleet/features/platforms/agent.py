@@ -102,6 +102,7 @@ def gather(deps: Deps, claimed: ClaimedAgent) -> PlatformObservation:
             for name, weight in own.format_weights.items()
             if name == "post" or name in NETWORKS[agent.kind].formats
         },
+        topics=own.topic_weights,
     )
 
 

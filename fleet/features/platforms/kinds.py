@@ -42,6 +42,22 @@ def _formats_field(*known: str) -> Any:
     )  # fmt: skip
 
 
+def _topics(given: str) -> str:
+    """Return weights of topics in one form: "brass lamps:3,wet slate:1"."""
+    parts = [part.strip().partition(":") for part in given.split(",") if part.strip()]
+    names = [" ".join(name.split()) for name, _, _ in parts]
+    weights = [weight.strip() if colon else "1" for _, colon, weight in parts]
+    if len(parts) > MOST_TOPICS or len({name.casefold() for name in names}) < len(names):
+        raise ValueError(f"an agent has at most {MOST_TOPICS} different topics")
+    if not all(
+        _TOPIC.fullmatch(name) and _WEIGHT.fullmatch(weight) for name, weight in zip(names, weights, strict=True)
+    ):
+        raise ValueError("topics are words, each with a weight, such as brass lamps:3")
+    return ",".join(f"{name}:{weight}" for name, weight in zip(names, weights, strict=True))
+
+
+MOST_TOPICS = 8
+_TOPIC = re.compile(r"[^\W_][\w '&-]{0,39}")
 _WEIGHT = re.compile(r"[0-9]{1,3}(\.[0-9]{1,2})?", re.A)
 
 
@@ -55,6 +71,13 @@ class PlatformConfig(BaseModel, frozen=True):
     )
     formats: Annotated[str, _formats_of("story", "reel", "video", "document")] = _formats_field(
         "story", "reel", "video", "document"
+    )
+    topics: Annotated[str, AfterValidator(_topics)] = Field(
+        default="",
+        title="Topics of its posts with weights, such as brass lamps:3,wet slate:1 (empty: what its persona likes)",
+        json_schema_extra={
+            "problem": f"Topics are up to {MOST_TOPICS} words or phrases with weights: brass lamps:3,wet slate:1."
+        },
     )
     answers: bool = Field(default=True, strict=True, title="It answers mentions and replies")
     answers_to_one: int = Field(
@@ -70,9 +93,16 @@ class PlatformConfig(BaseModel, frozen=True):
     @property
     def format_weights(self) -> dict[str, float]:
         """The weights of formats by name; empty for plain posts alone."""
-        return {
-            name: float(weight) for name, _, weight in (one.partition(":") for one in self.formats.split(",") if one)
-        }
+        return _weights(self.formats)
+
+    @property
+    def topic_weights(self) -> dict[str, float]:
+        """The weights of topics by name; empty for those of the persona."""
+        return _weights(self.topics)
+
+
+def _weights(said: str) -> dict[str, float]:
+    return {name: float(weight) for name, _, weight in (one.partition(":") for one in said.split(",") if one)}
 
 
 class PlainPostsConfig(PlatformConfig, frozen=True):

@@ -44,6 +44,8 @@ class PlatformObservation:
     """By post in the feed, the id of its author."""
     formats: Mapping[str, float] = field(default_factory=dict)
     """The weights of the formats of posts that its platform has; empty for plain posts."""
+    topics: Mapping[str, float] = field(default_factory=dict)
+    """The weights of the topics of its posts; empty for those of its persona."""
 
 
 def due_slot(local: datetime, hours: Collection[int], days: Collection[int], last: datetime | None) -> datetime | None:
@@ -77,10 +79,15 @@ def decide(moment: PlatformObservation, dice: random.Random) -> PublishingDecisi
 
 
 def _post(moment: PlatformObservation, dice: random.Random) -> Plan:
-    """Draw the format of a post. Without weights nothing is drawn, so that older decisions repeat."""
-    weights = {name: weight for name, weight in moment.formats.items() if weight > 0}
-    name = dice.choices([*weights], weights=[*weights.values()])[0] if weights else "post"
-    return Plan("post") if name == "post" else Plan("post", payload={"format": name})
+    """Draw the format and the topic of a post. Without weights nothing is drawn, so that older decisions repeat."""
+    name, topic = _drawn(moment.formats, dice) or "post", _drawn(moment.topics, dice)
+    payload = {"format": name} if name != "post" else {}
+    return Plan("post", payload=payload | ({"topic": topic} if topic else {}))
+
+
+def _drawn(found: Mapping[str, float], dice: random.Random) -> str:
+    weights = {name: weight for name, weight in found.items() if weight > 0}
+    return dice.choices([*weights], weights=[*weights.values()])[0] if weights else ""
 
 
 def _may(moment: PlatformObservation, action: str) -> bool:
@@ -155,6 +162,7 @@ def to_data(moment: PlatformObservation) -> dict[str, Any]:
         "done": {action: list(targets) for action, targets in moment.done.items()},
         "author_ids": dict(moment.author_ids),
         "formats": dict(moment.formats),
+        "topics": dict(moment.topics),
     }
 
 
@@ -168,6 +176,7 @@ def from_data(data: Mapping[str, Any]) -> PlatformObservation:
         done={action: tuple(targets) for action, targets in data["done"].items()},
         author_ids=dict(data["author_ids"]),
         formats=dict(data.get("formats", {})),
+        topics=dict(data.get("topics", {})),
     )
 
 

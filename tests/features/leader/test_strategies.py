@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import json
+import math
 import uuid
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,6 +14,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from psycopg.types.json import Jsonb
 
 from fleet.access import Role, organisations
 from fleet.core.db import visibility
@@ -19,6 +22,7 @@ from fleet.core.errors import Conflict, NotFound
 from fleet.engine import system_agents
 from fleet.engine.attempts.perform import perform
 from fleet.features.agents import commands as agents
+from fleet.features.engagement import network_measures
 from fleet.features.leader.strategies import rules, service
 from fleet.features.leader.strategies.rules import AgentStrategy, PostFigures, StrategyBounds, StrategyChange
 from tests.factories import Fleet, Surface, make_fleet
@@ -34,7 +38,7 @@ def bounds(draw: Any) -> StrategyBounds:
     least, most = sorted(draw(st.tuples(st.integers(1, 24), st.integers(1, 24))))
     first, last = sorted(draw(st.tuples(st.integers(0, 23), st.integers(0, 23))))
     return StrategyBounds(least, most, first, last, draw(st.integers(0, 9)), draw(st.integers(2, 30)),
-                          draw(st.floats(1, 1e6)))  # fmt: skip
+                          draw(st.floats(1, 1e6)), draw(st.integers(0, 9)))  # fmt: skip
 
 
 def figures(keys: st.SearchStrategy[str]) -> st.SearchStrategy[tuple[PostFigures, ...]]:
@@ -46,11 +50,14 @@ def figures(keys: st.SearchStrategy[str]) -> st.SearchStrategy[tuple[PostFigures
 def strategies(draw: Any) -> AgentStrategy:
     hours = tuple(sorted(draw(st.sets(st.integers(0, 23), min_size=1, max_size=8))))
     formats = draw(st.dictionaries(st.sampled_from(["post", "story", "reel"]), st.integers(1, 9).map(float)))
+    topics = draw(st.dictionaries(st.sampled_from(["lamps", "wet slate", "fog"]), st.integers(1, 9).map(float)))
     values = {"post_hours": ",".join(map(str, hours)),
-              "formats": ",".join(f"{name}:{weight:g}" for name, weight in formats.items())}  # fmt: skip
+              "formats": ",".join(f"{name}:{weight:g}" for name, weight in formats.items()),
+              "topics": ",".join(f"{name}:{weight:g}" for name, weight in topics.items())}  # fmt: skip
     return AgentStrategy(
         "a", "ann", "x", hours, formats, values, draw(bounds()), draw(figures(st.integers(0, 23).map(str))),
-        draw(figures(st.sampled_from(["post", "story", "reel"]))),
+        draw(figures(st.sampled_from(["post", "story", "reel"]))), topics,
+        draw(figures(st.sampled_from(["lamps", "wet slate", "fog"]))),
     )  # fmt: skip
 
 
@@ -62,9 +69,18 @@ def carried_out(one: AgentStrategy, change: StrategyChange, at: datetime) -> Age
     """Return the strategy after a change."""
     values = {**one.values, change.setting: change.after}
     hours = tuple(sorted(hours_in(change))) if change.setting == "post_hours" else one.hours
-    formats = {name: float(weight) for name, _, weight in
-               (part.partition(":") for part in values["formats"].split(",") if part)}  # fmt: skip
-    return replace(one, values=values, hours=hours, formats=formats, version=change.version, changed_at=at.isoformat())
+    formats, topics = ({name: float(weight) for name, _, weight in
+                        (part.partition(":") for part in values[setting].split(",") if part)}
+                       for setting in ("formats", "topics"))  # fmt: skip
+    return replace(
+        one,
+        values=values,
+        hours=hours,
+        formats=formats,
+        topics=topics,
+        version=change.version,
+        changed_at=at.isoformat(),
+    )
 
 
 @given(strategies(), BANDS, st.integers(0, 60))
@@ -79,9 +95,11 @@ def test_no_change_leaves_the_bounds(one: AgentStrategy, band: str | None, measu
         assert one.bounds.least_posts <= len(after) <= one.bounds.most_posts
         assert len(after ^ own) == (2 if change.kind == "hours" else 1)
     else:
-        raised = {name for name, weight in carried_out(one, change, NOW).formats.items() if weight != one.formats[name]}
-        assert len(raised) == 1
-        assert carried_out(one, change, NOW).formats[raised.pop()] <= one.bounds.most_weight
+        is_topic = change.setting == "topics"
+        was, now = (found.topics if is_topic else found.formats for found in (one, carried_out(one, change, NOW)))
+        raised = {name for name, weight in now.items() if weight != was[name]}
+        assert len(raised) == 1 and now.keys() == was.keys()
+        assert now[raised.pop()] <= (one.bounds.most_topic_weight if is_topic else one.bounds.most_weight)
     samples = [found["posts"] for found in change.evidence.get("figures", [])] or [change.evidence["posts"]]
     assert min(samples) >= one.bounds.least_sample
 
@@ -168,6 +186,81 @@ def test_good_engagement_adds_a_post_a_day_once_and_people_undo_it(fleet: Fleet)
         assert service.listed(fleet.deps) == []
         with pytest.raises(NotFound):
             service.undo(fleet.deps, change.id, by="eve")
+
+
+def posted(fleet: Fleet, agent: uuid.UUID, number: int, likes: int, **told: str) -> None:
+    """Let an agent have posts of two days ago that reached so many likes, each a little different."""
+    for one in range(number):
+        fleet.sql(
+            """WITH post AS (
+                   INSERT INTO jobs (id, agent_id, kind, priority, surface, state, max_attempts, expires_at,
+                       finished_at, payload, once, rare)
+                   SELECT gen_random_uuid(), :agent, 'post', 'normal', 'x', 'done', 10, now(), now() - interval '2 d',
+                       CAST(:told AS jsonb), false, false
+                   RETURNING id)
+               INSERT INTO post_metrics (post_job, agent_id, account_id, surface, remote_id, posted_at, measured_at,
+                   likes, comments, interactions)
+               SELECT id, :agent, :account, 'x', 'p', now() - interval '2 d', now(), :likes, 0, :likes FROM post""",
+            agent=agent, account=fleet.accounts["brass"], told=json.dumps(told), likes=likes + one % 3,
+        )  # fmt: skip
+
+
+def test_the_best_topic_weighs_more_within_its_bound_and_people_undo_it(database_url: str) -> None:
+    fleet = make_fleet(database_url, systems={"brass": Surface()}, team_adjusts=True, team_topic_weight=4)
+    system_agents.staff(fleet.deps.db)
+    fleet.account("brass", adapter="x")
+    boss, ann = leader(fleet), member(fleet, account_id=fleet.accounts["brass"])
+    agents.update(fleet.deps, str(ann), {"topics": "Brass lamps : 3, wet slate"})
+    assert fleet.row(ann).config["topics"] == "Brass lamps:3,wet slate:1"
+    fleet.sql("UPDATE agents SET status = 'running' WHERE id = :id", id=ann)
+    posted(fleet, ann, 12, 40, topic="Brass lamps")
+    posted(fleet, ann, 12, 1, topic="wet slate")
+    posted(fleet, ann, 12, 900, topic="a topic of before")
+    coordinated(fleet, boss)
+    (change,) = service.listed(fleet.deps)
+    assert (change.kind, change.setting, change.after) == ("topics", "topics", "Brass lamps:4,wet slate:1")
+    assert "posts more about Brass lamps" in change.words
+    assert [one["posts"] for one in change.evidence["figures"]] == [12, 12]
+    service.carry_out(fleet.deps, change.id)
+    assert fleet.row(ann).config["topics"] == "Brass lamps:4,wet slate:1"
+    assert service.undo(fleet.deps, change.id, by="bea").state == "undone"
+    assert fleet.row(ann).config["topics"] == "Brass lamps:3,wet slate:1"
+    fleet.sql(
+        "UPDATE team_strategies SET decided_at = decided_at - interval '30 d', ended_at = now() - interval '30 d'"
+    )
+    agents.update(fleet.deps, str(ann), {"topics": "Brass lamps:4,wet slate:1"})
+    coordinated(fleet, boss)
+    assert len(service.listed(fleet.deps)) == 1, "4 is the bound"
+    fleet.deps.close()
+
+
+def test_the_best_format_is_found_in_the_figures_of_posts(database_url: str) -> None:
+    fleet = make_fleet(database_url, systems={"brass": Surface()}, team_adjusts=True, team_format_weight=5)
+    system_agents.staff(fleet.deps.db)
+    fleet.account("brass", adapter="x")
+    ann = member(fleet, kind="instagram", account_id=fleet.accounts["brass"])
+    fleet.sql("UPDATE agents SET status = 'running', config = config || :own WHERE id = :id", id=ann,
+              own=Jsonb({"formats": "post:1,reel:1"}))  # fmt: skip
+    posted(fleet, ann, 12, 2)
+    posted(fleet, ann, 12, 50, format="reel")
+    fleet.sql("UPDATE jobs SET surface = 'instagram' WHERE kind = 'post'")
+    fleet.sql("UPDATE post_metrics SET surface = 'instagram'")
+    now = fleet.deps.now()
+    with fleet.deps.db.transaction() as tx:
+        own = fleet.row(ann).organisation_id
+        found = {one.format: one for one in network_measures.samples(fleet.deps, tx, own, now - timedelta(days=7), now)}
+        assert {name: one.number for name, one in found.items()} == {"post": 12, "reel": 12}
+        logs = [math.log1p(50 + one % 3) for one in range(12)]
+        assert found["reel"].log_sum == pytest.approx(sum(logs))
+        assert found["reel"].log_squares == pytest.approx(sum(log * log for log in logs))
+        late = network_measures.samples(fleet.deps, tx, own, now - timedelta(days=1), now)
+        assert not [one for one in late if one.format], "before the period"
+        other = organisations.create(tx, "Other").id
+        assert network_measures.samples(fleet.deps, tx, other, now - timedelta(days=7), now) == []
+    coordinated(fleet, leader(fleet))
+    (change,) = service.listed(fleet.deps)
+    assert (change.kind, change.before, change.after) == ("formats", "post:1,reel:1", "post:1,reel:2")
+    fleet.deps.close()
 
 
 def proposed(fleet: Fleet, agent: uuid.UUID) -> uuid.UUID:

@@ -21,6 +21,10 @@ from fleet.features.approvals.agent import deciders
 from fleet.features.approvals.request import Proposal
 from fleet.features.approvals.requests import moves
 from fleet.features.approvals.rules import Rule, Step
+from fleet.features.leader import stopping
+from fleet.features.leader.checks import findings
+from fleet.features.leader.rules import TeamFinding
+from fleet.features.leader.stopping import StopScope
 from fleet.features.notices import addresses, collecting, rules
 from fleet.features.notices.kinds import NOTIFY_USER
 from fleet.features.notices.rules import Choices
@@ -112,6 +116,26 @@ def test_a_failure_reaches_the_owner_and_an_alarm_the_operator_once_each(crew: F
     told = sorted(body["message"] for body in hook.bodies)
     assert "Ada: " in told[0] and "/jobs/" in told[0] and "stays a dead letter" in told[0]
     assert "fire" in told[1] and "https://fleet.example.org/controls" in told[1]
+
+
+def test_findings_and_stops_of_a_team_reach_those_who_see_its_organisation_alone(crew: Fleet, hook: Hook) -> None:
+    with crew.deps.db.transaction() as tx:
+        other = organisations.create(tx, "Other").id
+    agent_id = crew.agent(organisation_id=other, kind="x", surface="x", persona_id="ai_artist")
+    for name in ("ann", "ben", "olga"):
+        addresses.add(crew.deps, name, f"json://127.0.0.1:{hook.port}/{name}")
+        addresses.choose(crew.deps, name, Choices((Topic.ALARMS,)))
+    add_member(crew.deps, "default", "ann")
+    add_member(crew.deps, "Other", "ben")  # olga is a member of none and sees all
+    finding = TeamFinding("lowest_band", "x", "X is in the lowest band of engagement again")
+    with crew.deps.db.transaction() as tx:
+        assert findings.record(crew.deps, tx, other, [finding]) == 1
+        assert findings.record(crew.deps, tx, other, [finding]) == 0, "an open finding is told once"
+    stopping.stop(crew.deps, StopScope.AGENT, str(crew.row(agent_id).username), by="web:olga", reason="a wrong link")
+    assert send(crew) == 2
+    told = crew.sql("SELECT name FROM users WHERE id IN (SELECT user_id FROM user_notices WHERE sent_at IS NOT NULL)")
+    assert sorted(told.scalars()) == ["ben", "olga"]
+    assert all("lowest band" in body["message"] and "a wrong link" in body["message"] for body in hook.bodies)
 
 
 def test_alarms_from_before_a_restore_arrive_each_with_its_page(crew: Fleet, hook: Hook) -> None:

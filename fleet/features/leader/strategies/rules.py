@@ -1,4 +1,4 @@
-"""Which change of an agent's strategy its figures justify: hours, frequency or formats of posts. Pure.
+"""Which change of an agent's strategy its figures justify: hours, frequency, formats or topics of posts. Pure.
 
 The strategy is the agent's own configuration. A change is decided only from enough posts, stays within the bounds that
 people set, and is the only one until its cool-down is over.
@@ -24,6 +24,7 @@ class StrategyKind(StrEnum):
     HOURS = "hours"
     FREQUENCY = "frequency"
     FORMATS = "formats"
+    TOPICS = "topics"
 
 
 class StrategyState(StrEnum):
@@ -49,6 +50,8 @@ class StrategyBounds:
     least_sample: int
     """So many measured posts are evidence."""
     cooldown_s: float
+    most_topic_weight: int = 0
+    """The most that a topic may weigh; 0: topics stay as they are."""
 
     def has(self, hour: int) -> bool:
         """Say whether the leader may choose an hour."""
@@ -57,7 +60,7 @@ class StrategyBounds:
 
 @dataclass(frozen=True, slots=True)
 class PostFigures:
-    """Posts of a network at an hour or in a format: the mean and variance of log(1 + interactions)."""
+    """Posts of a network at an hour, in a format or about a topic: the mean and variance of log(1 + interactions)."""
 
     key: str
     posts: int
@@ -78,6 +81,8 @@ class AgentStrategy:
     bounds: StrategyBounds
     by_hour: tuple[PostFigures, ...] = ()
     by_format: tuple[PostFigures, ...] = ()
+    topics: Mapping[str, float] = field(default_factory=dict)
+    by_topic: tuple[PostFigures, ...] = ()
     version: int = 0
     changed_at: str | None = None
     """When the newest change was decided or undone, ISO 8601."""
@@ -116,7 +121,7 @@ def decide(
     if one.is_cooling(now):
         return None
     window = {"since": since.isoformat(), "until": now.isoformat()}
-    found = (_hours(one), _frequency(one, band, measured), _formats(one))
+    found = (_hours(one), _frequency(one, band, measured), _formats(one), _topics(one))
     for kind, setting, after, words, figures in (change for change in found if change is not None):
         if after != one.values[setting] and (setting, after) not in one.undone:
             evidence = {**window, **figures}
@@ -176,17 +181,37 @@ def _free_hour(one: AgentStrategy, known: Mapping[int, PostFigures]) -> int | No
 
 
 def _formats(one: AgentStrategy) -> _Found:
-    """Let the best format weigh one more, where it differs from the worst by more than chance."""
-    known = [figures for figures in _enough(one.by_format, one.bounds) if figures.key in one.formats]
+    """Let the best format weigh one more."""
+    raised = _raised(one.formats, _enough(one.by_format, one.bounds), one.bounds.most_weight)
+    if raised is None:
+        return None
+    after, best, worst = raised
+    words = f"makes more posts of the format {best.key}: they had more engagement than those of the format {worst.key}"
+    return StrategyKind.FORMATS, "formats", after, words, _shown(best, worst)
+
+
+def _topics(one: AgentStrategy) -> _Found:
+    """Let the best topic weigh one more. The topics themselves are those that people gave."""
+    raised = _raised(one.topics, _enough(one.by_topic, one.bounds), one.bounds.most_topic_weight)
+    if raised is None:
+        return None
+    after, best, worst = raised
+    words = f"posts more about {best.key}: these posts had more engagement than those about {worst.key}"
+    return StrategyKind.TOPICS, "topics", after, words, _shown(best, worst)
+
+
+def _raised(
+    weights: Mapping[str, float], figures: Sequence[PostFigures], most: int
+) -> tuple[str, PostFigures, PostFigures] | None:
+    """Return weights in which the best weighs one more, where it differs from the worst by more than chance."""
+    known = [found for found in figures if found.key in weights]
     if len(known) < 2:
         return None
     best, worst = max(known, key=_order), min(known, key=_order)
-    weight = one.formats[best.key] + 1
-    if not _is_better(best, worst) or weight > one.bounds.most_weight:
+    weight = weights[best.key] + 1
+    if not _is_better(best, worst) or weight > most:
         return None
-    after = ",".join(f"{name}:{weight if name == best.key else was:g}" for name, was in one.formats.items())
-    words = f"makes more posts of the format {best.key}: they had more engagement than those of the format {worst.key}"
-    return StrategyKind.FORMATS, "formats", after, words, _shown(best, worst)
+    return ",".join(f"{name}:{weight if name == best.key else was:g}" for name, was in weights.items()), best, worst
 
 
 def _enough(figures: Iterable[PostFigures], bounds: StrategyBounds) -> list[PostFigures]:

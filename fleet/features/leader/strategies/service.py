@@ -27,9 +27,15 @@ from fleet.engine.agents.status import AgentStatus
 from fleet.engine.deps import Deps
 from fleet.engine.points.network_measures import SAMPLES, PostSample
 from fleet.features.leader.settings import LeaderSettings
-from fleet.features.leader.strategies import rules
+from fleet.features.leader.strategies import rules, topics
 from fleet.features.leader.strategies.models import TeamStrategyRow
-from fleet.features.leader.strategies.rules import AgentStrategy, StrategyBounds, StrategyChange, StrategyState
+from fleet.features.leader.strategies.rules import (
+    AgentStrategy,
+    PostFigures,
+    StrategyBounds,
+    StrategyChange,
+    StrategyState,
+)
 from fleet.features.platforms import service as platforms
 from fleet.features.platforms.kinds import PlatformConfig
 from fleet.features.platforms.networks import NETWORKS
@@ -61,7 +67,7 @@ def bounds_of(own: LeaderSettings, tempo: float) -> StrategyBounds:
     """Return the bounds that people set."""
     return StrategyBounds(
         own.team_posts_least, own.team_posts_most, own.team_hours_from, own.team_hours_to, own.team_format_weight,
-        own.team_sample, own.team_cooldown_days * 86_400 / tempo,
+        own.team_sample, own.team_cooldown_days * 86_400 / tempo, own.team_topic_weight,
     )  # fmt: skip
 
 
@@ -82,38 +88,50 @@ def gather(
     for samples in registry.current().extensions(SAMPLES):
         found += samples(deps, tx, organisation_id, since, until)
     by_agent = {one.id: one for one in agents}
-    hours, formats = defaultdict(list), defaultdict(list)
+    hours, formats, about = defaultdict(list), defaultdict(list), defaultdict(list)
     for sample in found:
         agent = by_agent.get(sample.agent_id)
         if agent is None:
             continue
         sums = (sample.number, sample.log_sum, sample.log_squares)
-        if sample.at is None:
+        if sample.topic:
+            about[agent.id].append((sample.topic, *sums))
+        elif sample.at is None:
             formats[agent.id].append((sample.format, *sums))
         else:
             hour = platforms.local_hour(deps, agent.persona_id, agent.id, sample.at)
             hours[agent.kind].append((str(hour), *sums))
+    for agent_id, sums_of in topics.samples(deps, tx, list(by_agent), since, until):
+        about[agent_id].append(sums_of)
     changes: dict[uuid.UUID, list[TeamStrategyRow]] = defaultdict(list)
     for row in tx.session.scalars(sa.select(_ROW).where(_ROW.organisation_id == organisation_id)):
         changes[row.agent_id].append(row)
     bounds = bounds_of(own, settings.tempo)
     return tuple(
-        _strategy(one, bounds, rules.summed(hours[one.kind]), rules.summed(formats[one.id]), changes[one.id])
+        _strategy(
+            one,
+            bounds,
+            changes[one.id],
+            by_hour=rules.summed(hours[one.kind]),
+            by_format=rules.summed(formats[one.id]),
+            by_topic=rules.summed(about[one.id]),
+        )
         for one in agents
     )
 
 
 def _strategy(
-    agent: AgentRow, bounds: StrategyBounds, by_hour: tuple[rules.PostFigures, ...],
-    by_format: tuple[rules.PostFigures, ...], changes: Sequence[TeamStrategyRow],
+    agent: AgentRow, bounds: StrategyBounds, changes: Sequence[TeamStrategyRow], *,
+    by_hour: tuple[PostFigures, ...], by_format: tuple[PostFigures, ...], by_topic: tuple[PostFigures, ...],
 ) -> AgentStrategy:  # fmt: skip
     own = config.read(PlatformConfig, agent.config)
     times = [at for one in changes for at in (one.decided_at, one.ended_at) if at is not None]
     newest = max(times, default=None)
     return AgentStrategy(
         str(agent.id), agent.username, agent.kind, own.hours or NETWORKS[agent.kind].post_hours, own.format_weights,
-        {"post_hours": own.post_hours, "formats": own.formats}, bounds, by_hour, by_format,
-        max((one.version for one in changes), default=0), None if newest is None else newest.isoformat(),
+        {"post_hours": own.post_hours, "formats": own.formats, "topics": own.topics}, bounds, by_hour, by_format,
+        own.topic_weights, by_topic, max((one.version for one in changes), default=0),
+        None if newest is None else newest.isoformat(),
         tuple((one.setting, one.after) for one in changes if one.state == StrategyState.UNDONE),
     )  # fmt: skip
 

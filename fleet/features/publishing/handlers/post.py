@@ -109,7 +109,10 @@ def _write(work: Work, turn: Turn) -> WrittenDraft | Held:
         for style in styles(work.deps, work.claim.payload)
     )
     heard = quality_of(work.deps).heard(work.claim.surface)
-    request = PostRequest(speaker_of(work.deps, work.agent), tuple(recent), memories, styles, turn.objections, heard)
+    topic = str(work.claim.payload.get("topic", ""))
+    request = PostRequest(
+        speaker_of(work.deps, work.agent), tuple(recent), memories, styles, turn.objections, heard, subject=topic
+    )
     made = batching.words(work, request, turn)
     if isinstance(made, Held):
         return made
