@@ -15,12 +15,15 @@ from fleet.adapters import base, registry
 from fleet.adapters.base import Account, Resolution
 from fleet.adapters.manifest import AdapterType, Operation
 from fleet.adapters.social import FeedItem, Notification, NotificationKind, NotificationPage
+from fleet.core.errors import InvalidInput
 from fleet.engine.attempts.perform import perform
 from fleet.engine.jobs.ticks import TickKey
 from fleet.engine.tick import tick
+from fleet.features.agents import commands as agent_commands
 from fleet.features.drafts.models import DraftRow
 from fleet.features.platforms import service
 from fleet.features.platforms.inbox.models import InboxItemRow, InboxPositionRow, OptOutRow
+from fleet.llm.offline.provider import OfflineProvider
 from fleet.llm.scan_request import Idea, ScanAnswer
 from tests.factories import Fleet, Surface, make_fleet
 
@@ -250,6 +253,21 @@ def test_a_post_is_made_at_the_hour_of_the_platform_and_the_next_wake_is_not_lat
     work(fleet)
     assert [effect.action for effect in platform.effects] == ["post"]
     assert wake(fleet, agent)["action"] is None
+
+
+def test_a_post_is_about_a_topic_of_its_agent(fleet: Fleet, platform: Platform) -> None:
+    fleet.deps.models_override.writer = OfflineProvider()
+    topics = {"topics": "brass lamps:3,wet slate:0"}
+    ann = member(fleet, config={"post_hours": str(datetime.now(UTC).hour), **topics})
+    wake(fleet, ann)
+    (job,) = fleet.jobs(kind="post")
+    assert job.payload["topic"] == "brass lamps", "a weight of 0 is never drawn"
+    work(fleet)
+    (post,) = fleet.jobs(kind="post")
+    assert post.state == "done" and "brass lamps" in post.checkpoint["words"]["caption"].lower()
+    for wrong in ("a:1,A:2", "lamps:x", "<b>:1", ",".join("abcdefghi")):
+        with pytest.raises(InvalidInput, match=r"[Tt]opics"):
+            agent_commands.update(fleet.deps, str(ann), {"topics": wrong})
 
 
 def test_old_mentions_are_closed_without_an_answer(fleet: Fleet, platform: Platform) -> None:
