@@ -33,7 +33,13 @@ _SOON = timedelta(milliseconds=1)
 def plan(tx: Tx, work: Work, done: Done) -> None:
     """Plan the readings of a finished post, where experiments need them."""
     measures_all = work.settings.of(ExperimentsSettings).measure_posts
-    if done.remote_id is not None and (measures_all or work.claim.payload.get("variants")):
+    if measures_all or work.claim.payload.get("variants"):
+        follow(tx, work, done)
+
+
+def follow(tx: Tx, work: Work, done: Done) -> None:
+    """Plan the readings of what a finished job has published."""
+    if done.remote_id is not None:
         # They are due later: the sweep publishes each when its time has come.
         publish.add_jobs(tx, work.deps.publisher, _readings(work, done.remote_id, tx.now()))
 

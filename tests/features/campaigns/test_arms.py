@@ -24,7 +24,7 @@ from fleet.features.experiments.effect.size import EffectVerdict
 from fleet.features.experiments.engagement import Reading
 from tests.factories import Fleet
 from tests.features.campaigns.test_pages import web
-from tests.features.campaigns.test_pipeline import Network, agent, approve, come_due, fleet, networks, rows, work
+from tests.features.campaigns.test_pipeline import LONG, Network, agent, approve, come_due, fleet, networks, rows, work
 from tests.web_client import Web
 
 __all__ = ["fleet", "networks", "web"]  # the fixtures
@@ -107,7 +107,7 @@ def read(fleet: Fleet, readings: list[tuple[ContentItemRow, int, int, int]]) -> 
     """Record likes and comments of items at an age; one like is by an agent."""
     with fleet.deps.db.transaction() as tx:
         for row, age_h, likes, comments in readings:
-            job = publication.first_jobs(row)[-1]
+            job = publication.jobs_of(row, 0)[-1]
             engagement.keep(tx, Reading(job, age_h, row.agent_id, row.surface, "1", datetime.now(UTC), likes, comments,
                                         1, 0))  # fmt: skip
 
@@ -135,6 +135,32 @@ def test_variants_are_compared_once_both_have_enough_posts(fleet: Fleet, more: i
     assert (a.verdict, b.verdict) == (EffectVerdict.REFERENCE, verdict)
     assert b.interval is not None and b.interval.low < b.interval.difference < b.interval.high
     assert (b.interval.low > 0) is (more > 0)
+
+
+def test_the_parts_of_a_thread_are_read_and_counted_together(web: Web) -> None:
+    fleet, ana = web.fleet, web.browser("operator")
+    other = " ".join(
+        f"Line {number} is about slate on a wet roof by the sea, far from any lamp." for number in range(9)
+    )
+    campaign = create(fleet, variants=[LONG, other], rounds=1)
+    work(fleet)
+    come_due(fleet)
+    (row,) = rows(fleet)
+    assert row.state == "published" and len(row.parts) > 2
+    planned = [job.payload["post_job"] for job in fleet.jobs(kind="measure")]
+    parts = [publication.jobs_of(row, part)[0] for part in range(len(row.parts))]
+    assert sorted(planned) == sorted(str(one) for one in parts for _ in range(3)), "each part after 1, 24 and 72 h"
+    with fleet.deps.db.transaction() as tx:
+        for job in parts[:-1]:
+            engagement.keep(tx, Reading(job, 24, row.agent_id, "x", "1", datetime.now(UTC), 5, 1))
+    assert [one.measured for one in outcome(fleet, campaign.id)] == [0, 0], "a part is missing"
+    shown = f"{5 * (len(parts) - 1)} likes, {len(parts) - 1} comments"
+    assert shown in ana.get(f"/content-items/{row.id}").text
+    with fleet.deps.db.transaction() as tx:
+        engagement.keep(tx, Reading(parts[-1], 24, row.agent_id, "x", "1", datetime.now(UTC), 7, 0))
+    (arm,) = [one for one in outcome(fleet, campaign.id) if one.measured]
+    assert arm.mean == 6 * (len(parts) - 1) + 7
+    assert f"{5 * (len(parts) - 1) + 7} likes" in ana.get(f"/campaigns/{campaign.id}").text
 
 
 def test_variants_that_make_no_test_are_refused(fleet: Fleet) -> None:

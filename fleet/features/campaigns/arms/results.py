@@ -88,8 +88,14 @@ def compared(
 
 
 def _readings(tx: Tx, rows: Sequence[ContentItemRow], age_h: int) -> dict[uuid.UUID, int]:
-    jobs = {job_id: row.id for row in rows for job_id in publication.first_jobs(row)}
-    found: dict[uuid.UUID, int] = {}
-    for readings in registry.current().extensions(READINGS) if jobs else ():
-        found |= {jobs[job_id]: number for job_id, number in readings(tx, list(jobs), age_h).items()}
-    return found
+    """Return the counts of items, of all their parts together; an item with a part that was not read is left out."""
+
+    def counts(jobs: list[uuid.UUID]) -> dict[uuid.UUID, int]:
+        found: dict[uuid.UUID, int] = {}
+        for readings in registry.current().extensions(READINGS):
+            found |= readings(tx, jobs, age_h)
+        return found
+
+    parts = publication.counted(rows, counts)
+    known = {item_id: [one for one in found if one is not None] for item_id, found in parts.items()}
+    return {item_id: sum(found) for item_id, found in known.items() if len(found) == len(parts[item_id])}

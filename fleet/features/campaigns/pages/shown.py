@@ -128,9 +128,15 @@ def _done(request: Request, back: str, act: Callable[[], Any], words: str) -> Re
 
 
 def _measured(tx: Tx, rows: Sequence[ContentItemRow]) -> Mapping[uuid.UUID, tuple[int, int]]:
-    """Return the newest likes and comments of published items by item, as far as a feature measures them."""
-    jobs = {job_id: row.id for row in rows if row.remote_ids for job_id in publication.first_jobs(row)}
-    found: dict[uuid.UUID, tuple[int, int]] = {}
-    for counts in registry.current().extensions("publishing.counts") if jobs else ():
-        found |= {jobs[job_id]: number for job_id, number in counts(tx, list(jobs)).items()}
-    return found
+    """Return the newest likes and comments of published items by item, of all parts that a feature measured."""
+
+    def counts(jobs: list[uuid.UUID]) -> dict[uuid.UUID, tuple[int, int]]:
+        found: dict[uuid.UUID, tuple[int, int]] = {}
+        for newest in registry.current().extensions("publishing.counts"):
+            found |= newest(tx, jobs)
+        return found
+
+    parts = publication.counted(rows, counts)
+    known = {item_id: [one for one in found if one is not None] for item_id, found in parts.items()}
+    return {item_id: (sum(one[0] for one in found), sum(one[1] for one in found))
+            for item_id, found in known.items() if found}  # fmt: skip

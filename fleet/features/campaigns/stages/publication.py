@@ -7,9 +7,9 @@ transaction that records the part before it. All content is frozen in the job.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
@@ -19,7 +19,7 @@ from fleet.adapters.manifest import MediaRule
 from fleet.adapters.social import POST, LinkCard, Media, PostPayload
 from fleet.core import ids
 from fleet.core.db import Tx
-from fleet.engine import publish
+from fleet.engine import publish, registry
 from fleet.engine.attempts.work import Work
 from fleet.engine.deps import Deps
 from fleet.engine.jobs.ledger import Claim, NewJob
@@ -31,6 +31,7 @@ from fleet.features.campaigns.kinds import CONTINUE
 from fleet.features.campaigns.models import PART, CampaignRow, ContentItemRow
 from fleet.features.campaigns.states import STAGED, ItemEvent, ItemState
 from fleet.features.content.surfaces import Kind
+from fleet.features.experiments import measure
 from fleet.features.media import service as media
 from fleet.features.publishing import pictures
 from fleet.features.publishing.words.review_words import reviewed_once
@@ -40,6 +41,7 @@ from fleet.images.placeholder import data_url
 THREAD_PART = replace(POST, is_counted=False)
 """A further part of a thread: it does not wait for the gap between two posts. It counts as a post for later ones."""
 _AT_ONCE = 100
+_Count = TypeVar("_Count")
 _ENDED = (JobState.DEAD, JobState.SKIPPED, JobState.CANCELLED)
 
 
@@ -112,9 +114,21 @@ def _job_id(row: ContentItemRow, part: int, revision: int) -> uuid.UUID:
     return ids.derived("publish item", row.id, part, revision)
 
 
-def first_jobs(row: ContentItemRow) -> list[uuid.UUID]:
-    """Return the ids that the job of an item's first part can have: one for each revision."""
-    return [_job_id(row, 0, revision) for revision in range(1, row.revision + 1)]
+def jobs_of(row: ContentItemRow, part: int) -> list[uuid.UUID]:
+    """Return the ids that the job of a part of an item can have: one for each revision."""
+    return [_job_id(row, part, revision) for revision in range(1, row.revision + 1)]
+
+
+def counted(
+    rows: Iterable[ContentItemRow], counts: Callable[[list[uuid.UUID]], Mapping[uuid.UUID, _Count]]
+) -> dict[uuid.UUID, list[_Count | None]]:
+    """Return the counts of each published part of items, by item; None for a part without any."""
+    jobs = {row.id: [jobs_of(row, part) for part in range(len(row.remote_ids))] for row in rows if row.remote_ids}
+    found = counts([job_id for parts in jobs.values() for part in parts for job_id in part]) if jobs else {}
+    return {
+        item_id: [next((found[job_id] for job_id in part if job_id in found), None) for part in parts]
+        for item_id, parts in jobs.items()
+    }
 
 
 def prepare(work: Work) -> AnyAction | Skipped | None:
@@ -183,6 +197,8 @@ def part_done(tx: Tx, work: Work, outcome: Done) -> None:
         return
     if row.state == ItemState.FAILED:
         row = items.move(tx, row, ItemEvent.RESUMED, words="its job was replayed")
+    if work.claim.kind == CONTINUE and "experiments" in registry.current():
+        measure.follow(tx, work, outcome)  # posts are measured by the features that follow the kind "post"
     row = items.change(tx, row, remote_ids=[*row.remote_ids, outcome.remote_id or ""])
     items.note(tx, row, PART, words=f"part {told['part'] + 1} of {told['parts']}")
     if len(row.remote_ids) < len(row.parts):
