@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import zip_longest
 from typing import Any
 
 import click
@@ -234,14 +235,18 @@ def show_item(door: Door, /, *, item_id: object, as_json: bool) -> None:
 @click.argument("message", type=TextType(20_000))
 @_AT
 @click.option("--link", type=TextType(2000), default="", help="The address that the post leads to.")
-@click.option("--picture", type=TextType(2000), default="", help="What the picture shows.")
-@click.option("--alt-text", type=TextType(1000), default="", help="The alt text of the picture.")
+@click.option("--picture", "shown", multiple=True, type=TextType(2000), help="What a picture shows; repeat it.")
+@click.option(
+    "--alt-text", "alts", multiple=True, type=TextType(1000), help="A picture's alt text, in order; repeat it."
+)
 @click.option("--brand", type=TextType(60), default="fleet", show_default=True, help="The brand's rules.")
 @pass_door
-def compose(door: Door, /, *, agent: str, message: str, moment: str | None, link: str, picture: str, alt_text: str,
-            brand: str) -> None:  # fmt: skip
+def compose(door: Door, /, *, agent: str, message: str, moment: str | None, link: str, shown: tuple[str, ...],
+            alts: tuple[str, ...], brand: str) -> None:  # fmt: skip
     """Compose an item for AGENT, or AGENT@ACCOUNT, by hand."""
-    pictures = [{"prompt": picture, "alt_text": alt_text}] if picture else []
+    if len(alts) > len(shown):
+        raise click.UsageError("There are more alt texts than pictures.")
+    pictures = [{"prompt": one, "alt_text": alt} for one, alt in zip_longest(shown, alts, fillvalue="")]
     made = door.api.post("/content-items", {
         "target": _target(agent), "message": message, "at": moment, "link": {"url": link}, "pictures": pictures,
         "brand": brand,

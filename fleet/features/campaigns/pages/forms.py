@@ -23,6 +23,7 @@ from fleet.features.campaigns.models import ContentItemRow
 from fleet.features.campaigns.pages import typed
 from fleet.features.campaigns.pages.typed import Typed, TypedForm
 from fleet.features.campaigns.queries import ItemView
+from fleet.features.campaigns.values import MOST_PICTURES
 from fleet.features.platforms.networks import NETWORKS
 from fleet.web.auth import TheDeps, needs
 from fleet.web.rendering import KeptForm, go, render
@@ -121,8 +122,8 @@ def _previews(deps: Deps, form: TypedForm) -> Sequence[PostPreview]:
     if not message:
         return ()
     chosen = service.networks_of(deps, typed.targets(form))
-    prompt = form.get("picture_prompt").strip() or form.get("picture_key").strip()
-    media = [{"alt_text": form.get("alt_text") or prompt, "key": form.get("picture_key").strip()}] if prompt else []
+    shown = typed.pictures(form)[: 1 if "name" in form.values else MOST_PICTURES]  # a campaign has one
+    media = [{"alt_text": one.alt_text or one.prompt or one.key, "key": one.key} for one in shown]
     link = typed.link(form).data()
     return [
         preview.of(network, message=message, link=link, media=media, hashtags=typed.hashtags(form))

@@ -114,13 +114,21 @@ def target(said: str) -> ItemTarget:
     return ItemTarget(agent.strip(), account.strip() or None)
 
 
+def pictures(form: TypedForm) -> list[Picture]:
+    """Return the pictures of an item: a stored one, then new ones, a line each; alt texts are in the same order."""
+    alts = [one.strip() for one in form.get("alt_text").splitlines()]
+    shown = [(form.get("picture_key").strip(), ""), *(("", one) for one in form.lines("picture_prompt"))]
+    return [
+        Picture(key, prompt, alts[place] if place < len(alts) else "")
+        for place, (key, prompt) in enumerate(one for one in shown if any(one))
+    ]
+
+
 def new_item(form: TypedForm, **more: Any) -> NewItem:
     """Return the item of a form. Raises InvalidInput."""
-    prompt, key = form.get("picture_prompt").strip(), form.get("picture_key").strip()
-    pictures = [Picture(key, prompt, form.get("alt_text").strip())] if prompt or key else []
     return NewItem(
         target=target(form.get("target")), message=form.get("message"), at=moment(form), link=link(form),
-        pictures=pictures, hashtags=hashtags(form), brand=form.get("brand") or "fleet", **more,
+        pictures=pictures(form), hashtags=hashtags(form), brand=form.get("brand") or "fleet", **more,
     )  # fmt: skip
 
 
