@@ -49,6 +49,7 @@ from fleet.features.leader.kinds import MessageType
 from fleet.features.leader.models import TeamRoundRow, TeamScoreRow
 from fleet.features.leader.scores import NetworkFigures, score
 from fleet.features.leader.strategies.models import TeamStrategyRow
+from fleet.features.links import service as links
 from fleet.features.pictures.makers.base import PictureCredit
 from fleet.features.pictures.models import PictureOrderRow
 from fleet.features.platforms import service
@@ -130,6 +131,10 @@ def lived(fleet: Fleet) -> Inhabited:
     if "reports" in features:
         made = reports.build(fleet.deps, Cadence.DAILY, organisation=None, by="web:owner", reason="")
         names["report"] = str(made)
+    if "links" in features:
+        link = links.create(deps, "https://example.com/lamp", campaign="Lamps", agent="ada_1", by="web:owner")
+        links.follow(deps, link.code, is_counted=True)
+        names["link"] = link.code
     return Inhabited(fleet, names)
 
 

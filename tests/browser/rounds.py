@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute, iter_route_contexts
 
 API = "/api/v1"
-_NO_PAGES = (API, "/health", "/ready", "/live", "/static", "/hooks/in/", "/media/")
+_NO_PAGES = (API, "/health", "/ready", "/live", "/static", "/hooks/in/", "/media/", "/l/")
 # What stands for a parameter: by its own name, or by the first word of the path.
 _BY_NAME: Mapping[str, str] = {
     "tick_no": "tick", "number": "tick", "tick": "tick", "received": "received", "received_id": "received",
@@ -25,7 +25,7 @@ _BY_PLACE: Mapping[str, str] = {
     "personas": "persona", "users": "user", "experiments": "experiment", "costs": "agent", "sources": "source",
     "join": "invitation", "accounts": "account", "settings": "setting", "organisations": "organisation",
     "inbox": "notification", "team": "message", "campaigns": "campaign", "content-items": "item", "brands": "brand",
-    "calendar": "job", "reports": "report",
+    "calendar": "job", "reports": "report", "links": "link", "l": "link",
 }  # fmt: skip
 THINGS = frozenset({*_BY_NAME.values(), *_BY_PLACE.values()})
 """What `names` has something for."""

@@ -23,7 +23,7 @@ from fleet.web.auth import Needs, anybody
 from tests.factories import make_fleet
 from tests.web_client import Web
 
-OPEN = ("/health", "/ready", "/login", "/join/{key}", "/hooks/in/")
+OPEN = ("/health", "/ready", "/login", "/join/{key}", "/hooks/in/", "/l/{code}")
 """What anybody may ask. Whoever adds to it has thought about it."""
 
 

@@ -16,7 +16,10 @@ from fleet.spending import queries as spending
 from fleet.spending.groups import SpendingBy
 
 _EVERY_AGENT = 10_000
-_UNITS = {"posts": "post", "interactions": "interaction", "clicks": "click", "conversions": "conversion"}
+_UNITS = {
+    "posts": "post", "interactions": "interaction", "clicks": "click", "link_clicks": "link click",
+    "conversions": "conversion",
+}  # fmt: skip
 """Figures by which the cost is divided, wherever a feature brings them."""
 
 
@@ -64,7 +67,7 @@ def unit_costs(figures: Mapping[str, float | None]) -> ReportSection | None:
         title="Cost of a result",
         figures=tuple(
             ReportFigure(
-                name=f"cost_per_{word}",
+                name=f"cost_per_{word.replace(' ', '_')}",
                 title=f"Cost per {word}",
                 value=round(cost / number, 6) if (number := figures[name]) else None,
                 unit="USD",

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, Path, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel
 
+from fleet.core.errors import InvalidInput
 from fleet.features.webhooks.inbound import service as receiving
 from fleet.features.webhooks.inbound.service import MOST_BYTES, NotGenuine
 from fleet.web.auth import Open, TheDeps
@@ -36,7 +37,7 @@ async def bounded_body(request: Request) -> bytes | None:
 
 
 @router.post("/hooks/in/{source}", dependencies=[Open], status_code=202, response_model=Heard,
-             responses={200: {"model": Heard}, 401: {}, 413: {}, 503: {}})  # fmt: skip
+             responses={200: {"model": Heard}, 401: {}, 413: {}, 422: {}, 503: {}})  # fmt: skip
 def receive(request: Request, deps: TheDeps, source: Annotated[str, Path(max_length=60)],
             body: Annotated[bytes | None, Depends(bounded_body)]) -> Response:  # fmt: skip
     """Store a received event: 202 for a new one, 200 for a duplicate, 401 for an unknown source or signature."""
@@ -48,6 +49,8 @@ def receive(request: Request, deps: TheDeps, source: Annotated[str, Path(max_len
         given = receiving.receive(deps, source, headers, body)
     except NotGenuine as error:
         return problem(401, error.message)
+    except InvalidInput as error:  # of a feature that takes what this source sends
+        return problem(422, error.message)
     if given.id is None:
         return JSONResponse({"status": "known"}, 200)
     return JSONResponse({"status": "stored"}, 202)

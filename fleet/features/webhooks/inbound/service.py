@@ -18,6 +18,7 @@ from fleet.accounts.sealing import Keyring, LostKey
 from fleet.core import events, ids, logs, masking, text
 from fleet.core.db import Tx
 from fleet.core.errors import FleetError, InvalidInput, NotFound, Unavailable
+from fleet.engine import registry
 from fleet.engine.deps import Deps
 from fleet.features.webhooks import secrets as hook_secrets
 from fleet.features.webhooks import sources
@@ -25,6 +26,10 @@ from fleet.features.webhooks.outbound.subscriptions import SealedSecret
 from fleet.features.webhooks.signatures import Scheme, is_genuine
 from fleet.features.webhooks.sources import InboundSource, ReceivedItem
 
+RECEIVED = "webhooks.received"
+"""The extension point for features that take what a source sends: `take(deps, tx, source, external_id, body)` is called
+once for each event, in the transaction that stores it. Raises InvalidInput: then nothing is stored.
+"""
 MOST_BYTES = 262_144
 """Maximum size of a body."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,59}", re.A)
@@ -75,6 +80,8 @@ def receive(deps: Deps, name: str, headers: Mapping[str, str], body: bytes) -> G
             events.emit(
                 tx, "hook.received", source=source.name, received=str(received), external_id=external, bytes=len(body)
             )
+            for take in registry.current().extensions(RECEIVED):
+                take(deps, tx, source.name, external, body)
     return Given(received)
 
 

@@ -1,0 +1,1 @@
+"""Short links: redirects of this fleet, counted without cookies, and conversions."""
