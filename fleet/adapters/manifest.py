@@ -18,6 +18,7 @@ from pydantic import SecretStr
 from fleet.adapters.base import Adapter, Resolution
 from fleet.adapters.limits import Observe, ignore
 from fleet.adapters.pictures import PictureMaker
+from fleet.adapters.webhook_signatures import WebhookRules
 from fleet.core.errors import InvalidInput
 
 
@@ -301,6 +302,8 @@ class AdapterType:
     pictures: MediaRule | None = None
     videos: MediaRule | None = None
     labels: Labels | None = None
+    webhooks: WebhookRules | None = None
+    """How it signs what it sends to `/hooks/in/network/ACCOUNT`; None for a system that sends nothing."""
     pages: str = ""
     """Where people see what it publishes, if that is not the account's address: "https://x.com". `url_of` may return
     addresses there."""

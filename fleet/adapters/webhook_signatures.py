@@ -1,7 +1,8 @@
 """Webhooks of networks: their handshakes and signatures, as each network's documentation says (read 2026-11-22). Pure.
 
 Signatures are of the raw body and compared in constant time. Header names come in lower case. A network sends an event
-again until it is answered, so a receiver stores first, tells repeats apart by their ids, and works later.
+again until it is answered, so a receiver adds a job, tells repeats apart by their bodies, and works later. Handshakes
+of X and LinkedIn sign texts for everybody who asks: a body that is no JSON object may be such a text.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -37,6 +39,20 @@ class WebhookRules:
     """Returns whether the network sent a body: secret, headers, body, the time now in seconds."""
     shake: Callable[[str, Mapping[str, str]], Handshake | None]
     """Returns the answer to a handshake: secret, query. None: it is none, or not ours."""
+    by_word: bool = False
+    """Whether `shake` takes a word that a person entered at the network, in place of the app's secret."""
+
+
+def secret_of(credentials: str) -> str:
+    """Return the secret by which a network signs deliveries: `webhook_secret` of an account's credentials, else their
+    `client_secret`; empty if they have neither.
+    """
+    try:
+        found = json.loads(credentials)
+    except ValueError:
+        return ""
+    named = (found.get(name) for name in ("webhook_secret", "client_secret")) if isinstance(found, dict) else ()
+    return next((one for one in named if isinstance(one, str) and one), "")
 
 
 def _mac(secret: str, text: bytes) -> bytes:
@@ -88,11 +104,7 @@ def _tiktok_genuine(secret: str, headers: Headers, body: bytes, now_s: float) ->
     return is_same and abs(now_s - int(stamp)) <= TOLERANCE_S
 
 
-META = WebhookRules(is_genuine=_meta_genuine, shake=meta_shake)
+META = WebhookRules(is_genuine=_meta_genuine, shake=meta_shake, by_word=True)
 X_ACTIVITY = WebhookRules(is_genuine=_x_genuine, shake=_x_shake)
 LINKEDIN = WebhookRules(is_genuine=_linkedin_genuine, shake=_linkedin_shake)
 TIKTOK = WebhookRules(is_genuine=_tiktok_genuine, shake=lambda _secret, _query: None)
-WEBHOOKS: Mapping[str, WebhookRules] = {
-    "facebook": META, "instagram": META, "x": X_ACTIVITY, "linkedin": LINKEDIN, "tiktok": TIKTOK,
-}  # fmt: skip
-"""By the name of the adapter."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from fleet.adapters.webhook_signatures import WEBHOOKS, Handshake, meta_shake
+from fleet.adapters import registry
+from fleet.adapters.webhook_signatures import Handshake, meta_shake
 
+WEBHOOKS = {name: rules for name in registry.names() if (rules := registry.get(name).webhooks) is not None}
 SECRET, NOW = "secret-of-the-app", 1_795_000_000
 BODY = b'{"id":"1","text":"lamp"}'
 HEADERS = {

@@ -16,6 +16,7 @@ from fleet.adapters.manifest import (
     Operation,
     TextRule,
 )
+from fleet.adapters.webhook_signatures import META
 
 _ENGAGEMENT = "Meta forbids inauthentic engagement (transparency.meta.com, read 2026-11-22)"
 _DAY = timedelta(days=1)
@@ -49,6 +50,7 @@ ADAPTER = AdapterType(
     ),
     auth=AuthKind.OAUTH2,
     oauth=OAUTH,
+    webhooks=META,
     texts={
         "post": TextRule(most=63_206, hashtags=30, best_hashtags=3, mentions=3),
         "comment": TextRule(most=8_000, mentions=3),

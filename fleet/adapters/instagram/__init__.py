@@ -16,6 +16,7 @@ from fleet.adapters.manifest import (
     Operation,
     TextRule,
 )
+from fleet.adapters.webhook_signatures import META
 
 _NONE = "Instagram's API has no likes, follows or reposts; automated ones are inauthentic engagement (read 2026-11-22)."
 _PUBLIC = "Meta fetches each picture from a public https address of the picture store (docs/media.md)."
@@ -51,6 +52,7 @@ ADAPTER = AdapterType(
     ),
     auth=AuthKind.OAUTH2,
     oauth=OAUTH,
+    webhooks=META,
     texts={
         "post": TextRule(most=2200, hashtags=5, best_hashtags=5, mentions=20, links=False),
         "comment": TextRule(most=2200, hashtags=4, mentions=3, links=False),

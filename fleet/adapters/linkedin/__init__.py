@@ -16,6 +16,7 @@ from fleet.adapters.manifest import (
     Operation,
     TextRule,
 )
+from fleet.adapters.webhook_signatures import LINKEDIN
 
 _AGREEMENT = (
     "LinkedIn's user agreement 8.2 forbids bots that create, comment, like or share, except through approved API "
@@ -52,6 +53,7 @@ ADAPTER = AdapterType(
     ),
     auth=AuthKind.OAUTH2,
     oauth=OAUTH,
+    webhooks=LINKEDIN,
     texts={
         "post": TextRule(most=3000, hashtags=5, best_hashtags=3, mentions=3),
         "comment": TextRule(most=1250, hashtags=0),

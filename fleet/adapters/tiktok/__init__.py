@@ -16,6 +16,7 @@ from fleet.adapters.manifest import (
     TextUnit,
 )
 from fleet.adapters.tiktok.adapter import OAUTH, PICTURES, VIDEOS, TikTok
+from fleet.adapters.webhook_signatures import TIKTOK
 
 _CONSENT = (
     "TikTok's Content Sharing Guidelines: consent and a preview for each post, no default privacy; an audit refuses "
@@ -55,6 +56,7 @@ ADAPTER = AdapterType(
     ),
     auth=AuthKind.OAUTH2,
     oauth=OAUTH,
+    webhooks=TIKTOK,
     texts={"post": TextRule(most=2200, unit=TextUnit.UTF16, hashtags=100, best_hashtags=5, mentions=3, links=False,
                             line_breaks=0)},
     pictures=PICTURES,

@@ -17,6 +17,7 @@ from fleet.adapters.manifest import (
     TextRule,
     TextUnit,
 )
+from fleet.adapters.webhook_signatures import X_ACTIVITY
 from fleet.adapters.x.adapter import OAUTH, PICTURES, X
 
 _PRICING = "docs.x.com pricing and changelog, read 2026-11-22"
@@ -65,6 +66,7 @@ ADAPTER = AdapterType(
     ),
     auth=AuthKind.OAUTH2,
     oauth=OAUTH,
+    webhooks=X_ACTIVITY,
     texts={
         "post": TextRule(most=280, unit=TextUnit.WEIGHTED, url_length=23, hashtags=10, best_hashtags=2, mentions=1),
         "comment": TextRule(most=280, unit=TextUnit.WEIGHTED, url_length=23, hashtags=10, best_hashtags=0, mentions=1),

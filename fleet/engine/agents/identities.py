@@ -59,6 +59,13 @@ def names_of_agents(tx: Tx, account_id: uuid.UUID, *, limit: int) -> list[str]:
     return list(tx.session.scalars(query))
 
 
+def first_agent(tx: Tx, account_id: uuid.UUID, *, kind: str) -> uuid.UUID | None:
+    """Return the oldest agent of a kind that acts through an account; None without one."""
+    query = sa.select(AgentRow.id).where(_uses(account_id), AgentRow.kind == kind).order_by(AgentRow.id).limit(1)
+    found: uuid.UUID | None = tx.scalar(query)
+    return found
+
+
 def counts(tx: Tx) -> dict[uuid.UUID, int]:
     """Return how many agents act through each account."""
     main = sa.select(sa.func.coalesce(AgentRow.account_id, SETTINGS_ACCOUNT).label("account_id"))

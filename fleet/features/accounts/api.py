@@ -64,6 +64,16 @@ class AccountOut(BaseModel):
     updated_at: datetime
 
 
+class HookOut(BaseModel):
+    """The webhook of an account: enter it at the network, and the inbox is read as soon as there is news."""
+
+    url: str = Field(description="the address; without FLEET_WEB_URL its path")
+    verify_token: str = Field(description="the word that the network asks for; empty if it asks for none")
+    attention: str = Field(description="why deliveries have no effect; empty if they have")
+    deliveries: int = Field(description="genuine deliveries, repeated ones once")
+    delivered_at: datetime | None = Field(description="when the last one came")
+
+
 class AccountDetail(AccountOut):
     """One account with the agents that act through it."""
 
@@ -71,6 +81,7 @@ class AccountDetail(AccountOut):
     is_allowed_host: bool | None = Field(
         description="whether FLEET_ALLOWED_HOSTS has its host; null while its credentials cannot be opened"
     )
+    hook: HookOut | None = Field(description="null for a system that sends no webhooks")
 
 
 class AccountList(BaseModel):
@@ -181,8 +192,10 @@ def create_account(deps: TheDeps, response: Response, *, body: AccountIn, who: E
 def show_account(deps: TheDeps, name: Name) -> AccountDetail:
     """Return one account."""
     found = queries.get(deps, name)
+    hook = queries.hook_of(deps, found)
     return taken(
-        AccountDetail, found, limits=dict(found.limits), usernames=queries.agents_of(deps, found.id),
+        AccountDetail, found, hook=None if hook is None else taken(HookOut, hook), limits=dict(found.limits),
+        usernames=queries.agents_of(deps, found.id),
         is_allowed_host=commands.is_allowed(deps, str(found.id)),
     )  # fmt: skip
 

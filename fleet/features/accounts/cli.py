@@ -71,8 +71,17 @@ def show(door: Door, /, *, name: str, as_json: bool) -> None:
         ("Credentials", ("set" if found["has_credentials"] else "none") + from_settings + _age(found)),
         ("To do", found["attention"] or "nothing"),
         ("Limits", limits or "those of the settings"), ("Failed attempts", trouble),
-        ("Last write", _last_write(found)), ("Agents", ", ".join(found["usernames"]) or "none"),
+        ("Last write", _last_write(found)), ("Agents", ", ".join(found["usernames"]) or "none"), *_hook(found["hook"]),
     ]))  # fmt: skip
+
+
+def _hook(hook: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    """Return the rows about the webhook of an account's network."""
+    if hook is None:
+        return []
+    last = f"{hook['deliveries']}, the last {render.when(hook['delivered_at'])}" if hook["delivered_at"] else "none yet"
+    rows = [("Webhook", hook["url"]), ("Verify token", hook["verify_token"]), ("Deliveries", last)]
+    return [one for one in [*rows, ("Webhook to do", hook["attention"])] if one[1]]
 
 
 def _age(account: Mapping[str, Any]) -> str:

@@ -63,7 +63,8 @@ def show(request: Request, deps: TheDeps, name: Name) -> Response:
     """Show an account and the agents that act through it."""
     found = queries.get(deps, name)
     return render(request, "accounts/account.html", account=found, usernames=queries.agents_of(deps, found.id),
-                  usage=queries.usage_of(deps, name), agents=lookup.suggestions(deps.db))  # fmt: skip
+                  usage=queries.usage_of(deps, name), hook=queries.hook_of(deps, found),
+                  agents=lookup.suggestions(deps.db))  # fmt: skip
 
 
 @router.post("/accounts/{name}/credentials")

@@ -16,10 +16,11 @@ from fleet.accounts.usage import AccountUsage
 from fleet.adapters import registry as adapters
 from fleet.core.db import Tx
 from fleet.core.masking import mask
-from fleet.engine import controls
+from fleet.engine import controls, registry
 from fleet.engine.agents import identities
 from fleet.engine.deps import Deps
 from fleet.engine.jobs import stats
+from fleet.engine.points.account_hooks import POINT, AccountHook
 
 ROTATE_AFTER = timedelta(days=90)
 WARN_BEFORE = timedelta(days=7)
@@ -88,6 +89,14 @@ def usage_of(deps: Deps, name: str, *, days: int = 30) -> Sequence[AccountUsage]
     """Return the calls through an account by day, credential and operation, today first. Raises NotFound."""
     with deps.db.transaction() as tx:
         return usage.of_account(tx, service.named(tx, name).id, days=days)
+
+
+def hook_of(deps: Deps, found: AccountView) -> AccountHook | None:
+    """Return the webhook of an account; None for a system that sends none."""
+    looks = registry.current().extensions(POINT)
+    with deps.db.transaction() as tx:
+        hooks = (look(deps, tx, found.id, found.adapter) for look in looks)
+        return next((hook for hook in hooks if hook is not None), None)
 
 
 def _views(deps: Deps, tx: Tx, rows: Sequence[AccountRow]) -> list[AccountView]:

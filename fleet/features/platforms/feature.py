@@ -19,7 +19,7 @@ FEATURE = Feature(
     name="platforms",
     help="Agents of public platforms, their inbox, and the people who want to be left alone.",
     needs=("publishing", "drafts", "personas"),
-    tables=("fleet.features.platforms.inbox.models",),
+    tables=("fleet.features.platforms.inbox.models", "fleet.features.platforms.network_hooks.models"),
     agents=tuple(
         AgentType(
             kind=one.adapter,
@@ -67,13 +67,30 @@ FEATURE = Feature(
             once_per_target=True,
             obstacle="fleet.features.platforms.handlers:obstacle",
         ),
+        JobHandler(
+            kind="read_inbox",
+            noun="a look at its inbox",
+            plural="looks at inboxes",
+            prepare="fleet.features.platforms.network_hooks.handler:prepare",
+            expires_after=timedelta(hours=1),
+            is_act=False,
+        ),
     ),
     extends={
+        "accounts.hooks": ("fleet.features.platforms.network_hooks.service:hook_of",),
         "publishing.obstacles": ("fleet.features.platforms.handlers:obstacle",),
         "drafts.sources": ("fleet.features.platforms.inbox.reading:InboxSource",),
     },
     pruners=("fleet.features.platforms.inbox.reading:prune",),
     events=(
+        EventType(
+            subject="account.reached",
+            words="the network of the account {account} reaches it by its webhook",
+            sign="✔",
+            tone="green",
+            icon="link",
+            family="people",
+        ),
         EventType(
             subject="job.done",
             kind="repost",
@@ -108,6 +125,7 @@ FEATURE = Feature(
         ),
     ),
     api=("fleet.features.platforms.api:router",),
+    routes=("fleet.features.platforms.network_hooks.route:router",),
     pages=("fleet.features.platforms.pages:router",),
     templates=__package__,
     nav=(

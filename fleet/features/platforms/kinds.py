@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, Field
 
-REPOST, FOLLOW = "repost", "follow"
+REPOST, FOLLOW, READ_INBOX = "repost", "follow", "read_inbox"
 
 
 def _hours(given: str) -> str:

@@ -11,7 +11,6 @@ import pytest
 from fleet.accounts.sealing import new_key
 from fleet.core import events
 from fleet.core.events import Position
-from fleet.core.settings import Settings
 from fleet.engine.events import positions
 from fleet.engine.system_agents import staff
 from fleet.features.webhooks.inbound import service as receiving
@@ -126,7 +125,7 @@ def test_a_source_that_cannot_work_is_not_made(cli: Cli, words: tuple[str, ...])
 
 def say(fleet: Fleet, secret: str, body: bytes) -> None:
     """Let the shop say something, signed with a secret."""
-    deps = replace(fleet.deps, given=Settings(database_url=fleet.deps.settings.database_url))
+    deps = replace(fleet.deps, given=type(fleet.deps.settings)(database_url=fleet.deps.settings.database_url))
     signature = hmac.new(secret.encode(), body, "sha256").hexdigest()
     receiving.receive(deps, "shop", {"x-signature": signature}, body)
 

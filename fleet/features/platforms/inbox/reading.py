@@ -6,7 +6,8 @@ Reading is outside of transactions; the rest is inside its caller's.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -188,6 +189,24 @@ def mark_answered(tx: Tx, jobs: Mapping[uuid.UUID, uuid.UUID]) -> None:
         tx.execute(sa.update(InboxItemRow).where(*is_open).values(state=InboxState.ANSWERED, job_id=job_id))
 
 
+@contextmanager
+def fresh(work: Work) -> Iterator[Tx]:
+    """Read the inbox of a job's account and keep what is new; the block ends the transaction that keeps it.
+
+    Raises an AdapterError.
+    """
+    agent = work.agent
+    with work.deps.db.transaction() as tx:
+        before = position(tx, agent.account_id)
+    news = read(work.gateway.adapter, work.account, before)
+    own, now = config.read(PlatformConfig, agent.config), work.deps.now()
+    with work.deps.db.transaction() as tx:
+        known = known_to(tx, agent.surface, agent.account_id, news.items, most_answers=own.answers_to_one,
+                         answers=own.answers, now=now)  # fmt: skip
+        keep(tx, agent, news, known)
+        yield tx
+
+
 class InboxSource:
     """What scans of supervised agents see besides their feed: open mentions first, and nobody to be left alone.
 
@@ -200,14 +219,8 @@ class InboxSource:
         agent = work.agent
         if agent.surface not in NETWORKS:
             return feed
-        with work.deps.db.transaction() as tx:
-            before = position(tx, agent.account_id)
-        news = read(work.gateway.adapter, work.account, before)
         own, now = config.read(PlatformConfig, agent.config), work.deps.now()
-        with work.deps.db.transaction() as tx:
-            known = known_to(tx, agent.surface, agent.account_id, news.items, most_answers=own.answers_to_one,
-                             answers=own.answers, now=now)  # fmt: skip
-            keep(tx, agent, news, known)
+        with fresh(work) as tx:
             waiting = open_items(tx, agent.account_id, now) if own.answers else []
             names, remote_ids = people([*feed, *waiting])
             shunned = opt_outs.among(tx, agent.surface, names, remote_ids)

@@ -13,9 +13,10 @@ from pydantic import BaseModel
 
 from fleet.core.errors import InvalidInput
 from fleet.features.webhooks.inbound import service as receiving
-from fleet.features.webhooks.inbound.service import MOST_BYTES, NotGenuine
+from fleet.features.webhooks.inbound.service import NotGenuine
 from fleet.web.auth import Open, TheDeps
 from fleet.web.problems import problem
+from fleet.web.requests.bodies import MOST_HOOK_BYTES, bounded_body
 
 router = APIRouter(tags=["hooks"])
 
@@ -26,23 +27,13 @@ class Heard(BaseModel):
     status: str
 
 
-async def bounded_body(request: Request) -> bytes | None:
-    """Return the body, or None as soon as it is longer than the limit."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MOST_BYTES:
-            return None
-    return bytes(body)
-
-
 @router.post("/hooks/in/{source}", dependencies=[Open], status_code=202, response_model=Heard,
              responses={200: {"model": Heard}, 401: {}, 413: {}, 422: {}, 503: {}})  # fmt: skip
 def receive(request: Request, deps: TheDeps, source: Annotated[str, Path(max_length=60)],
             body: Annotated[bytes | None, Depends(bounded_body)]) -> Response:  # fmt: skip
     """Store a received event: 202 for a new one, 200 for a duplicate, 401 for an unknown source or signature."""
     if body is None:
-        return problem(413, f"At most {MOST_BYTES} bytes are taken.")
+        return problem(413, f"At most {MOST_HOOK_BYTES} bytes are taken.")
     # Of a repeated header the last value counts, for the signature and for the id alike.
     headers = {name.lower(): value for name, value in request.headers.items()}
     try:
