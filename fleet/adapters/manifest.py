@@ -18,6 +18,7 @@ from pydantic import SecretStr
 from fleet.adapters.base import Adapter, Resolution
 from fleet.adapters.limits import Observe, ignore
 from fleet.adapters.pictures import PictureMaker
+from fleet.adapters.shops import ShopTraits
 from fleet.adapters.webhook_signatures import WebhookRules
 from fleet.core.errors import InvalidInput
 
@@ -30,8 +31,17 @@ class Capability(StrEnum):
     UNSUPPORTED = "unsupported"
 
 
-READS = ("feed", "comments", "item", "notifications", "metrics", "trends", "check", "probe", "upload")
+READ_METHODS: Mapping[str, str] = {
+    "feed": "feed", "comments": "comments", "item": "item", "notifications": "notifications",
+    "post_metrics": "metrics", "account_metrics": "metrics", "trends": "trends", "check": "check", "probe": "probe",
+    "upload": "upload", "shop": "shop", "products": "products", "product": "products", "find_products": "products",
+    "changed_products": "changes", "stock": "stock", "stock_of": "stock", "orders": "orders", "order": "orders",
+}  # fmt: skip
+"""The operation that each method of an adapter is; `write` is the type of its action."""
+READS = tuple(dict.fromkeys(READ_METHODS.values()))
 """The operations that publish nothing. All others are names of types of action."""
+BACKGROUND_READS = frozenset({"metrics", "trends", "products", "changes", "stock"})
+"""Reads that nobody waits for: they leave room to writes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -304,6 +314,8 @@ class AdapterType:
     labels: Labels | None = None
     webhooks: WebhookRules | None = None
     """How it signs what it sends to `/hooks/in/network/ACCOUNT`; None for a system that sends nothing."""
+    shop: ShopTraits | None = None
+    """The traits of a shop; None for another system."""
     pages: str = ""
     """Where people see what it publishes, if that is not the account's address: "https://x.com". `url_of` may return
     addresses there."""

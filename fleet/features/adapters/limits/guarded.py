@@ -20,6 +20,7 @@ from fleet.accounts.directory import OpenAccount
 from fleet.adapters import registry as adapters
 from fleet.adapters.base import Account, Action, Adapter, AnyAction, LimitSpent, Throttled
 from fleet.adapters.limits import Observation, counted_requests
+from fleet.adapters.manifest import BACKGROUND_READS, READ_METHODS
 from fleet.core import logs
 from fleet.core.db import visibility
 from fleet.core.errors import Unavailable
@@ -27,14 +28,6 @@ from fleet.engine.deps import Deps
 from fleet.features.adapters.limits.limiter import CountedLimit, Limiter, RoomRequest, TakenRoom, limits_of
 from fleet.features.adapters.limits.window import Caller
 
-_OPERATIONS = {
-    "feed": "feed", "comments": "comments", "item": "item", "notifications": "notifications",
-    "post_metrics": "metrics", "account_metrics": "metrics", "trends": "trends", "check": "check", "probe": "probe",
-    "upload": "upload",
-}  # fmt: skip
-"""The operation that each method of an adapter is; `write` is the type of its action."""
-_BACKGROUND = frozenset({"metrics", "trends"})
-"""Reads that nobody waits for: they leave room to writes."""
 _LEFT = 0.2
 """A response is adopted when less of a limit is left than this share: most responses need no statement."""
 _MOST_RESERVED = 10_000
@@ -67,7 +60,7 @@ class _Room:
 
     def call(self, operation: str, caller: Caller, make: Callable[[], Any], *, is_reserved: bool = False) -> Any:
         """Take room, make a call, and adopt a refusal. Raises LimitSpent, and what the call raises."""
-        request = RoomRequest(operation, caller, self.limits, operation in _BACKGROUND)
+        request = RoomRequest(operation, caller, self.limits, operation in BACKGROUND_READS)
         if not is_reserved:
             self._limiter.take(request)
         token = _operation.set(operation)
@@ -178,7 +171,7 @@ class _Guarded:
 def _guarded(kind: type[Any]) -> Any:
     """Return the class for adapters of a class. It has the same methods, as protocols are checked by them."""
     methods: Mapping[str, Any] = {
-        name: _limited(name, _OPERATIONS[name]) if name in _OPERATIONS else _passed(name)
+        name: _limited(name, READ_METHODS[name]) if name in READ_METHODS else _passed(name)
         for name, _ in inspect.getmembers(kind, callable)
         if not name.startswith("_") and name not in _Guarded.__dict__
     }
