@@ -16,13 +16,13 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from fleet.adapters import base, media
+from fleet.adapters import base
 from fleet.adapters.answers import body_of
 from fleet.adapters.base import Account, AnyAction, Receipt, RemoteAccount, Resolution
 from fleet.adapters.http import MAX_JSON_BYTES, HttpClient, Response
 from fleet.adapters.manifest import AccountAccess, MediaFile, MediaRule, OAuth
 from fleet.adapters.oauth import Bearer
-from fleet.adapters.social import DeprovisionPayload, FeedItem, Media, Offers, ProvisionPayload
+from fleet.adapters.social import DeprovisionPayload, FeedItem, Media, Offers, ProvisionPayload, read_data_url
 from fleet.core import logs, masking
 from fleet.core.clock import SYSTEM
 from fleet.core.errors import InvalidInput
@@ -200,7 +200,7 @@ class NetworkAdapter(ABC):
 
     def _picture(self, one: Media, rule: MediaRule) -> MediaFile:
         """Return a picture as the network takes it. Raises Refused, InvalidInput."""
-        return self._media.fit(media.read(one.url), rule)
+        return self._media.fit(read_data_url(one.url), rule)
 
     @contextlib.contextmanager
     def _upload_client(self, url: str, timeout_s: float) -> Iterator[tuple[HttpClient, str]]:

@@ -6,13 +6,16 @@ registers them.
 
 from __future__ import annotations
 
+import base64
+import binascii
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol, cast, runtime_checkable
 
-from fleet.adapters.base import Account, ActionType, Adapter, Cap, Payload
+from fleet.adapters.base import Account, ActionType, Adapter, Cap, Payload, Refused
+from fleet.adapters.manifest import MediaFile
 from fleet.core.errors import InvalidInput
 
 _SHOWN_CHARS = 200
@@ -364,3 +367,33 @@ def _is_social(adapter: Adapter) -> bool:
     if type(adapter) not in _KNOWN_TYPES:
         _KNOWN_TYPES[type(adapter)] = isinstance(adapter, SocialAdapter)
     return _KNOWN_TYPES[type(adapter)]
+
+
+_DATA_SCHEME = "data:"
+
+
+def is_data_url(url: str) -> bool:
+    """Return whether an address is a data URL."""
+    return url.startswith(_DATA_SCHEME)
+
+
+def read_data_url(url: str) -> MediaFile:
+    """Return the file in a data URL. Raises Refused for another address, since adapters fetch nothing."""
+    head, comma, body = url.partition(",")
+    if not is_data_url(url) or not comma or not head.endswith(";base64"):
+        raise Refused("the media is no file: this network takes files alone")
+    try:
+        data = base64.b64decode(body, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise Refused("the media's data URL is broken") from error
+    return MediaFile(data, head[len(_DATA_SCHEME) : -len(";base64")].partition(";")[0].lower())
+
+
+def pictures_of(post: PostPayload, *, at_most: int, video: bool = False) -> tuple[Media, ...]:
+    """Return a post's pictures. Raises Refused for media that a network does not take together."""
+    found = post.pictures
+    if len(found) > at_most:
+        raise Refused(f"a post has at most {at_most} pictures here, not {len(found)}")
+    if post.video is not None and (not video or found):
+        raise Refused("a post has a video or pictures here, not both" if video else "a post has no video here")
+    return found

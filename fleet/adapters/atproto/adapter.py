@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
-from fleet.adapters import base, media
+from fleet.adapters import base
 from fleet.adapters.answers import count_of, dict_of, dicts_of, text_of
 from fleet.adapters.atproto import keys, records, views
 from fleet.adapters.atproto.keys import Uri
@@ -41,6 +41,9 @@ from fleet.adapters.social import (
     UnfollowPayload,
     UnlikePayload,
     UnrepostPayload,
+    is_data_url,
+    pictures_of,
+    read_data_url,
 )
 from fleet.core.clock import SYSTEM
 from fleet.core.errors import InvalidInput
@@ -113,10 +116,10 @@ class AtProto:
                     found["reply"] = self._reply_to(post.follows, left_s())
                 if post.quoted:
                     found["quoted"] = self._reference(post.quoted, left_s())
-                pictures = media.require(post, pictures=PICTURES.most)
+                pictures = pictures_of(post, at_most=PICTURES.most)
                 if pictures:
                     found["pictures"] = [self._blob(one.url, PICTURES, left_s()) for one in pictures]
-                elif post.link is not None and media.is_data(post.link.image_url):
+                elif post.link is not None and is_data_url(post.link.image_url):
                     found["thumb"] = self._blob(post.link.image_url, THUMB, left_s())
         return found or None
 
@@ -415,7 +418,7 @@ class AtProto:
 
     def _blob(self, url: str, rule: MediaRule, timeout_s: float) -> dict[str, Any]:
         try:
-            file = self._media.fit(media.read(url), rule)
+            file = self._media.fit(read_data_url(url), rule)
         except InvalidInput as error:
             raise base.Refused(f"the picture cannot be posted: {error}") from error
         return self._session.upload(file.data, file.content_type, timeout_s)
@@ -459,7 +462,7 @@ def _post_of(action: AnyAction) -> dict[str, Any]:
                 raise base.Refused("the network has public posts alone, and no other formats")
             return records.post(
                 post.text, _created(action), action.uploads, language=post.language, warning=post.warning,
-                pictures=media.require(post, pictures=PICTURES.most), link=post.link,
+                pictures=pictures_of(post, at_most=PICTURES.most), link=post.link,
             )  # fmt: skip
         case payload:
             return records.post(payload.words, _created(action), action.uploads)

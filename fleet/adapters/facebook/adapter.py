@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from pydantic import Field
 
-from fleet.adapters import base, media
+from fleet.adapters import base
 from fleet.adapters.answers import LONGEST_NAME_CHARS, aware, body_of, count_of, dict_of, moment_of, text_of
 from fleet.adapters.base import Account, AnyAction, Receipt, RemoteAccount, Resolution, SurfaceObject
 from fleet.adapters.manifest import AccountAccess, MediaRule, OAuth, TokenExchange
@@ -40,6 +40,8 @@ from fleet.adapters.social import (
     PostPayload,
     SaidComment,
     UnlikePayload,
+    pictures_of,
+    read_data_url,
 )
 from fleet.core import masking
 
@@ -159,7 +161,7 @@ class Facebook(MetaAdapter):
         if not isinstance(post, PostPayload):
             return None
         most, deadline = 1 if post.format == "story" else PICTURES.most, CallDeadline(timeout_s)
-        pictures = media.require(post, pictures=most, video=True)
+        pictures = pictures_of(post, at_most=most, video=True)
         if post.video is not None:
             edge = "video_stories" if post.format == "story" else "video_reels"
             return self._upload_video(post.video, edge, action.uploads, deadline)
@@ -280,7 +282,7 @@ class Facebook(MetaAdapter):
     ) -> Mapping[str, Any]:
         uploads = dict(known)
         if "video" not in uploads:
-            data, path = media.read(video.url).data, self._path(self._page, edge)
+            data, path = read_data_url(video.url).data, self._path(self._page, edge)
             begun = self._call("POST", path, form={"upload_phase": "start"}, timeout_s=deadline.left_s)
             uploads["video"] = text_of(begun.get("video_id"), 100)
             self._send_video(text_of(begun.get("upload_url"), 2000), self._access_token(), data, deadline.left_s)

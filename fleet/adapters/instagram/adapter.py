@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from pydantic import Field
 
-from fleet.adapters import base, media
+from fleet.adapters import base
 from fleet.adapters.answers import LONGEST_NAME_CHARS, aware, count_of, moment_of, text_of
 from fleet.adapters.base import Account, AnyAction, Receipt, RemoteAccount, Resolution, SurfaceObject
 from fleet.adapters.manifest import AccountAccess, MediaRule, OAuth, TokenExchange
@@ -28,6 +28,9 @@ from fleet.adapters.social import (
     PostMetrics,
     PostPayload,
     SaidComment,
+    is_data_url,
+    pictures_of,
+    read_data_url,
 )
 
 _BY_LOGIN = "https://graph.instagram.com"
@@ -202,7 +205,7 @@ class Instagram(MetaAdapter):
     def _require(self, post: PostPayload) -> tuple[Media, ...]:
         if post.visibility != "public":
             raise base.Refused("posts on Instagram are public")
-        pictures = media.require(post, pictures=1 if post.format == "story" else PICTURES.most, video=True)
+        pictures = pictures_of(post, at_most=1 if post.format == "story" else PICTURES.most, video=True)
         if not pictures and post.video is None:
             raise base.Refused("a post on Instagram needs a picture or a video")
         return pictures
@@ -215,7 +218,7 @@ class Instagram(MetaAdapter):
             form["caption"] = _caption(post)
         if post.video is not None:
             form["media_type"] = "STORIES" if post.format == "story" else "REELS"
-            if not media.is_data(post.video.url):
+            if not is_data_url(post.video.url):
                 return self._container({**form, "video_url": self._public(post.video.url)}, deadline)
             return self._send_reel({**form, "upload_type": "resumable"}, post.video, deadline)
         if known.get("children"):
@@ -229,7 +232,7 @@ class Instagram(MetaAdapter):
 
     def _picture_fields(self, one: Media, rule: MediaRule) -> dict[str, str]:
         """Return the public address of a picture, published through Fleet's store if it is a file, and its alt text."""
-        url = self._media.publish(self._picture(one, rule)) if media.is_data(one.url) else one.url
+        url = self._media.publish(self._picture(one, rule)) if is_data_url(one.url) else one.url
         fields = {"image_url": self._public(url)}
         return (
             {**fields, "alt_text": one.alt_text[: PICTURES.alt_text]} if one.alt_text and rule is PICTURES else fields
@@ -252,7 +255,7 @@ class Instagram(MetaAdapter):
 
     def _send_reel(self, form: dict[str, Any], video: Media, deadline: CallDeadline) -> str:
         container, url = self._container_of(form, deadline)
-        self._send_video(url, self._access_token(), media.read(video.url).data, deadline.left_s)
+        self._send_video(url, self._access_token(), read_data_url(video.url).data, deadline.left_s)
         return container
 
     def _status(self, container: str, timeout_s: float) -> str:

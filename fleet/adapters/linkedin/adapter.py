@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from pydantic import Field
 
-from fleet.adapters import base, media
+from fleet.adapters import base
 from fleet.adapters.answers import LONGEST_NAME_CHARS, count_of, dict_of, dicts_of, epoch_of, text_of
 from fleet.adapters.base import Account, AnyAction, Receipt, RemoteAccount, Resolution, SurfaceObject
 from fleet.adapters.http import Response
@@ -44,6 +44,8 @@ from fleet.adapters.social import (
     RepostPayload,
     SaidComment,
     UnlikePayload,
+    pictures_of,
+    read_data_url,
 )
 
 VERSION = "202607"
@@ -157,7 +159,7 @@ class LinkedIn(NetworkAdapter):
         deadline = CallDeadline(timeout_s)
         if post.document is not None and (post.pictures or post.video):
             raise base.Refused("a post has a document, a video or pictures here, not several of them")
-        pictures = media.require(post, pictures=PICTURES.most, video=True)
+        pictures = pictures_of(post, at_most=PICTURES.most, video=True)
         if post.video is not None or post.document is not None:
             return self._upload_file(action, post, deadline)
         if not pictures:
@@ -180,7 +182,7 @@ class LinkedIn(NetworkAdapter):
         if not urn:
             one, send = (post.video, send_video) if post.video is not None else (post.document, send_document)
             assert one is not None
-            urn = send(self._call, self._upload_client, self._author, media.read(one.url), deadline)
+            urn = send(self._call, self._upload_client, self._author, read_data_url(one.url), deadline)
         kind = "videos" if post.video is not None else "documents"
         if not self._is_available(urn, deadline, kind):
             raise base.UploadPending("LinkedIn processes the file", uploads={"file": urn}, retry_after_s=_PAUSE_S)

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from fleet.adapters import base, media
+from fleet.adapters import base
 from fleet.adapters.answers import body_of, count_of, dict_of, dicts_of, text_of
 from fleet.adapters.base import Account, AnyAction, Receipt, RemoteAccount, Resolution, SurfaceObject
 from fleet.adapters.http import MAX_JSON_BYTES, HttpClient, Response
@@ -51,6 +51,8 @@ from fleet.adapters.social import (
     UnfollowPayload,
     UnlikePayload,
     UnrepostPayload,
+    pictures_of,
+    read_data_url,
 )
 from fleet.core import clock, logs
 from fleet.core.errors import InvalidInput
@@ -214,7 +216,7 @@ class Mastodon:
         """Upload the pictures of a post and wait until the server has processed them. Raises UploadPending, Refused."""
         if not isinstance(action.payload, PostPayload):
             return None
-        pictures = media.require(action.payload, pictures=PICTURES.most)
+        pictures = pictures_of(action.payload, at_most=PICTURES.most)
         if not pictures:
             return None
         end_s = clock.monotonic_s() + timeout_s
@@ -223,7 +225,7 @@ class Mastodon:
             left_s = end_s - clock.monotonic_s()
             if sent and left_s < timeout_s / 2:  # what was sent is stored before time is short
                 raise _pending(sent, 0.0)
-            file = self._media.fit(media.read(one.url), PICTURES)
+            file = self._media.fit(read_data_url(one.url), PICTURES)
             part = {"file": (f"picture.{file.content_type.rpartition('/')[2]}", file.data, file.content_type)}
             form = {"description": one.alt_text[: PICTURES.alt_text]} if one.alt_text else None
             response = self._send("POST", "/api/v2/media", left_s, files=part, form=form)

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, Literal
 from urllib.parse import quote
 
-from fleet.adapters import base, media
+from fleet.adapters import base
 from fleet.adapters.answers import LONGEST_NAME_CHARS, count_of, dict_of, dicts_of, text_of
 from fleet.adapters.base import Account, AnyAction, Receipt, RemoteAccount, Resolution, SurfaceObject
 from fleet.adapters.http import Response
@@ -26,7 +26,17 @@ from fleet.adapters.network import (
     before_the_write,
     credentials_of,
 )
-from fleet.adapters.social import AccountMetrics, FeedItem, Media, PostMetrics, PostPayload, SaidComment
+from fleet.adapters.social import (
+    AccountMetrics,
+    FeedItem,
+    Media,
+    PostMetrics,
+    PostPayload,
+    SaidComment,
+    is_data_url,
+    pictures_of,
+    read_data_url,
+)
 from fleet.adapters.tiktok.answers import code_of, error_of, failure_of, item_of, metrics_of
 
 OAUTH = OAuth(
@@ -137,7 +147,7 @@ class TikTok(NetworkAdapter):
         pictures = self._require(post)
         if post.video is None:
             return {"pictures": [self._address_of(one) for one in pictures]}
-        file = media.read(post.video.url)
+        file = read_data_url(post.video.url)
         known = dict(action.uploads) or {**self._announce(post, file.data, deadline), "sent": 0}
         chunks, place = _chunks(len(file.data)), int(known["sent"])
         if place < len(chunks) - 1:  # one in a turn: what TikTok has is stored before the next one
@@ -168,7 +178,7 @@ class TikTok(NetworkAdapter):
             raise base.Refused(f"TikTok's API has no {action.type.noun}")
         if post.video is None:
             return self._publish_pictures(post, list(uploads.get("pictures", [])), deadline)
-        file, publish_id = media.read(post.video.url), str(uploads.get("publish_id", ""))
+        file, publish_id = read_data_url(post.video.url), str(uploads.get("publish_id", ""))
         if not publish_id:
             raise base.UploadsLost("the video was not announced")
         with before_the_write():
@@ -191,7 +201,7 @@ class TikTok(NetworkAdapter):
     # Help
 
     def _require(self, post: PostPayload) -> Sequence[Media]:
-        pictures = media.require(post, pictures=PICTURES.most, video=True)
+        pictures = pictures_of(post, at_most=PICTURES.most, video=True)
         if not pictures and post.video is None:
             raise base.Refused("a post on TikTok needs a video or pictures")
         return pictures
@@ -240,7 +250,7 @@ class TikTok(NetworkAdapter):
         return Receipt(publish_id, {"state": "processing"})
 
     def _address_of(self, one: Media) -> str:
-        url = self._media.publish(self._picture(one, PICTURES)) if media.is_data(one.url) else one.url
+        url = self._media.publish(self._picture(one, PICTURES)) if is_data_url(one.url) else one.url
         if not url.startswith("https://") and self.host not in LOOPBACK:
             raise base.Refused("TikTok fetches pictures from a verified https domain: set FLEET_OBJECTS_URL to it")
         return url

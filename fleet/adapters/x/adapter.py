@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import quote
 
-from fleet.adapters import base, media
+from fleet.adapters import base
 from fleet.adapters.answers import LONGEST_NAME_CHARS, aware, count_of, dict_of, dicts_of, moment_of, text_of
 from fleet.adapters.base import Account, AnyAction, Receipt, RemoteAccount, Resolution, SurfaceObject
 from fleet.adapters.http import Response
@@ -41,6 +41,8 @@ from fleet.adapters.social import (
     RepostPayload,
     SaidComment,
     UnrepostPayload,
+    pictures_of,
+    read_data_url,
 )
 from fleet.adapters.x import uploads
 from fleet.adapters.x.answers import (
@@ -172,7 +174,7 @@ class X(NetworkAdapter):
         post = action.payload
         if not isinstance(post, PostPayload):
             return None
-        pictures = media.require(post, pictures=PICTURES.most, video=True)
+        pictures = pictures_of(post, at_most=PICTURES.most, video=True)
         files = [partial(self._load, one) for one in (*pictures, *([post.video] if post.video else []))]
         if not files:
             return None
@@ -256,7 +258,7 @@ class X(NetworkAdapter):
     # Help
 
     def _load(self, one: Media) -> tuple[MediaFile, str]:
-        file = media.read(one.url)
+        file = read_data_url(one.url)
         if not file.content_type.startswith("video/"):
             file = self._media.fit(file, PICTURES)
         return file, one.alt_text[: PICTURES.alt_text]

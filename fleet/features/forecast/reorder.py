@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class StockLevel:
+class StockOfVariant:
     """What there is of a product at a location, and how it is ordered."""
 
     on_hand: int
@@ -30,7 +30,7 @@ class ReorderProposal:
 
 
 def propose(
-    stock: StockLevel, *, expected: float, quantile: float | None, days: int, service: float
+    stock: StockOfVariant, *, expected: float, quantile: float | None, days: int, service: float
 ) -> ReorderProposal:
     """Return the proposal for demand over `days`: lead time and days between orders.
 

@@ -13,7 +13,7 @@ from fleet.core.errors import InvalidInput
 from fleet.core.text import csv_file
 from fleet.core.text.csv_file import is_yes, refused, whole_number
 from fleet.features.forecast.methods import Matrix
-from fleet.features.forecast.reorder import StockLevel
+from fleet.features.forecast.reorder import StockOfVariant
 
 MOST_DAYS = 3_700
 MOST_UNITS = 1_000_000_000
@@ -66,12 +66,12 @@ def read_sales(path: Path) -> Sales:
     return Sales(keys, first, units)
 
 
-def read_stock(path: Path) -> dict[Key, StockLevel]:
+def read_stock(path: Path) -> dict[Key, StockOfVariant]:
     """Read a CSV with product and on_hand, and perhaps location, on_order, lead_days and pack.
 
     Raises InvalidInput that names the line.
     """
-    found: dict[Key, StockLevel] = {}
+    found: dict[Key, StockOfVariant] = {}
     for line, row in csv_file.rows(path, _STOCK):
         key = _key(row, line)
         if key in found:
@@ -83,7 +83,7 @@ def read_stock(path: Path) -> dict[Key, StockLevel]:
         }
         if not 0 <= given.get("lead_days", 7) <= 365 or given.get("pack", 1) < 1:
             raise refused(line, "lead_days is 0 to 365, and pack at least 1")
-        found[key] = StockLevel(whole_number(row["on_hand"], "on_hand", line, MOST_UNITS), **given)
+        found[key] = StockOfVariant(whole_number(row["on_hand"], "on_hand", line, MOST_UNITS), **given)
     return found
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fleet.core.text import csv_file
 from fleet.core.text.csv_file import is_yes, refused, whole_number
-from fleet.features.fraud.scoring import ShopOrder
+from fleet.features.fraud.scoring import FileOrder
 
 MOST_VALUE = 10**12
 _NEEDED = ("id", "at", "customer", "value")
@@ -16,12 +16,12 @@ _TEXTS = ("device", "card", "address", "billing_country", "shipping_country", "n
 _LONGEST = 200
 
 
-def read(path: Path, *, is_labelled: bool = False) -> list[tuple[ShopOrder, bool]]:
+def read(path: Path, *, is_labelled: bool = False) -> list[tuple[FileOrder, bool]]:
     """Return orders, each with whether it was fraud (column `fraud`; False without `is_labelled`).
 
     Raises NotFound, and InvalidInput that names the line.
     """
-    found: dict[str, tuple[ShopOrder, bool]] = {}
+    found: dict[str, tuple[FileOrder, bool]] = {}
     for line, row in csv_file.rows(path, (*_NEEDED, "fraud") if is_labelled else _NEEDED):
         order = _order(row, line)
         if order.id in found:
@@ -30,14 +30,14 @@ def read(path: Path, *, is_labelled: bool = False) -> list[tuple[ShopOrder, bool
     return list(found.values())
 
 
-def _order(row: Mapping[str, str], line: int) -> ShopOrder:
+def _order(row: Mapping[str, str], line: int) -> FileOrder:
     texts = {name: row.get(name, "") for name in _TEXTS}
     if any(len(one) > _LONGEST for one in (*texts.values(), row["id"], row["customer"])):
         raise refused(line, f"a cell has at most {_LONGEST} characters")
     if not row["id"] or not row["customer"]:
         raise refused(line, "id and customer are needed")
     value, refunded = whole_number(row["value"], "value", line, MOST_VALUE), row.get("refunded", "")
-    return ShopOrder(row["id"], _moment(row["at"], line), row["customer"], value, **texts,
+    return FileOrder(row["id"], _moment(row["at"], line), row["customer"], value, **texts,
                  refunded=is_yes(refunded, "refunded", line))  # fmt: skip
 
 

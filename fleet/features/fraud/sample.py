@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from fleet.features.fraud.scoring import ShopOrder
+from fleet.features.fraud.scoring import FileOrder
 
 SEED = 20261124
 CUSTOMERS, DAYS = 3_000, 180
@@ -28,7 +28,7 @@ _COUNTRIES = ("DE", "FR", "US", "GB", "PL", "IT")
 class LabelledOrder:
     """An order, what it is, and what people said about it later. `attack` is empty for honest ones."""
 
-    order: ShopOrder
+    order: FileOrder
     attack: str
     is_called_fraud: bool
 
@@ -59,7 +59,7 @@ def draw(seed: int = SEED, customers: int = CUSTOMERS, attacks: int = ATTACKS) -
     ]
 
 
-def _is_mislabelled(dice: random.Random, order: ShopOrder, attack: str) -> bool:
+def _is_mislabelled(dice: random.Random, order: FileOrder, attack: str) -> bool:
     looks_strange = bool(attack) or order.billing_country != order.shipping_country
     return looks_strange and dice.random() < LABEL_NOISE
 
@@ -73,7 +73,7 @@ def _person(dice: random.Random, number: int) -> _Customer:
     )  # fmt: skip
 
 
-def _honest(dice: random.Random, one: _Customer) -> Iterator[ShopOrder]:
+def _honest(dice: random.Random, one: _Customer) -> Iterator[FileOrder]:
     at = _BEGIN + timedelta(days=dice.uniform(0, 60))
     pause = dice.lognormvariate(3.2, 0.7)
     refunds = 0.25 if dice.random() < 0.03 else 0.03
@@ -90,9 +90,9 @@ def _honest(dice: random.Random, one: _Customer) -> Iterator[ShopOrder]:
         at += timedelta(days=dice.expovariate(1 / pause))
 
 
-def _order(dice: random.Random, one: _Customer, at: datetime, times: float = 1.0) -> ShopOrder:
+def _order(dice: random.Random, one: _Customer, at: datetime, times: float = 1.0) -> FileOrder:
     value = round(one.value * times * dice.lognormvariate(0, 0.5))
-    return ShopOrder("", at, one.name, value, one.device, one.card, one.address, one.country, one.country, one.country)
+    return FileOrder("", at, one.name, value, one.device, one.card, one.address, one.country, one.country, one.country)
 
 
 def _abroad(dice: random.Random, one: _Customer) -> str:
@@ -108,7 +108,7 @@ def _stranger(dice: random.Random, name: str) -> _Customer:
     return _Customer(name, dice.choice(_COUNTRIES), value, f"d-{name}", f"k-{name}", f"a-{name}")
 
 
-def _card_test(dice: random.Random, number: int, _: list[_Customer]) -> Iterator[ShopOrder]:
+def _card_test(dice: random.Random, number: int, _: list[_Customer]) -> Iterator[FileOrder]:
     """Many stolen cards are tried within minutes, for small amounts."""
     one, at = _stranger(dice, f"tester{number}"), _moment(dice)
     for turn in range(dice.randint(4, 12)):
@@ -116,7 +116,7 @@ def _card_test(dice: random.Random, number: int, _: list[_Customer]) -> Iterator
         yield replace(_order(dice, one, at, 0.2), card=f"stolen{number}-{turn}")
 
 
-def _stolen_card(dice: random.Random, number: int, people: list[_Customer]) -> Iterator[ShopOrder]:
+def _stolen_card(dice: random.Random, number: int, people: list[_Customer]) -> Iterator[FileOrder]:
     """The card of a customer pays large orders that go elsewhere."""
     victim, thief = dice.choice(people), _stranger(dice, f"thief{number}")
     at = _moment(dice)
@@ -129,7 +129,7 @@ def _stolen_card(dice: random.Random, number: int, people: list[_Customer]) -> I
         )  # fmt: skip
 
 
-def _farm(dice: random.Random, number: int, _: list[_Customer]) -> Iterator[ShopOrder]:
+def _farm(dice: random.Random, number: int, _: list[_Customer]) -> Iterator[FileOrder]:
     """One device makes accounts for the price of a first order."""
     at = _moment(dice)
     for turn in range(dice.randint(4, 9)):
@@ -138,7 +138,7 @@ def _farm(dice: random.Random, number: int, _: list[_Customer]) -> Iterator[Shop
                       address=f"farm{number}" if dice.random() < 0.5 else f"farm{number}-{turn}")  # fmt: skip
 
 
-def _refunds(dice: random.Random, number: int, _: list[_Customer]) -> Iterator[ShopOrder]:
+def _refunds(dice: random.Random, number: int, _: list[_Customer]) -> Iterator[FileOrder]:
     """A customer orders, claims that nothing arrived, and gets the money back, again and again."""
     one, at = _stranger(dice, f"claimer{number}"), _moment(dice) - timedelta(days=60)
     for _turn in range(dice.randint(5, 8)):
@@ -146,7 +146,7 @@ def _refunds(dice: random.Random, number: int, _: list[_Customer]) -> Iterator[S
         yield replace(_order(dice, one, at), refunded=dice.random() < 0.85)
 
 
-def _takeover(dice: random.Random, _: int, people: list[_Customer]) -> Iterator[ShopOrder]:
+def _takeover(dice: random.Random, _: int, people: list[_Customer]) -> Iterator[FileOrder]:
     """Somebody has the password of a customer, and orders much to another address."""
     victim, at = dice.choice(people), _moment(dice)
     for turn in range(dice.randint(1, 3)):
@@ -155,7 +155,7 @@ def _takeover(dice: random.Random, _: int, people: list[_Customer]) -> Iterator[
                       network_country=_abroad(dice, victim) if dice.random() < 0.5 else victim.country)  # fmt: skip
 
 
-_ATTACKS: dict[str, Callable[[random.Random, int, list[_Customer]], Iterator[ShopOrder]]] = {
+_ATTACKS: dict[str, Callable[[random.Random, int, list[_Customer]], Iterator[FileOrder]]] = {
     "card test": _card_test, "stolen card": _stolen_card, "device farm": _farm, "refunds": _refunds,
     HELD_OUT: _takeover,
 }  # fmt: skip

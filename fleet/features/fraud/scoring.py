@@ -26,7 +26,7 @@ _REFUNDS, _REFUND_SHARE = 3, 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class ShopOrder:
+class FileOrder:
     """An order as far as it matters here. Empty texts are unknown. `value` is in minor units of one currency."""
 
     id: str
@@ -77,13 +77,13 @@ class OrderHistory:
         self._refunds: dict[str, int] = defaultdict(int)
         self._values: list[int] = []
 
-    def score(self, order: ShopOrder) -> FraudScore:
+    def score(self, order: FileOrder) -> FraudScore:
         """Return the score of an order by the orders before it."""
         rules = (self._velocity, self._repeats, self._countries, self._worth, self._habits, self._given_back)
         found = sorted((one for rule in rules for one in rule(order)), key=lambda one: (-one.points, one.name))
         return FraudScore(min(MOST, sum(one.points for one in found)), tuple(found))
 
-    def add(self, order: ShopOrder) -> None:
+    def add(self, order: FileOrder) -> None:
         """Make an order part of the history."""
         for key in _keys(order):
             times = self._lately[key]
@@ -101,7 +101,7 @@ class OrderHistory:
         self._addresses[order.customer].add(order.address)
         self._refunds[order.customer] += order.refunded
 
-    def _velocity(self, order: ShopOrder) -> Iterator[FraudReason]:
+    def _velocity(self, order: FileOrder) -> Iterator[FraudReason]:
         for kind, key in _keys(order):
             times = self._lately.get((kind, key), ())
             hour = 1 + sum(order.at - _HOUR <= one for one in times)
@@ -113,7 +113,7 @@ class OrderHistory:
                 yield FraudReason("velocity", 20, f"{day} orders of the same {kind} in a day")
                 return
 
-    def _repeats(self, order: ShopOrder) -> Iterator[FraudReason]:
+    def _repeats(self, order: FileOrder) -> Iterator[FraudReason]:
         since = order.at - _MONTH
         device, address, card = (
             len(_since(self._customers.get((kind, key), {}), since) | {order.customer}) if key else 0
@@ -130,14 +130,14 @@ class OrderHistory:
         if own >= _CARDS_A_CUSTOMER:
             yield FraudReason("cards", 40, f"{own} cards of one customer in a day")
 
-    def _countries(self, order: ShopOrder) -> Iterator[FraudReason]:
+    def _countries(self, order: FileOrder) -> Iterator[FraudReason]:
         billing = order.billing_country
         if billing and order.shipping_country and billing != order.shipping_country:
             yield FraudReason("shipping", 20, f"billed in {billing}, sent to {order.shipping_country}")
         if billing and order.network_country and billing != order.network_country:
             yield FraudReason("network", 20, f"billed in {billing}, ordered from {order.network_country}")
 
-    def _worth(self, order: ShopOrder) -> Iterator[FraudReason]:
+    def _worth(self, order: FileOrder) -> Iterator[FraudReason]:
         own = self._own.get(order.customer, [])
         if len(own) >= _KNOWN_AFTER:
             usual = own[len(own) // 2]
@@ -148,7 +148,7 @@ class OrderHistory:
         elif len(self._values) >= _LEAST_VALUES and order.value > self._values[int(_HIGH * len(self._values))]:
             yield FraudReason("value", 20, f"a new customer, and more than {_HIGH:.0%} of orders")
 
-    def _habits(self, order: ShopOrder) -> Iterator[FraudReason]:
+    def _habits(self, order: FileOrder) -> Iterator[FraudReason]:
         if len(self._own.get(order.customer, ())) < _KNOWN_AFTER:
             return
         is_device = bool(order.device) and order.device not in self._devices[order.customer]
@@ -156,13 +156,13 @@ class OrderHistory:
         if is_device and is_address:
             yield FraudReason("habits", 20, "a known customer with a new device and a new address")
 
-    def _given_back(self, order: ShopOrder) -> Iterator[FraudReason]:
+    def _given_back(self, order: FileOrder) -> Iterator[FraudReason]:
         count, given_back = len(self._own.get(order.customer, ())), self._refunds.get(order.customer, 0)
         if given_back >= _REFUNDS and given_back >= _REFUND_SHARE * count:
             yield FraudReason("refunds", 50, f"{given_back} of {count} orders of this customer were refunded")
 
 
-def score_all(orders: Iterable[ShopOrder]) -> Iterator[tuple[ShopOrder, FraudScore]]:
+def score_all(orders: Iterable[FileOrder]) -> Iterator[tuple[FileOrder, FraudScore]]:
     """Yield orders by time with their scores, each by the orders before it alone."""
     history = OrderHistory()
     for one in sorted(orders, key=lambda one: (one.at, one.id)):
@@ -170,7 +170,7 @@ def score_all(orders: Iterable[ShopOrder]) -> Iterator[tuple[ShopOrder, FraudSco
         history.add(one)
 
 
-def _keys(order: ShopOrder) -> Iterator[tuple[str, str]]:
+def _keys(order: FileOrder) -> Iterator[tuple[str, str]]:
     for kind, key in (("customer", order.customer), ("card", order.card), ("device", order.device)):
         if key:
             yield kind, key

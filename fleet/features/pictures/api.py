@@ -13,7 +13,7 @@ from fleet.access import Permission
 from fleet.engine.deps import Deps
 from fleet.features.pictures import queries
 from fleet.features.pictures.queries import ListedOrder
-from fleet.features.pictures.states import OrderState
+from fleet.features.pictures.states import PictureOrderState
 from fleet.web.auth import TheDeps, needs
 from fleet.web.requests.cursors import Page, Paging
 from fleet.web.requests.fields import line, taken
@@ -29,7 +29,7 @@ class PictureOrderOut(BaseModel):
     agent: str | None = Field(description="username; null for a deleted agent")
     provider: str
     model: str
-    state: OrderState
+    state: PictureOrderState
     is_ai: bool = Field(description="whether a machine made it: then its file is marked")
     microusd: int = Field(description="cost; of a lost order the most that it can have cost")
     object_key: str | None = Field(description="key of the stored file, for /media")

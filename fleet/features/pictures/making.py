@@ -25,7 +25,7 @@ from fleet.features.pictures import providers, records
 from fleet.features.pictures.makers.base import MadePicture, PictureProvider, PictureRequest
 from fleet.features.pictures.records import MadeOrder, OrderClaim
 from fleet.features.pictures.settings import PictureSettings
-from fleet.features.pictures.states import OrderState
+from fleet.features.pictures.states import PictureOrderState
 from fleet.images import Marks, PictureSource, checks, cleaning, read_marks
 from fleet.images.errors import Unusable
 from fleet.images.export import crops
@@ -160,14 +160,16 @@ def _paid(work: Work, provider: PictureProvider, request: PictureRequest, order:
     try:
         reserved = purse.reserve(provider.name, most)
     except NotPaidFor as error:
-        _end(work, order, OrderState.FAILED, error.message, 0)
+        _end(work, order, PictureOrderState.FAILED, error.message, 0)
         raise
     try:
         made = provider.make(request)
     except ModelError as error:
         is_lost = getattr(error, "unmetered", False) or error.usage.microusd > 0
         usage = error.usage.but(microusd=max(error.usage.microusd, most if is_lost else 0))
-        _end(work, order, OrderState.LOST if is_lost else OrderState.FAILED, error.message, usage.microusd)
+        _end(
+            work, order, PictureOrderState.LOST if is_lost else PictureOrderState.FAILED, error.message, usage.microusd
+        )
         purse.settle(reserved, [usage])
         raise
     except Exception as error:
@@ -176,7 +178,7 @@ def _paid(work: Work, provider: PictureProvider, request: PictureRequest, order:
         lost = Transient(
             f"unexpected: {type(error).__name__}", Usage(provider.name, provider.model, microusd=most), unmetered=True
         )
-        _end(work, order, OrderState.LOST, lost.message, most)
+        _end(work, order, PictureOrderState.LOST, lost.message, most)
         purse.settle(reserved, [lost.usage])
         raise lost from error
     purse.settle(reserved, [made.usage])
@@ -190,7 +192,7 @@ def _stored(
     try:
         data, is_ai = _finished(made, request.prompt, _ratio(work))
     except InvalidInput as error:
-        _end(work, order, OrderState.UNFIT, error.message, made.usage.microusd)
+        _end(work, order, PictureOrderState.UNFIT, error.message, made.usage.microusd)
         with work.deps.db.transaction() as tx:
             events.emit(
                 tx, "picture.unfit", agent_id=work.claim.agent_id, job_id=work.claim.job_id, agent=work.agent.name,
@@ -232,6 +234,6 @@ def _ratio(work: Work) -> float | None:
     return None if rule is None else rule.best_ratio
 
 
-def _end(work: Work, order: OrderClaim, state: OrderState, why: str, microusd: int) -> None:
+def _end(work: Work, order: OrderClaim, state: PictureOrderState, why: str, microusd: int) -> None:
     with work.deps.db.transaction() as tx:
         records.end(tx, order, state, why, microusd)

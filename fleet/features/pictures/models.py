@@ -12,7 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from fleet.core.db import Base, one_of
 from fleet.core.db.visibility import of_agent
-from fleet.features.pictures.states import OrderState
+from fleet.features.pictures.states import PictureOrderState
 
 _TIME = sa.DateTime(timezone=True)
 _NOW = sa.text("clock_timestamp()")
@@ -42,7 +42,7 @@ class PictureOrderRow(Base):
     asked_at: Mapped[datetime] = mapped_column(_TIME, server_default=_NOW)
 
     __table_args__ = (
-        sa.CheckConstraint(one_of("state", OrderState), name="state"),
+        sa.CheckConstraint(one_of("state", PictureOrderState), name="state"),
         sa.CheckConstraint("(state = 'made') = (object_key IS NOT NULL)", name="made"),
         sa.Index("uq_picture_orders_part", "job_id", "part", "provider", unique=True),
         sa.Index("ix_picture_orders_asked_at", "asked_at", "id"),

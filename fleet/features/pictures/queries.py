@@ -17,7 +17,7 @@ from fleet.engine.deps import Deps
 from fleet.features.pictures import making, providers
 from fleet.features.pictures.models import PictureOrderRow
 from fleet.features.pictures.settings import PictureSettings
-from fleet.features.pictures.states import OrderState
+from fleet.features.pictures.states import PictureOrderState
 from fleet.llm.breaker import State
 
 
@@ -30,7 +30,7 @@ class ListedOrder:
     agent: str | None
     provider: str
     model: str
-    state: OrderState
+    state: PictureOrderState
     is_ai: bool
     microusd: int
     object_key: str | None
@@ -94,7 +94,7 @@ def listed_providers(deps: Deps, persona_id: str | None = None) -> list[ListedPr
 
 _SUMS = sa.select(
     PictureOrderRow.provider,
-    sa.func.count().filter(PictureOrderRow.state == OrderState.MADE),
+    sa.func.count().filter(PictureOrderRow.state == PictureOrderState.MADE),
     sa.func.sum(PictureOrderRow.microusd),
 ).group_by(PictureOrderRow.provider)
 

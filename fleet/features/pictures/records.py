@@ -18,7 +18,7 @@ from sqlalchemy.dialects.postgresql import insert
 from fleet.core import ids
 from fleet.core.db import Tx
 from fleet.features.pictures.models import PictureOrderRow
-from fleet.features.pictures.states import OrderState
+from fleet.features.pictures.states import PictureOrderState
 
 _CLOCK = sa.func.clock_timestamp()
 _MOST_REMEMBERED = 2_000
@@ -53,12 +53,12 @@ def claim(
     """
     row = insert(PictureOrderRow).values(
         id=ids.new(), job_id=job_id, part=part, provider=provider, model=model[:100], agent_id=agent_id,
-        state=OrderState.ASKED,
+        state=PictureOrderState.ASKED,
     )  # fmt: skip
     again = row.on_conflict_do_update(
         index_elements=["job_id", "part", "provider"],
-        set_={"state": OrderState.ASKED, "model": model[:100], "why": "", "asked_at": _CLOCK},
-        where=PictureOrderRow.state == OrderState.FAILED,
+        set_={"state": PictureOrderState.ASKED, "model": model[:100], "why": "", "asked_at": _CLOCK},
+        where=PictureOrderRow.state == PictureOrderState.FAILED,
     )
     taken: uuid.UUID | None = tx.scalar(again.returning(PictureOrderRow.id))
     if taken is not None:
@@ -69,10 +69,10 @@ def claim(
         PictureOrderRow.provider == provider,
     )
     lost = {
-        "state": OrderState.LOST, "microusd": most_microusd,
+        "state": PictureOrderState.LOST, "microusd": most_microusd,
         "why": "the process ended before the answer came; the provider may have charged it",
     }  # fmt: skip
-    tx.execute(sa.update(PictureOrderRow).where(*mine, PictureOrderRow.state == OrderState.ASKED).values(**lost))
+    tx.execute(sa.update(PictureOrderRow).where(*mine, PictureOrderRow.state == PictureOrderState.ASKED).values(**lost))
     return _made(tx, *mine)
 
 
@@ -82,13 +82,13 @@ def made(
 ) -> bool:  # fmt: skip
     """Record a stored picture; False if another attempt has given the order up."""
     values = {
-        "state": OrderState.MADE, "object_key": key, "microusd": microusd, "is_ai": is_ai,
+        "state": PictureOrderState.MADE, "object_key": key, "microusd": microusd, "is_ai": is_ai,
         "remote_id": remote_id or None, "credit": None if credit is None else dict(credit),
     }  # fmt: skip
     return _end(tx, order, values)
 
 
-def end(tx: Tx, order: OrderClaim, state: OrderState, why: str, microusd: int = 0) -> bool:
+def end(tx: Tx, order: OrderClaim, state: PictureOrderState, why: str, microusd: int = 0) -> bool:
     """Record that no picture came of an order."""
     return _end(tx, order, {"state": state, "why": why[:LONGEST_WHY], "microusd": microusd})
 
@@ -116,7 +116,7 @@ def prune(tx: Tx, *, days: int, limit: int) -> int:
 
 
 def _end(tx: Tx, order: OrderClaim, values: dict[str, Any]) -> bool:
-    mine = (PictureOrderRow.id == order.id, PictureOrderRow.state == OrderState.ASKED)
+    mine = (PictureOrderRow.id == order.id, PictureOrderRow.state == PictureOrderState.ASKED)
     return tx.execute(sa.update(PictureOrderRow).where(*mine).values(**values)).rowcount == 1
 
 
@@ -125,6 +125,6 @@ def _made(tx: Tx, *where: sa.ColumnElement[bool]) -> MadeOrder | None:
         PictureOrderRow.provider, PictureOrderRow.model, PictureOrderRow.object_key, PictureOrderRow.microusd,
         PictureOrderRow.is_ai, PictureOrderRow.credit,
     )  # fmt: skip
-    query = sa.select(*columns).where(*where, PictureOrderRow.state == OrderState.MADE)
+    query = sa.select(*columns).where(*where, PictureOrderRow.state == PictureOrderState.MADE)
     row = tx.execute(query.order_by(PictureOrderRow.asked_at.desc()).limit(1)).one_or_none()
     return None if row is None else MadeOrder(*row)

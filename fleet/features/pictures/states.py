@@ -8,7 +8,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 
-class OrderState(StrEnum):
+class PictureOrderState(StrEnum):
     """What came of one order at one provider."""
 
     ASKED = "asked"

@@ -14,7 +14,7 @@ from hypothesis.extra.numpy import arrays
 
 from fleet.features.forecast import backtest, methods, reorder, sample
 from fleet.features.forecast.methods import LEAST_DAYS, Method
-from fleet.features.forecast.reorder import StockLevel
+from fleet.features.forecast.reorder import StockOfVariant
 
 ROOT = Path(__file__).parents[3]
 UNITS = st.integers(0, 50).map(float) | st.just(math.nan)
@@ -91,12 +91,12 @@ def test_a_backtest_sees_nothing_of_the_days_that_it_holds_back() -> None:
 
 
 @given(
-    st.builds(StockLevel, st.integers(0, 500), st.integers(0, 500), st.integers(0, 60), st.integers(1, 48)),
+    st.builds(StockOfVariant, st.integers(0, 500), st.integers(0, 500), st.integers(0, 60), st.integers(1, 48)),
     st.floats(0, 2000),
     st.none() | st.floats(0, 2000),
 )
 def test_an_order_covers_the_demand_with_the_fewest_packs(
-    stock: StockLevel, expected: float, quantile: float | None
+    stock: StockOfVariant, expected: float, quantile: float | None
 ) -> None:
     found = reorder.propose(stock, expected=expected, quantile=quantile, days=21, service=0.95)
     target = expected if quantile is None else quantile

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleet.features.fraud import evaluation, sample, scoring
-from fleet.features.fraud.scoring import ShopOrder
+from fleet.features.fraud.scoring import FileOrder
 from tests.features.agents.test_cli import Cli, cli
 
 __all__ = ["cli"]  # the fixture
@@ -24,7 +24,7 @@ NAMES = st.sampled_from(["", "a", "b", "c"])
 TIMES = st.datetimes(datetime(2026, 1, 1), datetime(2026, 3, 1), timezones=st.just(UTC))  # noqa: DTZ001 - naive bounds
 ORDERS = st.lists(
     st.builds(
-        ShopOrder, st.uuids().map(str), TIMES, st.sampled_from(["ann", "ben", "cam"]), st.integers(0, 10**6), NAMES,
+        FileOrder, st.uuids().map(str), TIMES, st.sampled_from(["ann", "ben", "cam"]), st.integers(0, 10**6), NAMES,
         NAMES, NAMES, NAMES, NAMES, NAMES, st.booleans(),
     ),
     max_size=25,
@@ -33,7 +33,7 @@ ORDERS = st.lists(
 
 @given(ORDERS, st.integers(0, 24))
 def test_a_score_depends_on_earlier_orders_alone_and_is_the_sum_of_its_reasons(
-    orders: list[ShopOrder], cut: int
+    orders: list[FileOrder], cut: int
 ) -> None:
     found = {order.id: score for order, score in scoring.score_all(orders)}
     assert all(one.value == min(100, sum(why.points for why in one.reasons)) for one in found.values())
@@ -41,18 +41,18 @@ def test_a_score_depends_on_earlier_orders_alone_and_is_the_sum_of_its_reasons(
     assert {order.id: score for order, score in scoring.score_all(first)} == {one.id: found[one.id] for one in first}
 
 
-def order(number: int, *, minutes: float = 0, **changes: object) -> ShopOrder:
-    plain = ShopOrder(str(number), NOON + timedelta(minutes=minutes), f"c{number}", 2000, f"d{number}", f"k{number}",
+def order(number: int, *, minutes: float = 0, **changes: object) -> FileOrder:
+    plain = FileOrder(str(number), NOON + timedelta(minutes=minutes), f"c{number}", 2000, f"d{number}", f"k{number}",
                       f"a{number}", "DE", "DE", "DE")  # fmt: skip
     return replace(plain, **changes)  # type: ignore[arg-type]
 
 
-def reasons(*orders: ShopOrder) -> set[str]:
+def reasons(*orders: FileOrder) -> set[str]:
     *_, (_, last) = scoring.score_all(orders)
     return {one.name for one in last.reasons}
 
 
-def many(count: int, apart_min: float = 60 * 40, **changes: object) -> list[ShopOrder]:
+def many(count: int, apart_min: float = 60 * 40, **changes: object) -> list[FileOrder]:
     return [order(turn, minutes=turn * apart_min, **changes) for turn in range(count)]
 
 
@@ -72,7 +72,7 @@ def many(count: int, apart_min: float = 60 * 40, **changes: object) -> list[Shop
         ([*many(3, customer="ann", refunded=True), order(4, minutes=9999, customer="ann", device="d0")], {"refunds"}),
     ],
 )  # fmt: skip
-def test_each_reason_has_its_cause(orders: list[ShopOrder], expected: set[str]) -> None:
+def test_each_reason_has_its_cause(orders: list[FileOrder], expected: set[str]) -> None:
     assert reasons(*orders) == expected
 
 
