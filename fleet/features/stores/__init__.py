@@ -1,0 +1,1 @@
+"""The feature stores: shops that Fleet keeps in step with the catalogue."""
