@@ -24,6 +24,9 @@ LEAST_DAYS = 4 * SEASON
 INTERMITTENT = 1.32
 LEAST_ERRORS = 28
 """With fewer past errors there is no interval."""
+LEAST_WINDOWS = 5
+"""Nor with errors of fewer periods that do not overlap: totals of overlapping periods are nearly the same. With one
+such period an interval of 80 % held 45 % of totals of made-up series, with five 75 %."""
 _TSB_SIZE, _TSB_CHANCE = 0.1, 0.03
 _DAMPING = 0.98
 _LEVELS, _TRENDS, _SEASONS = (0.05, 0.15, 0.35), (0.0, 0.02, 0.08), (0.05, 0.15, 0.3)
@@ -60,7 +63,8 @@ class Forecast:
 
         It is the expected total and the empirical quantile of past errors: no distribution is assumed.
         """
-        enough = np.sum(~np.isnan(self.errors), axis=1) >= LEAST_ERRORS
+        least = max(LEAST_ERRORS, LEAST_WINDOWS * self.daily.shape[1])
+        enough = np.sum(~np.isnan(self.errors), axis=1) >= least
         found = np.full(len(self.totals), np.nan)
         if enough.any():
             found[enough] = self.totals[enough] + np.nanquantile(self.errors[enough], share, axis=1)
