@@ -36,6 +36,8 @@ from fleet.features.campaigns.models import MOVED, CampaignRow, ContentItemRow
 from fleet.features.campaigns.stages import publication
 from fleet.features.campaigns.states import FINAL, ItemEvent, ItemState
 from fleet.features.campaigns.values import (
+    LONGEST_MESSAGE_CHARS,
+    LONGEST_TOPIC_CHARS,
     MOST_PICTURES,
     MOST_TARGETS,
     MOST_TOPICS,
@@ -56,7 +58,7 @@ _FARTHEST = timedelta(days=730)
 def create(deps: Deps, new: NewCampaign, *, by: str) -> CampaignRow:
     """Create a campaign and have it planned. Raises InvalidInput, NotFound."""
     message = words(new.message, name="message", required=False)
-    topics = [words(one, name="topic", most=500) for one in new.topics if one.strip()]
+    topics = [words(one, name="topic", most=LONGEST_TOPIC_CHARS) for one in new.topics if one.strip()]
     feeds = [
         one if one == "trends" else checked_link(ItemLink(one), name="feed").url for one in new.feeds if one.strip()
     ]
@@ -78,6 +80,8 @@ def create(deps: Deps, new: NewCampaign, *, by: str) -> CampaignRow:
         if ends_at is not None and ends_at <= starts_at:
             raise InvalidInput("time: the campaign ends before it starts.")
         targets = [_target_data(one) for _, one in found]
+        if len({arms.account_of(one) for one in targets}) < len(targets):
+            raise InvalidInput("target: an agent is named twice with the same account.", fix="Name it once.")
         variants = [] if goal else _variants(new, targets, is_alone=not (message or topics or feeds))
         row = CampaignRow(
             id=ids.new(), organisation_id=owners.pop(), name=words(new.name, name="name", most=100), message=message,
@@ -119,7 +123,8 @@ def _goal(new: NewCampaign, *, is_alone: bool) -> str:
 
 def _variants(new: NewCampaign, targets: Sequence[Mapping[str, Any]], *, is_alone: bool) -> list[dict[str, str]]:
     """Return the variants of a new campaign: name, and message or topic. Raises InvalidInput."""
-    texts = [words(one, name="variant") for one in new.variants if one.strip()]
+    most = LONGEST_TOPIC_CHARS if new.are_topics else LONGEST_MESSAGE_CHARS
+    texts = [words(one, name="variant", most=most) for one in new.variants if one.strip()]
     if not texts:
         if new.rounds != 1 or new.are_topics:
             raise InvalidInput("variant: rounds and topics are of variants, and there are none.")
