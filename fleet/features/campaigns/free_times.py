@@ -48,7 +48,7 @@ def free_time(deps: Deps, tx: Tx, agent: AgentRow, row: ContentItemRow, after: d
 
 
 def free_time_until(
-    deps: Deps, tx: Tx, agent: AgentRow, row: ContentItemRow, after: datetime, until: datetime | None
+    deps: Deps, tx: Tx, agent: AgentRow, row: ContentItemRow, after: datetime, *, until: datetime | None
 ) -> datetime | None:
     """Return the next good hour that is free for an item; if it is later than `until`, any earlier hour that caps leave
     free; None if there is none.

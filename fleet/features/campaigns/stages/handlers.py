@@ -115,7 +115,7 @@ def _add_items(deps: Deps, campaign_id: uuid.UUID, briefs: list[dict[str, Any]],
                 picture_prompt=brief.get("picture", ""), media=brief.get("media", []), created_by=campaign.created_by,
                 state=ItemState.WRITTEN if message else ItemState.PLANNED,
             )  # fmt: skip
-            row.scheduled_at = free_times.free_time_until(deps, tx, agent, row, moment, campaign.ends_at)
+            row.scheduled_at = free_times.free_time_until(deps, tx, agent, row, moment, until=campaign.ends_at)
             added = items.add(tx, row, by=campaign.created_by)
             if row.scheduled_at is None:
                 items.move(tx, added, ItemEvent.CANCELLED, words=_NO_TIME)
@@ -293,7 +293,7 @@ def schedule(work: Work) -> Done | Skipped:
         if at is None or (at < moment and not now.is_fixed):
             campaign = None if now.campaign_id is None else tx.session.get(CampaignRow, now.campaign_id)
             ends_at = None if campaign is None else campaign.ends_at
-            at = free_times.free_time_until(work.deps, tx, agent, now, moment, ends_at)
+            at = free_times.free_time_until(work.deps, tx, agent, now, moment, until=ends_at)
             if at is None:
                 items.move(tx, now, ItemEvent.CANCELLED, words=_NO_TIME)
                 return None
