@@ -61,6 +61,11 @@ def create(
     except ValueError as error:
         raise InvalidInput(f"This is no target: {error}.", fix="Write the whole address of a page.") from error
     leads_to = rules.with_campaign(leads_to, campaign) if is_tagged else leads_to
+    if len(leads_to) > rules.LONGEST_TAGGED:
+        raise InvalidInput(
+            f"With utm_ parameters the target has {len(leads_to):,} characters; {rules.LONGEST_TAGGED:,} is the most.",
+            fix="Shorten the target or the campaign.",
+        )
     code = "".join(secrets.choice(_ALPHABET) for _ in range(_CODE_CHARS))
     with deps.db.transaction() as tx:
         owner = agents.named(tx, agent) if agent else None
