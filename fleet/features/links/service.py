@@ -91,11 +91,14 @@ def listed(
 ) -> Sequence[ShortLink]:
     """Return links that are not removed, newest first."""
     one = ShortLinkRow
-    query = _query(tx).where(one.removed_at.is_(None)).order_by(one.id.desc()).limit(limit)
+    query = _query(tx).where(one.removed_at.is_(None)).order_by(one.created_at.desc(), one.id.desc()).limit(limit)
     if campaign:
         query = query.where(one.campaign == campaign)
     if below is not None:
-        query = query.where(one.id < below)
+        last = sa.select(one.created_at, one.id).where(one.id == below).subquery()
+        query = query.where(
+            sa.tuple_(one.created_at, one.id) < sa.select(last.c.created_at, last.c.id).scalar_subquery()
+        )
     return [_shown(deps, row) for row in tx.execute(query)]
 
 

@@ -134,6 +134,15 @@ def test_a_refused_edit_keeps_the_words_and_an_empty_part_is_removed(web: Web) -
     assert rows(web.fleet)[0].parts == ["new words"]
 
 
+def test_the_page_of_a_campaign_says_why_its_plan_failed(web: Web) -> None:
+    ana = web.browser("operator")
+    made = ana.post("/campaigns/new", name="Lamps", message="Lamps.", target=agent(web.fleet, "x"))
+    page = made.headers["location"].partition("?")[0]
+    assert "A job plans them." in ana.get(page).text
+    web.fleet.sql("UPDATE jobs SET state = 'dead', dead_reason = 'permanent', error = 'no <b>room</b>', finished_at = clock_timestamp()")
+    assert 'failed: <span class="wrap">no &lt;b&gt;room&lt;/b&gt;</span>' in ana.get(page).text
+
+
 def test_a_campaign_is_stopped_and_resumed_on_its_page_by_those_who_may_pause(web: Web) -> None:
     ana, viewer = web.browser("operator"), web.browser("viewer", name="vic")
     new = NewCampaign(name="Lamps", message="Brass lamps.", targets=[ItemTarget(agent(web.fleet, "x"))])
