@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -46,6 +47,7 @@ from fleet.features.campaigns.values import (
     ItemTarget,
     NewCampaign,
     NewItem,
+    Picture,
     checked_link,
     words,
 )
@@ -173,7 +175,8 @@ def compose(deps: Deps, new: NewItem, *, by: str) -> ContentItemRow:
             id=ids.new(), organisation_id=agent.organisation_id, campaign_id=new.campaign_id, agent_id=agent.id,
             account_id=identity.account_id, surface=identity.surface, message=message, state=ItemState.WRITTEN,
             hashtags=_hashtags(new.hashtags), link=checked_link(new.link).data(), brand=new.brand,
-            media=[one.data() for one in new.pictures], scheduled_at=at, is_fixed=at is not None, created_by=by[:100],
+            media=[_picture(one).data() for one in new.pictures], scheduled_at=at, is_fixed=at is not None,
+            created_by=by[:100],
         )  # fmt: skip
         if new.campaign_id is not None:
             queries.campaign(tx, new.campaign_id)
@@ -332,6 +335,13 @@ def _moment(at: datetime, now: datetime) -> datetime:
 
 def _shown(at: datetime | None) -> str:
     return "no time" if at is None else f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def _picture(given: Picture) -> Picture:
+    return replace(
+        given, prompt=words(given.prompt, name="picture", most=2000, required=False),
+        alt_text=words(given.alt_text, name="alt text", most=1000, required=False),
+    )  # fmt: skip
 
 
 def _hashtags(given: Sequence[str]) -> list[str]:

@@ -139,7 +139,10 @@ def test_the_page_of_a_campaign_says_why_its_plan_failed(web: Web) -> None:
     made = ana.post("/campaigns/new", name="Lamps", message="Lamps.", target=agent(web.fleet, "x"))
     page = made.headers["location"].partition("?")[0]
     assert "A job plans them." in ana.get(page).text
-    web.fleet.sql("UPDATE jobs SET state = 'dead', dead_reason = 'permanent', error = 'no <b>room</b>', finished_at = clock_timestamp()")
+    web.fleet.sql(
+        "UPDATE jobs SET state = 'dead', dead_reason = 'permanent', error = 'no <b>room</b>', "
+        "finished_at = clock_timestamp()"
+    )
     assert 'failed: <span class="wrap">no &lt;b&gt;room&lt;/b&gt;</span>' in ana.get(page).text
 
 
@@ -166,6 +169,8 @@ def test_a_campaign_is_stopped_and_resumed_on_its_page_by_those_who_may_pause(we
 
 def test_several_pictures_are_published_in_one_post_in_their_order_or_refused_where_they_are_too_many(web: Web) -> None:
     ana, poster = web.browser("operator"), agent(web.fleet, "x")
+    long = ana.post("/content-items/new", target=poster, message="Lamps.", picture_prompt="l" * 2001)
+    assert long.status_code == 422 and 'id="picture_prompt-problem"' in long.text
     for number in (3, 5):
         form = {"picture_prompt": "\n".join(f"lamp {one}" for one in range(number)),
                 "alt_text": "\n".join(f"Lamp {one}." for one in range(number))}  # fmt: skip
