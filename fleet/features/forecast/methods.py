@@ -99,8 +99,14 @@ def choose(sales: Matrix) -> tuple[Method, ...]:
 
 
 def seasonal_naive(sales: Matrix, days: int) -> Forecast:
-    """Return the forecast that each day is as that of the last week: what every other one has to be better than."""
-    filled = np.nan_to_num(sales)
+    """Return the forecast that each day is as that of the last week: what every other one has to be better than.
+
+    An unknown day is as that of the last week in which it is known.
+    """
+    filled = sales.copy()
+    for day in range(SEASON, sales.shape[1]):
+        filled[:, day] = np.where(np.isnan(filled[:, day]), filled[:, day - SEASON], filled[:, day])
+    filled = np.nan_to_num(filled)
     daily = np.take(filled[:, -SEASON:], np.arange(days) % min(SEASON, filled.shape[1]), axis=1)
     sums = np.full(sales.shape, np.nan)
     for origin in range(SEASON, sales.shape[1]):

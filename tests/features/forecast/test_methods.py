@@ -54,6 +54,8 @@ def test_days_without_stock_say_nothing_about_demand() -> None:
     sold[0, 80:120], sold[1, 80:120] = np.nan, 0.0
     unknown, nothing = methods.forecast(sold, 28).totals
     assert unknown == pytest.approx(280) and nothing < 270
+    sold[:, -10:] = np.nan
+    assert methods.seasonal_naive(sold, 28).totals == pytest.approx([280, 280]), "nor do they make the yardstick worse"
 
 
 def test_sales_now_and_then_fade_when_they_end_and_short_series_have_their_mean() -> None:
