@@ -147,7 +147,10 @@ def _variants(new: NewCampaign, targets: Sequence[Mapping[str, Any]], *, is_alon
 
 
 def cancel_campaign(deps: Deps, campaign_id: uuid.UUID, *, by: str) -> int:
-    """Cancel a campaign and its items that are not published; return how many. What is being published is finished."""
+    """Cancel a campaign and its items that are not published; return how many.
+
+    A thread that has begun is finished. An item whose job waits fails, and nothing of it is published.
+    """
     with deps.db.transaction() as tx:
         row = queries.campaign(tx, campaign_id)
         tx.execute(

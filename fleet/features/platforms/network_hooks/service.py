@@ -1,7 +1,7 @@
 """Webhooks of networks: verify a delivery, then have the account's inbox read. And what people see of it.
 
-A delivery is a hint: what it says is neither trusted nor stored. Refusals reveal nothing: an unknown account, one
-without a secret and a wrong signature get the same response, after the same work.
+A delivery is a hint: what it says is neither trusted nor stored. Refusals say nothing: an unknown account, one
+without a secret and a wrong signature get the same response, after a signature was compared.
 """
 
 from __future__ import annotations
