@@ -84,7 +84,7 @@ class CampaignIn(Body):
     picture_prompt: Annotated[str, prose(2000)] = ""
     brand: Annotated[str, line(60, least=1)] = "fleet"
     starts_at: Moment | None = None
-    ends_at: Moment | None = None
+    ends_at: Annotated[Moment | None, Field(description="no item is scheduled after it")] = None
 
 
 class CampaignOut(BaseModel):

@@ -153,11 +153,13 @@ def _document(deps: Deps, organisation_id: uuid.UUID, period: ReportPeriod) -> d
 
 def listed(tx: Tx, *, cadence: Cadence | None, limit: int, below: uuid.UUID | None) -> list[ReportRow]:
     """Return reports, the newest first."""
-    query = sa.select(ReportRow).options(defer(ReportRow.document)).order_by(ReportRow.id.desc()).limit(limit)
+    row = ReportRow
+    query = sa.select(row).options(defer(row.document)).order_by(row.built_at.desc(), row.id.desc()).limit(limit)
     if cadence is not None:
-        query = query.where(ReportRow.cadence == cadence)
+        query = query.where(row.cadence == cadence)
     if below is not None:
-        query = query.where(ReportRow.id < below)
+        last = sa.select(row.built_at, row.id).where(row.id == below).subquery()
+        query = query.where(sa.tuple_(row.built_at, row.id) < sa.select(last.c.built_at, last.c.id).scalar_subquery())
     return list(tx.session.scalars(query))
 
 

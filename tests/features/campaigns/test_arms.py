@@ -92,6 +92,14 @@ def test_topics_are_written_about_by_each_account_published_measured_and_counted
     assert [one.measured for one in outcome(fleet, campaign.id, 72)] == [0, 0], "ages are not mixed"
 
 
+def test_an_agent_is_named_once_and_a_topic_is_as_short_as_any(fleet: Fleet) -> None:
+    name = agent(fleet, "x")
+    with pytest.raises(InvalidInput, match="named twice"):
+        create(fleet, targets=[ItemTarget(name), ItemTarget(name, "x")], are_topics=True)
+    with pytest.raises(InvalidInput, match="500 is the most"):
+        create(fleet, are_topics=True, variants=["a" * 501, "b"])
+
+
 def test_a_text_goes_out_once_on_each_network(fleet: Fleet, networks: dict[str, Network]) -> None:
     targets = [ItemTarget(agent(fleet, one)) for one in ("x", "x", "linkedin")]
     create(fleet, targets=targets, rounds=1)

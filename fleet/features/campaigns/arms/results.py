@@ -47,7 +47,7 @@ class ArmResult:
             case EffectVerdict.REFERENCE:
                 return "The others are compared with it."
             case EffectVerdict.NOT_ENOUGH:
-                return f"Not enough data: {ENOUGH} measured posts of both are needed."
+                return f"Not enough data: {ENOUGH} measured posts of both are needed, with counts that differ."
             case EffectVerdict.NO_DIFFERENCE:
                 return "No difference can be seen: the interval contains 0."
             case EffectVerdict.MORE:

@@ -43,6 +43,7 @@ from fleet.features.publishing.words.voice import speaker_of
 from fleet.llm.base import PostPart, PostRequest, Style
 
 _POINTS = {Severity.REFUSE: 100, Severity.APPROVE: 50, Severity.DOUBT: 20, Severity.MEND: 0}
+_NO_TIME = "no free time is left before the campaign ends"
 Record = Callable[[Tx, ContentItemRow], ContentItemRow | None]
 
 
@@ -94,8 +95,8 @@ def _add_items(deps: Deps, campaign_id: uuid.UUID, briefs: list[dict[str, Any]],
     campaign.briefs = [dict(one) for one in briefs]
     drawn = _drawn(campaign) if campaign.variants else {}
     starts_at = max(campaign.starts_at, tx.now())
-    moments = [
-        moment if "day" not in brief else starts_at + timedelta(days=brief["day"] - 1)
+    moments = [  # days count from the campaign's start, however late the plan is
+        moment if "day" not in brief else max(starts_at, campaign.starts_at + timedelta(days=brief["day"] - 1))
         for brief, moment in zip(briefs, spread(starts_at, campaign.ends_at, len(briefs)), strict=True)
     ]
     for number, (brief, moment) in enumerate(zip(briefs, moments, strict=True)):
@@ -114,8 +115,12 @@ def _add_items(deps: Deps, campaign_id: uuid.UUID, briefs: list[dict[str, Any]],
                 picture_prompt=brief.get("picture", ""), media=brief.get("media", []), created_by=campaign.created_by,
                 state=ItemState.WRITTEN if message else ItemState.PLANNED,
             )  # fmt: skip
-            row.scheduled_at = free_times.free_time(deps, tx, agent, row, moment)
-            items.go_on(deps, tx, items.add(tx, row, by=campaign.created_by))
+            row.scheduled_at = free_times.free_time_until(deps, tx, agent, row, moment, until=campaign.ends_at)
+            added = items.add(tx, row, by=campaign.created_by)
+            if row.scheduled_at is None:
+                items.move(tx, added, ItemEvent.CANCELLED, words=_NO_TIME)
+            else:
+                items.go_on(deps, tx, added)
 
 
 def _drawn(campaign: CampaignRow) -> dict[str, list[Mapping[str, str]]]:
@@ -282,11 +287,16 @@ def schedule(work: Work) -> Done | Skipped:
     if isinstance(row, Skipped):
         return row
 
-    def record(tx: Tx, now: ContentItemRow) -> ContentItemRow:
+    def record(tx: Tx, now: ContentItemRow) -> ContentItemRow | None:
         agent, moment = agents.get(tx, now.agent_id), tx.now()
         at = now.scheduled_at
         if at is None or (at < moment and not now.is_fixed):
-            at = free_times.free_time(work.deps, tx, agent, now, moment)
+            campaign = None if now.campaign_id is None else tx.session.get(CampaignRow, now.campaign_id)
+            ends_at = None if campaign is None else campaign.ends_at
+            at = free_times.free_time_until(work.deps, tx, agent, now, moment, until=ends_at)
+            if at is None:
+                items.move(tx, now, ItemEvent.CANCELLED, words=_NO_TIME)
+                return None
         return items.move(tx, now, ItemEvent.SCHEDULED, scheduled_at=at)
 
     _then(work, record)

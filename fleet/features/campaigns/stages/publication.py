@@ -136,6 +136,8 @@ def prepare(work: Work) -> AnyAction | Skipped | None:
     told = work.claim.payload
     if "item" not in told:
         return None
+    if not told["part"] and work.claim.state is JobState.RUNNING and _is_called_off(work):
+        return Skipped("its campaign is cancelled")
     texts = {"caption": (Kind.CAPTION, told["text"])}
     shown = [one for one in told["media"] if one.get("key") or one.get("prompt")]
     for place, one in enumerate(shown):
@@ -158,6 +160,13 @@ def prepare(work: Work) -> AnyAction | Skipped | None:
     payload = PostPayload(caption, first.url, alt_text, more_pictures=tuple(more), link=card, follows=told["follows"])
     work.told = {**work.told, "item": told["item"]}
     return work.action(THREAD_PART if told["part"] else POST, payload)
+
+
+def _is_called_off(work: Work) -> bool:
+    """Say whether the item's campaign was cancelled while its job waited, such as for the end of a stop."""
+    campaign = sa.select(CampaignRow.cancelled_at).join(ContentItemRow, ContentItemRow.campaign_id == CampaignRow.id)
+    with work.deps.db.transaction() as tx:
+        return tx.scalar(campaign.where(ContentItemRow.id == uuid.UUID(work.claim.payload["item"]))) is not None
 
 
 def continue_item(work: Work) -> AnyAction | Skipped:
