@@ -123,6 +123,7 @@ def test_no_item_is_scheduled_after_the_end_of_its_campaign(fleet: Fleet) -> Non
     fleet.sql("UPDATE campaigns SET ends_at = starts_at")
     work(fleet)
     assert [row.state for row in rows(fleet)] == ["cancelled"] * 4, "no hour is left"
+    assert {row.error for row in rows(fleet)} == {"no free time is left before the campaign ends"}
     notes = fleet.sql("SELECT note FROM content_item_history WHERE event = 'cancelled'")
     assert {str(one[0]) for one in notes} == {"no free time is left before the campaign ends"}
 
@@ -152,4 +153,7 @@ def test_a_goal_is_typed_in_the_form_and_its_page_shows_the_briefs(web: Web) -> 
     assert made.status_code == 303, made.text
     work(web.fleet)
     page = ana.get(made.headers["location"].partition("?")[0]).text
+    assert ", ended" not in page and ", ends" not in page
+    web.fleet.sql("UPDATE campaigns SET ends_at = clock_timestamp()")
+    assert ", ended" in ana.get(made.headers["location"].partition("?")[0]).text
     assert "2 briefs by test/1" in page and GOAL in page and "Waiting (2)" in page

@@ -118,7 +118,7 @@ def _add_items(deps: Deps, campaign_id: uuid.UUID, briefs: list[dict[str, Any]],
             row.scheduled_at = free_times.free_time_until(deps, tx, agent, row, moment, until=campaign.ends_at)
             added = items.add(tx, row, by=campaign.created_by)
             if row.scheduled_at is None:
-                items.move(tx, added, ItemEvent.CANCELLED, words=_NO_TIME)
+                items.move(tx, added, ItemEvent.CANCELLED, words=_NO_TIME, error=_NO_TIME)
             else:
                 items.go_on(deps, tx, added)
 
@@ -295,7 +295,7 @@ def schedule(work: Work) -> Done | Skipped:
             ends_at = None if campaign is None else campaign.ends_at
             at = free_times.free_time_until(work.deps, tx, agent, now, moment, until=ends_at)
             if at is None:
-                items.move(tx, now, ItemEvent.CANCELLED, words=_NO_TIME)
+                items.move(tx, now, ItemEvent.CANCELLED, words=_NO_TIME, error=_NO_TIME)
                 return None
         return items.move(tx, now, ItemEvent.SCHEDULED, scheduled_at=at)
 
