@@ -111,6 +111,16 @@ class ShopWorld:
         with self.shop.storage.transaction() as tx:
             return sum(one["onHand"] for one in stock.of_variants(tx, [int(variant_id)]))
 
+    def levels(self, variant_id: str) -> list[dict[str, Any]]:
+        """Return the stock of a variant, the main location first."""
+        with self.shop.storage.transaction() as tx:
+            return stock.of_variants(tx, [int(variant_id)])
+
+    def waiting_hooks(self) -> int:
+        """Return how many webhooks are not delivered yet."""
+        with self.shop.storage.transaction() as tx:
+            return sum(one["waiting"] for one in hooks.listed(tx))
+
     def orders(self) -> Sequence[Mapping[str, Any]]:
         """Return all orders."""
         with self.shop.storage.transaction() as tx:

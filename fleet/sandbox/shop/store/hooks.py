@@ -19,7 +19,7 @@ from sqlalchemy.dialects.postgresql import insert
 from fleet.core import clock
 from fleet.sandbox.shop.store.tables import deliveries, hooks
 
-_BACKOFF_S = (1.0, 5.0, 30.0, 120.0, 600.0)
+_BACKOFF_S = (0.5, 5.0, 30.0, 120.0, 600.0)
 """Waits after a failed attempt. After the last one the delivery is given up."""
 
 
