@@ -121,6 +121,11 @@ class ShopWorld:
         with self.shop.storage.transaction() as tx:
             return sum(one["waiting"] for one in hooks.listed(tx))
 
+    def hook_urls(self) -> list[str]:
+        """Return the addresses to which webhooks are sent."""
+        with self.shop.storage.transaction() as tx:
+            return [str(one["url"]) for one in hooks.listed(tx)]
+
     def orders(self) -> Sequence[Mapping[str, Any]]:
         """Return all orders."""
         with self.shop.storage.transaction() as tx:
