@@ -122,6 +122,18 @@ def test_webhooks_come_twice_and_out_of_order(sandbox_shop: ShopWorld) -> None:
     assert list(dict.fromkeys(order)) != made
 
 
+def test_an_order_is_told_with_the_stock_that_it_moves(sandbox_shop: ShopWorld) -> None:
+    cup = sandbox_shop.add("cup")
+    with receiver.running() as hears:
+        sandbox_shop.send_hooks(hears.url)
+        order = sandbox_shop.sell(cup["variants"][0]["id"])
+        eventually(lambda: not sandbox_shop.waiting_hooks())
+        events = [hooks.read(one.headers, one.body)[0] for one in hears.got]
+    assert [(one.kind, one.order_id, one.product_id, one.variant_id) for one in events] == [
+        ("order", order["id"], "", ""), ("stock", "", cup["id"], cup["variants"][0]["id"])
+    ]  # fmt: skip
+
+
 def test_customers_order_pay_and_are_served_without_emptying_the_shop(sandbox_shop: ShopWorld) -> None:
     with sandbox_shop.shop.change() as tx:
         assert catalogue.fill(tx, seed=1) == 60

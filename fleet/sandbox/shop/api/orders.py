@@ -12,7 +12,7 @@ from fastapi import APIRouter, Depends
 from fleet.sandbox.shop.api import bodies
 from fleet.sandbox.shop.api.bodies import OrderBody, OrderStateBody
 from fleet.sandbox.shop.state import Shop, ShopDep, authorised
-from fleet.sandbox.shop.store import orders
+from fleet.sandbox.shop.store import orders, products
 
 router = APIRouter(prefix="/api/orders", dependencies=[Depends(authorised)])
 
@@ -69,5 +69,6 @@ def move(tx: sa.Connection, shop: Shop, order_id: int, body: OrderStateBody) -> 
 def _tell(tx: sa.Connection, shop: Shop, order: dict[str, Any]) -> None:
     """Add the events of an order, and of the stock that it may have moved."""
     shop.events.add(tx, "order", order_id=order["id"])
-    for variant_id in dict.fromkeys(line["variantId"] for line in order["lines"] if line["variantId"]):
-        shop.events.add(tx, "stock", variant_id=variant_id)
+    sold = [int(line["variantId"]) for line in order["lines"] if line["variantId"]]
+    for variant_id, product_id in products.owners(tx, sold).items():
+        shop.events.add(tx, "stock", product_id=product_id, variant_id=variant_id)

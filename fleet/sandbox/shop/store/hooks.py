@@ -44,7 +44,7 @@ class HookEvents:
         """Store one event for each address."""
         now = clock.now()
         body = {
-            "id": str(uuid.UUID(int=self._rng.getrandbits(128), version=4)), "kind": kind, "at": now.isoformat(),
+            "id": str(uuid.uuid4()), "kind": kind, "at": now.isoformat(),
             "productId": str(product_id), "variantId": str(variant_id), "orderId": str(order_id),
         }  # fmt: skip
         for hook_id in tx.scalars(sa.select(hooks.c.id).order_by(hooks.c.id)).all():
