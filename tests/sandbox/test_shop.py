@@ -163,15 +163,19 @@ def test_a_person_edits_a_product_by_hand(sandbox_shop: ShopWorld, visitor: http
     product = sandbox_shop.products()["cup"]
     (variant,) = product["variants"]
     assert (product["title"], variant["priceMinor"], variant["onHand"]) == ("Mug", 1250, 3)
+    shown = {"title": "Beaker", "was-title": "Mug", f"stock-{cup}-{main}": "9", f"was-stock-{cup}-{main}": "9"}
+    visitor.post("/p/cup/edit", data=shown)  # the form is older than the stock, which was not edited
+    product = sandbox_shop.products()["cup"]
+    assert (product["title"], product["variants"][0]["onHand"]) == ("Beaker", 3)
     assert visitor.post("/p/cup/buy", data={"variant": cup}).status_code == 303
-    assert "1 × Mug" in visitor.get("/orders").text
+    assert "1 × Beaker" in visitor.get("/orders").text
     assert visitor.get(f"/products/{product['id']}").headers["location"] == "/p/cup"
     assert visitor.post("/new", data={"title": "Été", "price": "5", "stock": "2"}).status_code == 303
     assert visitor.post("/p/cup/delete").status_code == 303
     (left,) = sandbox_shop.products().values()
     assert (left["title"], left["variants"][0]["priceMinor"]) == ("Été", 500)
     assert visitor.get("/p/cup").status_code == 404
-    assert "Mug" in visitor.get("/orders").text  # orders keep what was sold
+    assert "Beaker" in visitor.get("/orders").text  # orders keep what was sold
 
 
 def test_a_picture_is_drawn_from_the_words_of_its_address(visitor: httpx.Client) -> None:

@@ -9,7 +9,7 @@ from starlette.requests import Request
 
 from fleet.sandbox.gallery.errors import ApiError, invalid
 
-_MOST_FIELDS = 400
+_MOST_FIELDS = 1000
 _MOST_MINOR = 10**12
 _MOST_UNITS = 10**6
 

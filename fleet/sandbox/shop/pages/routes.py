@@ -75,23 +75,25 @@ def product_by_id(product_id: str, shop: ShopDep) -> Response:
 
 @router.post("/p/{key}/edit")
 def edit(key: str, shop: ShopDep, form: FormDep) -> Response:
-    """Change title, prices and stock by hand. What stays the same is not written."""
+    """Change title, prices and stock by hand.
+
+    Only fields that differ from what the form showed are written: an order may have moved the stock meanwhile.
+    """
+    edited = {name: value for name, value in form.items() if form.get(f"was-{name}") != value}
     with shop.change() as tx:
         product = _by_key(tx, key)
-        title = forms.title(form)
-        if title != product["title"]:
-            products.update(tx, int(product["id"]), {"title": title}, {})
+        if "title" in edited:
+            products.update(tx, int(product["id"]), {"title": forms.title(edited)}, {})
         prices = [
-            {"id": one["id"], "price_minor": forms.minor(form[f"price-{one['id']}"])}
-            for one in product["variants"] if f"price-{one['id']}" in form
-        ]  # fmt: skip
-        old = {one["id"]: one["priceMinor"] for one in product["variants"]}
-        prices = [one for one in prices if one["price_minor"] != old[one["id"]]]
+            {"id": one["id"], "price_minor": forms.minor(edited[f"price-{one['id']}"])}
+            for one in product["variants"]
+            if f"price-{one['id']}" in edited
+        ]
         if prices:
             products.update_variants(tx, prices)
-        if prices or title != product["title"]:
+        if prices or "title" in edited:
             shop.events.add(tx, "product", product_id=product["id"])
-        changes = _levels(form, {one["id"] for one in product["variants"]})
+        changes = _levels(edited, {one["id"] for one in product["variants"]})
         for variant_id, product_id in stock.set_levels(tx, changes) if changes else ():
             shop.events.add(tx, "stock", product_id=product_id, variant_id=variant_id)
     return RedirectResponse(f"/p/{key}?said=saved", 303)
