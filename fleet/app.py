@@ -48,6 +48,7 @@ BUILT_IN = (
     "fleet.features.campaigns.feature:FEATURE",
     "fleet.features.reports.feature:FEATURE",
     "fleet.features.links.feature:FEATURE",
+    "fleet.features.competitors.feature:FEATURE",
     "fleet.features.forecast.feature:FEATURE",
     "fleet.features.fraud.feature:FEATURE",
     "fleet.features.webhooks.feature:FEATURE",

@@ -11,7 +11,7 @@ import hmac
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -40,6 +40,7 @@ from fleet.features.approvals.rules import Person
 from fleet.features.campaigns import items as content_items
 from fleet.features.campaigns.brand_rules import store as brands
 from fleet.features.campaigns.models import CampaignRow, ContentItemRow
+from fleet.features.competitors import service as competitors
 from fleet.features.controls import commands as fleetwide
 from fleet.features.costs import commands as money
 from fleet.features.drafts import commands as drafting
@@ -135,6 +136,10 @@ def lived(fleet: Fleet) -> Inhabited:
         link = links.create(deps, "https://example.com/lamp", campaign="Lamps", agent="ada_1", by="web:owner")
         links.follow(deps, link.code, is_counted=True)
         names["link"] = link.code
+    if "competitors" in features:
+        lines = "\n".join(f"{name},floimg,{datetime.now(UTC):%Y-%m-%d},1200,3,40" for name in ("Acme Lamps", "Lux"))
+        head = "competitor,network,date,followers,posts,interactions"
+        competitors.import_csv(deps, f"{head}\n{lines}", by="web:owner")
     return Inhabited(fleet, names)
 
 

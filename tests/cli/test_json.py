@@ -71,6 +71,7 @@ def test_every_command_prints_json_in_which_nothing_is_masked(
         "approvals rules set": [str(rule_file.SHIPPED)], "organisations create": ["Two"],
         "organisations show": ["default"], "inbox show": [str(uuid.uuid4())], "team message": [str(uuid.uuid4())],
         "links create": ["https://example.com/lamp"], "links show": ["nolink"], "links convert": ["nolink", "order-1"],
+        "competitors import": ["tests/data/competitors.csv"], "competitors remove": ["Acme Lamps"],
         "reports build": ["daily"], "forecast demand": ["tests/data/sales.csv"],
         "forecast reorder": ["tests/data/sales.csv", "tests/data/stock.csv"], "fraud score": ["tests/data/orders.csv"],
         **{f"reports {verb}": [str(uuid.uuid4())] for verb in ("show", "export", "compare")},
