@@ -11,7 +11,7 @@ from fleet.cli.frame import render
 from fleet.cli.frame.command import FleetGroup
 from fleet.cli.frame.context import Door, pass_door
 from fleet.cli.frame.options import PathType, TextType, json_option, list_options
-from fleet.core.errors import InvalidInput
+from fleet.core.errors import InvalidInput, NotFound
 
 _MOST_BYTES = 900_000
 _organisation = click.option("--organisation", type=TextType(60), default="", help="Name or id; by default your own.")
@@ -80,7 +80,7 @@ def list_days(
 
 
 @competitors.command("import")
-@click.argument("file", type=PathType(dir_okay=False, exists=True, path_type=Path))
+@click.argument("file", type=PathType(path_type=Path))
 @click.option("--preview", is_flag=True, help="Store nothing; show the problems of all lines.")
 @_organisation
 @json_option
@@ -126,7 +126,12 @@ def remove(
 
 
 def _read(file: Path) -> str:
-    data = file.read_bytes()
+    try:
+        data = file.read_bytes()
+    except FileNotFoundError:
+        raise NotFound(f"There is no file {file}.", fix="Name a CSV file.") from None
+    except OSError as error:
+        raise InvalidInput(f"{file} cannot be read: {error.strerror}", fix="Name a CSV file of yours.") from error
     if len(data) > _MOST_BYTES:
         raise InvalidInput(f"{file.name} has more than {_MOST_BYTES:,} bytes.", fix="Split it.")
     try:

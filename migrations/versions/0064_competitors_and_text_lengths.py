@@ -1,12 +1,13 @@
-"""competitor_days: figures of competitors by network and day
+"""competitor_days: figures of competitors by network and day; accounts.text_lengths: what their servers set
 
 Revision: 0064, after 0051
 
-A new table: workers of the version before know nothing of it.
+A new table and a column with a default: workers of the version before know nothing of them.
 """
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects.postgresql import JSONB
 
 revision = "0064"
 down_revision = "0051"
@@ -34,7 +35,9 @@ def upgrade() -> None:
         ),
     )
     op.create_index("ix_competitor_days_day", "competitor_days", ["day"])
+    op.add_column("accounts", sa.Column("text_lengths", JSONB, server_default=sa.text("'{}'::jsonb"), nullable=False))
 
 
 def downgrade() -> None:
+    op.drop_column("accounts", "text_lengths")
     op.drop_table("competitor_days")
