@@ -24,7 +24,7 @@ Viewer = Annotated[Principal, needs(Permission.FLEET_VIEW)]
 PERIODS = {7: "7 days", 28: "28 days", 90: "90 days", 365: "a year"}
 _POSTS = 8
 _CELL_W, _CELL_H, _TOP = 24, 30, 18
-_FAINTEST = 0.08
+_FAINTEST, _STRONGEST = 0.08, 0.75
 
 
 class EngagementPageQuery(GroupedQuery):
@@ -64,16 +64,18 @@ def engagement(
 
 
 def strip(one: AccountHoursOut, zone: str) -> Markup:
-    """Return the hours of a day as a heat strip in SVG: the darker a cell, the more interactions are expected.
+    """Return the hours of a day as a heat strip in SVG: the stronger a colour, the more interactions are expected.
 
-    The bar in a cell is the range of one standard error, on the scale of the whole strip.
+    The line in a cell is the range of one standard error. Both scales go from the least to the most of the day.
     """
-    most = max(hour.high for hour in one.hours) or 1.0
-    best = max(hour.interactions for hour in one.hours) or 1.0
+    least, most = min(hour.low for hour in one.hours), max(hour.high for hour in one.hours)
+    worst, best = (bound(hour.interactions for hour in one.hours) for bound in (min, max))
     cells = []
     for hour in one.hours:
-        x = hour.hour * _CELL_W
-        top, bottom = (_TOP + _CELL_H - value / most * (_CELL_H - 4) - 2 for value in (hour.high, hour.low))
+        x, share = hour.hour * _CELL_W, _share(hour.interactions, worst, best)
+        top, bottom = (
+            _TOP + _CELL_H - 2 - _share(value, least, most) * (_CELL_H - 4) for value in (hour.high, hour.low)
+        )
         cells.append(
             Markup(
                 '<g><title>{at:02}:00: {mean:.1f} expected, {low:.1f} to {high:.1f}; {posts} posts</title>'
@@ -81,7 +83,7 @@ def strip(one: AccountHoursOut, zone: str) -> Markup:
                 '<path class="range" d="M{mid} {top:.1f}V{bottom:.1f}"/>{mark}</g>'
             ).format(
                 at=hour.hour, mean=hour.interactions, low=hour.low, high=hour.high, posts=hour.posts, x=x, y=_TOP,
-                w=_CELL_W - 2, h=_CELL_H, strength=max(_FAINTEST, 0.75 * hour.interactions / best),
+                w=_CELL_W - 2, h=_CELL_H, strength=_FAINTEST + (_STRONGEST - _FAINTEST) * share,
                 mid=x + _CELL_W / 2 - 1, top=top, bottom=bottom, mark=_mark(x) if hour.hour in one.best else "",
             )
         )  # fmt: skip
@@ -96,6 +98,11 @@ def strip(one: AccountHoursOut, zone: str) -> Markup:
         w=24 * _CELL_W, h=_TOP + _CELL_H + 2, parts=Markup("").join([*ticks, *cells]),
         label=f"Hours of {one.account} in {zone}; the best are {said}",
     )  # fmt: skip
+
+
+def _share(value: float, least: float, most: float) -> float:
+    """Return where a value lies between two others, 0 to 1; the middle if they are equal."""
+    return (value - least) / (most - least) if most > least else 0.5
 
 
 def _mark(x: int) -> Markup:
