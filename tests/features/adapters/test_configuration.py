@@ -100,6 +100,8 @@ def test_the_narrower_layer_counts_by_limit_and_takes_shared_limits_from_the_fle
     assert sizes(brand, two.id) == {"likes": 3, "reads": 40}
     configure(fleet, {"likes": None}, account="brand")
     assert sizes(brand, two.id) == {"likes": 5, "reads": 40}
+    settings_commands.put(fleet.deps, "adapter_limits", ["floimg/reads=2"], Target(account="brand"), by="web:ann")
+    assert sizes(brand, two.id) == {"likes": 5, "reads": 40}, "a shared limit has one size"
     with pytest.raises(InvalidInput, match="shared"):
         configure(fleet, {"reads": 4}, account="brand")
     with pytest.raises(InvalidInput, match="never let"):
