@@ -7,7 +7,6 @@ from fleet.engine.registry import Command, EventType, Feature, NavItem
 FEATURE = Feature(
     name="competitors",
     help="Figures of competitors, imported as CSV and shown beside own ones.",
-    needs=("engagement",),
     tables=("fleet.features.competitors.models",),
     pruners=("fleet.features.competitors.service:prune",),
     extends={"reports.sections": ("fleet.features.competitors.report_section:section",)},

@@ -15,6 +15,7 @@ from fleet.access import audit, organisations
 from fleet.core import events, ids
 from fleet.core.db import Tx, visibility
 from fleet.core.errors import InvalidInput, NotFound
+from fleet.engine import registry
 from fleet.engine.deps import Deps
 from fleet.features.competitors import rules
 from fleet.features.competitors.models import CompetitorDayRow
@@ -171,7 +172,8 @@ def compare(tx: Tx, since: datetime, until: datetime, *, network: str = "") -> l
     networks = {one.network for one in found}
     if not networks:
         return []
-    found += _own(tx, Slice(since=since, until=until), networks)
+    if "engagement" in registry.current():
+        found += _own(tx, Slice(since=since, until=until), networks)
     return sorted(found, key=lambda one: (one.network, not one.is_own, -(one.followers or 0), one.name))
 
 

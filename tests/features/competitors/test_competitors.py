@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from fleet import app
 from fleet.access import organisations
 from fleet.core import ids
 from fleet.core.db import visibility
@@ -120,6 +121,11 @@ def test_own_figures_stand_beside_those_of_competitors_in_reports(fleet: Fleet) 
     assert own.is_own and (own.followers, own.gained, own.posts, own.per_post) == (120, 20, 3, 15.0)
     assert (acme.name, acme.network, acme.followers, acme.per_post) == ("Acme", "mastodon", 500, 5.0)
     assert [one.network for one in service.compared(fleet.deps, days=60, network="x")] == ["x", "x"]
+    app.load(["-engagement"])
+    try:
+        assert [one.is_own for one in service.compared(fleet.deps, days=7)] == [False]
+    finally:
+        app.load()
     noon = datetime.combine(today, datetime.min.time(), tzinfo=UTC) + timedelta(hours=12)
     with fleet.deps.db.transaction() as tx:
         (table,) = report_section.section(tx, noon - timedelta(days=7), noon + timedelta(minutes=1)).tables
