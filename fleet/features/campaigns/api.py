@@ -462,7 +462,7 @@ def preview_of(view: ItemView) -> PostPreview:
     row = view.row
     return preview.of(
         row.surface, message=row.message or row.brief, parts=row.parts, link=row.link, media=row.media,
-        hashtags=row.hashtags,
+        hashtags=row.hashtags, own=view.own_texts,
     )  # fmt: skip
 
 

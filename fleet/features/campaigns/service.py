@@ -14,7 +14,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from fleet.access import audit
+from fleet.accounts import text_lengths
 from fleet.accounts.models import SETTINGS_ACCOUNT, AccountRow, key_of
+from fleet.adapters.manifest import TextRule
 from fleet.core import ids
 from fleet.core.db import Tx
 from fleet.core.errors import Conflict, InvalidInput, NotFound
@@ -308,16 +310,24 @@ def resolve(tx: Tx, target: ItemTarget) -> tuple[AgentRow, Identity]:
     )
 
 
-def networks_of(deps: Deps, targets: Sequence[ItemTarget]) -> list[str]:
-    """Return the networks through which targets publish, each once; unknown agents and accounts are left out."""
-    found: list[str] = []
+def networks_of(deps: Deps, targets: Sequence[ItemTarget]) -> dict[str, Mapping[str, TextRule]]:
+    """Return the networks through which targets publish, with the text rules of their accounts' servers.
+
+    Of several accounts of a network, those of the shortest posts. Unknown agents and accounts are left out.
+    """
+    found: dict[str, Mapping[str, TextRule]] = {}
     with deps.db.transaction() as tx:
         for one in targets:
             try:
-                found.append(resolve(tx, one)[1].surface)
+                identity = resolve(tx, one)[1]
             except (InvalidInput, NotFound):
                 continue
-    return list(dict.fromkeys(found))
+            account_id = key_of(identity.account_id)
+            own = text_lengths.stored(tx, [account_id]).get(account_id, {})
+            known = found.setdefault(identity.surface, own)
+            if "post" in own and "post" in known and own["post"].most < known["post"].most:
+                found[identity.surface] = own
+    return found
 
 
 def _require_free(deps: Deps, tx: Tx, agent: AgentRow, row: ContentItemRow, at: datetime) -> None:

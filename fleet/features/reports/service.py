@@ -134,9 +134,10 @@ def _document(deps: Deps, organisation_id: uuid.UUID, period: ReportPeriod) -> d
         are_several = organisations.are_several(tx)
     own = frozenset({organisation_id}) if are_several else visibility.current()
     with visibility.restricted(own), deps.db.transaction() as tx:
-        sections: list[ReportSection] = [
+        found: list[ReportSection] = [
             one(tx, period.since, period.until) for one in registry.current().extensions(POINT)
         ]
+    sections = [one for one in found if not one.is_empty]
     figures = {one.name: one.value for section in sections for one in section.figures}
     if (unit_costs := own_sections.unit_costs(figures)) is not None:
         sections.append(unit_costs)

@@ -11,8 +11,10 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
+from fleet.accounts import text_lengths
+from fleet.accounts.models import key_of
 from fleet.adapters import registry as adapters
-from fleet.adapters.manifest import AdapterType
+from fleet.adapters.manifest import AdapterType, TextRule
 from fleet.adapters.social import POST
 from fleet.core import ids
 from fleet.core.db import Tx
@@ -173,10 +175,10 @@ def adapt(work: Work) -> Done | Skipped:
     row = _item(work, ItemState.WRITTEN)
     if isinstance(row, Skipped):
         return row
-    manifest = manifest_of(row.surface)
+    manifest, own = manifest_of(row.surface), _own_texts(work)
     style = adapting.style_of(row.surface)
     made = adapting.adapt(
-        row.message, adapting.rule_of(manifest), style, hashtags=row.hashtags, link=row.link.get("url", ""),
+        row.message, adapting.rule_of(manifest, own), style, hashtags=row.hashtags, link=row.link.get("url", ""),
         has_picture=bool(row.media),
     )  # fmt: skip
     pictures = (
@@ -189,10 +191,21 @@ def adapt(work: Work) -> Done | Skipped:
 
     def record(tx: Tx, now: ContentItemRow) -> ContentItemRow:
         illustrating.keep(work.deps, tx, pictures)
+        if own:
+            text_lengths.store(tx, key_of(work.agent.account_id), own)
         return items.move(tx, now, ItemEvent.ADAPTED, words="; ".join(made.notes), **values)
 
     _then(work, record)
     return Done(result={"parts": len(made.parts)})
+
+
+def _own_texts(work: Work) -> Mapping[str, TextRule]:
+    """Return the text rules of the account's server, as it says them now; those that were stored if it is silent."""
+    account_id = work.agent.account_id
+    if own := surfaces.own_texts(lambda: work.deps.gateway(account_id).adapter):
+        return own
+    with work.deps.db.transaction() as tx:
+        return text_lengths.stored(tx, [key_of(account_id)]).get(key_of(account_id), {})
 
 
 def check(work: Work) -> Done | Skipped:
@@ -201,10 +214,11 @@ def check(work: Work) -> Done | Skipped:
     if isinstance(row, Skipped):
         return row
     rules = brands.of(work.deps, row.brand)
-    parts, findings, is_refused = _reviewed(work, row)
+    own = _own_texts(work)
+    parts, findings, is_refused = _reviewed(work, row, own)
     manifest = manifest_of(row.surface)
     wrong = adapting.problems(
-        parts, adapting.rule_of(manifest), adapting.style_of(row.surface), link=row.link.get("url", ""),
+        parts, adapting.rule_of(manifest, own), adapting.style_of(row.surface), link=row.link.get("url", ""),
         pictures=len(row.media), media=None if manifest is None else manifest.pictures,
     )  # fmt: skip
     found = score(
@@ -228,7 +242,9 @@ def check(work: Work) -> Done | Skipped:
     return Done(result={"score": found.score})
 
 
-def _reviewed(work: Work, row: ContentItemRow) -> tuple[list[str], list[Reason], bool]:
+def _reviewed(
+    work: Work, row: ContentItemRow, own: Mapping[str, TextRule]
+) -> tuple[list[str], list[Reason], bool]:  # fmt: skip
     """Return the parts as the content checks correct them, the findings, and whether they forbid publication."""
     quality = quality_of(work.deps)
     said = Said(
@@ -240,7 +256,6 @@ def _reviewed(work: Work, row: ContentItemRow) -> tuple[list[str], list[Reason],
     standards = quality.standards(work.settings)
     texts = [(Kind.CAPTION, one) for one in row.parts]
     texts += [(Kind.ALT_TEXT, one["alt_text"]) for one in row.media if one.get("alt_text")]
-    own = surfaces.own_texts(lambda: work.deps.gateway(work.agent.account_id).adapter)
     verdicts = [review.review(words, kind, row.surface, standards, said, own=own) for kind, words in texts]
     found = [finding for one in verdicts for finding in one.findings]
     reasons = [Reason(one.rule, _POINTS[one.severity], one.evidence) for one in dict.fromkeys(found)]
