@@ -48,13 +48,10 @@ BUILT_IN = (
     "fleet.features.campaigns.feature:FEATURE",
     "fleet.features.reports.feature:FEATURE",
     "fleet.features.links.feature:FEATURE",
-<<<<<<< HEAD
+    "fleet.features.competitors.feature:FEATURE",
     "fleet.features.products.feature:FEATURE",
     "fleet.features.orders.feature:FEATURE",
     "fleet.features.stores.feature:FEATURE",
-=======
-    "fleet.features.competitors.feature:FEATURE",
->>>>>>> left19
     "fleet.features.forecast.feature:FEATURE",
     "fleet.features.fraud.feature:FEATURE",
     "fleet.features.webhooks.feature:FEATURE",
