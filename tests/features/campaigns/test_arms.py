@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleet.core.errors import InvalidInput
+from fleet.engine.points.effect_size import EffectVerdict
 from fleet.features.campaigns import queries, service
 from fleet.features.campaigns.arms import results
 from fleet.features.campaigns.forms import arms as rules
@@ -20,7 +21,6 @@ from fleet.features.campaigns.models import ContentItemRow
 from fleet.features.campaigns.stages import publication
 from fleet.features.campaigns.values import ItemEdit, ItemTarget, NewCampaign
 from fleet.features.experiments import engagement
-from fleet.features.experiments.effect.size import EffectVerdict
 from fleet.features.experiments.engagement import Reading
 from tests.factories import Fleet
 from tests.features.campaigns.test_pages import web

@@ -19,7 +19,7 @@ from fleet.adapters.manifest import MediaRule
 from fleet.adapters.social import POST, LinkCard, Media, PostPayload
 from fleet.core import ids
 from fleet.core.db import Tx
-from fleet.engine import publish, registry
+from fleet.engine import publish
 from fleet.engine.attempts.work import Work
 from fleet.engine.deps import Deps
 from fleet.engine.jobs.ledger import Claim, NewJob
@@ -31,7 +31,6 @@ from fleet.features.campaigns.kinds import CONTINUE
 from fleet.features.campaigns.models import PART, CampaignRow, ContentItemRow
 from fleet.features.campaigns.states import STAGED, ItemEvent, ItemState
 from fleet.features.content.surfaces import Kind
-from fleet.features.experiments import measure
 from fleet.features.media import service as media
 from fleet.features.publishing import pictures
 from fleet.features.publishing.words.review_words import reviewed_once
@@ -206,8 +205,6 @@ def part_done(tx: Tx, work: Work, outcome: Done) -> None:
         return
     if row.state == ItemState.FAILED:
         row = items.move(tx, row, ItemEvent.RESUMED, words="its job was replayed")
-    if work.claim.kind == CONTINUE and "experiments" in registry.current():
-        measure.follow(tx, work, outcome)  # posts are measured by the features that follow the kind "post"
     row = items.change(tx, row, remote_ids=[*row.remote_ids, outcome.remote_id or ""])
     items.note(tx, row, PART, words=f"part {told['part'] + 1} of {told['parts']}")
     if len(row.remote_ids) < len(row.parts):
