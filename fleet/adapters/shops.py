@@ -313,7 +313,7 @@ class Stale(Refused):
         """What the shop has now, by the name of the field."""
 
 
-class Taken(Refused):
+class ProductExists(Refused):
     """The shop already has a product with the key, or a variant with one of the SKUs. Nothing was written."""
 
     def __init__(self, message: str, *, product_ids: Sequence[str]) -> None:
