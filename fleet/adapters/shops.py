@@ -234,7 +234,7 @@ class StockPage:
 
 @dataclass(frozen=True, slots=True)
 class OrderPage:
-    """Orders, those that changed first. The next call gets `cursor`; None after the last page."""
+    """Orders, in no order that tells when they changed. The next call gets `cursor`; None after the last page."""
 
     items: tuple[ShopOrder, ...]
     cursor: str | None = None
@@ -299,6 +299,8 @@ class ShopTraits:
     """How far before the newest change an incremental read begins: its clock and its rounding may lose changes."""
     stock_moves_updated_at: bool = False
     """Whether an order that takes stock moves the variant's `updated_at`. Without it stock is read by itself."""
+    sees_order_states: bool = True
+    """Whether `orders` also returns those of which only the state changed. Without it open orders are read again."""
     has_html: bool = False
     """Whether descriptions are HTML."""
     webhooks: ShopHookRules | None = None

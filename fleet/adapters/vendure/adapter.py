@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 from urllib.parse import quote
 
 from fleet.adapters import base
@@ -16,18 +17,31 @@ from fleet.adapters.base import AnyAction, Receipt, RemoteAccount, Resolution, S
 from fleet.adapters.manifest import AccountAccess
 from fleet.adapters.network import LOOPBACK, CallDeadline
 from fleet.adapters.shops import (
+    CREATE_PRODUCT,
+    REMOVE_PRODUCT,
     SET_STOCK,
+    UPDATE_ORDER,
+    UPDATE_PRODUCT,
     UPDATE_VARIANTS,
+    CreateProductPayload,
+    OrderPage,
     ProductPage,
+    RemoveProductPayload,
     SetStockPayload,
     ShopInfo,
+    ShopOrder,
     ShopProduct,
     StockLevel,
     StockPage,
+    UpdateOrderPayload,
+    UpdateProductPayload,
     UpdateVariantsPayload,
 )
 from fleet.adapters.vendure import documents, wire
 from fleet.adapters.vendure.admin_api import AdminApi
+from fleet.adapters.vendure.images import ImageStore
+from fleet.adapters.vendure.orders import OrderDesk
+from fleet.adapters.vendure.products import ProductWriter
 from fleet.adapters.vendure.reads import VendureReader
 from fleet.adapters.vendure.stock import VariantWriter
 from fleet.core import logs
@@ -41,7 +55,12 @@ class Vendure:
     """The adapter. One an account and process; safe to use from many threads."""
 
     name = "vendure"
-    actions: Mapping[str, Resolution] = {UPDATE_VARIANTS.name: Resolution.PROBE, SET_STOCK.name: Resolution.PROBE}
+    actions: Mapping[str, Resolution] = {
+        **{one.name: Resolution.PROBE for one in (
+            CREATE_PRODUCT, UPDATE_PRODUCT, UPDATE_VARIANTS, SET_STOCK, UPDATE_ORDER
+        )},
+        REMOVE_PRODUCT.name: Resolution.NATURAL,
+    }  # fmt: skip
 
     def __init__(self, access: AccountAccess) -> None:
         parts = web_address.split(access.address)
@@ -56,6 +75,8 @@ class Vendure:
         self._api = AdminApi(self._address, access)
         self._reader = VendureReader(self._api, self._address)
         self._variants = VariantWriter(self._api, self._reader)
+        self._products = ProductWriter(self._api, self._reader, ImageStore(self._api, access.media))
+        self._orders = OrderDesk(self._api, self._reader)
 
     # Reads
 
@@ -97,6 +118,14 @@ class Vendure:
         """Return the stock of variants at each location."""
         return self._reader.stock_of(variant_ids)
 
+    def orders(self, *, since: datetime | None, cursor: str | None, limit: int) -> OrderPage:
+        """Return a page of orders that were placed, or changed by more than their state, at or after a time."""
+        return self._orders.orders(since=since, cursor=cursor, limit=limit)
+
+    def order(self, order_id: str) -> ShopOrder:
+        """Return an order. Raises Vanished."""
+        return self._orders.order(order_id)
+
     def url_of(self, found: SurfaceObject) -> str | None:
         """Return the page of a product or an order in the shop's Dashboard."""
         place = "orders" if found.action == "update_order" else "products"
@@ -104,10 +133,22 @@ class Vendure:
 
     # Writes
 
+    def upload(self, action: AnyAction, *, timeout_s: float) -> Mapping[str, Any] | None:
+        """Upload the images of a product, each once for the shop; None for an action without any."""
+        return self._products.upload(action, CallDeadline(timeout_s))
+
     def write(self, action: AnyAction, *, timeout_s: float) -> Receipt:
         """Make one write. Raises an AdapterError."""
         deadline = CallDeadline(timeout_s)
         match action.payload:
+            case CreateProductPayload() as creation:
+                return self._products.create(action, creation, deadline)
+            case UpdateProductPayload() as change:
+                return self._products.update(change, deadline)
+            case RemoveProductPayload(product_id):
+                return self._products.remove(product_id, deadline)
+            case UpdateOrderPayload() as order:
+                return self._orders.update(order, deadline)
             case UpdateVariantsPayload() as update:
                 return self._variants.update(update, deadline)
             case SetStockPayload() as stock:
@@ -117,6 +158,12 @@ class Vendure:
     def probe(self, action: AnyAction, *, since: datetime, known: frozenset[str]) -> Receipt | None:
         """Look for the effect of a write; None if it is surely not there."""
         match action.payload:
+            case CreateProductPayload() as creation:
+                return self._products.probe_creation(action, creation, since, known)
+            case UpdateProductPayload() as change:
+                return self._products.probe_update(change)
+            case UpdateOrderPayload() as order:
+                return self._orders.probe(order)
             case UpdateVariantsPayload() as update:
                 return self._variants.probe_update(update)
             case SetStockPayload() as stock:

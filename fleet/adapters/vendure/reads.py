@@ -46,7 +46,7 @@ class VendureReader:
 
     def products(self, *, cursor: str | None, limit: int) -> ProductPage:
         """Return a page of all products, by id."""
-        found, following, total = self._page(documents.PRODUCTS, "products", None, cursor, min(limit, MOST_A_PAGE))
+        found, following, total = self.page(documents.PRODUCTS, "products", None, cursor, min(limit, MOST_A_PAGE))
         return ProductPage(tuple(self._with_variants(found)), following, total)
 
     def changed_products(self, *, since: datetime, cursor: str | None, limit: int) -> ProductPage:
@@ -56,14 +56,12 @@ class VendureReader:
         changed = {"updatedAt": {"after": stamp(after)}}
         limit, (kind, _, place) = min(limit, MOST_A_PAGE), (cursor or "products:").partition(":")
         if kind == "products":
-            found, following, _ = self._page(documents.PRODUCTS, "products", changed, place or None, limit)
+            found, following, _ = self.page(documents.PRODUCTS, "products", changed, place or None, limit)
             onward = f"products:{following}" if following else "variants:"
             return ProductPage(tuple(self._with_variants(found)), onward)
         if kind != "variants":
             raise InvalidInput("This is no cursor of changes.", fix="Begin without a cursor.")
-        variants, following, _ = self._page(
-            documents.VARIANT_PRODUCTS, "productVariants", changed, place or None, limit
-        )
+        variants, following, _ = self.page(documents.VARIANT_PRODUCTS, "productVariants", changed, place or None, limit)
         ids = list(dict.fromkeys(wire.id_of(one.get("productId")) for one in variants))
         return ProductPage(tuple(self.products_of(ids)), f"variants:{following}" if following else None)
 
@@ -102,7 +100,7 @@ class VendureReader:
     def stock(self, *, cursor: str | None, limit: int) -> StockPage:
         """Return a page of the stock of all variants, by id."""
         most = min(limit, MOST_VARIANTS_A_PAGE)
-        found, following, _ = self._page(documents.LEVELS, "productVariants", None, cursor, most)
+        found, following, _ = self.page(documents.LEVELS, "productVariants", None, cursor, most)
         return StockPage(tuple(level for one in found for level in wire.levels_of(one)), following)
 
     def stock_of(self, ids: Sequence[str], *, timeout_s: float | None = None) -> list[StockLevel]:
@@ -125,7 +123,7 @@ class VendureReader:
         """Return the page of a product in the shop's Dashboard, at the route that it has as shipped."""
         return f"{self._address}/dashboard/products/{quote(product_id, safe='')}"
 
-    def _page(
+    def page(
         self, document: str, name: str, chosen: Filter, cursor: str | None, limit: int
     ) -> tuple[list[dict[str, Any]], str | None, int]:
         """Return the rows after a cursor in the order of their ids, the next cursor, and the number of rows in all.
