@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.stores import servers
+from tests.stores.oscar_server import Oscar
 from tests.stores.vendure_server import Vendure
 
 
@@ -32,3 +33,18 @@ def vendure(vendure_server: Vendure) -> Vendure:
     """The Vendure shop with 200 products; `reset` gives it another number."""
     vendure_server.reset()
     return vendure_server
+
+
+@pytest.fixture(scope="session")
+def oscar_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Oscar]:
+    """The Oscar shop of this process, with whatever is in it."""
+    _need_shops()
+    with Oscar(tmp_path_factory.mktemp("oscar")) as shop:
+        yield shop
+
+
+@pytest.fixture
+def oscar(oscar_server: Oscar) -> Oscar:
+    """The Oscar shop with 200 products; `reset` gives it another number."""
+    oscar_server.reset()
+    return oscar_server

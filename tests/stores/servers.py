@@ -21,7 +21,7 @@ from abc import ABC, abstractmethod
 from contextlib import closing, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import httpx
 
@@ -68,7 +68,7 @@ class Shop(ABC):
         self.http = httpx.Client(trust_env=False, timeout=60)
         self._process: subprocess.Popen[str] | None = None
         if products >= 0:
-            _copy(self.template(products), self.database)
+            copy_database(self.template(products), self.database)
 
     @property
     def url(self) -> str:
@@ -91,12 +91,8 @@ class Shop(ABC):
 
     @classmethod
     @abstractmethod
-    def _make_database(cls, folder: Path) -> Path:
-        """Make the database of a shop without products, and return its file."""
-
-    @abstractmethod
-    def _seed(self, products: int) -> None:
-        """Add the first `products` products of tests/stores/catalogue.py to the running shop."""
+    def _make_database(cls, folder: Path, products: int) -> Path:
+        """Make the database of a shop with this many products of tests/stores/catalogue.py, and return its file."""
 
     @abstractmethod
     def catalogue(self) -> list[Item]:
@@ -229,7 +225,7 @@ class Shop(ABC):
     def reset(self, products: int = 200) -> None:
         """Put it back to a fresh shop with this many products, without hooks; start it if it does not run."""
         self.set_hooks(None)
-        _copy(self.template(products), self.database)
+        copy_database(self.template(products), self.database)
         if not self.is_running:
             self.start()
 
@@ -250,15 +246,10 @@ class Shop(ABC):
     def _make_template(cls, made: Path, products: int) -> None:
         with tempfile.TemporaryDirectory(dir=TEMPLATES, prefix=f"making-{cls.name}-") as name:
             folder = Path(name)
-            if products:
-                with cls(folder, products=0) as shop:
-                    shop._seed(products)
-                database = shop.database
-            else:
-                for old in TEMPLATES.glob(f"{cls.name}-*.sqlite"):
-                    if cls._version() not in old.name:
-                        old.unlink(missing_ok=True)
-                database = cls._make_database(folder)
+            for old in TEMPLATES.glob(f"{cls.name}-*.sqlite"):
+                if cls._version() not in old.name:
+                    old.unlink(missing_ok=True)
+            database = cls._make_database(folder, products)
             with closing(sqlite3.connect(database)) as source:
                 source.execute("VACUUM INTO ?", (str(folder / "template.sqlite"),))
             (folder / "template.sqlite").replace(made)
@@ -292,17 +283,11 @@ class Shop(ABC):
         new.write_text(json.dumps({"url": url, "secret": secret}))
         new.replace(self._hooks)
 
-    def _answer(self, response: httpx.Response) -> Any:
-        """Return the body of an answer. Raises ShopError if it is not one of success."""
-        if response.is_error:
-            raise ShopError(f"{response.request.method} {response.request.url}: {response.status_code} {response.text}")
-        return response.json() if response.content else None
-
 
 _BASE_ENVIRONMENT = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ} | {"TZ": "UTC"}
 
 
-def _copy(template: Path, database: Path) -> None:
+def copy_database(template: Path, database: Path) -> None:
     """Write a template over a database, which a running shop may have open: for it, this is one more transaction."""
     with closing(sqlite3.connect(template)) as source, closing(sqlite3.connect(database, timeout=20)) as target:
         source.backup(target)

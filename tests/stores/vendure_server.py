@@ -60,11 +60,14 @@ class Vendure(Shop):
             raise RuntimeError(answer["error"])
 
     @classmethod
-    def _make_database(cls, folder: Path) -> Path:
-        shop = cls(folder, products=-1)
-        shop._synchronize = True
+    def _make_database(cls, folder: Path, products: int) -> Path:
+        shop = cls(folder, products=0 if products else -1)
+        shop._synchronize = not products
         with shop:
-            shop._set_up()
+            if products:
+                shop._seed(products)
+            else:
+                shop._set_up()
         return shop.database
 
     def _set_up(self) -> None:
