@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from contextlib import closing
@@ -11,8 +12,9 @@ from typing import Any
 
 import httpx
 
+from tests.stores import catalogue
 from tests.stores.catalogue import Item, Order
-from tests.stores.servers import PASSWORD, SOURCES, STORES, USERNAME, Shop, ShopError, copy_database
+from tests.stores.servers import PASSWORD, SOURCES, STORES, USERNAME, Shop, ShopError
 
 _PYTHON = STORES / "oscar" / "bin" / "python"
 _PAGE = 100
@@ -27,7 +29,7 @@ class Oscar(Shop):
     """
 
     name = "oscar"
-    sources = ("oscar", "oscar.lock", "oscar_server.py", "catalogue.py")
+    sources = ("oscar", "oscar.lock", "catalogue.py")
 
     def _command(self) -> list[str | Path]:
         return [_PYTHON, "-m", "shop.serve"]
@@ -40,14 +42,11 @@ class Oscar(Shop):
 
     @classmethod
     def _make_database(cls, folder: Path, products: int) -> Path:
-        with closing(cls(folder, products=-1)) as shop:
-            if products:
-                copy_database(cls.template(0), shop.database)
-            arguments = [str(products)] if products else []
+        with closing(cls(folder, is_new=True)) as shop:
             environment = {**os.environ, "DATABASE": str(shop.database), **shop._environment()}
             ended = subprocess.run(
-                [_PYTHON, "-m", "shop.seeding", *arguments], env=environment, cwd=folder, text=True,
-                capture_output=True, timeout=_MAKE_S, check=False,
+                [_PYTHON, "-m", "shop.seeding"], input=json.dumps(list(catalogue.products(products))), text=True,
+                env=environment, cwd=folder, capture_output=True, timeout=_MAKE_S, check=False,
             )  # fmt: skip
             if ended.returncode:
                 raise RuntimeError(f"Oscar's database could not be made: {ended.stderr[-2000:]}")
