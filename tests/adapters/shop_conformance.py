@@ -37,6 +37,7 @@ from fleet.adapters.shops import (
     StockChange,
     VariantChange,
 )
+from fleet.features.adapters.conformance import shop_promises, suite
 from fleet.images.placeholder import data_url, render_jpeg
 from tests.stores import catalogue
 from tests.stores.hook_inbox import HookInbox
@@ -143,8 +144,8 @@ def only(adapter: Any, sku: str) -> ShopProduct:
 class ShopConformance:
     """The checks."""
 
-    credentials_elsewhere = ""
-    """Credentials of the same form that open nothing."""
+    credentials = ""
+    """Of the opponent's administrator."""
 
     @pytest.fixture
     def traits(self, adapter: Any) -> ShopTraits:
@@ -440,6 +441,15 @@ class ShopConformance:
                 call()
         assert not adapter.find_products(sku=catalogue.sku(90))
         assert len({one.id for one in swept(adapter)}) == 199
+
+    def test_it_keeps_the_promises_of_the_suite_for_strangers(
+        self, adapter: Any, opponent: Shop, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        opponent.reset(0)
+        monkeypatch.setattr(shop_promises, "SLOWEST_S", 0.3)
+        results = list(suite.run(registry.get(adapter.name), opponent.url, self.credentials))
+        assert {one.promise: one.why for one in results if one.verdict is not suite.PromiseVerdict.PASSED} == {}
+        assert not opponent.catalogue(), "it leaves nothing behind"
 
     # Webhooks
 

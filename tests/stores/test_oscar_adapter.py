@@ -26,6 +26,8 @@ def connect(shop: Oscar, credentials: str = LOGIN) -> Any:
 
 
 class TestOscar(ShopConformance):
+    credentials = json.dumps({"username": USERNAME, "password": PASSWORD, "currency": "EUR"})
+
     @pytest.fixture
     def opponent(self, oscar: Oscar) -> Oscar:
         return oscar

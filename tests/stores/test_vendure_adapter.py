@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +13,8 @@ from pydantic import SecretStr
 from fleet.adapters import base, registry
 from fleet.adapters.manifest import AccountAccess
 from fleet.adapters.shops import UPDATE_ORDER, UPDATE_PRODUCT, OrderState
+from fleet.features.adapters.conformance import shop_promises, suite
+from fleet.features.adapters.conformance.suite import PromiseVerdict
 from tests.adapters.shop_conformance import TIMEOUT_S, ShopConformance, act, only, picture
 from tests.stores import catalogue
 from tests.stores.servers import PASSWORD, USERNAME
@@ -26,6 +29,8 @@ def connect(shop: Vendure, credentials: str = LOGIN) -> Any:
 
 
 class TestVendure(ShopConformance):
+    credentials = LOGIN
+
     @pytest.fixture
     def opponent(self, vendure: Vendure) -> Vendure:
         return vendure
@@ -90,3 +95,17 @@ def test_orders_are_shipped_delivered_cancelled_and_refunded(vendure: Vendure) -
         adapter.write(act(UPDATE_ORDER, ids[shipped.code], OrderState.CONFIRMED), timeout_s=TIMEOUT_S)
     item = vendure.item(sku)
     assert item is not None and (item.on_hand, item.allocated) == (8, 0)
+
+
+def test_the_suite_finds_what_is_broken(vendure: Vendure, monkeypatch: pytest.MonkeyPatch) -> None:
+    vendure.reset(0)
+    monkeypatch.setattr(shop_promises, "SLOWEST_S", 0.3)
+    kind = registry.get("vendure")
+    methods = {"probe": lambda *_, **__: None, "url_of": lambda *_: "javascript:1"}
+    broken = replace(kind, connect=type("Broken", (type(connect(vendure)),), methods))
+    failed = {one.promise: one.why for one in suite.run(broken, vendure.url, LOGIN)
+              if one.verdict is PromiseVerdict.FAILED}  # fmt: skip
+    assert set(failed.values()) == {
+        "the probe does not find the product", "the probe does not find the stock that is there",
+        "the probe does not find the change", "the page is 'javascript:1'",
+    }  # fmt: skip
