@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
@@ -66,13 +67,18 @@ class Oscar(Shop):
         found = {one["id"]: one for one in self._all("api/admin/products/")}
         return [_item(found[number]) for number in sorted(found)]
 
+    def stock_levels(self) -> dict[str, tuple[int, int]]:
+        """Return on hand and allocated by SKU, as a view of the shop itself reads it from its tables."""
+        levels = self.admin("GET", "own/stock/")["results"]
+        return {one["partner_sku"]: (one["num_in_stock"], one["num_allocated"] or 0) for one in levels}
+
     def _all(self, path: str) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = []
-        while True:
-            page = self.admin("GET", path, limit=_PAGE, offset=len(found))
-            found += page["results"]
-            if not page["next"]:
-                return found
+        """Return all pages. A page of products is a quarter of a second of processor, so two are read at a time."""
+        first = self.admin("GET", path, limit=_PAGE, offset=0)
+        offsets = range(_PAGE, first["count"], _PAGE)
+        with ThreadPoolExecutor(2) as threads:
+            pages = threads.map(lambda offset: self.admin("GET", path, limit=_PAGE, offset=offset), offsets)
+            return [*first["results"], *(one for page in pages for one in page["results"])]
 
     def item(self, sku: str) -> Item | None:
         """Return the product with this UPC."""

@@ -101,6 +101,10 @@ class Shop(ABC):
         """Return all products, by id, as the shop's API shows them."""
 
     @abstractmethod
+    def stock_levels(self) -> dict[str, tuple[int, int]]:
+        """Return on hand and allocated by SKU, of all products: a fraction of the work of `catalogue`."""
+
+    @abstractmethod
     def item(self, sku: str) -> Item | None:
         """Return the product with this SKU. Raises ShopError if several have it."""
 

@@ -46,6 +46,7 @@ def test_orders_move_stock_and_are_refused_without_it(shop: Shop) -> None:
     shop.set_stock(FIRST, 5)
     order = shop.place_order({FIRST: 3, SECOND: 1})
     assert (item(shop, FIRST).on_hand, item(shop, FIRST).allocated) == (5, 3)
+    assert shop.stock_levels() == {one.sku: (one.on_hand, one.allocated) for one in shop.catalogue()}
     assert shop.orders() == [order]
     with pytest.raises(ShopError):
         shop.place_order({FIRST: 3})

@@ -79,6 +79,11 @@ class Vendure(Shop):
         titles = {one["id"]: one["name"] for one in self._all("products", "id name")}
         return [_item(one, titles[one["productId"]]) for one in self._all("productVariants", _VARIANT)]
 
+    def stock_levels(self) -> dict[str, tuple[int, int]]:
+        """Return on hand and allocated by SKU."""
+        found = [_item(one, "") for one in self._all("productVariants", _VARIANT)]
+        return {one.sku: (one.on_hand, one.allocated) for one in found}
+
     def _all(self, what: str, fields: str) -> list[dict[str, Any]]:
         result = f"{what}(options: $options) {{ totalItems items {{ {fields} }} }}"
         query = f"query($options: {_KINDS[what]}ListOptions) {{ {result} }}"
