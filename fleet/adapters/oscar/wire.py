@@ -20,6 +20,7 @@ from fleet.adapters.shops import (
     ShopProduct,
     ShopVariant,
     StockLevel,
+    currency_of,
 )
 from fleet.core.errors import InvalidInput
 
@@ -55,9 +56,9 @@ def units_of(value: object) -> int:
 
 def money_of(amount: object, currency: object) -> Money | None:
     """Return a decimal amount; None for anything that is none."""
-    code, written = text_of(currency, 3), text_of(amount, 40)
+    code, written = currency_of(currency), text_of(amount, 40)
     try:
-        return Money.parse(written, code) if written and len(code) == 3 else None
+        return Money.parse(written, code) if written and code else None
     except InvalidInput:
         return None
 

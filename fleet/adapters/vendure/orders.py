@@ -23,6 +23,7 @@ from fleet.adapters.shops import (
     OrderState,
     ShopOrder,
     UpdateOrderPayload,
+    currency_of,
     order_state,
 )
 from fleet.adapters.vendure import documents, wire
@@ -128,7 +129,7 @@ class OrderDesk:
 def order_of(found: Mapping[str, Any]) -> ShopOrder:
     """Return an order. Raises Uncertain for one without an id, a time or an amount."""
     order_id, placed = wire.id_of(found.get("id")), moment_of(found.get("orderPlacedAt"))
-    currency = text_of(found.get("currencyCode"), 3)
+    currency = currency_of(found.get("currencyCode"))
     total = wire.money_of(found.get("totalWithTax"), currency)
     if not order_id or placed is None or total is None:
         raise base.Uncertain("the shop's answer has an order without id, time or amount")

@@ -21,6 +21,7 @@ from fleet.adapters.shops import (
     ShopProduct,
     ShopVariant,
     StockLevel,
+    currency_of,
 )
 
 CATEGORY = "category"
@@ -46,8 +47,8 @@ def units_of(value: object) -> int:
 
 def money_of(amount: object, currency: object) -> Money | None:
     """Return an amount in minor units; None for anything that is none."""
-    code = text_of(currency, 3)
-    if not isinstance(amount, int) or isinstance(amount, bool) or abs(amount) > MOST_MINOR or len(code) != 3:
+    code = currency_of(currency)
+    if not isinstance(amount, int) or isinstance(amount, bool) or abs(amount) > MOST_MINOR or not code:
         return None
     return Money(amount, code)
 
@@ -55,8 +56,8 @@ def money_of(amount: object, currency: object) -> Money | None:
 def shop_of(data: Mapping[str, Any], url: str) -> ShopInfo:
     """Return the shop. Raises Uncertain for an answer without a currency."""
     channel = dict_of(data.get("activeChannel"))
-    currency = text_of(channel.get("defaultCurrencyCode"), 3)
-    if len(currency) != 3:
+    currency = currency_of(channel.get("defaultCurrencyCode"))
+    if not currency:
         raise base.Uncertain("the shop does not name its currency")
     found = dicts_of(dict_of(data.get("stockLocations")).get("items"))
     locations = [ShopLocation(id=id_of(one.get("id")), name=_name(one.get("name"))) for one in found]
