@@ -376,7 +376,8 @@ class ShopConformance:
         before = opponent.catalogue()
         other = only(adapter, catalogue.sku(70))
         taken = replace(product(2).variants[0], sku=catalogue.sku(70))
-        for wanted in (product(2, variants=(taken,)), product(2, key=other.key)):
+        several = tuple(replace(taken, sku=sku, options={"Size": sku}) for sku in ("FREE", taken.sku))
+        for wanted in (product(2, variants=(taken,)), product(2, key=other.key), product(2, variants=several)):
             action = act(CREATE_PRODUCT, wanted)
             assert adapter.probe(action, since=datetime.now(UTC), known=NOBODY) is None
             with pytest.raises(ProductExists) as raised:

@@ -32,7 +32,8 @@ VENDURE = {
     "assets": [{"id": "1", "name": "a.jpg", "source": "s"}, {"id": "2", "name": f"fleet-{'a' * 64}.jpg"}],
 }  # fmt: skip
 VARIANT = {
-    "id": "8", "productId": "7", "sku": "L-1", "name": "Lamp", "price": 2999, "currencyCode": "EUR",
+    "id": "8", "productId": "7", "sku": "L-1", "name": "Lamp", "currencyCode": "EUR",
+    "prices": [{"price": 1, "currencyCode": "USD"}, {"price": 2999, "currencyCode": "EUR"}],
     "updatedAt": "2026-11-24T20:41:50.248Z", "options": [{"name": "M", "group": {"name": "Size"}}],
     "stockLevels": [{"stockLocationId": "1", "stockOnHand": 5, "stockAllocated": 2}],
 }  # fmt: skip

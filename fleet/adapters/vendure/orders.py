@@ -13,7 +13,7 @@ from typing import Any
 from fleet.adapters import base
 from fleet.adapters.answers import LONGEST_NAME_CHARS, dict_of, dicts_of, moment_of, text_of
 from fleet.adapters.base import Receipt
-from fleet.adapters.network import ADOPTED, CallDeadline, before_the_write
+from fleet.adapters.network import ADOPTED, CallDeadline, after_the_write, before_the_write
 from fleet.adapters.shops import (
     Fulfilment,
     Money,
@@ -79,9 +79,9 @@ class OrderDesk:
                 self._refund(found, payload, deadline)
             case _:
                 raise base.Refused(f"an order of this shop cannot be made {payload.state}")
-        return Receipt(
-            payload.order_id, {"now": [order_state(self.order(payload.order_id, timeout_s=deadline.left_s))]}
-        )
+        with after_the_write():
+            now = self.order(payload.order_id, timeout_s=deadline.left_s)
+        return Receipt(now.id, {"now": [order_state(now)]})
 
     def probe(self, payload: UpdateOrderPayload) -> Receipt | None:
         """Return a receipt if the order has reached the state."""
