@@ -67,6 +67,23 @@ def test_prices_that_a_channel_stores_with_tax_are_read_as_they_are_written(vend
     assert adapter.probe(action, since=action.created_at, known=frozenset()) is not None
 
 
+def test_texts_are_written_in_the_language_of_the_channel(vendure: Vendure) -> None:
+    vendure.admin("mutation { updateGlobalSettings(input: {availableLanguages: [en, de]}) { __typename } }")
+    vendure.admin(
+        "mutation { updateChannel(input: {id: 1, availableLanguageCodes: [en, de], defaultLanguageCode: de}) "
+        "{ __typename } }"
+    )
+    vendure.restart()  # it caches channels
+    found = only(connect(vendure), catalogue.sku(9))
+    action = act(UPDATE_PRODUCT, found.id, {"title": "Lampe"})
+    adapter = connect(vendure)
+    adapter.write(action, timeout_s=TIMEOUT_S)
+    assert adapter.probe(action, since=action.created_at, known=frozenset()) is not None
+    query = "query($id: ID!) { product(id: $id) { translations { languageCode name } } }"
+    texts = vendure.admin(query, id=found.id)["product"]["translations"]
+    assert {one["languageCode"]: one["name"] for one in texts} == {"en": catalogue.title(9), "de": "Lampe"}
+
+
 def test_a_picture_is_uploaded_once(vendure: Vendure) -> None:
     adapter = connect(vendure)
     one, other = (only(adapter, catalogue.sku(n)) for n in (1, 2))
