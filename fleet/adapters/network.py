@@ -95,6 +95,15 @@ def before_the_write() -> Iterator[None]:
         raise base.Unreachable(f"before the write: {error}") from error
 
 
+@contextlib.contextmanager
+def after_the_write() -> Iterator[None]:
+    """Run calls that read a write back: whatever fails in them, the write has happened, and a probe must tell."""
+    try:
+        yield
+    except base.AdapterError as error:
+        raise base.Uncertain(f"written, but not read back: {error}") from error
+
+
 class NetworkAdapter(ABC):
     """The base of an adapter. One an account and process; safe to use from many threads."""
 
