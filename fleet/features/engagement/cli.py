@@ -46,7 +46,13 @@ def engagement(ctx: click.Context) -> None:
 
 @engagement.command()
 @_filters
-@click.option("--by", type=click.Choice(["account", "network", "agent"]), default="account", show_default=True)
+@click.option(
+    "--by",
+    type=click.Choice(["account", "network", "agent"]),
+    default="account",
+    show_default=True,
+    help="What each line sums up.",
+)
 @json_option
 @pass_door
 def show(door: Door, /, *, days: int, account: str, network: str, agent: str, by: str, as_json: bool) -> None:
