@@ -1,4 +1,4 @@
-"""What the adapters of public networks share: the address, the credentials, calls, and agents that use one account.
+"""What adapters of public networks and of shops share: the address, the credentials, calls, one account of many agents.
 
 An account of a network is a person's or a company's, and Fleet creates none: `provision` looks up whose account the
 credentials open, and `deprovision` forgets it.
@@ -95,8 +95,8 @@ def before_the_write() -> Iterator[None]:
         raise base.Unreachable(f"before the write: {error}") from error
 
 
-class NetworkAdapter(ABC):
-    """The base of an adapter. One an account and process; safe to use from many threads."""
+class ConnectedAdapter(ABC):
+    """The base of an adapter to one account. One an account and process; safe to use from many threads."""
 
     name = ""
     actions: Mapping[str, Resolution] = {}
@@ -131,28 +131,13 @@ class NetworkAdapter(ABC):
             observe=access.observe,
         )
 
-    def offers(self) -> Offers:
-        """Return the capabilities of this account."""
-        return Offers()
-
     @abstractmethod
     def check(self, *, timeout_s: float) -> RemoteAccount:
         """Return the account that the credentials open; one cheap call."""
 
     def write(self, action: AnyAction, *, timeout_s: float) -> Receipt:
         """Make one write. Raises an AdapterError."""
-        match action.payload:
-            case ProvisionPayload():
-                with before_the_write():
-                    found = self.check(timeout_s=timeout_s)
-                return Receipt(found.id, {"username": found.username, "created": False})
-            case DeprovisionPayload():
-                return Receipt(action.account.remote_id, {"was": "the account stays"})
         return self._write(action, CallDeadline(timeout_s))
-
-    @abstractmethod
-    def feed(self, account: Account, *, limit: int, audience: str = "public") -> list[FeedItem]:
-        """Return the newest posts that the account sees, at most `limit`."""
 
     def close(self) -> None:
         """Close all connections."""
@@ -174,12 +159,16 @@ class NetworkAdapter(ABC):
     ) -> tuple[Response, dict[str, Any]]:
         """Make one call with the account's token. Raises what the answer means."""
         token = self._access_token()
-        with_token = {"Authorization": f"Bearer {token}", **(headers or {})}
+        with_token = {**self._token_headers(token), **(headers or {})}
         response = self._http.request(method, path, headers=with_token, **options)
         body = body_of(response)
         if self._is_failure(response, body):
             raise self._renewed_or(self._error_of(response, body), token)
         return response, body
+
+    def _token_headers(self, token: str) -> dict[str, str]:
+        """Return the headers by which a call shows its token."""
+        return {"Authorization": f"Bearer {token}"}
 
     def _access_token(self) -> str:
         """Return the token of the next call. Raises TokenRefused, an AdapterError of its renewal."""
@@ -222,6 +211,29 @@ class NetworkAdapter(ABC):
     @property
     def _ends(self) -> tuple[str, ...]:
         return () if self.host in LOOPBACK else self.upload_hosts
+
+
+class NetworkAdapter(ConnectedAdapter):
+    """The base of an adapter to a public network."""
+
+    def offers(self) -> Offers:
+        """Return the capabilities of this account."""
+        return Offers()
+
+    @abstractmethod
+    def feed(self, account: Account, *, limit: int, audience: str = "public") -> list[FeedItem]:
+        """Return the newest posts that the account sees, at most `limit`."""
+
+    def write(self, action: AnyAction, *, timeout_s: float) -> Receipt:
+        """Make one write. Raises an AdapterError."""
+        match action.payload:
+            case ProvisionPayload():
+                with before_the_write():
+                    found = self.check(timeout_s=timeout_s)
+                return Receipt(found.id, {"username": found.username, "created": False})
+            case DeprovisionPayload():
+                return Receipt(action.account.remote_id, {"was": "the account stays"})
+        return super().write(action, timeout_s=timeout_s)
 
 
 def since_of(action: AnyAction, since: datetime) -> datetime:

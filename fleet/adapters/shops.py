@@ -263,6 +263,8 @@ class ShopEvent:
     product_id: str = ""
     variant_id: str = ""
     order_id: str = ""
+    stock_item_id: str = ""
+    """`ShopVariant.stock_item_id`, for a shop that names no variant in events about stock."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -311,6 +313,37 @@ class Stale(Refused):
         super().__init__(message)
         self.found = dict(found or {})
         """What the shop has now, by the name of the field."""
+
+
+def require_unchanged(found: ShopProduct, changes: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
+    """Raise Stale for a product whose fields have neither the expected nor the new values.
+
+    For shops that compare nothing themselves. A field that has its new value already is no conflict: the write is
+    perhaps a repeated one.
+    """
+    wrong = {
+        name: value
+        for name, wanted in expected.items()
+        if not same_value(name, value := getattr(found, name), wanted)
+        and not (name in changes and same_value(name, value, changes[name]))
+    }
+    if wrong:
+        raise Stale(f"the shop has another value of {', '.join(sorted(wrong))}", found=wrong)
+
+
+def shows(found: ShopProduct, changes: Mapping[str, Any]) -> bool:
+    """Return whether a product has all these values."""
+    return all(same_value(name, getattr(found, name), value) for name, value in changes.items())
+
+
+def same_value(name: str, one: Any, other: Any) -> bool:
+    """Return whether two values of a field of a product are equal: categories have no order, images have ids."""
+    if name == "categories":
+        return sorted(one) == sorted(other)
+    if name == "images":
+        pairs = list(zip(one, other, strict=False))
+        return len(one) == len(other) and all(a.id == b.id if a.id and b.id else a.url == b.url for a, b in pairs)
+    return bool(one == other)
 
 
 @dataclass(frozen=True, slots=True)
