@@ -20,6 +20,7 @@ from fleet.adapters import base
 from fleet.adapters.answers import body_of
 from fleet.adapters.base import Account, AnyAction, Receipt, RemoteAccount, Resolution
 from fleet.adapters.http import MAX_JSON_BYTES, HttpClient, Response
+from fleet.adapters.limits import Observation
 from fleet.adapters.manifest import AccountAccess, MediaFile, MediaRule, OAuth
 from fleet.adapters.oauth import Bearer
 from fleet.adapters.social import DeprovisionPayload, FeedItem, Media, Offers, ProvisionPayload, read_data_url
@@ -116,6 +117,7 @@ class ConnectedAdapter(ABC):
             )
         self.scheme, self.host = parts.scheme, parts.hostname
         self.port = parts.port or web_address.PORTS[parts.scheme]
+        self._base = access.address.rstrip("/")
         if not token.access_token and oauth is None:
             raise InvalidInput(f"Fleet refreshes no tokens of {self.name}.", fix="Give an access_token.")
         self._given = token.access_token
@@ -123,6 +125,7 @@ class ConnectedAdapter(ABC):
         self._renewed = ""
         self._media = access.media
         self._timeout_s = access.timeout_s
+        self._observe = access.observe
         self._http = HttpClient(
             access.address,
             timeout_s=access.timeout_s,
@@ -162,9 +165,16 @@ class ConnectedAdapter(ABC):
         with_token = {**self._token_headers(token), **(headers or {})}
         response = self._http.request(method, path, headers=with_token, **options)
         body = body_of(response)
+        seen = self._seen(response, body)
+        if seen is not None:
+            self._observe(seen)
         if self._is_failure(response, body):
             raise self._renewed_or(self._error_of(response, body), token)
         return response, body
+
+    def _seen(self, response: Response, body: dict[str, Any]) -> Observation | None:
+        """Return what an answer says about limits beyond the headers that every client reads; None for nothing."""
+        return None
 
     def _token_headers(self, token: str) -> dict[str, str]:
         """Return the headers by which a call shows its token."""

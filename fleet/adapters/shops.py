@@ -312,7 +312,7 @@ class Stale(Refused):
     def __init__(self, message: str, *, found: Mapping[str, Any] | None = None) -> None:
         super().__init__(message)
         self.found = dict(found or {})
-        """What the shop has now, by the name of the field."""
+        """What the shop has now: by the name of the field, for changes of variants and of stock by the variant's id."""
 
 
 def require_unchanged(found: ShopProduct, changes: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
