@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
@@ -94,6 +94,14 @@ def before_the_write() -> Iterator[None]:
         yield
     except base.Uncertain as error:
         raise base.Unreachable(f"before the write: {error}") from error
+
+
+def read_back(read: Callable[[], list[dict[str, Any]]]) -> dict[str, Any]:
+    """Return what a shop has after a write, as `now` of a receipt; nothing if the read fails: the write was made."""
+    try:
+        return {"now": read()}
+    except base.AdapterError:
+        return {"now": []}
 
 
 class ConnectedAdapter(ABC):

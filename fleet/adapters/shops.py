@@ -317,37 +317,6 @@ class Stale(Refused):
         """What the shop has now: by the name of the field, for changes of variants and of stock by the variant's id."""
 
 
-def require_unchanged(found: ShopProduct, changes: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
-    """Raise Stale for a product whose fields have neither the expected nor the new values.
-
-    For shops that compare nothing themselves. A field that has its new value already is no conflict: the write is
-    perhaps a repeated one.
-    """
-    wrong = {
-        name: value
-        for name, wanted in expected.items()
-        if not same_value(name, value := getattr(found, name), wanted)
-        and not (name in changes and same_value(name, value, changes[name]))
-    }
-    if wrong:
-        raise Stale(f"the shop has another value of {', '.join(sorted(wrong))}", found=wrong)
-
-
-def shows(found: ShopProduct, changes: Mapping[str, Any]) -> bool:
-    """Return whether a product has all these values."""
-    return all(same_value(name, getattr(found, name), value) for name, value in changes.items())
-
-
-def same_value(name: str, one: Any, other: Any) -> bool:
-    """Return whether two values of a field of a product are equal: categories have no order, images have ids."""
-    if name == "categories":
-        return sorted(one) == sorted(other)
-    if name == "images":
-        pairs = list(zip(one, other, strict=False))
-        return len(one) == len(other) and all(a.id == b.id if a.id and b.id else a.url == b.url for a, b in pairs)
-    return bool(one == other)
-
-
 class ProductExists(Refused):
     """The shop already has a product with the key, or a variant with one of the SKUs. Nothing was written."""
 
@@ -541,6 +510,27 @@ def differences(product: ShopProduct, values: Mapping[str, Any]) -> dict[str, An
     Images are equal if their digests are, where both sides know them, else their ids or addresses.
     """
     return {name: getattr(product, name) for name, value in values.items() if not _same(name, product, value)}
+
+
+def require_unchanged(product: ShopProduct, changes: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
+    """Raise Stale for a product whose fields have neither the expected nor the new values; Refused for no field.
+
+    For shops that compare nothing themselves. A field that has its new value already is no conflict: the write is
+    perhaps a repeated one.
+    """
+    unlike = differences(product, changes)
+    wrong = {name: value for name, value in differences(product, expected).items()
+             if name not in changes or name in unlike}  # fmt: skip
+    if not changes:
+        raise Refused("the change names no field")
+    if wrong:
+        raise Stale(f"the shop has another value of {', '.join(sorted(wrong))}", found=wrong)
+
+
+def require_batch(changes: Sequence[Any], most: int) -> None:
+    """Raise Refused for a batch that is empty or too large."""
+    if not 0 < len(changes) <= most:
+        raise Refused(f"a batch has 1 to {most} changes, not {len(changes)}")
 
 
 def _same(name: str, product: ShopProduct, value: Any) -> bool:

@@ -73,21 +73,19 @@ def test_a_creation_whose_reply_is_lost_is_found_by_its_custom_id_and_never_made
 ) -> None:
     action = act(shops.CREATE_PRODUCT, lamp("A"))
     assert probe(adapter, action) is None  # before the metafield is defined, too
-    do(adapter, act(shops.CREATE_PRODUCT, lamp("A", key="other")))  # an equal SKU is no sign
+    other = do(adapter, act(shops.CREATE_PRODUCT, lamp("B", key="other")))
     assert probe(adapter, action) is None
-    server.lose_reply("POST", PATH)
+    server.lose_reply("POST", PATH, having="mutation FleetProductSet")
     with pytest.raises(base.Uncertain):
         do(adapter, action)
     found = probe(adapter, action)
     assert found is not None and found.detail["adopted"] is True and list(found.detail["variants"]) == ["A"]
     again = do(adapter, action)
     assert again.remote_id == found.remote_id and len(server.products) == 2
-
-
-def test_a_creation_with_a_handle_that_is_taken_is_refused(server: ShopifyContract, adapter: Any) -> None:
-    server.add_product("Old", handle="lamp")
-    with pytest.raises(base.Refused, match="HANDLE_NOT_UNIQUE"):
-        do(adapter, act(shops.CREATE_PRODUCT, lamp("A")))
+    for taken in (lamp("B", key="new"), lamp("C", key="other")):
+        with pytest.raises(shops.ProductExists) as raised:
+            do(adapter, act(shops.CREATE_PRODUCT, taken))
+        assert raised.value.product_ids == (other.remote_id,)
 
 
 def test_an_update_deletes_no_list_that_it_does_not_name(server: ShopifyContract, adapter: Any) -> None:
@@ -116,7 +114,8 @@ def test_an_update_of_another_value_than_expected_is_stale(server: ShopifyContra
     server.lose_reply("POST", PATH)
     with pytest.raises(base.Unreachable):  # the read before the write
         do(adapter, update)
-    do(adapter, update)
+    receipt = do(adapter, update)
+    assert receipt.detail["now"] == [shops.product_state(adapter.product(product["id"]))]
     assert probe(adapter, update) is not None
     do(adapter, update)  # a repeated write is not stale by its own effect
 
@@ -139,10 +138,11 @@ def test_a_lost_stock_update_is_read_back(server: ShopifyContract, adapter: Any)
     place = {"location_id": server.places[0], "stock_item_id": product.variants[0].stock_item_id}
     action = act(shops.SET_STOCK, (stock_change(product, 7, expected=5, **place),))
     assert probe(adapter, action) is None
-    server.lose_reply("POST", PATH)
+    server.lose_reply("POST", PATH, having="mutation")
     with pytest.raises(base.Uncertain):
         do(adapter, action)
-    assert probe(adapter, action) is not None
+    found = probe(adapter, action)
+    assert found is not None and [one["on_hand"] for one in found.detail["now"]] == [7]
 
 
 def test_a_batch_of_stock_is_all_or_nothing(server: ShopifyContract, adapter: Any) -> None:
@@ -164,12 +164,12 @@ def test_a_request_in_progress_waits_and_keeps_its_key(server: ShopifyContract, 
     action = act(shops.SET_STOCK, (stock_change(product, 7, **place),))
     busy = {"code": "IDEMPOTENCY_CONCURRENT_REQUEST", "field": None, "message": "In progress"}
     payload = {"inventoryAdjustmentGroup": None, "userErrors": [busy]}
-    server.answer("POST", PATH, Reply(200, {"data": {"inventorySetQuantities": payload}}))
+    server.answer("POST", PATH, Reply(200, {"data": {"inventorySetQuantities": payload}}), having="mutation")
     with pytest.raises(base.Throttled):
         do(adapter, action)
     do(adapter, action)
-    keys = {one.json["variables"].get("key") for one in server.calls[-2:]}
-    assert keys == {action.key}
+    sent = [one.json for one in server.calls if "mutation" in one.json["query"]]
+    assert [one["variables"]["key"] for one in sent] == [action.key] * 2
 
 
 def test_variants_of_several_products_change_in_one_request_and_refusals_are_named(
@@ -180,6 +180,7 @@ def test_variants_of_several_products_change_in_one_request_and_refusals_are_nam
                price_change(two, price=Money(-5, "EUR")))  # fmt: skip
     receipt = do(adapter, act(shops.UPDATE_VARIANTS, changes))
     assert list(receipt.detail["refused"]) == [two.variants[0].id]
+    assert [one["price"] for one in receipt.detail["now"]] == [1000]
     assert adapter.product(one.id).variants[0].price == Money(1000, "EUR")
     with pytest.raises(Stale) as raised:
         wrong = price_change(one, price=Money(1, "EUR"), expected_price=Money(2, "EUR"))
@@ -323,7 +324,7 @@ def test_refusals_are_distinguished(
 ) -> None:
     product = adapter.product(server.add_product("Lamp")["id"])
     place = {"location_id": server.places[0], "stock_item_id": product.variants[0].stock_item_id}
-    server.answer("POST", PATH, reply)
+    server.answer("POST", PATH, reply, having="mutation")
     with pytest.raises(error) as raised:
         do(adapter, act(shops.SET_STOCK, (stock_change(product, 7, **place),)))
     assert type(raised.value) is error and TOKEN not in str(raised.value)

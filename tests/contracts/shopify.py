@@ -394,7 +394,7 @@ class ShopifyContract(Contract):
             found["price"] = one.get("price", found["price"])
             found["sku"] = one.get("inventoryItem", {}).get("sku", found["sku"])
         self._touch(product)
-        return {"productVariants": variants, "userErrors": []}
+        return {"productVariants": [known[one["id"]] for one in variants], "userErrors": []}
 
     def inventorySetQuantities(self, _info: Any, input: dict[str, Any]) -> dict[str, Any]:
         assert input["name"] in ("available", "on_hand")
@@ -523,6 +523,8 @@ class Cost:
 
 
 def _matches(one: Mapping[str, Any], query: str) -> bool:
+    if " OR " in query:
+        return any(_matches(one, part) for part in query.split(" OR "))
     for field, operator, quoted, plain in re.findall(r"(\w+):(>=)?(?:[\"']([^\"']*)[\"']|(\S+))", query):
         value = quoted or plain
         if field == "id" and operator and _number(one["id"]) < int(value):

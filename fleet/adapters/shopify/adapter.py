@@ -26,6 +26,7 @@ from fleet.adapters.network import (
     NetworkToken,
     before_the_write,
     credentials_of,
+    read_back,
 )
 from fleet.adapters.shopify import answers, documents
 from fleet.adapters.shopify.answers import end_of, has_more, id_of, nodes_of, number_of
@@ -34,6 +35,7 @@ from fleet.adapters.shopify.requests import customid_of, product_input, set_inpu
 from fleet.adapters.shops import (
     CreateProductPayload,
     OrderPage,
+    ProductExists,
     ProductPage,
     RemoveProductPayload,
     SetStockPayload,
@@ -41,6 +43,7 @@ from fleet.adapters.shops import (
     ShopLocation,
     ShopOrder,
     ShopProduct,
+    ShopVariant,
     Stale,
     StockChange,
     StockLevel,
@@ -49,8 +52,12 @@ from fleet.adapters.shops import (
     UpdateProductPayload,
     UpdateVariantsPayload,
     VariantChange,
+    differences,
+    product_state,
+    require_batch,
     require_unchanged,
-    shows,
+    stock_state,
+    variant_state,
 )
 
 VERSION = "2026-10"
@@ -122,14 +129,17 @@ class Shopify(ConnectedAdapter):
         """Return the products that have a SKU or a handle."""
         found: dict[str, ShopProduct] = {}
         if sku:
-            data = self._ask(documents.OWNERS, {"query": f"sku:{_quoted(sku)}"})
-            hits = [one for one in nodes_of(data.get("productVariants")) if one.get("sku") == sku]  # it finds parts too
-            for owner in dict.fromkeys(id_of(dict_of(one.get("product")).get("id")) for one in hits):
-                found[owner] = self.product(owner)
+            found = {owner: self.product(owner) for owner in self._owners([sku])}
         by_handle = self._by({"handle": key}) if key else None
         if by_handle is not None:
             found[by_handle.id] = by_handle
         return list(found.values())
+
+    def _owners(self, skus: Sequence[str]) -> list[str]:
+        """Return the products that have one of the SKUs. Shopify finds parts of SKUs, too."""
+        data = self._ask(documents.OWNERS, {"query": " OR ".join(f"sku:{_quoted(one)}" for one in skus)})
+        hits = [one for one in nodes_of(data.get("productVariants")) if one.get("sku") in skus]
+        return list(dict.fromkeys(id_of(dict_of(one.get("product")).get("id")) for one in hits))
 
     def stock(self, *, cursor: str | None, limit: int) -> StockPage:
         """Return a page of the stock of all variants, by their ids."""
@@ -171,25 +181,26 @@ class Shopify(ConnectedAdapter):
         """Look for the effect of a write: a product by its custom id, everything else by its values."""
         match action.payload:
             case CreateProductPayload():
-                found = self._by({"customId": customid_of(action.key)})
-                return None if found is None else Receipt(found.id, {**_variants_of(found), **ADOPTED})
+                made = self._by({"customId": customid_of(action.key)})
+                return None if made is None or made.id in known else Receipt(made.id, {**_states(made), **ADOPTED})
             case UpdateProductPayload(product_id, changes):
-                is_done = shows(self.product(product_id), changes)
-                return Receipt(product_id, ADOPTED) if is_done else None
+                found = self.product(product_id)
+                is_done = not differences(found, changes)
+                return Receipt(product_id, {**ADOPTED, "now": [product_state(found)]}) if is_done else None
             case UpdateVariantsPayload(changes):
-                shown = self._priced(changes, self._timeout_s)
-                is_done = all(
-                    one.variant_id in shown
-                    and one.price in (None, shown[one.variant_id][0])
-                    and one.sku in ("", shown[one.variant_id][1])
-                    for one in changes
-                )
-                return Receipt(changes[0].variant_id, ADOPTED) if is_done else None
+                shown, _ = self._priced(changes, self._timeout_s)
+                is_done = all(one.variant_id in shown and _has(shown[one.variant_id], one) for one in changes)
+                now = [variant_state(shown[one.variant_id], one.product_id) for one in changes] if is_done else []
+                return Receipt(changes[0].variant_id, {**ADOPTED, "now": now}) if is_done else None
             case SetStockPayload(changes):
-                return Receipt(changes[0].variant_id, ADOPTED) if self._holds(changes) else None
+                levels = self._set_levels(changes)
+                is_done = all(level is not None and level.on_hand == one.quantity
+                              for level, one in zip(levels, changes, strict=True))  # fmt: skip
+                states = [stock_state(one) for one in levels if one is not None]
+                return Receipt(changes[0].variant_id, {**ADOPTED, "now": states}) if is_done else None
             case UpdateOrderPayload(order_id, state, tracking):
                 is_done = self._orders.is_in(_gid(order_id, "Order"), state, tracking)
-                return Receipt(order_id, ADOPTED) if is_done else None
+                return Receipt(order_id, {**ADOPTED, **self._orders.now(order_id)}) if is_done else None
         return None
 
     def _write(self, action: AnyAction, deadline: CallDeadline) -> Receipt:
@@ -211,6 +222,8 @@ class Shopify(ConnectedAdapter):
     def _create(self, key: str, product: ShopProduct, deadline: CallDeadline) -> Receipt:
         with before_the_write():
             self._define(deadline)
+            if self._by({"customId": customid_of(key)}) is None:
+                self._require_new(product)
             place = self._first_place() if any(one.on_hand is not None for one in product.variants) else ""
         request = {"identifier": {"customId": customid_of(key)}, "input": product_input(product, place)}
         made = self._mutate(documents.PRODUCT_SET, request, "productSet", deadline)
@@ -218,7 +231,18 @@ class Shopify(ConnectedAdapter):
         if not id_of(found.get("id")):
             raise base.Uncertain("Shopify's answer names no product")
         variants = {text_of(one.get("sku"), 255): id_of(one.get("id")) for one in nodes_of(found.get("variants"))}
-        return Receipt(id_of(found.get("id")), {"variants": variants})
+        product_id = id_of(found.get("id"))
+        states = read_back(lambda: _states(self.product(product_id))["now"])
+        return Receipt(product_id, {"variants": variants, **states})
+
+    def _require_new(self, product: ShopProduct) -> None:
+        """Raise ProductExists if the shop has the handle, or one of the SKUs, which it would take twice."""
+        owners = {found.id for found in self.find_products(key=product.key)} if product.key else set()
+        skus = [one.sku for one in product.variants if one.sku]
+        for start in range(0, len(skus), 20):
+            owners |= set(self._owners(skus[start : start + 20]))
+        if owners:
+            raise ProductExists("the shop has a product with this handle or SKU", product_ids=sorted(owners))
 
     def _define(self, deadline: CallDeadline) -> None:
         """See that the shop has the metafield that holds custom ids."""
@@ -236,10 +260,10 @@ class Shopify(ConnectedAdapter):
 
     def _update(self, update: UpdateProductPayload, deadline: CallDeadline) -> Receipt:
         product_id = _gid(update.product_id, "Product")
-        if update.expected:
-            with before_the_write():
-                data = self._ask(documents.PRODUCT, {"id": product_id}, deadline.left_s)
-            require_unchanged(self._one(data, data.get("product"), is_whole=True), update.changes, update.expected)
+        with before_the_write():
+            data = self._ask(documents.PRODUCT, {"id": product_id}, deadline.left_s)
+            found = self._one(data, data.get("product"), is_whole=True)
+        require_unchanged(found, update.changes, update.expected)
         fields = set_input(update.changes)
         if "files" in fields:  # the new images are to replace the old ones
             request = {"identifier": {"id": product_id}, "input": fields}
@@ -247,12 +271,12 @@ class Shopify(ConnectedAdapter):
         else:
             request = {"product": {"id": product_id, **fields}}
             self._mutate(documents.PRODUCT_UPDATE, request, "productUpdate", deadline, about=product_id)
-        return Receipt(product_id)
+        return Receipt(product_id, read_back(lambda: [product_state(self.product(product_id))]))
 
     def _update_variants(self, changes: tuple[VariantChange, ...], deadline: CallDeadline) -> Receipt:
-        if any(one.expected_price is not None for one in changes):
-            with before_the_write():
-                self._require_prices(changes, deadline)
+        require_batch(changes, BATCH)
+        with before_the_write():
+            currency = self._require_prices(changes, deadline)
         groups: dict[str, list[VariantChange]] = {}
         for one in changes:
             groups.setdefault(_gid(one.product_id, "Product"), []).append(one)
@@ -261,26 +285,34 @@ class Shopify(ConnectedAdapter):
             variables |= {f"p{at}": product_id, f"v{at}": [_variant_input(one) for one in group]}
         data = self._ask(documents.update_variants(len(groups)), variables, deadline.left_s)
         refused: dict[str, base.AdapterError] = {}
+        now: list[dict[str, Any]] = []
         for at, group in enumerate(groups.values()):
             payload = data.get(f"m{at}")
             if not isinstance(payload, dict):
                 raise base.Uncertain("Shopify does not say whether it changed the variants")
             errors = dicts_of(payload.get("userErrors"))
             refused |= {one.variant_id: answers.refusal_of(errors) for one in group if errors}
+            now += [variant_state(answers.variant_of(one, currency), group[0].product_id)
+                    for one in dicts_of(payload.get("productVariants"))]  # fmt: skip
         if len(refused) == len(changes):
             raise next(iter(refused.values()))
         detail = {"refused": {name: str(error) for name, error in refused.items()}} if refused else {}
-        return Receipt(changes[0].variant_id, detail)
+        return Receipt(changes[0].variant_id, {**detail, "now": now})
 
-    def _require_prices(self, changes: Sequence[VariantChange], deadline: CallDeadline) -> None:
-        shown = self._priced([one for one in changes if one.expected_price is not None], deadline.left_s)
-        wrong = {one.variant_id: shown[one.variant_id][0] for one in changes
+    def _require_prices(self, changes: Sequence[VariantChange], deadline: CallDeadline) -> str:
+        """Raise Stale for another price than expected, Refused for another currency. Returns the shop's currency."""
+        shown, currency = self._priced(changes, deadline.left_s)
+        if any(one.price is not None and one.price.currency != currency for one in changes):
+            raise base.Refused(f"the shop's prices are in {currency}")
+        wrong = {one.variant_id: shown[one.variant_id].price for one in changes
                  if one.variant_id in shown and one.expected_price is not None
-                 and shown[one.variant_id][0] not in (one.expected_price, one.price)}  # fmt: skip
+                 and shown[one.variant_id].price not in (one.expected_price, one.price)}  # fmt: skip
         if wrong:
             raise Stale("the shop has another price", found=wrong)
+        return currency
 
     def _set_stock(self, key: str, changes: tuple[StockChange, ...], deadline: CallDeadline) -> Receipt:
+        require_batch(changes, BATCH)
         with before_the_write():
             items = self._items(changes, deadline)
             quantities = [
@@ -295,10 +327,12 @@ class Shopify(ConnectedAdapter):
         try:
             self._mutate(documents.SET_QUANTITIES, {"input": request, "key": key}, "inventorySetQuantities", deadline)
         except Stale as error:
-            levels = self.stock_of([one.variant_id for one in changes])
-            error.found = {one.variant_id: _on_hand(levels, one, self._place) for one in changes}
+            levels = zip(changes, self._set_levels(changes), strict=True)
+            error.found = {one.variant_id: level.on_hand for one, level in levels
+                           if level is not None and one.expected not in (None, level.on_hand)}  # fmt: skip
             raise
-        return Receipt(changes[0].variant_id)
+        states = read_back(lambda: [stock_state(one) for one in self._set_levels(changes) if one is not None])
+        return Receipt(changes[0].variant_id, states)
 
     def _items(self, changes: Sequence[StockChange], deadline: CallDeadline) -> dict[str, str]:
         """Return the inventory item of each variant. Raises Vanished for a variant that is gone."""
@@ -368,19 +402,20 @@ class Shopify(ConnectedAdapter):
             levels = dict_of(whole.get("inventoryItem")).get("inventoryLevels")
         return answers.levels_of(id_of(variant.get("id")), levels)
 
-    def _priced(self, changes: Sequence[VariantChange], timeout_s: float) -> dict[str, tuple[Any, str]]:
+    def _priced(self, changes: Sequence[VariantChange], timeout_s: float) -> tuple[dict[str, ShopVariant], str]:
+        """Return the variants of changes by their ids, and the currency of the shop."""
         ids = [_gid(one.variant_id, "ProductVariant") for one in changes]
         data = self._ask(documents.PRICES, {"ids": ids}, timeout_s)
-        currency = dict_of(data.get("shop")).get("currencyCode")
-        return {id_of(one.get("id")): (answers.money_of(one.get("price"), currency), text_of(one.get("sku"), 255))
-                for one in dicts_of(data.get("nodes"))}  # fmt: skip
+        currency = text_of(dict_of(data.get("shop")).get("currencyCode"), 3)
+        found = [answers.variant_of(one, currency) for one in dicts_of(data.get("nodes"))]
+        return {one.id: one for one in found}, currency
 
-    def _holds(self, changes: Sequence[StockChange]) -> bool:
-        """Return whether all variants have the new stock."""
+    def _set_levels(self, changes: Sequence[StockChange]) -> list[StockLevel | None]:
+        """Return the stock that changes are about, each at its location; None where there is none."""
         if any(not one.location_id for one in changes):
             self._first_place()
-        levels = self.stock_of([one.variant_id for one in changes])
-        return all(_on_hand(levels, one, self._place) == one.quantity for one in changes)
+        levels = {(one.variant_id, one.location_id): one for one in self.stock_of([one.variant_id for one in changes])}
+        return [levels.get((one.variant_id, one.location_id or self._place)) for one in changes]
 
     def _first_place(self) -> str:
         """Return the location of stock that is sent without one: the shop's first active one. Raises Refused."""
@@ -462,11 +497,11 @@ def _variant_input(one: VariantChange) -> dict[str, Any]:
             **({"inventoryItem": {"sku": one.sku}} if one.sku else {})}  # fmt: skip
 
 
-def _on_hand(levels: Sequence[StockLevel], change: StockChange, place: str) -> int | None:
-    place = change.location_id or place
-    own = (one for one in levels if one.variant_id == change.variant_id)
-    return next((one.on_hand for one in own if not place or one.location_id == place), None)
+def _has(found: ShopVariant, change: VariantChange) -> bool:
+    return change.price in (None, found.price) and change.sku in ("", found.sku)
 
 
-def _variants_of(product: ShopProduct) -> dict[str, Any]:
-    return {"variants": {one.sku: one.id for one in product.variants}}
+def _states(product: ShopProduct) -> dict[str, Any]:
+    """Return the variants of a product by SKU, and what the shop has of it, for a receipt."""
+    now = [product_state(product), *(variant_state(one, product.id) for one in product.variants)]
+    return {"variants": {one.sku: one.id for one in product.variants}, "now": now}

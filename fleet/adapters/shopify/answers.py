@@ -307,7 +307,10 @@ def events_of(headers: Mapping[str, str], body: bytes) -> Sequence[ShopEvent]:
     Its id is that of the delivery, which a repeated one has too: one event can have deliveries on several topics.
     """
     topic, event_id = headers.get("x-shopify-topic", ""), headers.get("x-shopify-webhook-id", "")[:100]
-    found = storable(json.loads(body))
+    try:
+        found = storable(json.loads(body))
+    except RecursionError as error:
+        raise ValueError("the body is too deep") from error
     if not isinstance(found, dict) or not event_id:
         raise ValueError("the delivery has no object or no id")
     subject, gid = topic.partition("/")[0], id_of(found.get("admin_graphql_api_id"))

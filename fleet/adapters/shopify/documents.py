@@ -62,7 +62,7 @@ query FleetVariants($id: ID!, $after: String) {
     + _VARIANT
 )
 OWNERS = """
-query FleetOwners($query: String!) { productVariants(first: 50, query: $query) { nodes { sku product { id } } } }
+query FleetOwners($query: String!) { productVariants(first: 100, query: $query) { nodes { sku product { id } } } }
 """
 PRICES = """
 query FleetPrices($ids: [ID!]!) { shop { currencyCode } nodes(ids: $ids) { ... on ProductVariant { id sku price } } }
@@ -222,7 +222,7 @@ def update_variants(products: int) -> str:
     variables = ", ".join(f"$p{at}: ID!, $v{at}: [ProductVariantsBulkInput!]!" for at in numbers)
     fields = " ".join(
         f"m{at}: productVariantsBulkUpdate(productId: $p{at}, variants: $v{at}, allowPartialUpdates: false) "
-        "{ productVariants { id } userErrors { code field message } }"
+        "{ productVariants { id sku price updatedAt } userErrors { code field message } }"
         for at in numbers
     )
     return f"mutation FleetUpdateVariants({variables}) {{ {fields} }}"

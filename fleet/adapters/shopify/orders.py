@@ -9,10 +9,10 @@ from typing import Any
 from fleet.adapters import base
 from fleet.adapters.answers import dict_of, dicts_of, text_of
 from fleet.adapters.base import Receipt
-from fleet.adapters.network import ADOPTED, CallDeadline, before_the_write
+from fleet.adapters.network import ADOPTED, CallDeadline, before_the_write, read_back
 from fleet.adapters.shopify import answers, documents
 from fleet.adapters.shopify.answers import end_of, has_more, id_of, nodes_of
-from fleet.adapters.shops import OrderLine, OrderPage, OrderState, ShopOrder, UpdateOrderPayload
+from fleet.adapters.shops import OrderLine, OrderPage, OrderState, ShopOrder, UpdateOrderPayload, order_state
 
 Ask = Callable[..., dict[str, Any]]
 """Makes one request: its document, its variables, the seconds it may take."""
@@ -53,7 +53,7 @@ class OrderCalls:
         """Move an order to a state. Raises Refused if the shop does not, for a state that Fleet cannot set."""
         with before_the_write():
             if self.is_in(update.order_id, update.state, timeout_s=deadline.left_s):
-                return Receipt(update.order_id, ADOPTED)
+                return Receipt(update.order_id, {**ADOPTED, **self.now(update.order_id)})
         try:
             match update.state:
                 case OrderState.SHIPPED:
@@ -68,8 +68,12 @@ class OrderCalls:
             # Shopify cancels in the background: a repeated write is refused once the first one has come through.
             if not self.is_in(update.order_id, update.state, timeout_s=deadline.left_s):
                 raise
-            return Receipt(update.order_id, ADOPTED)
-        return Receipt(update.order_id)
+            return Receipt(update.order_id, {**ADOPTED, **self.now(update.order_id)})
+        return Receipt(update.order_id, self.now(update.order_id))
+
+    def now(self, order_id: str) -> dict[str, Any]:
+        """Return the state of an order for a receipt."""
+        return read_back(lambda: [order_state(self.one(order_id))])
 
     def _ship(self, update: UpdateOrderPayload, deadline: CallDeadline) -> None:
         """Fulfil what is open. One call each place that sends it; they are not atomic together."""
