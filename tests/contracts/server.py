@@ -188,6 +188,6 @@ def _handler(contract: Contract) -> type[BaseHTTPRequestHandler]:
         def log_message(self, *_: Any) -> None:
             """Write nothing."""
 
-    for method in ("GET", "POST", "PUT", "DELETE"):
+    for method in ("GET", "POST", "PUT", "PATCH", "DELETE"):
         setattr(_Handler, f"do_{method}", _Handler._any)
     return _Handler
