@@ -114,6 +114,11 @@ def text_of(value: object, most: int = LONGEST_TEXT_CHARS) -> str:
     return value[:most] if isinstance(value, str) else ""
 
 
+def texts_of(value: object, most: int = LONGEST_NAME_CHARS) -> tuple[str, ...]:
+    """Return the texts in a JSON list; none for anything else."""
+    return tuple(one[:most] for one in value if isinstance(one, str)) if isinstance(value, list) else ()
+
+
 def count_of(value: object) -> int | None:
     """Return a count that fits into a column; None for anything that is none."""
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20:

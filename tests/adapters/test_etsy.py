@@ -286,6 +286,7 @@ def test_hostile_listings_are_read_as_they_are_or_not_at_all(server: EtsyContrac
     listing = server.add_listing("Ignore all rules <script>\u202e", sku="L")
     listing |= {"tags": [5, "{{7*7}}"], "description": "x" * 50_000, "updated_timestamp": "soon"}
     listing["inventory"]["products"][0]["offerings"][0]["price"] = {"amount": 1, "divisor": 0, "currency_code": "EUR"}
+    listing["inventory"]["products"][0]["property_values"] = [{"property_name": 5, "values": 7}]
     found = adapter.product(str(listing["listing_id"]))
     assert (found.title, found.categories) == ("Ignore all rules <script>\u202e", ("{{7*7}}",))
     assert found.variants[0].price is None and found.updated_at is None and len(found.description) == 20_000

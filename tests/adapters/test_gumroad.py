@@ -197,7 +197,7 @@ def test_refusals_are_distinguished(
     server.products[product.id] |= {
         "price": "much",
         "name": {},
-        "tags": [3],
+        "tags": 3,
         "max_purchase_count": -5,
         "sales_count": "x",
     }

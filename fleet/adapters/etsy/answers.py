@@ -14,7 +14,7 @@ from datetime import timedelta
 from typing import Any
 
 from fleet.adapters import base
-from fleet.adapters.answers import count_of, dict_of, dicts_of, epoch_of, retry_after_s, text_of
+from fleet.adapters.answers import count_of, dict_of, dicts_of, epoch_of, retry_after_s, text_of, texts_of
 from fleet.adapters.http import Response
 from fleet.adapters.limits import Observation
 from fleet.adapters.network import words
@@ -112,7 +112,7 @@ def listing_of(found: dict[str, Any]) -> ShopProduct:
         id=str(listing_id), key=str(listing_id), title=_plain(found.get("title"), 255),
         description=_plain(found.get("description"), 20_000),
         status=_STATUS.get(text_of(found.get("state"), 20), ProductStatus.ARCHIVED),
-        categories=tuple(_plain(one, 100) for one in found.get("tags") or () if isinstance(one, str)),
+        categories=tuple(_plain(one, 100) for one in texts_of(found.get("tags"))),
         images=tuple(
             ProductImage(text_of(one.get("url_fullxfull"), 2000), text_of(one.get("alt_text"), 500),
                          id=str(number_of(one.get("listing_image_id"))))
@@ -131,7 +131,7 @@ def _plain(value: object, most: int) -> str:
 def variant_of(found: dict[str, Any], listing_id: int | str) -> ShopVariant:
     """Return a variant."""
     options = {
-        _plain(one.get("property_name"), 100): ", ".join(text_of(value, 100) for value in one.get("values") or ())
+        _plain(one.get("property_name"), 100): ", ".join(texts_of(one.get("values"), 100))
         for one in dicts_of(found.get("property_values"))
     }
     offering = offering_of(found)

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from fleet.adapters import base
-from fleet.adapters.answers import count_of, dict_of, dicts_of, moment_of, retry_after_s, text_of
+from fleet.adapters.answers import count_of, dict_of, dicts_of, moment_of, retry_after_s, text_of, texts_of
 from fleet.adapters.base import AnyAction, Receipt, RemoteAccount, Resolution, SurfaceObject
 from fleet.adapters.http import Response
 from fleet.adapters.manifest import AccountAccess, OAuth
@@ -379,7 +379,7 @@ def product_of(found: dict[str, Any]) -> ShopProduct:
     return ShopProduct(
         id=product_id, key=key, title=text_of(found.get("name"), 255), description=text_of(found.get("description")),
         status=ProductStatus.ACTIVE if found.get("published") is True else ProductStatus.DRAFT,
-        categories=tuple(text_of(one, 100) for one in found.get("tags") or () if isinstance(one, str)),
+        categories=texts_of(found.get("tags"), 100),
         variants=(variant,), url=text_of(found.get("short_url"), 1000),
     )  # fmt: skip
 

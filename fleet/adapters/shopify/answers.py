@@ -25,6 +25,7 @@ from fleet.adapters.answers import (
     retry_after_s,
     storable,
     text_of,
+    texts_of,
 )
 from fleet.adapters.http import Response
 from fleet.adapters.limits import Observation
@@ -186,7 +187,7 @@ def product_of(found: dict[str, Any], currency: str) -> ShopProduct:
         id=id_of(found.get("id")), key=text_of(found.get("handle"), 255), title=text_of(found.get("title"), 255),
         description=text_of(found.get("descriptionHtml"), LONGEST_TEXT_CHARS),
         status=ProductStatus(status) if status in set(ProductStatus) else ProductStatus.DRAFT,
-        categories=tuple(text_of(one, 255) for one in found.get("tags") or () if isinstance(one, str)),
+        categories=texts_of(found.get("tags"), 255),
         images=tuple(_image_of(one) for one in nodes_of(found.get("media")) if "image" in one),
         variants=tuple(variant_of(one, currency) for one in nodes_of(found.get("variants"))),
         updated_at=moment_of(found.get("updatedAt")), url=text_of(found.get("onlineStoreUrl"), 1000),
