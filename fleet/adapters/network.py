@@ -209,6 +209,12 @@ class ConnectedAdapter(ABC):
         """Return a picture as the network takes it. Raises Refused, InvalidInput."""
         return self._media.fit(read_data_url(one.url), rule)
 
+    def _public_url(self, url: str, rule: MediaRule) -> str:
+        """Return an address at which a system fetches a picture: its own, or one of Fleet's. Raises InvalidInput."""
+        if not url.startswith("data:"):
+            return url
+        return self._media.publish(self._media.fit(read_data_url(url), rule))
+
     @contextlib.contextmanager
     def _upload_client(self, url: str, timeout_s: float) -> Iterator[tuple[HttpClient, str]]:
         """Open a connection to the address that the network names for an upload; also return the path there.

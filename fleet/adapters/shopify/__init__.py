@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from fleet.adapters.base import Resolution
 from fleet.adapters.manifest import AdapterType, AuthKind, Capability, Limit, Operation
-from fleet.adapters.shopify.adapter import BATCH, OAUTH, Shopify
+from fleet.adapters.shopify.adapter import BATCH, OAUTH, PICTURES, Shopify
 from fleet.adapters.shopify.answers import POINTS, events_of, is_genuine
 from fleet.adapters.shopify.documents import PRODUCT_PAGE
 from fleet.adapters.shops import ShopHookRules, ShopTraits
@@ -47,6 +47,7 @@ ADAPTER = AdapterType(
     ),
     auth=AuthKind.OAUTH2,
     oauth=OAUTH,
+    pictures=PICTURES,
     shop=ShopTraits(
         batch=BATCH,
         is_batch_atomic=False,

@@ -18,7 +18,7 @@ from fleet.adapters.answers import dict_of, dicts_of, text_of
 from fleet.adapters.base import AnyAction, Receipt, RemoteAccount, Resolution, SurfaceObject
 from fleet.adapters.http import Response
 from fleet.adapters.limits import Observation
-from fleet.adapters.manifest import AccountAccess, OAuth
+from fleet.adapters.manifest import AccountAccess, MediaRule, OAuth
 from fleet.adapters.network import (
     ADOPTED,
     CallDeadline,
@@ -36,6 +36,7 @@ from fleet.adapters.shops import (
     CreateProductPayload,
     OrderPage,
     ProductExists,
+    ProductImage,
     ProductPage,
     RemoveProductPayload,
     SetStockPayload,
@@ -69,6 +70,10 @@ OAUTH = OAuth(
             "write_orders", "read_merchant_managed_fulfillment_orders", "write_merchant_managed_fulfillment_orders"),
     scope_separator=",",
     has_pkce=False,
+)  # fmt: skip
+PICTURES = MediaRule(
+    most=250, types=("image/jpeg", "image/png", "image/webp", "image/gif"), most_bytes=20_000_000, alt_text=512,
+    by_url=True,
 )  # fmt: skip
 BATCH = 50
 _PATH = f"/admin/api/{VERSION}/graphql.json"
@@ -225,7 +230,8 @@ class Shopify(ConnectedAdapter):
             if self._by({"customId": customid_of(key)}) is None:
                 self._require_new(product)
             place = self._first_place() if any(one.on_hand is not None for one in product.variants) else ""
-        request = {"identifier": {"customId": customid_of(key)}, "input": product_input(product, place)}
+        shown = replace(product, images=self._fetchable(product.images))
+        request = {"identifier": {"customId": customid_of(key)}, "input": product_input(shown, place)}
         made = self._mutate(documents.PRODUCT_SET, request, "productSet", deadline)
         found = dict_of(made.get("product"))
         if not id_of(found.get("id")):
@@ -258,13 +264,18 @@ class Shopify(ConnectedAdapter):
                 raise answers.refusal_of(errors)
         self._is_defined = True
 
+    def _fetchable(self, images: Sequence[ProductImage]) -> tuple[ProductImage, ...]:
+        """Return images with addresses from which Shopify fetches them; those that it has already stay."""
+        return tuple(one if one.id else replace(one, url=self._public_url(one.url, PICTURES)) for one in images)
+
     def _update(self, update: UpdateProductPayload, deadline: CallDeadline) -> Receipt:
         product_id = _gid(update.product_id, "Product")
         with before_the_write():
             data = self._ask(documents.PRODUCT, {"id": product_id}, deadline.left_s)
             found = self._one(data, data.get("product"), is_whole=True)
         require_unchanged(found, update.changes, update.expected)
-        fields = set_input(update.changes)
+        images = {name: self._fetchable(update.changes[name]) for name in ("images",) if name in update.changes}
+        fields = set_input({**update.changes, **images})
         if "files" in fields:  # the new images are to replace the old ones
             request = {"identifier": {"id": product_id}, "input": fields}
             self._mutate(documents.PRODUCT_SET, request, "productSet", deadline)
