@@ -6,6 +6,8 @@ data, never instructions. `fleet.features.stores` registers the types of action.
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -87,6 +89,17 @@ class ProductImage:
     digest: str = ""
     id: str = ""
     """The shop's id of it; empty in what Fleet sends."""
+
+
+def digest_of(image: ProductImage) -> str:
+    """Return the digest of an image, or of the file in its data URL; empty where neither is there."""
+    head, _, body = image.url.partition(";base64,")
+    if image.digest or not head.startswith("data:"):
+        return image.digest.lower()
+    try:
+        return hashlib.sha256(base64.b64decode(body, validate=True)).hexdigest()
+    except ValueError:
+        return ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -537,7 +550,9 @@ def _same(name: str, product: ShopProduct, value: Any) -> bool:
     if name == "images":
         found = product.images
         return len(found) == len(value) and all(
-            one.digest == other.digest if one.digest and other.digest else (one.id or one.url) in (other.id, other.url)
+            digest_of(one) == digest_of(other)
+            if one.digest and digest_of(other)
+            else (one.id or one.url) in (other.id, other.url)
             for one, other in zip(found, value, strict=True)
         )
     if name == "categories":

@@ -37,6 +37,7 @@ CALL = "Call `make stores`: it installs the shops."
 USERNAME = "superadmin"
 PASSWORD = "password-of-tests"
 _START_S = 120.0
+_STOP_S = 60.0
 _LOOK_EVERY_S = 0.05
 
 
@@ -58,8 +59,8 @@ class Shop(ABC):
     sources: ClassVar[tuple[str, ...]]
     """Files and folders below tests/stores that the first database is made from."""
 
-    def __init__(self, folder: Path, *, products: int = 0) -> None:
-        """Copy the database with this many products; `start` starts it."""
+    def __init__(self, folder: Path, *, products: int = 0, is_new: bool = False) -> None:
+        """Copy the database with this many products, or let the shop make one; `start` starts it."""
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.database = folder / "shop.sqlite"
@@ -67,7 +68,8 @@ class Shop(ABC):
         self.port = 0
         self.http = httpx.Client(trust_env=False, timeout=60)
         self._process: subprocess.Popen[str] | None = None
-        if products >= 0:
+        self.is_new = is_new
+        if not is_new:
             copy_database(self.template(products), self.database)
 
     @property
@@ -97,6 +99,10 @@ class Shop(ABC):
     @abstractmethod
     def catalogue(self) -> list[Item]:
         """Return all products, by id, as the shop's API shows them."""
+
+    @abstractmethod
+    def stock_levels(self) -> dict[str, tuple[int, int]]:
+        """Return on hand and allocated by SKU, of all products: a fraction of the work of `catalogue`."""
 
     @abstractmethod
     def item(self, sku: str) -> Item | None:
@@ -130,6 +136,14 @@ class Shop(ABC):
     def orders(self) -> list[Order]:
         """Return all orders that were placed, by id."""
 
+    @abstractmethod
+    def cancel_order(self, code: str) -> None:
+        """Cancel an order, which gives its stock back."""
+
+    @abstractmethod
+    def ship_order(self, code: str) -> None:
+        """Ship an order, which takes its stock from what is on hand."""
+
     # ---- the process --------------------------------------------------------------------------------------------
 
     def start(self) -> Self:
@@ -144,7 +158,7 @@ class Shop(ABC):
                 self._start()
                 break
             except RuntimeError:
-                if not tries_left or "in use" not in self._tail():
+                if not tries_left or "in use" not in self.log_tail():
                     raise
         return self
 
@@ -167,16 +181,17 @@ class Shop(ABC):
         until = time.monotonic() + _START_S
         while time.monotonic() < until:
             if self._process.poll() is not None:
-                raise RuntimeError(f"{self.name} ended while it started: {self._tail()}")
+                raise RuntimeError(f"{self.name} ended while it started: {self.log_tail()}")
             try:
                 if self.http.get(f"{self.url}/health", timeout=5).status_code == 200:
                     return
             except httpx.TransportError:
                 pass
             time.sleep(_LOOK_EVERY_S)
-        raise TimeoutError(f"{self.name} was not ready after {_START_S:.0f} s: {self._tail()}")
+        raise TimeoutError(f"{self.name} was not ready after {_START_S:.0f} s: {self.log_tail()}")
 
-    def _tail(self) -> str:
+    def log_tail(self) -> str:
+        """Return the end of what it said on its standard error."""
         return self.log.read_text(errors="replace")[-2000:]
 
     @property
@@ -185,12 +200,15 @@ class Shop(ABC):
         return self._process is not None and self._process.poll() is None
 
     def stop(self) -> None:
-        """End it in good order. Its data stays, and `start` goes on with them on the same port."""
-        if self._process is not None and self._process.stdin is not None:
-            self._process.stdin.close()
-            with suppress(subprocess.TimeoutExpired):
-                self._process.wait(15)
-        self.kill()
+        """End it as the end of this process does. Its data stays, and `start` goes on with them on the same port."""
+        if not self.is_running:
+            return
+        assert self._process is not None and self._process.stdin is not None
+        self._process.stdin.close()
+        try:
+            self._process.wait(_STOP_S)
+        finally:
+            self.kill()
 
     def kill(self) -> None:
         """End all of its processes by SIGKILL."""

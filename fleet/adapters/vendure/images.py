@@ -5,14 +5,13 @@ The name of an asset carries the SHA-256 of the picture as Fleet had it, so ever
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 
 from fleet.adapters import base
 from fleet.adapters.answers import dict_of, dicts_of, text_of
 from fleet.adapters.manifest import MediaRule, MediaTools
 from fleet.adapters.network import CallDeadline
-from fleet.adapters.shops import ProductImage
+from fleet.adapters.shops import ProductImage, digest_of
 from fleet.adapters.social import is_data_url, read_data_url
 from fleet.adapters.vendure import documents, wire
 from fleet.adapters.vendure.admin_api import AdminApi
@@ -69,10 +68,3 @@ class ImageStore:
         if not asset:
             raise base.Uncertain("the shop's answer names no asset")
         return asset
-
-
-def digest_of(image: ProductImage) -> str:
-    """Return the digest of an image; empty for one that is known by its id alone."""
-    if image.digest:
-        return image.digest.lower()
-    return hashlib.sha256(read_data_url(image.url).data).hexdigest() if is_data_url(image.url) else ""

@@ -25,12 +25,13 @@ from fleet.adapters.shops import (
     Stale,
     UpdateProductPayload,
     differences,
+    digest_of,
     product_state,
     variant_state,
 )
 from fleet.adapters.vendure import documents, wire
 from fleet.adapters.vendure.admin_api import AdminApi
-from fleet.adapters.vendure.images import ImageStore, digest_of
+from fleet.adapters.vendure.images import ImageStore
 from fleet.adapters.vendure.reads import VendureReader
 
 MOST_VARIANTS = 100

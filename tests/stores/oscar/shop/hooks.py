@@ -48,11 +48,11 @@ def _stock_saved(instance, **_):
 
 
 def _order_placed(order, **_):
-    _send("order.placed", order=str(order.pk), code=order.number)
+    _send("order.placed", order=str(order.pk), code=str(order.number))
 
 
 def _order_changed(order, old_status, new_status, **_):
-    _send("order.state", order=str(order.pk), code=order.number, **{"from": old_status, "to": new_status})
+    _send("order.state", order=str(order.pk), code=str(order.number), **{"from": old_status, "to": new_status})
 
 
 def _send(kind, **ids):

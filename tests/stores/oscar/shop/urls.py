@@ -10,6 +10,7 @@ from shop import views
 urlpatterns = [
     path("health", views.health),
     path("own/products/", views.Lookup.as_view()),
+    path("own/stock/", views.Stock.as_view()),
     path("own/orders/<str:number>/status/", views.OrderStatus.as_view()),
     path("api/", include("oscarapi.urls")),
     path("media/<path:path>", serve, {"document_root": settings.MEDIA_ROOT}),

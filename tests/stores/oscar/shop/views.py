@@ -42,6 +42,17 @@ class Lookup(APIView):
         return Response({"results": list(products[offset : offset + limit].values("id", "upc"))})
 
 
+class Stock(APIView):
+    """GET: all stock records in one answer, which the API would give by a query for each."""
+
+    permission_classes = (IsAdminUser,)
+
+    def get(self, request: Request) -> Response:
+        """Return {"results": [{"partner_sku", "num_in_stock", "num_allocated"}]}."""
+        records = get_model("partner", "StockRecord").objects.order_by("id")
+        return Response({"results": list(records.values("partner_sku", "num_in_stock", "num_allocated"))})
+
+
 class OrderStatus(APIView):
     """POST {"status": "Complete"} ships an order, "Cancelled" cancels it: what a shop's own code does for its staff."""
 
