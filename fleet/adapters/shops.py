@@ -562,6 +562,15 @@ def _same(name: str, product: ShopProduct, value: Any) -> bool:
     return bool(getattr(product, name) == value)
 
 
+def number_of_cursor(cursor: str | None) -> int:
+    """Return the number that an adapter gave as a cursor; 0 for the first page. Raises InvalidInput."""
+    if cursor is None:
+        return 0
+    if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 20):
+        raise InvalidInput("This cursor is not one that the shop's adapter gave.", fix="Begin at the first page.")
+    return int(cursor)
+
+
 def shop(adapter: Adapter) -> ShopAdapter:
     """Return an adapter as that of a shop. Raises InvalidInput for another system."""
     if not isinstance(adapter, ShopAdapter):

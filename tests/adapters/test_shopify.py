@@ -153,7 +153,7 @@ def test_a_batch_of_stock_is_all_or_nothing(server: ShopifyContract, adapter: An
     assert {one.on_hand for one in adapter.stock_of([one.id for one in product.variants])} == {5, 0}
     with pytest.raises(base.Refused, match="INVALID_QUANTITY_NEGATIVE"):
         do(adapter, act(shops.SET_STOCK, (stock_change(product, -1),)))
-    del server.products[product.id]
+    server.remove(product.id)
     with pytest.raises(base.Vanished):
         do(adapter, act(shops.SET_STOCK, (stock_change(product, 1),)))
 

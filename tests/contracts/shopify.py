@@ -145,8 +145,8 @@ class ShopifyContract(Contract):
             raise graphql.GraphQLError(message, extensions={"code": "ACCESS_DENIED"})
         return {
             "id": gid("Customer", 7),
-            "displayName": "Bea",
-            "defaultEmailAddress": {"emailAddress": "bea@example.org"},
+            "displayName": "Ada",
+            "defaultEmailAddress": {"emailAddress": "ada@example.org"},
         }
 
     def _suggested(self, order: dict[str, Any], items: list[dict[str, Any]]) -> dict[str, Any]:
@@ -370,9 +370,15 @@ class ShopifyContract(Contract):
         return {"product": found, "userErrors": []}
 
     def productDelete(self, _info: Any, input: dict[str, Any]) -> dict[str, Any]:
-        if self.products.pop(input["id"], None) is None:
+        if input["id"] not in self.products:
             return {"deletedProductId": None, "userErrors": [{"field": ["id"], "message": "Product does not exist"}]}
+        self.remove(input["id"])
         return {"deletedProductId": input["id"], "userErrors": []}
+
+    def remove(self, product_id: str) -> None:
+        """Remove a product with its inventory items."""
+        for one in self.products.pop(product_id)["variant_list"]:
+            del self.levels[one["item"]]
 
     def productVariantsBulkUpdate(self, _info: Any, productId: str, variants: list[dict[str, Any]],
                                   allowPartialUpdates: bool = False) -> dict[str, Any]:  # fmt: skip

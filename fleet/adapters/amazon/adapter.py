@@ -51,6 +51,7 @@ from fleet.adapters.shops import (
     UpdateProductPayload,
     UpdateVariantsPayload,
     differences,
+    number_of_cursor,
     order_state,
     product_state,
     require_batch,
@@ -493,10 +494,13 @@ def _states(product: ShopProduct) -> dict[str, Any]:
 
 
 def _place(cursor: str | None, since: str) -> tuple[str, str, int]:
-    """Return where a sweep is: the time of its search, the token of the next page, the listings shown so far."""
+    """Return where a sweep is: the time of its search, the token of the next page, the listings shown so far.
+
+    Raises InvalidInput for a cursor that this adapter never gave.
+    """
     start, _, rest = (cursor or f"{since}|0|").partition("|")
     shown, _, token = rest.partition("|")
-    return start, token, int(shown) if shown.isascii() and shown.isdigit() else 0
+    return start, token, number_of_cursor(shown)
 
 
 def _order_id(value: str) -> str:

@@ -54,6 +54,7 @@ from fleet.adapters.shops import (
     UpdateVariantsPayload,
     VariantChange,
     differences,
+    number_of_cursor,
     order_state,
     product_state,
     require_batch,
@@ -179,7 +180,7 @@ class Etsy(ConnectedAdapter):
 
     def orders(self, *, since: datetime | None, cursor: str | None, limit: int) -> OrderPage:
         """Return receipts that changed at or after a time, those that changed first first."""
-        offset, limit = _number(cursor or "0"), max(1, min(limit, PAGE))
+        offset, limit = number_of_cursor(cursor), max(1, min(limit, PAGE))
         query: dict[str, Any] = {"sort_on": "updated", "sort_order": "asc", "limit": limit, "offset": offset}
         query |= {"min_last_modified": int(since.timestamp())} if since else {}
         found = dicts_of(self._call("GET", f"{self._shop}/receipts", params=query).get("results"))
@@ -444,14 +445,10 @@ def _id(value: str) -> str:
     return value
 
 
-def _number(text: str) -> int:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
-
-
 def _place(cursor: str | None) -> tuple[int, int]:
-    """Return the state and the offset of a cursor."""
+    """Return the state and the offset of a cursor. Raises InvalidInput."""
     state, _, offset = (cursor or "0:0").partition(":")
-    return min(_number(state), len(STATES) - 1), _number(offset)
+    return min(number_of_cursor(state), len(STATES) - 1), number_of_cursor(offset)
 
 
 def _values(change: VariantChange | StockChange) -> dict[str, Any]:

@@ -60,6 +60,7 @@ from fleet.adapters.shops import (
     stock_state,
     variant_state,
 )
+from fleet.core.errors import InvalidInput
 from fleet.core.net import web_address
 
 OAUTH = OAuth(
@@ -70,7 +71,7 @@ OAUTH = OAuth(
 )
 FIELDS = ("title", "description", "status", "categories")
 PAGE = 10
-_MOST_PAGES = 500
+_MOST_PAGES, _LONGEST_KEY = 500, 200
 _NOT_FOUND = ("The product was not found.", "The sale was not found.")
 """Gumroad has no codes: the whole message is compared."""
 
@@ -109,7 +110,7 @@ class Gumroad(ConnectedAdapter):
 
     def products(self, *, cursor: str | None, limit: int) -> ProductPage:
         """Return a page of all products, the newest first; one that is added meanwhile is not among them."""
-        body = self._call("GET", "/v2/products", params={"page_key": cursor} if cursor else None)
+        body = self._call("GET", "/v2/products", params=_page_of(cursor))
         items = tuple(product_of(one) for one in dicts_of(body.get("products")))
         return ProductPage(items, text_of(body.get("next_page_key"), 200) or None)
 
@@ -145,7 +146,7 @@ class Gumroad(ConnectedAdapter):
 
     def orders(self, *, since: datetime | None, cursor: str | None, limit: int) -> OrderPage:
         """Return sales that were made at or after a time, the newest first. Those that changed do not come again."""
-        params = {"page_key": cursor} if cursor else {}
+        params = _page_of(cursor)
         if since is not None:  # days are those of the seller's time zone
             params["after"] = (since.astimezone(UTC) - timedelta(days=1)).strftime("%Y-%m-%d")
         body = self._call("GET", "/v2/sales", params=params)
@@ -358,6 +359,13 @@ def _id(value: str) -> str:
     ):
         raise base.Vanished("this is no id of Gumroad")
     return quote(value, safe="")
+
+
+def _page_of(cursor: str | None) -> dict[str, str]:
+    """Return the query of a page. Raises InvalidInput for a cursor that Gumroad cannot have given."""
+    if cursor is not None and not (cursor.isascii() and cursor.isprintable() and 0 < len(cursor) <= _LONGEST_KEY):
+        raise InvalidInput("This cursor is not one that Gumroad gave.", fix="Begin at the first page.")
+    return {"page_key": cursor} if cursor else {}
 
 
 def _key(product: ShopProduct) -> str:

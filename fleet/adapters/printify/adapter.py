@@ -49,6 +49,7 @@ from fleet.adapters.shops import (
     UpdateVariantsPayload,
     VariantChange,
     differences,
+    number_of_cursor,
     order_state,
     product_state,
     require_batch,
@@ -375,7 +376,7 @@ class Printify(ConnectedAdapter):
         return found
 
     def _page(self, kind: str, cursor: str | None, size: int) -> tuple[dict[str, Any], int]:
-        number = max(1, int(cursor)) if cursor and cursor.isascii() and cursor.isdigit() and len(cursor) < 8 else 1
+        number = max(1, number_of_cursor(cursor))
         return self._call("GET", f"{self._shop}/{kind}.json", params={"limit": size, "page": number}), number
 
     def _all(self) -> Iterator[ShopProduct]:

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 from fleet.adapters import base
-from fleet.adapters.answers import dict_of, dicts_of, text_of
+from fleet.adapters.answers import dict_of, dicts_of, moment_of, text_of
 from fleet.adapters.base import AnyAction, Receipt, RemoteAccount, Resolution, SurfaceObject
 from fleet.adapters.http import Response
 from fleet.adapters.limits import Observation
@@ -54,6 +54,7 @@ from fleet.adapters.shops import (
     UpdateVariantsPayload,
     VariantChange,
     differences,
+    number_of_cursor,
     product_state,
     require_batch,
     require_unchanged,
@@ -157,12 +158,16 @@ class Shopify(ConnectedAdapter):
 
     def stock_of(self, variant_ids: Sequence[str]) -> Sequence[StockLevel]:
         """Return the stock of variants at all their locations."""
-        levels: list[StockLevel] = []
-        for start in range(0, len(variant_ids), documents.STOCK_PAGE):
-            ids = [_gid(one, "ProductVariant") for one in variant_ids[start : start + documents.STOCK_PAGE]]
-            for one in dicts_of(self._ask(documents.STOCK_OF, {"ids": ids}).get("nodes")):
-                levels += self._levels(one)
-        return levels
+        return [level for level, _ in self._timed_levels(variant_ids)]
+
+    def _timed_levels(self, variant_ids: Sequence[str]) -> list[tuple[StockLevel, datetime | None]]:
+        """Return the stock of variants, and when each variant changed; those that are gone are left out."""
+        ids, found = [one for one in variant_ids if _is_gid(one, "ProductVariant")], []
+        for start in range(0, len(ids), documents.STOCK_PAGE):
+            data = self._ask(documents.STOCK_OF, {"ids": ids[start : start + documents.STOCK_PAGE]})
+            for one in dicts_of(data.get("nodes")):
+                found += [(level, moment_of(one.get("updatedAt"))) for level in self._levels(one)]
+        return found
 
     def orders(self, *, since: datetime | None, cursor: str | None, limit: int) -> OrderPage:
         """Return orders that changed at or after a time, those that changed first first."""
@@ -201,7 +206,7 @@ class Shopify(ConnectedAdapter):
                 levels = self._set_levels(changes)
                 is_done = all(level is not None and level.on_hand == one.quantity
                               for level, one in zip(levels, changes, strict=True))  # fmt: skip
-                states = [stock_state(one) for one in levels if one is not None]
+                states = self._stock_states(changes) if is_done else []
                 return Receipt(changes[0].variant_id, {**ADOPTED, "now": states}) if is_done else None
             case UpdateOrderPayload(order_id, state, tracking):
                 is_done = self._orders.is_in(_gid(order_id, "Order"), state, tracking)
@@ -342,7 +347,7 @@ class Shopify(ConnectedAdapter):
             error.found = {one.variant_id: level.on_hand for one, level in levels
                            if level is not None and one.expected not in (None, level.on_hand)}  # fmt: skip
             raise
-        states = read_back(lambda: [stock_state(one) for one in self._set_levels(changes) if one is not None])
+        states = read_back(lambda: self._stock_states(changes))
         return Receipt(changes[0].variant_id, states)
 
     def _items(self, changes: Sequence[StockChange], deadline: CallDeadline) -> dict[str, str]:
@@ -423,9 +428,17 @@ class Shopify(ConnectedAdapter):
 
     def _set_levels(self, changes: Sequence[StockChange]) -> list[StockLevel | None]:
         """Return the stock that changes are about, each at its location; None where there is none."""
+        timed = self._changed_levels(changes)
+        return [None if one is None else one[0] for one in timed]
+
+    def _stock_states(self, changes: Sequence[StockChange]) -> list[dict[str, Any]]:
+        return [stock_state(*one) for one in self._changed_levels(changes) if one is not None]
+
+    def _changed_levels(self, changes: Sequence[StockChange]) -> list[tuple[StockLevel, datetime | None] | None]:
         if any(not one.location_id for one in changes):
             self._first_place()
-        levels = {(one.variant_id, one.location_id): one for one in self.stock_of([one.variant_id for one in changes])}
+        timed = self._timed_levels([one.variant_id for one in changes])
+        levels = {(level.variant_id, level.location_id): (level, at) for level, at in timed}
         return [levels.get((one.variant_id, one.location_id or self._place)) for one in changes]
 
     def _first_place(self) -> str:
@@ -456,7 +469,7 @@ class Shopify(ConnectedAdapter):
 
     def _ask(self, document: str, variables: dict[str, Any], timeout_s: float | None = None) -> dict[str, Any]:
         """Make one request and return its data."""
-        request = {"query": document, "variables": variables}
+        request = {"query": document.strip(), "variables": variables}
         body = self._call("POST", _PATH, json=request, timeout_s=timeout_s)
         data = body.get("data")
         if not isinstance(data, dict):
@@ -476,16 +489,20 @@ class Shopify(ConnectedAdapter):
         return not response.is_success or bool(answers.problems_of(body))
 
 
+def _is_gid(value: str, kind: str) -> bool:
+    return value.startswith(f"gid://shopify/{kind}/") and number_of(value) > 0
+
+
 def _gid(value: str, kind: str) -> str:
     """Return an id of a kind of object. Raises Vanished for anything else."""
-    if value.startswith(f"gid://shopify/{kind}/") and number_of(value):
+    if _is_gid(value, kind):
         return value
     raise base.Vanished(f"this is no id of a {kind} of Shopify")
 
 
 def _after(cursor: str | None, query: str) -> str:
     """Return a search for what follows an id. Raises InvalidInput for a cursor that is none."""
-    last = answers.count_of_long(cursor or "")
+    last = number_of_cursor(cursor)
     return " ".join(filter(None, (query, f"id:>={last + 1}" if last else "")))
 
 

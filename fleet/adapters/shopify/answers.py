@@ -148,11 +148,7 @@ def id_of(value: object) -> str:
 
 def number_of(gid: str) -> int:
     """Return the number in an id; 0 for one without."""
-    return count_of_long(gid.rpartition("/")[2])
-
-
-def count_of_long(text: str) -> int:
-    """Return a number of up to 19 digits; ids are larger than counts."""
+    text = gid.rpartition("/")[2]
     return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else 0
 
 
@@ -205,12 +201,20 @@ def variant_of(found: dict[str, Any], currency: str) -> ShopVariant:
         text_of(one.get("name"), 255): text_of(one.get("value"), 255) for one in dicts_of(found.get("selectedOptions"))
     }
     is_only = options == {DEFAULT_OPTION: DEFAULT_VALUE}
+    item = dict_of(found.get("inventoryItem"))
     return ShopVariant(
         id=id_of(found.get("id")), sku=text_of(found.get("sku"), 255), options={} if is_only else options,
         title="" if is_only else text_of(found.get("title"), 255), price=money_of(found.get("price"), currency),
         barcode=text_of(found.get("barcode"), 255), updated_at=moment_of(found.get("updatedAt")),
-        stock_item_id=id_of(dict_of(found.get("inventoryItem")).get("id")),
+        on_hand=_on_hand(item.get("inventoryLevels")), stock_item_id=id_of(item.get("id")),
     )  # fmt: skip
+
+
+def _on_hand(levels: object) -> int | None:
+    """Return the units on hand in all locations together; None where they have more than a page shows."""
+    units = [each.get("quantity") for one in nodes_of(levels) for each in dicts_of(one.get("quantities"))]
+    whole = [one for one in units if isinstance(one, int)]
+    return sum(whole) if whole and not has_more(levels) else None
 
 
 def levels_of(variant_id: str, levels: object) -> list[StockLevel]:

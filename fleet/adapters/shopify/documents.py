@@ -9,7 +9,13 @@ PRODUCT_PAGE, STOCK_PAGE, ORDER_PAGE = 15, 30, 10
 """How many objects one page of a sweep has."""
 _VARIANT = """
 fragment Variant on ProductVariant {
-  id sku title price barcode updatedAt selectedOptions { name value } inventoryItem { id }
+  id sku title price barcode updatedAt selectedOptions { name value }
+  inventoryItem {
+    id
+    inventoryLevels(first: 3) {
+      nodes { quantities(names: ["on_hand"]) { name quantity } } pageInfo { hasNextPage }
+    }
+  }
 }
 """
 _PRODUCT = """
@@ -19,8 +25,8 @@ fragment Product on Product {
   variants(first: %(variants)d) { nodes { ...Variant } pageInfo { hasNextPage endCursor } }
 }
 """
-_FEW = _PRODUCT % {"media": 10, "variants": 10} + _VARIANT
-_MANY = _PRODUCT % {"media": 100, "variants": 100} + _VARIANT
+_FEW = _PRODUCT % {"media": 5, "variants": 5} + _VARIANT
+_MANY = _PRODUCT % {"media": 50, "variants": 90} + _VARIANT
 SHOP = """
 query FleetShop {
   shop { name currencyCode myshopifyDomain primaryDomain { url } }
@@ -69,7 +75,7 @@ query FleetPrices($ids: [ID!]!) { shop { currencyCode } nodes(ids: $ids) { ... o
 """
 _STOCK = """
 fragment Stock on ProductVariant {
-  id
+  id updatedAt
   inventoryItem {
     id
     inventoryLevels(first: 10) {
