@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -185,7 +186,9 @@ def test_fields_and_images_change_and_others_stay(server: EtsyContract, adapter:
     do(adapter, act(shops.UPDATE_PRODUCT, product.id, {"images": (PICTURE,), "status": ProductStatus.ARCHIVED}))
     found = adapter.product(product.id)
     assert (found.title, found.categories, found.status) == ("New", ("x",), ProductStatus.ARCHIVED)
-    assert [one.alt_text for one in found.images] == ["A lamp."] and found.variants == product.variants
+    assert [one.alt_text for one in found.images] == ["A lamp."]
+    before, after = ([replace(one, updated_at=None) for one in each.variants] for each in (product, found))
+    assert before == after
     for changes in ({"status": ProductStatus.DRAFT}, {"colour": "red"}, {}):
         with pytest.raises(base.Refused):
             do(adapter, act(shops.UPDATE_PRODUCT, product.id, changes))
@@ -200,7 +203,7 @@ def test_a_sweep_has_every_listing_while_some_are_removed(server: EtsyContract, 
     for one in gone:
         del server.listings[one]
     rest = sweep(lambda **options: adapter.products(**{**options, "cursor": options["cursor"] or page.cursor}))
-    assert {int(one.id) for one in (*page.items, *rest)} == set(made)
+    assert [int(one.id) for one in (*page.items, *rest)] == [*made[:-2], made[-1], made[-2]]  # drafts come last
     assert [one.id for one in adapter.find_products(sku="S")] == [str(made[-1])]
     assert adapter.find_products(key="x/../1") == [] and adapter.find_products(sku="none") == []
     server.listings[made[20]]["updated_timestamp"] += 100

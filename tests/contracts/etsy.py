@@ -122,7 +122,7 @@ class EtsyContract(Contract):
         receipt = {
             "receipt_id": number, "status": "Paid", "is_paid": True, "is_shipped": False, "created_timestamp": now,
             "updated_timestamp": now, "grandtotal": {**price, "amount": price["amount"] * units}, "shipments": [],
-            "name": "Bea &amp; Co", "buyer_email": "bea@example.org", "buyer_user_id": 5, "country_iso": "DE",
+            "name": "Bea &amp; Co", "buyer_email": "ada@example.org", "buyer_user_id": 5, "country_iso": "DE",
             "transactions": [{"transaction_id": self.next(), "title": listing["title"], "quantity": units,
                               "price": price,
                               "listing_id": listing["listing_id"], "product_id": product["product_id"],
@@ -166,6 +166,13 @@ class EtsyContract(Contract):
         offset = int(query.get("offset", 0))
         page = found[offset : offset + int(query["limit"])]
         return Reply(200, {"count": len(found), "results": [self._shown(one, query) for one in page]})
+
+    @route("GET", rf"{APP}/listings/batch")
+    def several(self, call: Call) -> Reply:
+        ids = [int(one) for one in call.query["listing_ids"].split(",")]
+        assert len(ids) <= 100
+        found = [self._shown(self.listings[one], call.query) for one in ids if one in self.listings]
+        return Reply(200, {"count": len(found), "results": found})
 
     @route("GET", rf"{APP}/listings/(\d+)")
     def one(self, call: Call) -> Reply:

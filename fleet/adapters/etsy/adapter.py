@@ -127,26 +127,28 @@ class Etsy(ConnectedAdapter):
 
     def products(self, *, cursor: str | None, limit: int) -> ProductPage:
         """Return a page of all listings, one state after the other, those that were created first first."""
-        at, offset = _place(cursor)
+        at, offset, last = _place(cursor)
         limit = max(2 * _OVERLAP, min(limit, PAGE))
         query = {"sort_on": "created", "sort_order": "asc", "limit": limit, "offset": offset}
-        found = self._listings(STATES[at], query)
+        found = [listing_of(one) for one in self._listings(STATES[at], query)]
+        ids = [one.id for one in found]
+        items = found[ids.index(str(last)) + 1 :] if str(last) in ids else found
         if len(found) == limit:
-            following: str | None = f"{at}:{offset + limit - _OVERLAP}"
+            following: str | None = f"{at}:{offset + limit - _OVERLAP}:{found[-1].id}"
         else:
-            following = f"{at + 1}:0" if at + 1 < len(STATES) else None
-        return ProductPage(tuple(listing_of(one) for one in found), following)
+            following = f"{at + 1}:0:0" if at + 1 < len(STATES) else None
+        return ProductPage(tuple(items), following)
 
     def changed_products(self, *, since: datetime, cursor: str | None, limit: int) -> ProductPage:
         """Return listings that changed at or after a time, one state after the other, the newest change first."""
-        at, offset = _place(cursor)
-        limit = max(1, min(limit, PAGE))
+        at, offset, _ = _place(cursor)
+        limit, since = max(1, min(limit, PAGE)), since.replace(microsecond=0)  # Etsy's times are whole seconds
         query = {"sort_on": "updated", "sort_order": "desc", "limit": limit, "offset": offset}
         found = [listing_of(one) for one in self._listings(STATES[at], query)]
         items = tuple(one for one in found if one.updated_at is None or one.updated_at >= since)
         if len(items) == limit:
-            return ProductPage(items, f"{at}:{offset + limit}")
-        return ProductPage(items, f"{at + 1}:0" if at + 1 < len(STATES) else None)
+            return ProductPage(items, f"{at}:{offset + limit}:0")
+        return ProductPage(items, f"{at + 1}:0:0" if at + 1 < len(STATES) else None)
 
     def product(self, product_id: str) -> ShopProduct:
         """Return a listing of the shop. Raises Vanished."""
@@ -168,15 +170,10 @@ class Etsy(ConnectedAdapter):
 
     def stock_of(self, variant_ids: Sequence[str]) -> Sequence[StockLevel]:
         """Return the stock of variants; those that are gone are left out."""
-        levels: list[StockLevel] = []
-        for listing_id in dict.fromkeys(one.partition("-")[0] for one in variant_ids):
-            try:
-                variants = self._variants(listing_id, self._timeout_s)
-            except base.Vanished:
-                continue
-            levels += [StockLevel(variant_id=one.id, on_hand=one.on_hand or 0) for one in variants.values()
-                       if one.id in variant_ids]  # fmt: skip
-        return levels
+        variants = self._variants([one.partition("-")[0] for one in variant_ids])
+        return [
+            StockLevel(variant_id=one, on_hand=variants[one].on_hand or 0) for one in variant_ids if one in variants
+        ]
 
     def orders(self, *, since: datetime | None, cursor: str | None, limit: int) -> OrderPage:
         """Return receipts that changed at or after a time, those that changed first first."""
@@ -212,7 +209,7 @@ class Etsy(ConnectedAdapter):
                 is_done = not differences(found, changes)
                 return Receipt(product_id, {**ADOPTED, "now": [product_state(found)]}) if is_done else None
             case UpdateVariantsPayload(changes) | SetStockPayload(changes):
-                variants = self._all_variants(changes)
+                variants = self._variants([one.product_id for one in changes])
                 is_done = all(_has(variants.get(one.variant_id), one) for one in changes)
                 return Receipt(changes[0].variant_id, {**ADOPTED, **_now(variants, changes)}) if is_done else None
             case UpdateOrderPayload(order_id, state, tracking):
@@ -333,28 +330,25 @@ class Etsy(ConnectedAdapter):
         with before_the_write():
             stale: dict[str, Any] = {}
             for listing_id, group in groups.items():
+                inventory = self._inventory(listing_id, deadline.left_s)
                 try:
-                    inventory = self._inventory(listing_id, deadline.left_s)
                     stale |= _stale(inventory, listing_id, group)
                     bodies[listing_id] = merged(inventory, listing_id, {one.variant_id: _values(one) for one in group})
-                except (base.Vanished, base.Refused) as error:
+                except base.Refused as error:
                     refused |= {one.variant_id: error for one in group}
             if stale:
                 raise Stale("the shop has other values", found=stale)
-        found: dict[str, ShopVariant] = {}
         for listing_id, body in bodies.items():
             try:
-                answer = self._call(
-                    "PUT", f"{_APP}/listings/{listing_id}/inventory", json=body, timeout_s=deadline.left_s
-                )
+                self._call("PUT", f"{_APP}/listings/{listing_id}/inventory", json=body, timeout_s=deadline.left_s)
             except (base.Vanished, base.Refused) as error:
                 refused |= {one.variant_id: error for one in groups[listing_id]}
-                continue
-            found |= {one.id: one for one in (variant_of(each, listing_id) for each in products_of(answer))}
         if len(refused) == len(changes):
             raise next(iter(refused.values()))
         detail = {"refused": {name: str(error) for name, error in refused.items()}} if refused else {}
-        return Receipt(changes[0].variant_id, {**detail, **_now(found, changes)})
+        done = [one for one in changes if one.variant_id not in refused]
+        states = read_back(lambda: _now(self._variants([one.product_id for one in done]), done)["now"])
+        return Receipt(changes[0].variant_id, {**detail, **states})
 
     def _ship(self, update: UpdateOrderPayload, deadline: CallDeadline) -> Receipt:
         if update.state is not OrderState.SHIPPED:
@@ -387,14 +381,16 @@ class Etsy(ConnectedAdapter):
     def _inventory(self, listing_id: str, timeout_s: float) -> dict[str, Any]:
         return self._call("GET", f"{_APP}/listings/{_id(listing_id)}/inventory", timeout_s=timeout_s)
 
-    def _variants(self, listing_id: str, timeout_s: float) -> dict[str, ShopVariant]:
-        found = products_of(self._inventory(listing_id, timeout_s))
-        return {one.id: one for one in (variant_of(each, listing_id) for each in found)}
-
-    def _all_variants(self, changes: Sequence[VariantChange] | Sequence[StockChange]) -> dict[str, ShopVariant]:
+    def _variants(self, listing_ids: Sequence[str]) -> dict[str, ShopVariant]:
+        """Return the variants of listings by their ids, 100 listings a call; those that are gone are left out."""
+        ids = [one for one in dict.fromkeys(listing_ids) if _is_id(one)]
         found: dict[str, ShopVariant] = {}
-        for listing_id in dict.fromkeys(_id(one.product_id) for one in changes):
-            found |= self._variants(listing_id, self._timeout_s)
+        for start in range(0, len(ids), PAGE):
+            params = {"listing_ids": ",".join(ids[start : start + PAGE]), "includes": "Inventory"}
+            body = self._call("GET", f"{_APP}/listings/batch", params=params)
+            for one in dicts_of(body.get("results")):
+                if number_of(one.get("shop_id")) == self._settings.shop_id:
+                    found |= {each.id: each for each in listing_of(one).variants}
         return found
 
     def _with_skus(self, skus: set[str]) -> Iterator[ShopProduct]:
@@ -438,17 +434,21 @@ class Etsy(ConnectedAdapter):
         return answers.error_of(response, body)
 
 
+def _is_id(value: str) -> bool:
+    return value.isascii() and value.isdigit() and 0 < len(value) < 20 and int(value) > 0
+
+
 def _id(value: str) -> str:
     """Return an id for a path. Raises Vanished for one that Etsy cannot have."""
-    if not (value.isascii() and value.isdigit() and 0 < len(value) < 20 and int(value)):
+    if not _is_id(value):
         raise base.Vanished("this is no id of Etsy")
     return value
 
 
-def _place(cursor: str | None) -> tuple[int, int]:
-    """Return the state and the offset of a cursor. Raises InvalidInput."""
-    state, _, offset = (cursor or "0:0").partition(":")
-    return min(number_of_cursor(state), len(STATES) - 1), number_of_cursor(offset)
+def _place(cursor: str | None) -> tuple[int, int, int]:
+    """Return the state, the offset and the last listing of a cursor. Raises InvalidInput."""
+    state, offset, last = (number_of_cursor(one) for one in f"{cursor or '0:0:0'}:x:x".split(":")[:3])
+    return min(state, len(STATES) - 1), offset, last
 
 
 def _values(change: VariantChange | StockChange) -> dict[str, Any]:
@@ -486,14 +486,15 @@ def _has(found: ShopVariant | None, change: VariantChange | StockChange) -> bool
 
 def _now(found: Mapping[str, ShopVariant], changes: Sequence[Any]) -> dict[str, Any]:
     """Return what the shop has of the variants that changed, for a receipt."""
-    shown = [(one, found[one.variant_id]) for one in changes if one.variant_id in found]
-    return {
-        "now": [
-            stock_state(StockLevel(variant_id=variant.id, on_hand=variant.on_hand or 0)) if isinstance(one, StockChange)
-            else variant_state(variant, one.product_id)
-            for one, variant in shown
-        ]
-    }  # fmt: skip
+    states: list[dict[str, Any]] = []
+    for one in changes:
+        variant = found.get(one.variant_id)
+        if variant is not None and isinstance(one, StockChange):
+            level = StockLevel(variant_id=variant.id, on_hand=variant.on_hand or 0)
+            states.append(stock_state(level, variant.updated_at))
+        elif variant is not None:
+            states.append(variant_state(variant, one.product_id))
+    return {"now": states}
 
 
 def _states(product: ShopProduct) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import html
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -118,7 +119,9 @@ def listing_of(found: dict[str, Any]) -> ShopProduct:
                          id=str(number_of(one.get("listing_image_id"))))
             for one in sorted(dicts_of(found.get("images")), key=lambda one: count_of(one.get("rank")) or 0)
         ),
-        variants=tuple(variant_of(one, listing_id) for one in products_of(found.get("inventory"))),
+        variants=tuple(
+            replace(variant_of(one, listing_id), updated_at=updated) for one in products_of(found.get("inventory"))
+        ),
         updated_at=updated, url=text_of(found.get("url"), 1000),
     )  # fmt: skip
 

@@ -151,7 +151,7 @@ class Gumroad(ConnectedAdapter):
             params["after"] = (since.astimezone(UTC) - timedelta(days=1)).strftime("%Y-%m-%d")
         body = self._call("GET", "/v2/sales", params=params)
         found = [self._order(one) for one in dicts_of(body.get("sales"))]
-        items = tuple(one for one in found if since is None or one.placed_at >= since)
+        items = tuple(one for one in found if since is None or one.placed_at >= since.replace(microsecond=0))
         return OrderPage(items, text_of(body.get("next_page_key"), 200) or None)
 
     def order(self, order_id: str) -> ShopOrder:

@@ -139,7 +139,7 @@ class Printify(ConnectedAdapter):
         """Return orders that were placed at or after a time, the newest first. Those that changed do not come again."""
         body, number = self._page("orders", cursor, ORDER_PAGE)
         found = [order_of(one, self._settings.currency) for one in dicts_of(body.get("data"))]
-        items = tuple(one for one in found if since is None or one.placed_at >= since)
+        items = tuple(one for one in found if since is None or one.placed_at >= since.replace(microsecond=0))
         has_more = number < number_of(body.get("last_page")) and len(items) == len(found)
         return OrderPage(items, str(number + 1) if has_more else None)
 
