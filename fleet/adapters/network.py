@@ -96,6 +96,15 @@ def before_the_write() -> Iterator[None]:
         raise base.Unreachable(f"before the write: {error}") from error
 
 
+@contextlib.contextmanager
+def after_the_write() -> Iterator[None]:
+    """Run calls that read a write back: whatever fails in them, the write has happened, and a probe must tell."""
+    try:
+        yield
+    except base.AdapterError as error:
+        raise base.Uncertain(f"written, but not read back: {error}") from error
+
+
 def read_back(read: Callable[[], list[dict[str, Any]]]) -> dict[str, Any]:
     """Return what a shop has after a write, as `now` of a receipt; nothing if the read fails: the write was made."""
     try:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
 
@@ -40,11 +41,17 @@ class Money:
         """Read a decimal amount such as "27.99". Raises InvalidInput for one with more decimals than the currency."""
         try:
             minor = Decimal(amount.strip()).scaleb(decimals_of(currency))
-        except InvalidOperation:
+        except ArithmeticError:  # no number, or one beyond all bounds
             minor = Decimal("NaN")
         if not minor.is_finite() or minor != minor.to_integral_value() or abs(minor) > MOST_MINOR:
             raise InvalidInput(f"{amount[:40]!r} is no amount in {currency}.", fix="Write it like 27.99.")
         return cls(int(minor), currency)
+
+    @classmethod
+    def of_minor(cls, minor: object, currency: str) -> Money | None:
+        """Return an amount that came in minor units; None for anything that is none, or is too large."""
+        is_amount = isinstance(minor, int) and not isinstance(minor, bool) and abs(minor) <= MOST_MINOR
+        return cls(minor, currency) if is_amount and isinstance(minor, int) and currency else None
 
     @property
     def decimal(self) -> Decimal:
@@ -53,6 +60,11 @@ class Money:
 
     def __str__(self) -> str:
         return f"{self.decimal} {self.currency}"
+
+
+def currency_of(value: object) -> str:
+    """Return the code of a currency; empty for anything that is none."""
+    return value if isinstance(value, str) and re.fullmatch(r"[A-Z]{3}", value, re.A) else ""
 
 
 def decimals_of(currency: str) -> int:

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from fleet.adapters import base, registry
 from fleet.adapters.manifest import AccountAccess
-from fleet.adapters.shops import UPDATE_ORDER, UPDATE_PRODUCT, OrderState
+from fleet.adapters.shops import UPDATE_ORDER, UPDATE_PRODUCT, UPDATE_VARIANTS, Money, OrderState, VariantChange
 from fleet.features.adapters.conformance import shop_promises, suite
 from fleet.features.adapters.conformance.suite import PromiseVerdict
 from tests.adapters.shop_conformance import TIMEOUT_S, ShopConformance, act, only, picture
@@ -55,6 +55,16 @@ def test_a_session_that_ended_is_renewed_within_the_call(vendure: Vendure) -> No
     vendure.reset()
     vendure.restart()  # sessions are cached
     assert adapter.shop().currency == "EUR"
+
+
+def test_prices_that_a_channel_stores_with_tax_are_read_as_they_are_written(vendure: Vendure) -> None:
+    vendure.admin("mutation { updateChannel(input: {id: 1, pricesIncludeTax: true}) { __typename } }")
+    adapter = connect(vendure)
+    found = only(adapter, catalogue.sku(9))
+    change = VariantChange(variant_id=found.variants[0].id, product_id=found.id, price=Money(1200, "EUR"))
+    action = act(UPDATE_VARIANTS, (change,))
+    assert adapter.write(action, timeout_s=TIMEOUT_S).detail["now"][0]["price"] == 1200
+    assert adapter.probe(action, since=action.created_at, known=frozenset()) is not None
 
 
 def test_a_picture_is_uploaded_once(vendure: Vendure) -> None:

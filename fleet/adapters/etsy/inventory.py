@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fleet.adapters import base
-from fleet.adapters.answers import dicts_of
+from fleet.adapters.answers import count_of, dicts_of, text_of
 from fleet.adapters.etsy.answers import money_of, number_of, offering_of, products_of, variant_id
 from fleet.adapters.shops import Money, ShopVariant
 
@@ -49,7 +49,7 @@ def merged(inventory: Mapping[str, Any], listing_id: str, values: Mapping[str, M
     return {
         "products": [_sent(one, values.get(variant_id(listing_id, number_of(one.get("product_id"))), {}))
                      for one in products_of(inventory)],
-        **{name: inventory[name] for name in ON_PROPERTY if inventory.get(name)},
+        **{name: inventory[name] for name in ON_PROPERTY if inventory.get(name) and isinstance(inventory[name], list)},
     }  # fmt: skip
 
 
@@ -57,7 +57,8 @@ def _require_own(inventory: Mapping[str, Any], listing_id: str, values: Mapping[
     """Raise Refused for a value that Etsy has once for several variants, unless all of them get the same."""
     products = products_of(inventory)
     for name in ("quantity", "price", "sku"):
-        on = inventory.get(f"{name}_on_property") or []
+        shown = inventory.get(f"{name}_on_property")
+        on = shown if isinstance(shown, list) else []
         groups: dict[Any, set[Any]] = {}
         for one in products:
             key = tuple(str(value.get("values")) for value in dicts_of(one.get("property_values"))
@@ -74,17 +75,18 @@ def _require_own(inventory: Mapping[str, Any], listing_id: str, values: Mapping[
 def _sent(product: dict[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
     offering = offering_of(product)
     price = values.get("price", money_of(offering.get("price")))
-    if price is None:
-        raise base.Refused("a price of the listing cannot be read, so its inventory is not written")
+    quantity = values.get("quantity", count_of(offering.get("quantity")))
+    if price is None or quantity is None:
+        raise base.Refused("a price or quantity of the listing cannot be read, so its inventory is not written")
     readiness = number_of(offering.get("readiness_state_id"))
     return {
-        "sku": _sku(values.get("sku") or product.get("sku") or ""),
+        "sku": _sku(values.get("sku") or text_of(product.get("sku"))),
         "property_values": [
             {name: value for name, value in one.items() if name != "scale_name" and value is not None}
             for one in dicts_of(product.get("property_values"))
         ],
         "offerings": [{
-            "quantity": values.get("quantity", offering.get("quantity")), "price": _number(price),
+            "quantity": quantity, "price": _number(price),
             "is_enabled": bool(offering.get("is_enabled", True)),
             **({"readiness_state_id": readiness} if readiness else {}),
         }],

@@ -378,10 +378,10 @@ def product_of(found: dict[str, Any]) -> ShopProduct:
     if not product_id:
         raise base.Uncertain("Gumroad's product has no id")
     key = text_of(found.get("custom_permalink"), 255) or product_id
-    price, currency = found.get("price"), text_of(found.get("currency"), 3).upper()
+    currency = text_of(found.get("currency"), 3).upper()
     limit, sold = count_of(found.get("max_purchase_count")), count_of(found.get("sales_count"))
     variant = ShopVariant(
-        id=product_id, sku=key, price=Money(price, currency) if isinstance(price, int) and currency else None,
+        id=product_id, sku=key, price=Money.of_minor(found.get("price"), currency),
         on_hand=None if limit is None or sold is None else max(0, limit - sold),
     )  # fmt: skip
     return ShopProduct(
@@ -394,9 +394,9 @@ def product_of(found: dict[str, Any]) -> ShopProduct:
 
 def order_of(found: dict[str, Any], currency: str) -> ShopOrder:
     """Return a sale as an order of one line. Raises Uncertain for one without an id, a price or a time."""
-    sale_id, price = text_of(found.get("id"), base.LONGEST_ID), found.get("price")
+    sale_id, total = text_of(found.get("id"), base.LONGEST_ID), Money.of_minor(found.get("price"), currency)
     placed_at = moment_of(found.get("created_at"))
-    if not sale_id or not isinstance(price, int) or placed_at is None:
+    if not sale_id or total is None or placed_at is None:
         raise base.Uncertain("Gumroad's sale has no id, price or time")
     product_id, units = text_of(found.get("product_id"), base.LONGEST_ID), max(1, count_of(found.get("quantity")) or 1)
     state = OrderState.SHIPPED if found.get("shipped") is True else OrderState.CONFIRMED
@@ -406,11 +406,12 @@ def order_of(found: dict[str, Any], currency: str) -> ShopOrder:
     tracking = text_of(found.get("tracking_url"), 1000)
     line = OrderLine(
         id=sale_id, variant_id=product_id, sku=text_of(found.get("product_permalink"), 255), quantity=units,
-        title=text_of(found.get("product_name"), 255), unit_price=Money(price // units, currency), fulfilled=shipped,
+        title=text_of(found.get("product_name"), 255), fulfilled=shipped,
+        unit_price=Money(total.minor // units, currency),
     )  # fmt: skip
     return ShopOrder(
         id=sale_id, number=str(count_of(found.get("order_id")) or sale_id), state=state, placed_at=placed_at,
-        total=Money(price, currency), lines=(line,),
+        total=total, lines=(line,),
         fulfilments=(Fulfilment(id=sale_id, quantities={sale_id: units}, tracking=tracking),) if shipped else (),
         customer=OrderCustomer(name=text_of(found.get("full_name"), 200), email=text_of(found.get("email"), 320),
                                country=text_of(found.get("country_iso2"), 2)),

@@ -69,11 +69,10 @@ def _variant_of(
     """Return a variant. Its number is the print provider's, the same in many products."""
     picked = found.get("options")
     chosen = [names[one] for one in picked if isinstance(one, int) and one in names] if isinstance(picked, list) else []
-    price = found.get("price")
     return ShopVariant(
         id=f"{product_id}-{number_of(found.get('id'))}", sku=text_of(found.get("sku"), 255),
         title=text_of(found.get("title"), 255), options=dict(chosen),
-        price=Money(price, currency) if isinstance(price, int) and not isinstance(price, bool) else None,
+        price=Money.of_minor(found.get("price"), currency),
     )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from fleet.adapters import base
 from fleet.adapters.answers import (
     LONGEST_NAME_CHARS,
     LONGEST_TEXT_CHARS,
+    MOST,
     GraphQLProblem,
     bounded_s,
     count_of,
@@ -210,10 +211,16 @@ def variant_of(found: dict[str, Any], currency: str) -> ShopVariant:
     )  # fmt: skip
 
 
+def _units(value: object) -> int | None:
+    """Return a number of units, which can be below zero; None for anything else."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= MOST else None
+
+
 def _on_hand(levels: object) -> int | None:
     """Return the units on hand in all locations together; None where they have more than a page shows."""
-    units = [each.get("quantity") for one in nodes_of(levels) for each in dicts_of(one.get("quantities"))]
-    whole = [one for one in units if isinstance(one, int)]
+    units = [_units(each.get("quantity")) for one in nodes_of(levels) for each in dicts_of(one.get("quantities"))
+             if each.get("name") == "on_hand"]  # fmt: skip
+    whole = [one for one in units if one is not None]
     return sum(whole) if whole and not has_more(levels) else None
 
 
@@ -221,9 +228,11 @@ def levels_of(variant_id: str, levels: object) -> list[StockLevel]:
     """Return the stock of a variant at its locations: what is on hand and not available is allocated."""
     found = []
     for one in nodes_of(levels):
-        units = {text_of(each.get("name"), 30): each.get("quantity") for each in dicts_of(one.get("quantities"))}
+        units = {
+            text_of(each.get("name"), 30): _units(each.get("quantity")) for each in dicts_of(one.get("quantities"))
+        }
         on_hand, available = units.get("on_hand"), units.get("available")
-        if isinstance(on_hand, int) and isinstance(available, int):
+        if on_hand is not None and available is not None:
             place = id_of(dict_of(one.get("location")).get("id"))
             found.append(StockLevel(variant_id=variant_id, location_id=place, on_hand=on_hand,
                                     allocated=on_hand - available))  # fmt: skip
