@@ -106,11 +106,9 @@ def after_the_write() -> Iterator[None]:
 
 
 def read_back(read: Callable[[], list[dict[str, Any]]]) -> dict[str, Any]:
-    """Return what a shop has after a write, as `now` of a receipt; nothing if the read fails: the write was made."""
-    try:
+    """Return what a shop has after a write, as `now` of a receipt. Raises Uncertain: a probe must read it then."""
+    with after_the_write():
         return {"now": read()}
-    except base.AdapterError:
-        return {"now": []}
 
 
 class ConnectedAdapter(ABC):

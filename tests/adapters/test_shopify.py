@@ -16,7 +16,11 @@ from fleet.adapters import base, registry, shops
 from fleet.adapters.manifest import check
 from fleet.adapters.oauth import AppKeys, OAuthClient
 from fleet.adapters.shops import Money, OrderingAdapter, OrderState, ProductImage, ShopAdapter, ShopEventKind, Stale
+from fleet.core.settings import Settings
+from fleet.images.placeholder import data_url, render_jpeg
+from tests.adapters.networks import PublicPictures
 from tests.adapters.shops import Connection, act, connect, do, lamp, price_change, probe, stock_change, sweep
+from tests.contracts.meta import PUBLISHED
 from tests.contracts.server import Reply
 from tests.contracts.shopify import BUCKET, PATH, TOKEN, ShopifyContract, ago, gid, problem
 
@@ -100,6 +104,14 @@ def test_an_update_deletes_no_list_that_it_does_not_name(server: ShopifyContract
     found = adapter.product(product["id"])
     assert (found.title, found.categories, len(found.variants)) == ("Great lamp", ("Brass",), 3)
     assert [one.id for one in found.images][1] == kept.id and len(found.images) == 2
+
+
+def test_a_picture_that_fleet_has_is_published_for_shopify_to_fetch(server: ShopifyContract) -> None:
+    data = render_jpeg("lamp", "ai_artist")
+    adapter = connect("shopify", server.url, KEYS, media=PublicPictures(Settings())).adapter
+    receipt = do(adapter, act(shops.CREATE_PRODUCT, lamp("A", images=(ProductImage(data_url(data)),))))
+    (image,) = server.products[str(receipt.remote_id)]["media_list"]
+    assert PUBLISHED[image["source"]] == data
 
 
 def test_an_update_of_another_value_than_expected_is_stale(server: ShopifyContract, adapter: Any) -> None:

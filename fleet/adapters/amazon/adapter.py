@@ -6,7 +6,7 @@ reading back. Amazon accepts first and shows later: what is not seen yet is sent
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
@@ -27,7 +27,6 @@ from fleet.adapters.network import (
     NetworkToken,
     before_the_write,
     credentials_of,
-    read_back,
     since_of,
 )
 from fleet.adapters.oauth import AppKeys, OAuthClient, TokenPair
@@ -258,7 +257,7 @@ class Amazon(ConnectedAdapter):
                                             timeout_s=deadline.left_s))  # fmt: skip
         if refusal is not None:
             raise refusal
-        return Receipt(sku, {"variants": {sku: sku}, **read_back(lambda: _states(self.product(sku))["now"])})
+        return Receipt(sku, {"variants": {sku: sku}, **_if_shown(lambda: _states(self.product(sku))["now"])})
 
     def _update(self, update: UpdateProductPayload, deadline: CallDeadline) -> Receipt:
         with before_the_write():
@@ -272,7 +271,7 @@ class Amazon(ConnectedAdapter):
         pictures = [self._public_url(one.url, PICTURES) for one in update.changes.get("images", ())]
         changed |= listings.pictures_of(pictures, place)
         self._patch(found.id, listings.replaced(changed), deadline)
-        return Receipt(found.id, read_back(lambda: [product_state(self.product(found.id))]))
+        return Receipt(found.id, _if_shown(lambda: [product_state(self.product(found.id))]))
 
     def _change(self, changes: Sequence[listings.Change], deadline: CallDeadline) -> Receipt:
         """Patch listings one by one. Those that Amazon refuses are named in the receipt."""
@@ -290,7 +289,7 @@ class Amazon(ConnectedAdapter):
             raise next(iter(refused.values()))
         detail = {"refused": {name: str(error) for name, error in refused.items()}} if refused else {}
         done = [one for one in changes if one.variant_id not in refused]
-        states = read_back(lambda: self._now(self._several([one.variant_id for one in done], self._timeout_s), done))
+        states = _if_shown(lambda: self._now(self._several([one.variant_id for one in done], self._timeout_s), done))
         return Receipt(changes[0].variant_id, {**detail, **states})
 
     def _send_feed(self, action: AnyAction, changes: Sequence[listings.Change], deadline: CallDeadline) -> Receipt:
@@ -348,7 +347,7 @@ class Amazon(ConnectedAdapter):
         }  # fmt: skip
         request = {"marketplaceId": self._settings.marketplace_id, "packageDetail": parcel}
         self._call("POST", f"{path}/shipmentConfirmation", json=request, timeout_s=deadline.left_s)
-        return Receipt(update.order_id, read_back(lambda: [order_state(self.order(update.order_id))]))
+        return Receipt(update.order_id, _if_shown(lambda: [order_state(self.order(update.order_id))]))
 
     # Help
 
@@ -476,6 +475,14 @@ class Amazon(ConnectedAdapter):
 
     def _error_of(self, response: Response, body: dict[str, Any]) -> base.AdapterError:
         return answers.error_of(response, body)
+
+
+def _if_shown(read: Callable[[], list[dict[str, Any]]]) -> dict[str, Any]:
+    """Return what Amazon shows after a write, as `now` of a receipt; nothing where it does not show it yet."""
+    try:
+        return {"now": read()}
+    except base.AdapterError:
+        return {"now": []}
 
 
 def _expected(change: listings.Change) -> object:

@@ -26,6 +26,7 @@ from fleet.adapters.network import (
     CallDeadline,
     ConnectedAdapter,
     NetworkToken,
+    after_the_write,
     before_the_write,
     credentials_of,
     read_back,
@@ -260,8 +261,8 @@ class Etsy(ConnectedAdapter):
             self._upload(listing_id, one, rank, deadline)
         if product.status is ProductStatus.ACTIVE:
             self._patch(listing_id, {"state": "active"}, deadline)
-        states = read_back(lambda: [_states(self.product(listing_id))])["now"]
-        return Receipt(listing_id, states[0] if states else {"variants": {}, "now": []})
+        with after_the_write():
+            return Receipt(listing_id, _states(self.product(listing_id)))
 
     def _draft(self, product: ShopProduct, deadline: CallDeadline) -> str:
         first, settings = product.variants[0] if product.variants else None, self._settings

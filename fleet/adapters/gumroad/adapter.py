@@ -22,6 +22,7 @@ from fleet.adapters.network import (
     CallDeadline,
     ConnectedAdapter,
     NetworkToken,
+    after_the_write,
     before_the_write,
     credentials_of,
     read_back,
@@ -228,8 +229,8 @@ class Gumroad(ConnectedAdapter):
         if product.status is ProductStatus.ACTIVE and made.status is not ProductStatus.ACTIVE:
             self._call("PUT", f"/v2/products/{_id(made.id)}/enable", timeout_s=deadline.left_s)
         product_id = made.id
-        states = read_back(lambda: [_states(self.product(product_id))])["now"]
-        return Receipt(product_id, states[0] if states else {"variants": {_key(product): product_id}, "now": []})
+        with after_the_write():
+            return Receipt(product_id, _states(self.product(product_id)))
 
     def _begun(self, product: ShopProduct) -> ShopProduct | None:
         """Return the product that an earlier attempt made. Raises ProductExists for another with its permalink."""

@@ -23,6 +23,7 @@ from fleet.adapters.network import (
     CallDeadline,
     ConnectedAdapter,
     NetworkToken,
+    after_the_write,
     before_the_write,
     credentials_of,
     read_back,
@@ -237,9 +238,8 @@ class Printify(ConnectedAdapter):
             )
         if product.status is ProductStatus.ACTIVE and made.status is not ProductStatus.ACTIVE:
             self._publish(made.id, _PUBLISHED, deadline)
-        product_id, shown = made.id, made
-        states = read_back(lambda: [_states(self.product(product_id))])["now"]
-        return Receipt(product_id, states[0] if states else _states(shown))
+        with after_the_write():
+            return Receipt(made.id, _states(self.product(made.id)))
 
     def _catalogue(self, product: ShopProduct, deadline: CallDeadline) -> dict[int, ShopVariant]:
         """Return the variants by the number that the print provider has for their options. Raises Refused."""
