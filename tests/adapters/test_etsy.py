@@ -18,6 +18,7 @@ from fleet.adapters import base, registry, shops
 from fleet.adapters.manifest import AccountAccess, MemoryTokens, check
 from fleet.adapters.oauth import TokenPair
 from fleet.adapters.shops import Money, OrderingAdapter, OrderState, ProductImage, ProductStatus, ShopAdapter, Stale
+from fleet.core.errors import InvalidInput
 from fleet.images.placeholder import data_url, render_jpeg
 from tests.adapters.shops import Connection, act, connect, do, lamp, price_change, probe, stock_change, sweep
 from tests.contracts.etsy import APP, KEY, SECRET, SHOP, TOKEN, EtsyContract, refusal
@@ -100,6 +101,14 @@ def test_a_creation_that_is_cut_off_anywhere_makes_one_listing(
     assert found.remote_id == str(listing["listing_id"])
     assert (listing["state"], len(listing["images"])) == ("active", 1)
     assert [one["sku"] for one in listing["inventory"]["products"]] == ["A"]
+
+
+def test_a_creation_that_is_refused_half_way_leaves_nothing(server: EtsyContract, adapter: Any) -> None:
+    with pytest.raises(base.Refused, match="greater than 0"):
+        do(adapter, new("A", on_hand=0))
+    with pytest.raises(InvalidInput):
+        do(adapter, new("A", images=(ProductImage("data:image/tiff;base64,AAAA"),)))
+    assert not server.listings
 
 
 def test_a_listing_of_somebody_else_is_neither_adopted_nor_doubled(server: EtsyContract, adapter: Any) -> None:

@@ -7,6 +7,7 @@ everything else by reading back. A creation takes several calls, and a repeated 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -20,7 +21,7 @@ from fleet.adapters.etsy.answers import STATES, levels_of, listing_of, number_of
 from fleet.adapters.etsy.inventory import merged, new_inventory
 from fleet.adapters.http import Response
 from fleet.adapters.limits import Observation
-from fleet.adapters.manifest import AccountAccess, MediaRule, OAuth
+from fleet.adapters.manifest import AccountAccess, MediaFile, MediaRule, OAuth
 from fleet.adapters.network import (
     ADOPTED,
     CallDeadline,
@@ -251,16 +252,21 @@ class Etsy(ConnectedAdapter):
                 owners = {one.id for one in self._with_skus(skus)}
                 if owners:
                     raise ProductExists("the shop has a listing with this SKU", product_ids=sorted(owners))
+            there = len(found.images) if found else 0
+            files = [(one.alt_text, self._file(one)) for one in product.images[there:]]
         listing_id = found.id if found else self._draft(product, deadline)
         # From here on a lost answer leaves a draft, which the next attempt finds and finishes.
-        if found is None or not _has_variants(found, product):
-            self._call("PUT", f"{_APP}/listings/{listing_id}/inventory", json=whole, timeout_s=deadline.left_s)
-        for rank, one in enumerate(
-            product.images[len(found.images) if found else 0 :], 1 + len(found.images if found else ())
-        ):
-            self._upload(listing_id, one, rank, deadline)
-        if product.status is ProductStatus.ACTIVE:
-            self._patch(listing_id, {"state": "active"}, deadline)
+        try:
+            if found is None or not _has_variants(found, product):
+                self._call("PUT", f"{_APP}/listings/{listing_id}/inventory", json=whole, timeout_s=deadline.left_s)
+            for rank, (alt_text, file) in enumerate(files, there + 1):
+                self._upload(listing_id, file, alt_text, rank, deadline)
+            if product.status is ProductStatus.ACTIVE:
+                self._patch(listing_id, {"state": "active"}, deadline)
+        except base.Refused:
+            with suppress(base.AdapterError):  # what a refusal leaves is of no use
+                self._call("DELETE", f"{_APP}/listings/{listing_id}", timeout_s=deadline.left_s)
+            raise
         with after_the_write():
             return Receipt(listing_id, _states(self.product(listing_id)))
 
@@ -304,19 +310,22 @@ class Etsy(ConnectedAdapter):
     def _replace_images(self, found: ShopProduct, images: Sequence[ProductImage], deadline: CallDeadline) -> None:
         """Upload new images, then delete those that are not among them: a listing is never without one."""
         kept = {one.id for one in images if one.id}
-        for rank, one in enumerate(images, 1):
-            if not one.id:
-                self._upload(found.id, one, rank, deadline)
+        files = [(rank, one.alt_text, self._file(one)) for rank, one in enumerate(images, 1) if not one.id]
+        for rank, alt_text, file in files:
+            self._upload(found.id, file, alt_text, rank, deadline)
         for old in found.images:
             if old.id not in kept:
                 path = f"{self._shop}/listings/{found.id}/images/{_id(old.id)}"
                 self._call("DELETE", path, timeout_s=deadline.left_s)
 
-    def _upload(self, listing_id: str, image: ProductImage, rank: int, deadline: CallDeadline) -> None:
-        file = self._media.fit(read_data_url(image.url), PICTURES)
+    def _file(self, image: ProductImage) -> MediaFile:
+        """Return the picture as Etsy takes it. Raises InvalidInput."""
+        return self._media.fit(read_data_url(image.url), PICTURES)
+
+    def _upload(self, listing_id: str, file: MediaFile, alt_text: str, rank: int, deadline: CallDeadline) -> None:
         self._call(
             "POST", f"{self._shop}/listings/{listing_id}/images", timeout_s=deadline.left_s,
-            form={"rank": str(rank), "alt_text": image.alt_text[: PICTURES.alt_text]},
+            form={"rank": str(rank), "alt_text": alt_text[: PICTURES.alt_text]},
             files={"image": (f"image-{rank}", file.data, file.content_type)},
         )  # fmt: skip
 
