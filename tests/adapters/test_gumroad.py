@@ -79,6 +79,13 @@ def test_another_product_with_the_permalink_is_neither_adopted_nor_changed(
             do(adapter, act(shops.CREATE_PRODUCT, wrong))
 
 
+def test_a_creation_that_is_refused_half_way_leaves_nothing(server: GumroadContract, adapter: Any) -> None:
+    server.answer("PUT", rf"{ONE}/enable", failure("Please connect a bank account."))
+    with pytest.raises(base.Refused, match="bank account"):
+        do(adapter, act(shops.CREATE_PRODUCT, lamp("lamp")))
+    assert sweep(adapter.products) == []
+
+
 def test_stock_is_what_may_still_be_sold(server: GumroadContract, adapter: Any) -> None:
     raw, endless = server.add_product("Book", permalink="book", limit=10), server.add_product("Endless")
     server.sell(raw, 4)

@@ -92,6 +92,9 @@ def test_a_product_that_the_provider_does_not_print_is_refused(server: PrintifyC
         do(adapter, action)
     with pytest.raises(base.Refused):
         do(adapter, act(shops.SET_STOCK, (stock_change(lamp("A"), 5),)))
+    server.answer("POST", rf"{S}/products/\w+/publish\.json", refusal(400, 8253, "No sales channel."))
+    with pytest.raises(base.Refused, match="sales channel"):
+        do(adapter, uploaded(adapter, shirt()))
     assert not server.products and adapter.stock(cursor=None, limit=10).items == () and adapter.stock_of(["x"]) == []
 
 

@@ -8,6 +8,7 @@ everything else by reading back. A repeated creation goes on with the product th
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
@@ -224,10 +225,16 @@ class Gumroad(ConnectedAdapter):
                        "tags": list(product.categories)}  # fmt: skip
             body = self._call("POST", "/v2/products", json=request, timeout_s=deadline.left_s)
             made = product_of(dict_of(body.get("product")))
-        if variant.on_hand is not None and made.variants[0].on_hand != variant.on_hand:
-            self._limit(made.id, variant.on_hand, deadline)
-        if product.status is ProductStatus.ACTIVE and made.status is not ProductStatus.ACTIVE:
-            self._call("PUT", f"/v2/products/{_id(made.id)}/enable", timeout_s=deadline.left_s)
+        path = f"/v2/products/{_id(made.id)}"
+        try:
+            if variant.on_hand is not None and made.variants[0].on_hand != variant.on_hand:
+                self._limit(made.id, variant.on_hand, deadline)
+            if product.status is ProductStatus.ACTIVE and made.status is not ProductStatus.ACTIVE:
+                self._call("PUT", f"{path}/enable", timeout_s=deadline.left_s)
+        except base.Refused:
+            with suppress(base.AdapterError):  # what a refusal leaves is of no use
+                self._call("DELETE", path, timeout_s=deadline.left_s)
+            raise
         product_id = made.id
         with after_the_write():
             return Receipt(product_id, _states(self.product(product_id)))

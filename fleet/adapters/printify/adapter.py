@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -237,7 +238,12 @@ class Printify(ConnectedAdapter):
                 self._call("POST", f"{self._shop}/products.json", json=request, timeout_s=deadline.left_s)
             )
         if product.status is ProductStatus.ACTIVE and made.status is not ProductStatus.ACTIVE:
-            self._publish(made.id, _PUBLISHED, deadline)
+            try:
+                self._publish(made.id, _PUBLISHED, deadline)
+            except base.Refused:
+                with suppress(base.AdapterError):  # what a refusal leaves is of no use
+                    self._call("DELETE", f"{self._shop}/products/{_id(made.id)}.json", timeout_s=deadline.left_s)
+                raise
         with after_the_write():
             return Receipt(made.id, _states(self.product(made.id)))
 
