@@ -33,6 +33,7 @@ LEVELS = f"""query Levels($skip: Int!, $take: Int!, $filter: ProductVariantFilte
 UPDATE_VARIANTS = f"""mutation UpdateVariants($input: [UpdateProductVariantInput!]!) {{
   updateProductVariants(input: $input) {{ id productId sku name {_PRICE} updatedAt {_STOCK} }} }}"""
 CREATED = "query Created($id: ID!) { product(id: $id) { id createdAt optionGroups { id name options { id name } } } }"
+LANGUAGES = "query Languages($id: ID!) { product(id: $id) { id translations { languageCode } } }"
 FACET_VALUES = """query FacetValues($id: ID!) { product(id: $id) { id facetValues { id facet { code } } } }"""
 CREATE_PRODUCT = "mutation CreateProduct($input: CreateProductInput!) { createProduct(input: $input) { id } }"
 UPDATE_PRODUCT = "mutation UpdateProduct($input: UpdateProductInput!) { updateProduct(input: $input) { id } }"

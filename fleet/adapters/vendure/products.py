@@ -39,6 +39,7 @@ MOST_VARIANTS = 100
 LONGEST_NAME, LONGEST_KEY = 255, 200
 _KEY = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 """Slugs that Vendure stores as they are; it rewrites others."""
+_WORDS = {"title": "name", "description": "description"}
 _SHOWN = {ProductStatus.ACTIVE: True, ProductStatus.DRAFT: False}
 
 
@@ -112,14 +113,10 @@ class ProductWriter:
             differences(found, changes)  # refuses unknown fields
             others = self._other_facets(found.id, deadline) if "categories" in changes else ()
             request = self._fields(changes.get("images"), changes.get("categories"), others, deadline)
-            language = self._reader.language(deadline.left_s)
-        words = {
-            name: changes[field] for field, name in (("title", "name"), ("description", "description"))
-            if field in changes
-        }  # fmt: skip
-        if words:
-            _require_texts(str(words.get("name", "-")), str(words.get("description", "")))
-            request["translations"] = [{"languageCode": language, **words}]
+            words = {name: changes[field] for field, name in _WORDS.items() if field in changes}
+            if words:
+                _require_texts(str(words.get("name", "-")), str(words.get("description", "")))
+                request["translations"] = [self._translation(found, words, deadline)]
         if "status" in changes:
             request["enabled"] = _is_shown(ProductStatus(changes["status"]))
         if not request:
@@ -219,6 +216,15 @@ class ProductWriter:
             made = self._api.write(documents.CREATE_CATEGORIES, {"input": new}, timeout_s=deadline.left_s)
             ids |= {text_of(one.get("name"), 200): wire.id_of(one.get("id")) for one in dicts_of(made)}
         return [ids[one] for one in wanted if ids.get(one)]
+
+    def _translation(self, found: ShopProduct, words: dict[str, Any], deadline: CallDeadline) -> dict[str, Any]:
+        """Return texts in the channel's language. One that the product has not yet needs all of them, and a slug."""
+        language = self._reader.language(deadline.left_s)
+        data = self._api.read(documents.LANGUAGES, {"id": found.id}, timeout_s=deadline.left_s)
+        languages = dicts_of(dict_of(data.get("product")).get("translations"))
+        if all(one.get("languageCode") != language for one in languages):
+            words = {"name": found.title, "slug": found.key, "description": found.description, **words}
+        return {"languageCode": language, **words}
 
     def _other_facets(self, product_id: str, deadline: CallDeadline) -> list[str]:
         data = self._api.read(documents.FACET_VALUES, {"id": product_id}, timeout_s=deadline.left_s)
