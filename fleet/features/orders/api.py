@@ -11,7 +11,7 @@ from fleet.access import Permission, Principal
 from fleet.core.errors import NotFound
 from fleet.engine.deps import Deps
 from fleet.features.orders import customers, points, queries, schema, service
-from fleet.features.orders.schema import OrderActionDone, OrderActionIn, OrderDetail, OrderPage, OrderQuery
+from fleet.features.orders.schema import OrderActionDone, OrderActionIn, OrderDetail, OrderListPage, OrderQuery
 from fleet.features.products.queries import place
 from fleet.web.auth import TheDeps, needs
 
@@ -21,12 +21,12 @@ OrderEditor = Annotated[Principal, needs(Permission.ORDERS_EDIT)]
 ActionName = Annotated[str, Path(max_length=40)]
 
 
-def order_page(deps: Deps, which: OrderQuery) -> OrderPage:
+def order_page(deps: Deps, which: OrderQuery) -> OrderListPage:
     """Return a page of orders, the newest first."""
     with deps.db.transaction() as tx:
         found = queries.listed(tx, which.filter, limit=which.one_more, below=which.place(place))
     rows, following = which.page(found, queries.place_of)
-    return OrderPage(items=[schema.order_out(one) for one in rows], next=following)
+    return OrderListPage(items=[schema.order_out(one) for one in rows], next=following)
 
 
 def detail(deps: Deps, order_id: uuid.UUID, who: Principal) -> OrderDetail:
@@ -51,7 +51,7 @@ def erased(deps: Deps, order_id: uuid.UUID, who: Principal) -> bool:
 
 
 @router.get("", dependencies=[needs(Permission.FLEET_VIEW)])
-def list_orders(deps: TheDeps, *, which: Annotated[OrderQuery, Query()]) -> OrderPage:
+def list_orders(deps: TheDeps, *, which: Annotated[OrderQuery, Query()]) -> OrderListPage:
     """Return a page of orders of all stores, the newest first."""
     return order_page(deps, which)
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import click
 
-from fleet.adapters.shops import OrderState
 from fleet.cli.frame import render
 from fleet.cli.frame.api import at
 from fleet.cli.frame.command import FleetGroup
@@ -15,6 +14,7 @@ from fleet.cli.frame.context import Door, pass_door
 from fleet.cli.frame.options import TextType, json_option, list_options
 from fleet.core.errors import InvalidInput, NotFound
 
+_STATES = ("pending", "confirmed", "processing", "shipped", "delivered", "cancelled", "refunded")
 _RIGHT: dict[str, Any] = {"justify": "right"}
 _order = click.argument("order", type=TextType(100))
 
@@ -28,7 +28,7 @@ def orders(ctx: click.Context) -> None:
 
 
 @orders.command("list")
-@click.option("--state", type=click.Choice(list(OrderState)), help="State of the order.")
+@click.option("--state", type=click.Choice(_STATES), help="State of the order.")
 @click.option("--store", type=TextType(100), default="", help="Name of the account of a store.")
 @click.option("--held/--not-held", default=None, help="Only those that wait for a person, or only others.")
 @click.option("--number", type=TextType(100), default="", help="How the number begins.")

@@ -29,7 +29,7 @@ class OrderFilter:
 
 
 @dataclass(frozen=True, slots=True)
-class ListedOrder:
+class ListedStoreOrder:
     """An order with the name of its store's account, and how many units it has."""
 
     row: StoreOrderRow
@@ -41,7 +41,7 @@ class ListedOrder:
 class FullOrder:
     """An order with everything about it. `products` has the product of a line by the line's id at the store."""
 
-    listed: ListedOrder
+    listed: ListedStoreOrder
     lines: Sequence[OrderLineRow]
     products: Mapping[str, uuid.UUID]
     fulfilments: Sequence[FulfilmentRow]
@@ -53,16 +53,16 @@ class FullOrder:
 Place = tuple[datetime, uuid.UUID]
 
 
-def listed(tx: Tx, which: OrderFilter, *, limit: int, below: Place | None = None) -> list[ListedOrder]:
+def listed(tx: Tx, which: OrderFilter, *, limit: int, below: Place | None = None) -> list[ListedStoreOrder]:
     """Return orders, the newest first."""
     row = StoreOrderRow
     query = _query().where(*_conditions(which)).order_by(row.placed_at.desc(), row.id.desc()).limit(limit)
     if below is not None:
         query = query.where(sa.tuple_(row.placed_at, row.id) < sa.tuple_(*below))
-    return [ListedOrder(*found) for found in tx.execute(query)]
+    return [ListedStoreOrder(*found) for found in tx.execute(query)]
 
 
-def place_of(one: ListedOrder) -> str:
+def place_of(one: ListedStoreOrder) -> str:
     """Return where a page ends that ends with an order."""
     return f"{one.row.placed_at.isoformat()} {one.row.id}"
 
@@ -99,7 +99,7 @@ def full(tx: Tx, order_id: uuid.UUID) -> FullOrder:
     if customer is not None:
         same = (StoreOrderRow.customer_id == customer.id, StoreOrderRow.id != order_id)
         others = tx.scalar(sa.select(sa.func.count()).select_from(StoreOrderRow).where(*same)) or 0
-    return FullOrder(ListedOrder(*found), lines, products, tx.session.scalars(parcels).all(), customer, others)
+    return FullOrder(ListedStoreOrder(*found), lines, products, tx.session.scalars(parcels).all(), customer, others)
 
 
 def _query() -> sa.Select[tuple[StoreOrderRow, str, int]]:

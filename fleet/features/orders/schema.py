@@ -16,7 +16,7 @@ from fleet.core.errors import FleetError
 from fleet.engine.deps import Deps
 from fleet.features.orders import customers, points, queries
 from fleet.features.orders.models import CustomerRow
-from fleet.features.orders.queries import FullOrder, ListedOrder, OrderFilter
+from fleet.features.orders.queries import FullOrder, ListedStoreOrder, OrderFilter
 from fleet.web.requests.cursors import Page, Paging
 from fleet.web.requests.fields import Body, line
 
@@ -65,7 +65,7 @@ class OrderOut(BaseModel):
     fraud_reasons: list[str]
 
 
-class OrderPage(Page[OrderOut]):
+class OrderListPage(Page[OrderOut]):
     """A page of orders, the newest first."""
 
 
@@ -143,7 +143,7 @@ class OrderActionDone(BaseModel):
     order: OrderDetail
 
 
-def order_out(one: ListedOrder) -> OrderOut:
+def order_out(one: ListedStoreOrder) -> OrderOut:
     """Return an order as lists show it."""
     row = one.row
     own = {name: getattr(row, name) for name in OrderOut.model_fields if name not in ("store", "total", "units")}
