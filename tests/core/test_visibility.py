@@ -62,6 +62,7 @@ def test_a_restricted_transaction_sees_and_changes_its_own_organisations_alone(f
         "fleet_hooks",
         "fleet_leader",
         "fleet_metrics",
+        "fleet_reconciler",
         "ours",
         "theirs",
     ]
@@ -88,6 +89,7 @@ def test_a_restricted_transaction_sees_and_changes_its_own_organisations_alone(f
         "fleet_hooks",
         "fleet_leader",
         "fleet_metrics",
+        "fleet_reconciler",
         "ours",
         "theirs",
     ]
