@@ -70,6 +70,7 @@ from fleet.features.products import commands as catalogue
 from fleet.features.products import service as products
 from fleet.features.products.csvfile import importing
 from fleet.features.products.schema import ImageIn, ProductIn, VariantIn
+from fleet.features.reconciliation.models import DiscrepancyRow, ReconciliationRow
 from fleet.features.reports import service as reports
 from fleet.features.reports.rules import Cadence
 from fleet.features.settings import commands as settings
@@ -254,7 +255,40 @@ def _at_a_store(fleet: Fleet, product_id: uuid.UUID) -> dict[str, str]:
         tx.session.add(SyncConflictRow(id=uuid.uuid4(), kind="match", **own, external_id="9", about="Set (SET-1)",
                                        candidates=[str(product_id)]))  # fmt: skip
         tx.session.add(SyncCursorRow(account_id=account_id, stream="products", value=now, swept_at=now))
-    return {"store": "corner-shop", "run": str(run_id), "conflict": str(conflict_id)}
+    return {"store": "corner-shop", "run": str(run_id), "conflict": str(conflict_id),
+            **_compared(fleet, account_id, product_id)}  # fmt: skip
+
+
+def _compared(fleet: Fleet, account_id: uuid.UUID, product_id: uuid.UUID) -> dict[str, str]:
+    """Have comparisons of a store, and discrepancies of several severities and states."""
+    own = {"account_id": account_id, "organisation_id": DEFAULT_ORGANISATION}
+    run_id, found = uuid.uuid4(), [uuid.uuid4() for _ in range(4)]
+    with fleet.deps.db.transaction() as tx:
+        counts = {"read": 120, "found": 4, "new": 3, "settled": 1, "fixed": 1, "proposed": 1}
+        tx.session.add(ReconciliationRow(
+            id=run_id, **own, reason="its interval is over", state="done", counts=counts,
+            tallies={"inventory_drift:critical": 1, "data_mismatch:high": 1, "price_drift:low": 2}, ended_at=tx.now(),
+        ))  # fmt: skip
+        tx.session.flush()
+        cases = (
+            ("inventory_drift", "stock", 120, 40, "critical", "pull", "proposed", ""),
+            ("data_mismatch", "title", "Desk lamp of oak and brass", "<b>Lamp</b> of oak", "high", "pull", "open", ""),
+            ("price_drift", "variant.price", _euros(4900), _euros(3900), "low", "push", "open",
+             "the shop has a newer value: its price is 39.00 EUR"),
+            ("price_drift", "variant.price", _euros(990), _euros(900), "low", "push", "fixed", ""),
+        )  # fmt: skip
+        for one, (kind, name, local, remote, severity, action, state, problem) in zip(found, cases, strict=True):
+            tx.session.add(DiscrepancyRow(
+                id=one, **own, run_id=run_id, type=kind, thing="product", key=f"{product_id}:{one}", field=name,
+                about="Desk lamp (LAMP-1)", product_id=product_id, local=local, remote=remote, base=local,
+                peers={"second shop": local}, severity=severity, moved="remote", context="peers_local",
+                confidence=0.973, action=action, state=state, problem=problem,
+                undo={"action": action, "before": remote, "after": local}))  # fmt: skip
+    return {"comparison": str(run_id), "discrepancy": str(found[0])}
+
+
+def _euros(minor: int) -> dict[str, Any]:
+    return {"minor": minor, "currency": "EUR"}
 
 
 def _told(fleet: Fleet) -> str:

@@ -62,6 +62,7 @@ def test_a_restricted_transaction_sees_and_changes_its_own_organisations_alone(f
         "fleet_hooks",
         "fleet_leader",
         "fleet_metrics",
+        "fleet_reconciler",
         "ours",
         "theirs",
     ]
@@ -88,6 +89,7 @@ def test_a_restricted_transaction_sees_and_changes_its_own_organisations_alone(f
         "fleet_hooks",
         "fleet_leader",
         "fleet_metrics",
+        "fleet_reconciler",
         "ours",
         "theirs",
     ]
@@ -150,7 +152,9 @@ def plans(fleet: Fleet, met: dict[bytes, dict[str, Any]]) -> dict[bytes, list[An
     found = {}
     for sql, values in met.items():
         with fleet.deps.db.transaction() as tx:
-            found[sql] = tx._driver.execute(b"EXPLAIN (COSTS OFF) " + sql, values).fetchall()
+            rows = tx._driver.execute(b"EXPLAIN (COSTS OFF) " + sql, values).fetchall()
+            # In which order a filter tests its conditions is no other plan: it depends on how many kinds are listed.
+            found[sql] = ["".join(sorted(line)) if "Filter:" in line else line for (line,) in rows]
     return found
 
 

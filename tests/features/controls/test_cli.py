@@ -177,6 +177,7 @@ def test_an_empty_database_wants_migrate_and_gets_it(fresh_database: str, broker
         "fleet_hooks",
         "fleet_leader",
         "fleet_metrics",
+        "fleet_reconciler",
     ]
 
 

@@ -1,0 +1,1 @@
+"""Reconciliation: the catalogue, compared with what stores show."""

@@ -1,0 +1,59 @@
+"""The feature reconciliation: the catalogue, compared with what stores show."""
+
+from __future__ import annotations
+
+from fleet.engine.registry import AgentType, Command, Feature, NavItem, SystemAgent
+from fleet.features.reconciliation.kinds import EVENTS, FOLLOW_UPS, RECONCILE_STORE
+
+FEATURE = Feature(
+    name="reconciliation",
+    help="Compares the catalogue with what stores show, and fixes what differs.",
+    needs=("stores", "approvals", "notices"),
+    settings="fleet.features.reconciliation.settings:ReconciliationSettings",
+    tables=("fleet.features.reconciliation.models",),
+    agents=(
+        AgentType(
+            kind="reconciler",
+            behaviour="fleet.features.reconciliation.agent",
+            system=SystemAgent(
+                username="fleet_reconciler",
+                name="Reconciler",
+                every_s=60,
+                personality="Compares stores with the catalogue.",
+            ),
+        ),
+    ),
+    jobs=(RECONCILE_STORE,),
+    follow_ups=FOLLOW_UPS,
+    events=EVENTS,
+    extends={
+        "approvals.effects": ("fleet.features.reconciliation.fixes.approval:EFFECTS",),
+        "approvals.renderers": ("fleet.features.reconciliation.fixes.review:RENDERER",),
+    },
+    api=("fleet.features.reconciliation.api:router",),
+    pages=("fleet.features.reconciliation.pages:router",),
+    templates=__package__,
+    nav=(
+        NavItem(
+            path="/reconciliation",
+            label="Reconciliation",
+            permission="fleet.view",
+            group="Shop",
+            order=85,
+            icon="M5 8h11l-3-3M19 16H8l3 3M4 12h2M18 12h2",
+            tally="fleet.features.reconciliation.queries:tally",
+            is_shown="fleet.features.stores.queries:is_shown",
+        ),
+    ),
+    commands=(
+        Command(
+            name="reconcile",
+            run="fleet.features.reconciliation.cli:reconcile",
+            section="Act",
+            order=49,
+            help="Compare stores with the catalogue, and fix what differs.",
+        ),
+    ),
+    pruners=("fleet.features.reconciliation.pruning:prune_runs",
+             "fleet.features.reconciliation.pruning:prune_discrepancies"),
+)  # fmt: skip

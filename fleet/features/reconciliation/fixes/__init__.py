@@ -1,0 +1,1 @@
+"""Fixes of discrepancies: what they write, how they are undone, and who may decide about them."""
