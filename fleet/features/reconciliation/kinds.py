@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from fleet.engine.registry import EventType, FollowUp, JobHandler
-from fleet.features.stores.state.refs import WRITES
+from fleet.features.stores.kinds import WRITES
 
 RECONCILE_STORE = JobHandler(
     kind="reconcile_store", noun="a comparison of a store", plural="comparisons of stores",

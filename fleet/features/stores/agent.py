@@ -24,10 +24,10 @@ from fleet.engine.jobs.ledger import NewJob
 from fleet.engine.jobs.models import JobRow
 from fleet.engine.jobs.states import FINAL
 from fleet.features.stores import rules, service
+from fleet.features.stores.kinds import WRITES
 from fleet.features.stores.models import ExternalRefRow, ShopEventRow, StoreRow, SyncCursorRow, SyncRunRow
 from fleet.features.stores.rules import Direction, StoreSignals, Strategy, SyncDecision, SyncRequest
 from fleet.features.stores.state.context import StoreContext, priority_of
-from fleet.features.stores.state.refs import WRITES
 from fleet.features.stores.sync import levels, pushing
 from fleet.features.stores.sync.run import SYNC, fail, part_id
 

@@ -8,6 +8,8 @@ from fleet.engine.registry import EventType, FollowUp, JobHandler
 
 _PREPARE = "fleet.features.stores.writes.prepare"
 _FOLLOW = "fleet.features.stores.writes.follow_ups"
+WRITES = ("create_product", "update_product", "update_variants", "set_stock", "remove_product", "update_order")
+"""The kinds of job that write to a shop, named as their types of action (`fleet.adapters.shops.SHOP_ACTIONS`)."""
 SYNC_STORE = JobHandler(
     kind="sync_store",
     noun="a sync",

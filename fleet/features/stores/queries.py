@@ -23,6 +23,7 @@ from fleet.engine.deps import Deps
 from fleet.engine.jobs.models import JobRow
 from fleet.features.products.models import ProductRow, VariantRow
 from fleet.features.stores import service, values
+from fleet.features.stores.kinds import WRITES
 from fleet.features.stores.models import (
     ExternalRefRow,
     ShopEventRow,
@@ -32,7 +33,6 @@ from fleet.features.stores.models import (
     SyncRunRow,
 )
 from fleet.features.stores.settings import StoresSettings
-from fleet.features.stores.state.refs import WRITES
 
 _MOST_STORES = 500
 _MOST_ERRORS = 10

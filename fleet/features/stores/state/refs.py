@@ -14,11 +14,10 @@ from sqlalchemy.dialects.postgresql import JSONB
 from fleet.core.db import Tx
 from fleet.engine.jobs.models import JobRow
 from fleet.engine.jobs.states import LIVE
+from fleet.features.stores.kinds import WRITES
 from fleet.features.stores.models import ExternalRefRow, FieldStateRow
 from fleet.features.stores.rules import GONE_AFTER
 
-WRITES = ("create_product", "update_product", "update_variants", "set_stock", "remove_product", "update_order")
-"""The kinds of job that write to shops."""
 _AFTER_REFUSAL = timedelta(hours=1)
 _HERE, _THERE = "here", "there"
 _UPSERT_REFS = sa.text("""
