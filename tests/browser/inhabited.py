@@ -60,6 +60,7 @@ from fleet.features.leader.models import TeamRoundRow, TeamScoreRow
 from fleet.features.leader.scores import NetworkFigures, score
 from fleet.features.leader.strategies.models import TeamStrategyRow
 from fleet.features.links import service as links
+from fleet.features.listings.models import ListingHistoryRow, ListingRow, StoreBudgetRow
 from fleet.features.orders import service as orders
 from fleet.features.pictures.makers.base import PictureCredit
 from fleet.features.pictures.models import PictureOrderRow
@@ -162,6 +163,8 @@ def lived(fleet: Fleet) -> Inhabited:
         names |= _stocked(fleet)
     if "stores" in features:
         names |= _at_a_store(fleet, uuid.UUID(names["product"]))
+    if "listings" in features:
+        names["listing"] = _listed(fleet, uuid.UUID(names["product"]))
     return Inhabited(fleet, names)
 
 
@@ -289,6 +292,27 @@ def _compared(fleet: Fleet, account_id: uuid.UUID, product_id: uuid.UUID) -> dic
 
 def _euros(minor: int) -> dict[str, Any]:
     return {"minor": minor, "currency": "EUR"}
+
+
+def _listed(fleet: Fleet, product_id: uuid.UUID) -> str:
+    """Have a listing that somebody at the store changed before it was read back, and a budget of the store."""
+    account_id = fleet.sql("SELECT account_id FROM stores").scalar_one()
+    title, listing_id = f"{product_id}/title", uuid.uuid4()
+    apart = {"key": title, "label": "title", "sent": "Desk lamp", "found": "<b>Lamp</b>", "cause": "after",
+             "words": "title was changed at the store after it was published"}  # fmt: skip
+    with fleet.deps.db.transaction() as tx:
+        tx.session.add(ListingRow(
+            id=listing_id, product_id=product_id, account_id=account_id, organisation_id=DEFAULT_ORGANISATION,
+            state="failed", action="publish", publication=2, overrides={"title": "Desk lamp"}, created_by="owner",
+            sent={title: "Desk lamp"}, found={title: "<b>Lamp</b>"}, previous={title: "Lamp"}, differences=[apart],
+            problem=apart["words"], verified_at=tx.now(),
+        ))  # fmt: skip
+        tx.session.flush()
+        tx.session.add(ListingHistoryRow(listing_id=listing_id, event="failed", state="failed", publication=2,
+                                         by="fleet", words=apart["words"]))  # fmt: skip
+        tx.session.add(StoreBudgetRow(account_id=account_id, kind="actions", period="week", most=100,
+                                      organisation_id=DEFAULT_ORGANISATION, set_by="owner"))  # fmt: skip
+    return str(listing_id)
 
 
 def _told(fleet: Fleet) -> str:

@@ -30,6 +30,8 @@ MAKE_OR_SET = {
 CHANGES = {
     "agents edit": ["--vibe=calm"], "drafts edit": ["--text=fog"], "notify remove": ["--user=nobody_1"],
     "notify test": ["--user=nobody_1"], "calendar move": ["--at=2030-01-01T09:00:00Z"],
+    "listings schedule": ["--at=2030-01-01T09:00:00Z"],
+    "listings stage": ["--product=00000000-0000-4000-8000-000000000000", "--store=nostore"],
 }  # fmt: skip
 """What has to stand beside the name."""
 VALUES = {"uuid": "00000000-0000-4000-8000-000000000000", "position": "0-0", "moment": "2031-01-31T12:00:00Z"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fleet.adapters.base import Resolution
-from fleet.adapters.manifest import AccountAccess, AdapterType, Operation
+from fleet.adapters.manifest import AccountAccess, AdapterType, Operation, TextRule
 from fleet.adapters.sandbox_shop import hooks
 from fleet.adapters.sandbox_shop.adapter import BATCH, PAGE, SandboxShop
 from fleet.adapters.shops import ShopTraits
@@ -36,6 +36,10 @@ ADAPTER = AdapterType(
         Operation(name="check"),
         Operation(name="probe"),
     ),
+    texts={
+        "title": TextRule(most=200, links=False, line_breaks=0),
+        "description": TextRule(most=20_000, line_breaks=10_000),
+    },
     shop=ShopTraits(
         batch=BATCH,
         is_batch_atomic=True,

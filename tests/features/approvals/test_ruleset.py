@@ -198,6 +198,8 @@ def test_the_page_edits_moves_removes_tries_and_saves_without_a_script(web: Web)
         "rules",
         "removals",
         "consent",
+        "listings",
+        "store budgets",
         "content",
         "likes",
     ]

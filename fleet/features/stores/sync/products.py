@@ -25,7 +25,7 @@ from fleet.features.products.service import NewProduct, NewVariant
 from fleet.features.stores import rules, values
 from fleet.features.stores.models import ExternalRefRow
 from fleet.features.stores.rules import FieldSides, MatchKind, Merge, ProductMatch
-from fleet.features.stores.state import refs
+from fleet.features.stores.state import pins, refs
 from fleet.features.stores.state.context import PageReading, StoreContext, SyncCounts
 from fleet.features.stores.state.refs import FieldState
 from fleet.features.stores.sync import conflicts
@@ -293,12 +293,12 @@ def _merge(
         )
     }
     variants = catalogue.variants_of(tx, list(changed))
-    states = refs.states_of(
-        tx, context.account_id, [*changed, *(one.id for found in variants.values() for one in found)]
-    )  # fmt: skip
+    objects = [*changed, *(one.id for found in variants.values() for one in found)]
+    states = refs.states_of(tx, context.account_id, objects)
     pending = refs.open_writes(tx, context.agent_id)
+    pinned = pins.pinned(tx, context.account_id, objects)
     mapped = refs.variants_of_product(tx, context.account_id, [one.id for one in changed.values()])
-    merger = _Merger(tx, page, states, pending, known)
+    merger = _Merger(tx, page, states, pending, known, pinned)
     for local_id, product in changed.items():
         merger.product(_Local(rows[local_id], variants[local_id]), product,
                        [one for one in mapped if one.parent_id == product.id])  # fmt: skip
@@ -313,6 +313,7 @@ class _Merger:
     states: Mapping[tuple[uuid.UUID, str], FieldState]
     pending: Collection[tuple[uuid.UUID, str]]
     known: Mapping[str, ExternalRefRow]
+    pinned: Collection[tuple[uuid.UUID, str]]
 
     def product(self, local: _Local, product: ShopProduct, mapped: Sequence[ExternalRefRow]) -> None:
         """Merge a product and its variants."""
@@ -379,6 +380,9 @@ class _Merger:
         base, there = (None, None) if state is None else (state.here, state.there)
         if state is not None and state.written_by is not None and state.there is None and state.remote is None:
             there = remote  # the first reading after our write: the store's form of what we wrote
+        if (local_id, name) in self.pinned:
+            page.state(local_id, name, base, there, remote)
+            return Merge.KEEP
         rule = page.context.settings.rule_of(name)
         sides = FieldSides(
             base=base, base_remote=there, local=_known(local) if base is None else local, remote=remote,

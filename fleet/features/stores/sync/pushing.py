@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 import sqlalchemy as sa
@@ -21,7 +22,7 @@ from fleet.features.products.models import ProductRow, VariantRow
 from fleet.features.stores import rules, values
 from fleet.features.stores.models import ExternalRefRow
 from fleet.features.stores.rules import FieldSides, Merge
-from fleet.features.stores.state import refs
+from fleet.features.stores.state import pins, refs
 from fleet.features.stores.state.context import StoreContext, SyncCounts, now_of
 from fleet.features.stores.state.refs import FieldState
 from fleet.features.stores.sync import conflicts
@@ -60,6 +61,7 @@ class _Push:
     context: StoreContext
     states: Mapping[tuple[uuid.UUID, str], FieldState]
     pending: frozenset[tuple[uuid.UUID, str]]
+    pinned: frozenset[tuple[uuid.UUID, str]]
     plan: WritePlan = field(default_factory=WritePlan)
     conflicts: list[FieldConflict] = field(default_factory=list)
 
@@ -67,7 +69,7 @@ class _Push:
               *, can_push: bool = True) -> tuple[Merge, Any]:  # fmt: skip
         """Return what becomes of a field, and the store's value."""
         state = self.states.get((local_id, name))
-        if state is None or state.remote is None:
+        if state is None or state.remote is None or (local_id, name) in self.pinned:
             return Merge.KEEP, None
         found = origins.get(name.removeprefix(values.VARIANT))
         sides = FieldSides(
@@ -97,7 +99,8 @@ def push_changes(tx: Tx, context: StoreContext, after: uuid.UUID) -> tuple[SyncC
     all_variants = [one.id for several in variants.values() for one in several]
     variant_refs = refs.by_local(tx, context.account_id, "variant", all_variants)
     push = _Push(context, refs.states_of(tx, context.account_id, [*found, *all_variants]),
-                 refs.open_writes(tx, context.agent_id))  # fmt: skip
+                 refs.open_writes(tx, context.agent_id),
+                 pins.pinned(tx, context.account_id, [*found, *all_variants]))  # fmt: skip
     looked = []
     for row in rows:
         _push_product(push, row, own[row.id], [
@@ -145,8 +148,13 @@ def create_missing(tx: Tx, context: StoreContext) -> SyncCounts:
     return SyncCounts(sent=sum(create_at_store(tx, context, one) is not None for one in found))
 
 
-def create_at_store(tx: Tx, context: StoreContext, product_id: uuid.UUID) -> uuid.UUID | None:
+def create_at_store(
+    tx: Tx, context: StoreContext, product_id: uuid.UUID,
+    own: Mapping[tuple[uuid.UUID, str], Any] = MappingProxyType({}),
+) -> uuid.UUID | None:  # fmt: skip
     """Add the job that creates a product at a store; return its id, None for a product that cannot be sold there.
+
+    `own` has values of this store alone, by the object here and the field.
 
     Its identity is pending with the key that is sent, so that a lost reply leaves what to look for. Variants without a
     SKU, or with a price in another currency than the store's, cannot be.
@@ -157,13 +165,15 @@ def create_at_store(tx: Tx, context: StoreContext, product_id: uuid.UUID) -> uui
     if not rows or not is_sellable or len(rows) > context.traits.most_variants:
         return None
     shown = catalogue.product_values(row, rows)
-    own = values.product_values(shown, context.traits)
+    sent = {name: own.get((product_id, name), value)
+            for name, value in values.product_values(shown, context.traits).items()}  # fmt: skip
     places = places_of(context)
     levels = stock.levels(tx, [one.id for one in rows])
     variants = []
     for one in rows:
         data: dict[str, Any] = {"variant": str(one.id), **values.variant_values(catalogue.variant_values(one),
                                                                                 context.traits)}  # fmt: skip
+        data |= {name: own[one.id, name] for name in data if (one.id, name) in own}
         if places:
             level = levels.get((one.id, places[0].here))
             reserved = 0 if level is None else sum(level.reserved.values())
@@ -175,7 +185,7 @@ def create_at_store(tx: Tx, context: StoreContext, product_id: uuid.UUID) -> uui
     refs.save_refs(tx, context.account_id, [{"kind": "product", "local_id": product_id, "external_id": None,
                                              "key": key, "state": "pending"}])  # fmt: skip
     job = new_job(context, "create_product", target=str(product_id), payload={
-        "product": str(product_id), "key": key, "values": {**own, "variants": variants}, "at": now_of(tx).isoformat(),
+        "product": str(product_id), "key": key, "values": {**sent, "variants": variants}, "at": now_of(tx).isoformat(),
         "fields": refs.written([(product_id, "create")]),
     })  # fmt: skip
     publish.add_jobs(tx, context.deps.publisher, [job])

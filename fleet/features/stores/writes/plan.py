@@ -38,6 +38,8 @@ class WritePlan:
     products: dict[uuid.UUID, dict[str, Any]] = field(default_factory=dict)
     variants: dict[uuid.UUID, dict[str, Any]] = field(default_factory=dict)
     stock: list[StockWrite] = field(default_factory=list)
+    job_ids: list[uuid.UUID] = field(default_factory=list)
+    """The jobs that `add` added."""
 
     def product(self, local_id: uuid.UUID, external_id: str, name: str, value: Any, expected: Any) -> None:
         """Plan a field of a product."""
@@ -59,6 +61,7 @@ class WritePlan:
         """Add the jobs in a transaction; return how many values they write."""
         jobs = list(self._jobs(context, tx.now()))
         publish.add_jobs(tx, context.deps.publisher, jobs)
+        self.job_ids += [one.id for one in jobs]
         return sum(len(one.payload["fields"]) for one in jobs)
 
     def _jobs(self, context: StoreContext, now: datetime) -> Iterator[NewJob]:

@@ -1,0 +1,1 @@
+"""Listings: products at stores, staged, published, verified and taken back."""

@@ -1,0 +1,1 @@
+"""Jobs of listings: what is written to a store, and what the store is found to have afterwards."""
