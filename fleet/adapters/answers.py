@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -29,6 +30,31 @@ def body_of(response: Response) -> dict[str, Any]:
             raise base.Uncertain("the surface's answer is not JSON") from None
         return {}
     return body if isinstance(body, dict) else {}
+
+
+@dataclass(frozen=True, slots=True)
+class GraphQLProblem:
+    """One of the top-level errors of a GraphQL answer, which comes with status 200."""
+
+    code: str
+    """`extensions.code`, as servers of Apollo and of Shopify have it; empty without one."""
+    message: str
+    path: tuple[str, ...] = ()
+    """The field that it is about."""
+
+
+def graphql_problems(body: dict[str, Any]) -> list[GraphQLProblem]:
+    """Return the top-level errors of a GraphQL answer. Some servers send a text in place of the list."""
+    errors = body.get("errors")
+    if isinstance(errors, str) and errors:
+        return [GraphQLProblem("", text_of(errors, 200))]
+    return [
+        GraphQLProblem(
+            text_of(dict_of(one.get("extensions")).get("code"), 100), text_of(one.get("message"), 200),
+            tuple(str(step)[:100] for step in found) if isinstance(found := one.get("path"), list) else (),
+        )
+        for one in dicts_of(errors)
+    ]  # fmt: skip
 
 
 def storable(value: Any) -> Any:
@@ -86,6 +112,11 @@ def aware(value: datetime | None) -> datetime:
 def text_of(value: object, most: int = LONGEST_TEXT_CHARS) -> str:
     """Return a text of somebody else; empty for anything that is none."""
     return value[:most] if isinstance(value, str) else ""
+
+
+def texts_of(value: object, most: int = LONGEST_NAME_CHARS) -> tuple[str, ...]:
+    """Return the texts in a JSON list; none for anything else."""
+    return tuple(one[:most] for one in value if isinstance(one, str)) if isinstance(value, list) else ()
 
 
 def count_of(value: object) -> int | None:

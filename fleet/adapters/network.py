@@ -1,4 +1,4 @@
-"""What the adapters of public networks share: the address, the credentials, calls, and agents that use one account.
+"""What adapters of public networks and of shops share: the address, the credentials, calls, one account of many agents.
 
 An account of a network is a person's or a company's, and Fleet creates none: `provision` looks up whose account the
 credentials open, and `deprovision` forgets it.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
@@ -20,6 +20,7 @@ from fleet.adapters import base
 from fleet.adapters.answers import body_of
 from fleet.adapters.base import Account, AnyAction, Receipt, RemoteAccount, Resolution
 from fleet.adapters.http import MAX_JSON_BYTES, HttpClient, Response
+from fleet.adapters.limits import Observation
 from fleet.adapters.manifest import AccountAccess, MediaFile, MediaRule, OAuth
 from fleet.adapters.oauth import Bearer
 from fleet.adapters.social import DeprovisionPayload, FeedItem, Media, Offers, ProvisionPayload, read_data_url
@@ -95,8 +96,23 @@ def before_the_write() -> Iterator[None]:
         raise base.Unreachable(f"before the write: {error}") from error
 
 
-class NetworkAdapter(ABC):
-    """The base of an adapter. One an account and process; safe to use from many threads."""
+@contextlib.contextmanager
+def after_the_write() -> Iterator[None]:
+    """Run calls that read a write back: whatever fails in them, the write has happened, and a probe must tell."""
+    try:
+        yield
+    except base.AdapterError as error:
+        raise base.Uncertain(f"written, but not read back: {error}") from error
+
+
+def read_back(read: Callable[[], list[dict[str, Any]]]) -> dict[str, Any]:
+    """Return what a shop has after a write, as `now` of a receipt. Raises Uncertain: a probe must read it then."""
+    with after_the_write():
+        return {"now": read()}
+
+
+class ConnectedAdapter(ABC):
+    """The base of an adapter to one account. One an account and process; safe to use from many threads."""
 
     name = ""
     actions: Mapping[str, Resolution] = {}
@@ -116,6 +132,7 @@ class NetworkAdapter(ABC):
             )
         self.scheme, self.host = parts.scheme, parts.hostname
         self.port = parts.port or web_address.PORTS[parts.scheme]
+        self._base = access.address.rstrip("/")
         if not token.access_token and oauth is None:
             raise InvalidInput(f"Fleet refreshes no tokens of {self.name}.", fix="Give an access_token.")
         self._given = token.access_token
@@ -123,6 +140,7 @@ class NetworkAdapter(ABC):
         self._renewed = ""
         self._media = access.media
         self._timeout_s = access.timeout_s
+        self._observe = access.observe
         self._http = HttpClient(
             access.address,
             timeout_s=access.timeout_s,
@@ -131,28 +149,13 @@ class NetworkAdapter(ABC):
             observe=access.observe,
         )
 
-    def offers(self) -> Offers:
-        """Return the capabilities of this account."""
-        return Offers()
-
     @abstractmethod
     def check(self, *, timeout_s: float) -> RemoteAccount:
         """Return the account that the credentials open; one cheap call."""
 
     def write(self, action: AnyAction, *, timeout_s: float) -> Receipt:
         """Make one write. Raises an AdapterError."""
-        match action.payload:
-            case ProvisionPayload():
-                with before_the_write():
-                    found = self.check(timeout_s=timeout_s)
-                return Receipt(found.id, {"username": found.username, "created": False})
-            case DeprovisionPayload():
-                return Receipt(action.account.remote_id, {"was": "the account stays"})
         return self._write(action, CallDeadline(timeout_s))
-
-    @abstractmethod
-    def feed(self, account: Account, *, limit: int, audience: str = "public") -> list[FeedItem]:
-        """Return the newest posts that the account sees, at most `limit`."""
 
     def close(self) -> None:
         """Close all connections."""
@@ -174,12 +177,23 @@ class NetworkAdapter(ABC):
     ) -> tuple[Response, dict[str, Any]]:
         """Make one call with the account's token. Raises what the answer means."""
         token = self._access_token()
-        with_token = {"Authorization": f"Bearer {token}", **(headers or {})}
+        with_token = {**self._token_headers(token), **(headers or {})}
         response = self._http.request(method, path, headers=with_token, **options)
         body = body_of(response)
+        seen = self._seen(response, body)
+        if seen is not None:
+            self._observe(seen)
         if self._is_failure(response, body):
             raise self._renewed_or(self._error_of(response, body), token)
         return response, body
+
+    def _seen(self, response: Response, body: dict[str, Any]) -> Observation | None:
+        """Return what an answer says about limits beyond the headers that every client reads; None for nothing."""
+        return None
+
+    def _token_headers(self, token: str) -> dict[str, str]:
+        """Return the headers by which a call shows its token."""
+        return {"Authorization": f"Bearer {token}"}
 
     def _access_token(self) -> str:
         """Return the token of the next call. Raises TokenRefused, an AdapterError of its renewal."""
@@ -202,6 +216,12 @@ class NetworkAdapter(ABC):
         """Return a picture as the network takes it. Raises Refused, InvalidInput."""
         return self._media.fit(read_data_url(one.url), rule)
 
+    def _public_url(self, url: str, rule: MediaRule) -> str:
+        """Return an address at which a system fetches a picture: its own, or one of Fleet's. Raises InvalidInput."""
+        if not url.startswith("data:"):
+            return url
+        return self._media.publish(self._media.fit(read_data_url(url), rule))
+
     @contextlib.contextmanager
     def _upload_client(self, url: str, timeout_s: float) -> Iterator[tuple[HttpClient, str]]:
         """Open a connection to the address that the network names for an upload; also return the path there.
@@ -222,6 +242,29 @@ class NetworkAdapter(ABC):
     @property
     def _ends(self) -> tuple[str, ...]:
         return () if self.host in LOOPBACK else self.upload_hosts
+
+
+class NetworkAdapter(ConnectedAdapter):
+    """The base of an adapter to a public network."""
+
+    def offers(self) -> Offers:
+        """Return the capabilities of this account."""
+        return Offers()
+
+    @abstractmethod
+    def feed(self, account: Account, *, limit: int, audience: str = "public") -> list[FeedItem]:
+        """Return the newest posts that the account sees, at most `limit`."""
+
+    def write(self, action: AnyAction, *, timeout_s: float) -> Receipt:
+        """Make one write. Raises an AdapterError."""
+        match action.payload:
+            case ProvisionPayload():
+                with before_the_write():
+                    found = self.check(timeout_s=timeout_s)
+                return Receipt(found.id, {"username": found.username, "created": False})
+            case DeprovisionPayload():
+                return Receipt(action.account.remote_id, {"was": "the account stays"})
+        return super().write(action, timeout_s=timeout_s)
 
 
 def since_of(action: AnyAction, since: datetime) -> datetime:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
 
@@ -40,11 +41,17 @@ class Money:
         """Read a decimal amount such as "27.99". Raises InvalidInput for one with more decimals than the currency."""
         try:
             minor = Decimal(amount.strip()).scaleb(decimals_of(currency))
-        except InvalidOperation:
+        except ArithmeticError:  # no number, or one beyond all bounds
             minor = Decimal("NaN")
         if not minor.is_finite() or minor != minor.to_integral_value() or abs(minor) > MOST_MINOR:
             raise InvalidInput(f"{amount[:40]!r} is no amount in {currency}.", fix="Write it like 27.99.")
         return cls(int(minor), currency)
+
+    @classmethod
+    def of_minor(cls, minor: object, currency: str) -> Money | None:
+        """Return an amount that came in minor units; None for anything that is none, or is too large."""
+        is_amount = isinstance(minor, int) and not isinstance(minor, bool) and abs(minor) <= MOST_MINOR
+        return cls(minor, currency) if is_amount and isinstance(minor, int) and currency else None
 
     @property
     def decimal(self) -> Decimal:
@@ -53,6 +60,11 @@ class Money:
 
     def __str__(self) -> str:
         return f"{self.decimal} {self.currency}"
+
+
+def currency_of(value: object) -> str:
+    """Return the code of a currency; empty for anything that is none."""
+    return value if isinstance(value, str) and re.fullmatch(r"[A-Z]{3}", value, re.A) else ""
 
 
 def decimals_of(currency: str) -> int:
@@ -276,6 +288,8 @@ class ShopEvent:
     product_id: str = ""
     variant_id: str = ""
     order_id: str = ""
+    stock_item_id: str = ""
+    """`ShopVariant.stock_item_id`, for a shop that names no variant in events about stock."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -325,7 +339,7 @@ class Stale(Refused):
     def __init__(self, message: str, *, found: Mapping[str, Any] | None = None) -> None:
         super().__init__(message)
         self.found = dict(found or {})
-        """What the shop has now, by the name of the field."""
+        """What the shop has now: by the name of the field, for changes of variants and of stock by the variant's id."""
 
 
 class ProductExists(Refused):
@@ -523,6 +537,27 @@ def differences(product: ShopProduct, values: Mapping[str, Any]) -> dict[str, An
     return {name: getattr(product, name) for name, value in values.items() if not _same(name, product, value)}
 
 
+def require_unchanged(product: ShopProduct, changes: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
+    """Raise Stale for a product whose fields have neither the expected nor the new values; Refused for no field.
+
+    For shops that compare nothing themselves. A field that has its new value already is no conflict: the write is
+    perhaps a repeated one.
+    """
+    unlike = differences(product, changes)
+    wrong = {name: value for name, value in differences(product, expected).items()
+             if name not in changes or name in unlike}  # fmt: skip
+    if not changes:
+        raise Refused("the change names no field")
+    if wrong:
+        raise Stale(f"the shop has another value of {', '.join(sorted(wrong))}", found=wrong)
+
+
+def require_batch(changes: Sequence[Any], most: int) -> None:
+    """Raise Refused for a batch that is empty or too large."""
+    if not 0 < len(changes) <= most:
+        raise Refused(f"a batch has 1 to {most} changes, not {len(changes)}")
+
+
 def _same(name: str, product: ShopProduct, value: Any) -> bool:
     if name == "images":
         found = product.images
@@ -537,6 +572,15 @@ def _same(name: str, product: ShopProduct, value: Any) -> bool:
     if name not in PRODUCT_FIELDS:
         raise Refused(f"products have no field {name[:40]!r}")
     return bool(getattr(product, name) == value)
+
+
+def number_of_cursor(cursor: str | None) -> int:
+    """Return the number that an adapter gave as a cursor; 0 for the first page. Raises InvalidInput."""
+    if cursor is None:
+        return 0
+    if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 20):
+        raise InvalidInput("This cursor is not one that the shop's adapter gave.", fix="Begin at the first page.")
+    return int(cursor)
 
 
 def shop(adapter: Adapter) -> ShopAdapter:

@@ -175,16 +175,15 @@ class ShopConformance:
         assert all(one.updated_at is not None and one.updated_at.tzinfo is not None for one in found)
 
     def test_a_sweep_misses_nothing_while_products_are_added_and_removed(self, adapter: Any, opponent: Shop) -> None:
-        gone = [catalogue.sku(n) for n in (1, 2, 3, 100, 101, 200, 199, 198)]
-        stays = {one.sku for one in opponent.catalogue()} - set(gone)
+        gone = {catalogue.sku(n) for n in (*range(1, 7), *range(195, 201))}  # among the first that are read
+        stays = {one.sku for one in opponent.catalogue()} - gone
 
         def change(pages: int) -> None:
             opponent.add_product(f"ADDED-{pages}", f"Added {pages}", 100, 1)
-            for sku in (gone.pop() for _ in range(min(4, len(gone)))):
+            for sku in gone if pages == 1 else ():
                 opponent.delete_product(sku)
 
         found = swept(adapter, page=40, between=change)
-        assert not gone
         assert stays <= {variant.sku for one in found for variant in one.variants}
 
     def test_a_product_is_read_by_id_sku_and_key(self, adapter: Any, opponent: Shop) -> None:
@@ -250,7 +249,7 @@ class ShopConformance:
     def test_changes_of_the_same_second_are_seen(self, adapter: Any, opponent: Shop, traits: ShopTraits) -> None:
         if not isinstance(adapter, shops.ChangesAdapter):
             pytest.skip("it tells no changes")
-        for n in range(4):
+        for n in range(2):
             since = datetime.now(UTC)
             opponent.add_product(f"NOW-{n}", f"Now {n}", 100, 1)
             sku = catalogue.sku(10 + n)
@@ -377,7 +376,8 @@ class ShopConformance:
         before = opponent.catalogue()
         other = only(adapter, catalogue.sku(70))
         taken = replace(product(2).variants[0], sku=catalogue.sku(70))
-        for wanted in (product(2, variants=(taken,)), product(2, key=other.key)):
+        several = tuple(replace(taken, sku=sku, options={"Size": sku}) for sku in ("FREE", taken.sku))
+        for wanted in (product(2, variants=(taken,)), product(2, key=other.key), product(2, variants=several)):
             action = act(CREATE_PRODUCT, wanted)
             assert adapter.probe(action, since=datetime.now(UTC), known=NOBODY) is None
             with pytest.raises(ProductExists) as raised:

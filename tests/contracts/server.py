@@ -74,6 +74,8 @@ class Fault:
     is_done: bool
     reply: Reply | None
     times: int
+    having: str = ""
+    """What the body must have."""
 
 
 Handler = Callable[[Any, Call], Reply]
@@ -103,13 +105,15 @@ class Contract:
         routes = [(*one.route, one) for one in found if hasattr(one, "route")]
         self._routes = sorted(routes, key=lambda one: one[1].groups)  # the more literal first
 
-    def lose_reply(self, method: str, path: str, *, times: int = 1) -> None:
+    def lose_reply(self, method: str, path: str, *, times: int = 1, having: str = "") -> None:
         """Do what the next matching calls request, and cut their connection."""
-        self.faults.append(Fault(method, path, is_done=True, reply=None, times=times))
+        self.faults.append(Fault(method, path, is_done=True, reply=None, times=times, having=having))
 
-    def answer(self, method: str, path: str, reply: Reply, *, is_done: bool = False, times: int = 1) -> None:
+    def answer(
+        self, method: str, path: str, reply: Reply, *, is_done: bool = False, times: int = 1, having: str = ""
+    ) -> None:
         """Answer the next matching calls so; with `is_done` after doing what they request."""
-        self.faults.append(Fault(method, path, is_done=is_done, reply=reply, times=times))
+        self.faults.append(Fault(method, path, is_done=is_done, reply=reply, times=times, having=having))
 
     def count(self, method: str, path: str) -> int:
         """Return how many calls came."""
@@ -123,8 +127,8 @@ class Contract:
         """Return the answer; None to cut the connection."""
         with self._turn:
             self.calls.append(call)
-            fault = next((one for one in self.faults if one.times and one.method == call.method
-                          and re.fullmatch(one.path, call.path)), None)  # fmt: skip
+            fault = next((one for one in self.faults if one.times and one.method == call.method and re.fullmatch(
+                one.path, call.path) and one.having.encode() in call.body), None)  # fmt: skip
             if fault is None:
                 return self._handled(call)
             fault.times -= 1
@@ -184,6 +188,6 @@ def _handler(contract: Contract) -> type[BaseHTTPRequestHandler]:
         def log_message(self, *_: Any) -> None:
             """Write nothing."""
 
-    for method in ("GET", "POST", "PUT", "DELETE"):
+    for method in ("GET", "POST", "PUT", "PATCH", "DELETE"):
         setattr(_Handler, f"do_{method}", _Handler._any)
     return _Handler

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
 from fleet.adapters import base, registry
-from fleet.adapters.manifest import AccountAccess
-from tests.adapters.shop_conformance import TIMEOUT_S, ShopConformance, changed
+from fleet.adapters.manifest import AccountAccess, MediaFile, NoMediaTools
+from fleet.adapters.shops import CREATE_PRODUCT, UPDATE_PRODUCT, digest_of
+from fleet.adapters.social import read_data_url
+from tests.adapters.shop_conformance import TIMEOUT_S, ShopConformance, act, changed, only, picture, product
 from tests.stores import catalogue
 from tests.stores.oscar_server import Oscar
 from tests.stores.servers import PASSWORD, USERNAME
@@ -21,8 +28,19 @@ pytestmark = pytest.mark.shops
 LOGIN = f"{USERNAME}:{PASSWORD}"
 
 
-def connect(shop: Oscar, credentials: str = LOGIN) -> Any:
-    return registry.get("oscar").connect(AccountAccess(shop.url, SecretStr(credentials), timeout_s=TIMEOUT_S))
+class Published(NoMediaTools):
+    """Publishes pictures on this machine, from where the shop fetches them."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+
+    def publish(self, file: MediaFile) -> str:
+        return f"{self._address}/{hashlib.sha256(file.data).hexdigest()[:20]}.jpg"
+
+
+def connect(shop: Oscar, credentials: str = LOGIN, pictures: str = "http://127.0.0.1:9") -> Any:
+    access = AccountAccess(shop.url, SecretStr(credentials), timeout_s=TIMEOUT_S, media=Published(pictures))
+    return registry.get("oscar").connect(access)
 
 
 class TestOscar(ShopConformance):
@@ -53,3 +71,51 @@ def test_a_view_of_the_shop_finds_products_by_upc_and_change_without_a_sweep(osc
     oscar.set_price(catalogue.sku(3), 123)
     oscar.set_title(catalogue.sku(4), "Edited")
     assert {one.key for one in changed(adapter, since).values()} == {catalogue.sku(3), catalogue.sku(4)}
+
+
+def test_pictures_are_fetched_by_the_shop_with_their_alternative_texts(oscar: Oscar) -> None:
+    pictures = [replace(picture(text), alt_text=text) for text in ("a lamp", "a chair")]
+    files = {digest_of(one): read_data_url(one.url).data for one in pictures}
+    with serving(files) as address:
+        adapter = connect(oscar, pictures=address)
+        found = only(adapter, catalogue.sku(5))
+        for images in (tuple(pictures), tuple(reversed(pictures)), tuple(pictures[:1])):
+            action = act(UPDATE_PRODUCT, found.id, {"images": images})
+            adapter.write(action, timeout_s=TIMEOUT_S)
+            assert adapter.probe(action, since=datetime.now(UTC), known=frozenset()) is not None
+            now = adapter.product(found.id)
+            assert [(one.digest, one.alt_text) for one in now.images] == [
+                (digest_of(one), one.alt_text) for one in images
+            ]
+        other = act(CREATE_PRODUCT, replace(product(1), images=tuple(pictures)))
+        made = adapter.product(adapter.write(other, timeout_s=TIMEOUT_S).remote_id)
+        assert [one.digest for one in made.images] == list(files)
+    with pytest.raises(base.Uncertain):  # nobody answers: the shop breaks, and rolls back
+        adapter.write(act(UPDATE_PRODUCT, made.id, {"images": (picture("a new one"),)}), timeout_s=TIMEOUT_S)
+    assert adapter.product(made.id) == made
+    adapter.write(act(UPDATE_PRODUCT, made.id, {"images": ()}), timeout_s=TIMEOUT_S)
+    assert adapter.product(made.id).images == ()
+
+
+@contextmanager
+def serving(files: dict[str, bytes]) -> Iterator[str]:
+    """Serve files on this machine by the beginning of their digest."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            found = next((data for digest, data in files.items() if digest.startswith(self.path[1:21])), b"")
+            self.send_response(200 if found else 404)
+            self.send_header("Content-Length", str(len(found)))
+            self.end_headers()
+            self.wfile.write(found)
+
+        def log_message(self, *_: Any) -> None: ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        server.server_close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +13,7 @@ from pydantic import SecretStr
 
 from fleet.adapters import base, registry
 from fleet.adapters.manifest import AccountAccess
-from fleet.adapters.shops import UPDATE_ORDER, UPDATE_PRODUCT, OrderState
+from fleet.adapters.shops import UPDATE_ORDER, UPDATE_PRODUCT, UPDATE_VARIANTS, Money, OrderState, VariantChange
 from fleet.features.adapters.conformance import shop_promises, suite
 from fleet.features.adapters.conformance.suite import PromiseVerdict
 from tests.adapters.shop_conformance import TIMEOUT_S, ShopConformance, act, only, picture
@@ -55,6 +56,47 @@ def test_a_session_that_ended_is_renewed_within_the_call(vendure: Vendure) -> No
     vendure.reset()
     vendure.restart()  # sessions are cached
     assert adapter.shop().currency == "EUR"
+
+
+def test_prices_that_a_channel_stores_with_tax_are_read_as_they_are_written(vendure: Vendure) -> None:
+    with channel(vendure, pricesIncludeTax="true"):
+        adapter = connect(vendure)
+        found = only(adapter, catalogue.sku(9))
+        change = VariantChange(variant_id=found.variants[0].id, product_id=found.id, price=Money(1200, "EUR"))
+        action = act(UPDATE_VARIANTS, (change,))
+        assert adapter.write(action, timeout_s=TIMEOUT_S).detail["now"][0]["price"] == 1200
+        assert adapter.probe(action, since=action.created_at, known=frozenset()) is not None
+
+
+def test_texts_are_written_in_the_language_of_the_channel(vendure: Vendure) -> None:
+    vendure.admin("mutation { updateGlobalSettings(input: {availableLanguages: [en, de]}) { __typename } }")
+    with channel(vendure, availableLanguageCodes="[en, de]", defaultLanguageCode="de"):
+        adapter = connect(vendure)
+        found = only(adapter, catalogue.sku(9))
+        action = act(UPDATE_PRODUCT, found.id, {"title": "Lampe"})
+        adapter.write(action, timeout_s=TIMEOUT_S)
+        assert adapter.probe(action, since=action.created_at, known=frozenset()) is not None
+    query = "query($id: ID!) { product(id: $id) { translations { languageCode name } } }"
+    texts = vendure.admin(query, id=found.id)["product"]["translations"]
+    assert {one["languageCode"]: one["name"] for one in texts} == {"en": catalogue.title(9), "de": "Lampe"}
+
+
+@contextmanager
+def channel(vendure: Vendure, **settings: str) -> Iterator[None]:
+    """Give the channel other settings for a while. The running shop caches them: a reset alone would leave them."""
+
+    def change(**values: str) -> None:
+        given = ", ".join(f"{name}: {value}" for name, value in values.items())
+        mutation = f"mutation {{ updateChannel(input: {{id: 1, {given}}}) {{ __typename }} }}"
+        assert vendure.admin(mutation)["updateChannel"]["__typename"] == "Channel"
+
+    change(**settings)
+    try:
+        yield
+    finally:
+        change(
+            **{name: {"defaultLanguageCode": "en", "pricesIncludeTax": "false"}.get(name, "[en]") for name in settings}
+        )
 
 
 def test_a_picture_is_uploaded_once(vendure: Vendure) -> None:

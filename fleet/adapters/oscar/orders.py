@@ -11,7 +11,7 @@ from fleet.adapters.answers import LONGEST_NAME_CHARS, dict_of, moment_of, text_
 from fleet.adapters.oscar import wire
 from fleet.adapters.oscar.reads import OscarReader
 from fleet.adapters.oscar.rest_api import RestApi
-from fleet.adapters.shops import Money, OrderCustomer, OrderLine, OrderPage, OrderState, ShopOrder
+from fleet.adapters.shops import Money, OrderCustomer, OrderLine, OrderPage, OrderState, ShopOrder, currency_of
 from fleet.core.errors import InvalidInput
 
 _ORDERS = "/api/admin/orders/"
@@ -54,7 +54,7 @@ class OrderReader:
 
     def _order_of(self, row: Mapping[str, Any], known: dict[str, tuple[str, str]]) -> ShopOrder:
         order_id, placed = wire.id_of(row.get("url")), moment_of(row.get("date_placed"))
-        currency = text_of(row.get("currency"), 3)
+        currency = currency_of(row.get("currency"))
         total = wire.money_of(row.get("total_incl_tax"), currency)
         if not order_id or placed is None or total is None:
             raise base.Uncertain("the shop's answer has an order without id, time or amount")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +17,7 @@ from fleet.adapters import base
 from fleet.adapters.answers import aware, dicts_of, text_of
 from fleet.adapters.base import AnyAction, Receipt
 from fleet.adapters.manifest import MediaRule, MediaTools
-from fleet.adapters.network import ADOPTED, CallDeadline, before_the_write, since_of
+from fleet.adapters.network import ADOPTED, CallDeadline, after_the_write, before_the_write, since_of
 from fleet.adapters.oscar import wire
 from fleet.adapters.oscar.reads import PRODUCTS, OscarReader
 from fleet.adapters.oscar.rest_api import RestApi
@@ -72,19 +73,25 @@ class OscarProductWriter:
             "description": wanted.description, "categories": list(wanted.categories), "images": images,
         }  # fmt: skip
         first, is_shown = wanted.variants[0], _is_public(wanted.status)
+        skus = [one.sku for one in wanted.variants]
         if len(wanted.variants) == 1 and not first.options:
             if own is None:
                 records = [_record(first, partner, shop.currency)]
                 body |= {"structure": wire.STANDALONE, "is_public": is_shown, "stockrecords": records}
-                own = wire.id_of(self._post(body, wanted, deadline).get("id"))
-            return self._receipt(own, {}, deadline)
+                own = wire.id_of(self._post(body, skus, deadline).get("id"))
+            return self._receipt(own, deadline)
         if own is None:
             body |= {"structure": wire.PARENT, "is_public": False}
-            own = wire.id_of(self._post(body, wanted, deadline).get("id"))
-        self._add_children(own, wanted, kind, partner, deadline)
+            own = wire.id_of(self._post(body, skus, deadline).get("id"))
+        try:
+            self._add_children(own, wanted, kind, partner, deadline)
+        except base.Refused:
+            with suppress(base.AdapterError):
+                self.remove(own, deadline)  # customers have not seen it
+            raise
         if is_shown:
             self._api.send("PATCH", f"{PRODUCTS}{own}/", {"is_public": True}, timeout_s=deadline.left_s)
-        return self._receipt(own, {}, deadline)
+        return self._receipt(own, deadline)
 
     def probe_creation(
         self, action: AnyAction, payload: CreateProductPayload, since: datetime, known: frozenset[str]
@@ -158,12 +165,14 @@ class OscarProductWriter:
             raise ProductExists("the shop has a product with this UPC", product_ids=[product_id])
         return product_id
 
-    def _post(self, body: Mapping[str, Any], wanted: ShopProduct, deadline: CallDeadline) -> dict[str, Any]:
+    def _post(
+        self, body: Mapping[str, Any], skus: Sequence[str], deadline: CallDeadline, *, own: str = ""
+    ) -> dict[str, Any]:
         """Create a product. Raises ProductExists where the shop refuses it because another has its UPC or SKU."""
         try:
             found = self._api.send("POST", PRODUCTS, body, timeout_s=deadline.left_s)
         except base.Refused as error:
-            others = {found.id for one in wanted.variants for found in self._reader.find_by_sku(one.sku)}
+            others = {found.id for one in skus for found in self._reader.find_by_sku(one)} - {own}
             if others:
                 raise ProductExists(f"the shop has a product like it: {error}", product_ids=sorted(others)) from error
             raise
@@ -185,7 +194,7 @@ class OscarProductWriter:
                 "slug": _slug(one.sku), "title": one.title, "stockrecords": [_record(one, partner, currency)],
                 "attributes": [{"code": codes[name], "value": value} for name, value in one.options.items()],
             }  # fmt: skip
-            self._post(body, wanted, deadline)
+            self._post(body, [one.sku], deadline, own=parent)
 
     def _attribute_codes(self, kind: Mapping[str, Any], names: Sequence[str], deadline: CallDeadline) -> dict[str, str]:
         """Return the codes of options by name. Those that the product class has not are added to it."""
@@ -243,8 +252,9 @@ class OscarProductWriter:
             return image.url
         return self._media.publish(self._media.fit(read_data_url(image.url), PICTURES))
 
-    def _receipt(self, product_id: str, more: Mapping[str, Any], deadline: CallDeadline) -> Receipt:
-        return _receipt_of(self._reader.product(product_id, timeout_s=deadline.left_s), more)
+    def _receipt(self, product_id: str, deadline: CallDeadline) -> Receipt:
+        with after_the_write():
+            return _receipt_of(self._reader.product(product_id, timeout_s=deadline.left_s), {})
 
 
 def _record(variant: ShopVariant, partner: str, currency: str) -> dict[str, Any]:

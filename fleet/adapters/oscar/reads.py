@@ -15,7 +15,7 @@ from fleet.adapters import base
 from fleet.adapters.answers import moment_of, text_of
 from fleet.adapters.oscar import wire
 from fleet.adapters.oscar.rest_api import RestApi
-from fleet.adapters.shops import ProductPage, ShopInfo, ShopLocation, ShopProduct, StockLevel, StockPage
+from fleet.adapters.shops import ProductPage, ShopInfo, ShopLocation, ShopProduct, StockLevel, StockPage, currency_of
 from fleet.core.errors import InvalidInput
 
 MOST_A_PAGE = 100
@@ -40,8 +40,8 @@ class OscarReader:
         """Return the shop as it is now. Its currency is that of a stock record: its API does not tell it."""
         partners, _ = self._api.rows(_PARTNERS, offset=0, limit=_MOST_PARTNERS, timeout_s=timeout_s)
         rows, _ = self._api.rows(PRODUCTS, offset=0, limit=20, timeout_s=timeout_s)
-        found = [text_of(record.get("price_currency"), 3) for row in rows for record in wire.records_of(row)]
-        currency = self._api.keys.currency or next((one for one in found if len(one) == 3), "")
+        found = [currency_of(record.get("price_currency")) for row in rows for record in wire.records_of(row)]
+        currency = self._api.keys.currency or next((one for one in found if one), "")
         if not currency:
             raise base.Refused("the shop has no stock record that tells its currency: name it in the credentials")
         locations = tuple(

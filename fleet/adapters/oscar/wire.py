@@ -20,6 +20,7 @@ from fleet.adapters.shops import (
     ShopProduct,
     ShopVariant,
     StockLevel,
+    currency_of,
 )
 from fleet.core.errors import InvalidInput
 
@@ -55,9 +56,9 @@ def units_of(value: object) -> int:
 
 def money_of(amount: object, currency: object) -> Money | None:
     """Return a decimal amount; None for anything that is none."""
-    code, written = text_of(currency, 3), text_of(amount, 40)
+    code, written = currency_of(currency), text_of(amount, 40)
     try:
-        return Money.parse(written, code) if written and len(code) == 3 else None
+        return Money.parse(written, code) if written and code else None
     except InvalidInput:
         return None
 
@@ -70,7 +71,12 @@ def records_of(row: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def levels_of(row: Mapping[str, Any]) -> list[StockLevel]:
     """Return the stock of a variant at each partner."""
-    return [level_of(one, id_of(row.get("id"))) for one in records_of(row)]
+    return [level_of(one, id_of(row.get("id"))) for one in _counted(records_of(row))]
+
+
+def _counted(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the records that count units: those of a class without stock do not."""
+    return [one for one in records if one.get("num_in_stock") is not None]
 
 
 def level_of(record: Mapping[str, Any], variant_id: str) -> StockLevel:
@@ -87,6 +93,7 @@ def variant_of(row: Mapping[str, Any]) -> ShopVariant:
     Only a child has a title and options of its own.
     """
     records, is_child = records_of(row), row.get("structure") == CHILD
+    counted = _counted(records)
     first: Mapping[str, Any] = records[0] if records else {}
     options = {
         _name(one.get("name")) or _name(one.get("code")): _name(str(one.get("value", ""))[:LONGEST_NAME_CHARS])
@@ -97,7 +104,7 @@ def variant_of(row: Mapping[str, Any]) -> ShopVariant:
         id=id_of(row.get("id")), sku=_name(first.get("partner_sku")) or _name(row.get("upc")),
         title=text_of(row.get("title"), 1000) if is_child else "", options=options if is_child else {},
         price=money_of(first.get("price"), first.get("price_currency")),
-        on_hand=sum(units_of(one.get("num_in_stock")) for one in records) if records else None,
+        on_hand=sum(units_of(one.get("num_in_stock")) for one in counted) if counted else None,
         updated_at=max((one for one in times if one is not None), default=None),
         stock_item_id=id_of(first.get("url")),
     )  # fmt: skip

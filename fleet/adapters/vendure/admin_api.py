@@ -28,7 +28,7 @@ _REFUSED = {"FORBIDDEN", "UNAUTHORIZED", "INVALID_CREDENTIALS_ERROR", "NOT_VERIF
 _GONE = {"ENTITY_NOT_FOUND"}
 _UNKNOWN = {"", "INTERNAL_SERVER_ERROR"}
 """Codes that say nothing. Errors of the shop's database, such as a lock, have none at all."""
-_LONGEST_TOKEN = 1000
+_SHORTEST_KEY, _LONGEST_TOKEN = 5, 1000
 
 
 class VendureKeys(BaseModel):
@@ -46,9 +46,11 @@ class VendureKeys(BaseModel):
     def _has_one(self) -> Self:
         if not self.api_key and not (self.username and self.password):
             raise ValueError("neither username with password nor api_key")
-        values = (self.api_key, self.channel)
-        if not all(one.isascii() and one.isprintable() for one in values):
-            raise ValueError("characters that no header can have")
+        values = [one for one in (self.api_key, self.channel) if one]
+        if not all(
+            one.isascii() and one.isprintable() and _SHORTEST_KEY <= len(one) <= _LONGEST_TOKEN for one in values
+        ):
+            raise ValueError("characters that no header can have, or a wrong length")
         return self
 
     @classmethod

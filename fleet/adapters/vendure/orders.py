@@ -13,7 +13,7 @@ from typing import Any
 from fleet.adapters import base
 from fleet.adapters.answers import LONGEST_NAME_CHARS, dict_of, dicts_of, moment_of, text_of
 from fleet.adapters.base import Receipt
-from fleet.adapters.network import ADOPTED, CallDeadline, before_the_write
+from fleet.adapters.network import ADOPTED, CallDeadline, after_the_write, before_the_write
 from fleet.adapters.shops import (
     Fulfilment,
     Money,
@@ -23,6 +23,7 @@ from fleet.adapters.shops import (
     OrderState,
     ShopOrder,
     UpdateOrderPayload,
+    currency_of,
     order_state,
 )
 from fleet.adapters.vendure import documents, wire
@@ -78,9 +79,9 @@ class OrderDesk:
                 self._refund(found, payload, deadline)
             case _:
                 raise base.Refused(f"an order of this shop cannot be made {payload.state}")
-        return Receipt(
-            payload.order_id, {"now": [order_state(self.order(payload.order_id, timeout_s=deadline.left_s))]}
-        )
+        with after_the_write():
+            now = self.order(payload.order_id, timeout_s=deadline.left_s)
+        return Receipt(now.id, {"now": [order_state(now)]})
 
     def probe(self, payload: UpdateOrderPayload) -> Receipt | None:
         """Return a receipt if the order has reached the state."""
@@ -128,7 +129,7 @@ class OrderDesk:
 def order_of(found: Mapping[str, Any]) -> ShopOrder:
     """Return an order. Raises Uncertain for one without an id, a time or an amount."""
     order_id, placed = wire.id_of(found.get("id")), moment_of(found.get("orderPlacedAt"))
-    currency = text_of(found.get("currencyCode"), 3)
+    currency = currency_of(found.get("currencyCode"))
     total = wire.money_of(found.get("totalWithTax"), currency)
     if not order_id or placed is None or total is None:
         raise base.Uncertain("the shop's answer has an order without id, time or amount")

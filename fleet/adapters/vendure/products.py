@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import Any
 
 from fleet.adapters import base
 from fleet.adapters.answers import aware, dict_of, dicts_of, moment_of, text_of
 from fleet.adapters.base import AnyAction, Receipt
-from fleet.adapters.network import ADOPTED, CallDeadline, before_the_write, since_of
+from fleet.adapters.network import ADOPTED, CallDeadline, after_the_write, before_the_write, since_of
 from fleet.adapters.shops import (
     CreateProductPayload,
     ProductExists,
@@ -38,6 +39,7 @@ MOST_VARIANTS = 100
 LONGEST_NAME, LONGEST_KEY = 255, 200
 _KEY = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 """Slugs that Vendure stores as they are; it rewrites others."""
+_WORDS = {"title": "name", "description": "description"}
 _SHOWN = {ProductStatus.ACTIVE: True, ProductStatus.DRAFT: False}
 
 
@@ -58,7 +60,7 @@ class ProductWriter:
             fields = self._fields(wanted.images, wanted.categories, (), deadline)
         if own is None:
             words = {"name": wanted.title, "slug": wanted.key, "description": wanted.description}
-            translation = {"languageCode": self._reader.language, **words}
+            translation = {"languageCode": self._reader.language(), **words}
             request = {"enabled": False, "translations": [translation], **fields}
             made = self._api.write(documents.CREATE_PRODUCT, {"input": request}, timeout_s=deadline.left_s)
             product_id = wire.id_of(dict_of(made).get("id"))
@@ -69,11 +71,23 @@ class ProductWriter:
         there = {one.sku for one in own.variants} if own is not None else set()
         missing = [one for one in wanted.variants if one.sku not in there]
         if missing:
-            self._add_variants(product_id, wanted, missing, deadline)
+            with self._discarding(product_id, deadline):
+                self._add_variants(product_id, wanted, missing, deadline)
         if wanted.status is ProductStatus.ACTIVE and (own is None or own.status is not ProductStatus.ACTIVE):
             request = {"id": product_id, "enabled": True}
             self._api.write(documents.UPDATE_PRODUCT, {"input": request}, timeout_s=deadline.left_s)
-        return _receipt_of(self._reader.product(product_id, timeout_s=deadline.left_s), {})
+        with after_the_write():
+            return _receipt_of(self._reader.product(product_id, timeout_s=deadline.left_s), {})
+
+    @contextmanager
+    def _discarding(self, product_id: str, deadline: CallDeadline) -> Iterator[None]:
+        """Remove the hidden product again if the shop refuses its variants."""
+        try:
+            yield
+        except base.Refused:
+            with suppress(base.AdapterError):
+                self.remove(product_id, deadline)
+            raise
 
     def probe_creation(
         self, action: AnyAction, payload: CreateProductPayload, since: datetime, known: frozenset[str]
@@ -99,20 +113,18 @@ class ProductWriter:
             differences(found, changes)  # refuses unknown fields
             others = self._other_facets(found.id, deadline) if "categories" in changes else ()
             request = self._fields(changes.get("images"), changes.get("categories"), others, deadline)
-        words = {
-            name: changes[field] for field, name in (("title", "name"), ("description", "description"))
-            if field in changes
-        }  # fmt: skip
-        if words:
-            _require_texts(str(words.get("name", "-")), str(words.get("description", "")))
-            request["translations"] = [{"languageCode": self._reader.language, **words}]
+            words = {name: changes[field] for field, name in _WORDS.items() if field in changes}
+            if words:
+                _require_texts(str(words.get("name", "-")), str(words.get("description", "")))
+                request["translations"] = [self._translation(found, words, deadline)]
         if "status" in changes:
             request["enabled"] = _is_shown(ProductStatus(changes["status"]))
         if not request:
             raise base.Refused("the change names no field")
         request = {"id": found.id, **request}
         self._api.write(documents.UPDATE_PRODUCT, {"input": request}, timeout_s=deadline.left_s)
-        now = self._reader.product(found.id, timeout_s=deadline.left_s)
+        with after_the_write():
+            now = self._reader.product(found.id, timeout_s=deadline.left_s)
         return Receipt(now.id, {"now": [product_state(now)]})
 
     def probe_update(self, payload: UpdateProductPayload) -> Receipt | None:
@@ -187,7 +199,7 @@ class ProductWriter:
             return []
         data = self._api.read(documents.FACET, {"code": wire.CATEGORY}, timeout_s=deadline.left_s)
         facet = next((wire.id_of(one.get("id")) for one in dicts_of(dict_of(data.get("facets")).get("items"))), "")
-        translation = {"languageCode": self._reader.language}
+        translation = {"languageCode": self._reader.language()}
         if not facet:
             request = {"code": wire.CATEGORY, "isPrivate": False, "translations": [{**translation, "name": "Category"}]}
             made = self._api.write(documents.CREATE_FACET, {"input": request}, timeout_s=deadline.left_s)
@@ -205,6 +217,15 @@ class ProductWriter:
             ids |= {text_of(one.get("name"), 200): wire.id_of(one.get("id")) for one in dicts_of(made)}
         return [ids[one] for one in wanted if ids.get(one)]
 
+    def _translation(self, found: ShopProduct, words: dict[str, Any], deadline: CallDeadline) -> dict[str, Any]:
+        """Return texts in the channel's language. One that the product has not yet needs all of them, and a slug."""
+        language = self._reader.language(deadline.left_s)
+        data = self._api.read(documents.LANGUAGES, {"id": found.id}, timeout_s=deadline.left_s)
+        languages = dicts_of(dict_of(data.get("product")).get("translations"))
+        if all(one.get("languageCode") != language for one in languages):
+            words = {"name": found.title, "slug": found.key, "description": found.description, **words}
+        return {"languageCode": language, **words}
+
     def _other_facets(self, product_id: str, deadline: CallDeadline) -> list[str]:
         data = self._api.read(documents.FACET_VALUES, {"id": product_id}, timeout_s=deadline.left_s)
         values = dicts_of(dict_of(data.get("product")).get("facetValues"))
@@ -218,7 +239,7 @@ class ProductWriter:
         request = [
             {
                 "productId": product_id, "sku": one.sku,
-                "translations": [{"languageCode": self._reader.language, "name": one.title or wanted.title}],
+                "translations": [{"languageCode": self._reader.language(), "name": one.title or wanted.title}],
                 "optionIds": [options[name, value] for name, value in one.options.items()],
                 **({"price": one.price.minor} if one.price is not None else {}),
                 **({"stockLevels": [{"stockLocationId": location, "stockOnHand": one.on_hand}]}
@@ -245,7 +266,7 @@ class ProductWriter:
         }  # fmt: skip
 
     def _add_group(self, product_id: str, wanted: ShopProduct, name: str, deadline: CallDeadline) -> dict[str, Any]:
-        language = self._reader.language
+        language = self._reader.language()
         values = dict.fromkeys(one.options[name] for one in wanted.variants)
         options = [{"code": _code(one), "translations": [{"languageCode": language, "name": one}]} for one in values]
         request = {

@@ -30,19 +30,24 @@ class VendureReader:
         self._api = api
         self._address = address
         self._shop: ShopInfo | None = None
-        self.language = "en"
+        self._language = "en"
 
     def shop(self, *, timeout_s: float | None = None) -> ShopInfo:
         """Return the shop as it is now."""
         data = self._api.read(documents.SHOP, {}, timeout_s=timeout_s)
         language = dict_of(data.get("activeChannel")).get("defaultLanguageCode")
-        self.language = text_of(language, 20) or "en"
+        self._language = text_of(language, 20) or "en"
         self._shop = wire.shop_of(data, self._address)
         return self._shop
 
     def known_shop(self, timeout_s: float | None = None) -> ShopInfo:
         """Return the shop as it was at the first call."""
         return self._shop or self.shop(timeout_s=timeout_s)
+
+    def language(self, timeout_s: float | None = None) -> str:
+        """Return the language of texts: the channel's default one."""
+        self.known_shop(timeout_s)
+        return self._language
 
     def products(self, *, cursor: str | None, limit: int) -> ProductPage:
         """Return a page of all products, by id."""

@@ -131,8 +131,10 @@ class VariantWriter:
 
     def _location(self, location_id: str, deadline: CallDeadline | None) -> str:
         """Return a location's id; of the first one for an empty id. Raises Refused for one that the shop has not."""
-        shop = self._reader.known_shop(None if deadline is None else deadline.left_s)
-        ids = [one.id for one in shop.locations]
+        left_s = None if deadline is None else deadline.left_s
+        ids = [one.id for one in self._reader.known_shop(left_s).locations]
+        if location_id and location_id not in ids:  # a new one, perhaps
+            ids = [one.id for one in self._reader.shop(timeout_s=left_s).locations]
         if not ids or (location_id and location_id not in ids):
             raise base.Refused("the shop has no such stock location")
         return location_id or ids[0]

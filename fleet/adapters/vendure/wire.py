@@ -21,6 +21,7 @@ from fleet.adapters.shops import (
     ShopProduct,
     ShopVariant,
     StockLevel,
+    currency_of,
 )
 
 CATEGORY = "category"
@@ -46,8 +47,8 @@ def units_of(value: object) -> int:
 
 def money_of(amount: object, currency: object) -> Money | None:
     """Return an amount in minor units; None for anything that is none."""
-    code = text_of(currency, 3)
-    if not isinstance(amount, int) or isinstance(amount, bool) or abs(amount) > MOST_MINOR or len(code) != 3:
+    code = currency_of(currency)
+    if not isinstance(amount, int) or isinstance(amount, bool) or abs(amount) > MOST_MINOR or not code:
         return None
     return Money(amount, code)
 
@@ -55,8 +56,8 @@ def money_of(amount: object, currency: object) -> Money | None:
 def shop_of(data: Mapping[str, Any], url: str) -> ShopInfo:
     """Return the shop. Raises Uncertain for an answer without a currency."""
     channel = dict_of(data.get("activeChannel"))
-    currency = text_of(channel.get("defaultCurrencyCode"), 3)
-    if len(currency) != 3:
+    currency = currency_of(channel.get("defaultCurrencyCode"))
+    if not currency:
         raise base.Uncertain("the shop does not name its currency")
     found = dicts_of(dict_of(data.get("stockLocations")).get("items"))
     locations = [ShopLocation(id=id_of(one.get("id")), name=_name(one.get("name"))) for one in found]
@@ -111,10 +112,11 @@ def variant_of(found: Mapping[str, Any]) -> ShopVariant:
         _name(dict_of(one.get("group")).get("name")): _name(one.get("name"))
         for one in dicts_of(found.get("options"))[:_MOST_OPTIONS]
     }
-    levels = dicts_of(found.get("stockLevels"))
+    levels, currency = dicts_of(found.get("stockLevels")), found.get("currencyCode")
+    prices = [one.get("price") for one in dicts_of(found.get("prices")) if one.get("currencyCode") == currency]
     return ShopVariant(
         id=id_of(found.get("id")), sku=_name(found.get("sku")), title=text_of(found.get("name"), 1000),
-        options=options, price=money_of(found.get("price"), found.get("currencyCode")),
+        options=options, price=money_of(prices[0], currency) if prices else None,
         on_hand=sum(units_of(one.get("stockOnHand")) for one in levels), updated_at=moment_of(found.get("updatedAt")),
     )  # fmt: skip
 

@@ -24,6 +24,7 @@ from fleet.features.products.schema import (
     ProductChanges,
     ProductDetail,
     ProductExportOut,
+    ProductFilters,
     ProductIn,
     ProductListPage,
     ProductQuery,
@@ -85,7 +86,7 @@ def change_products(deps: TheDeps, *, body: BulkChangeIn, who: Editor) -> BulkCh
 
 
 @router.get("/products/export", dependencies=[VIEW])
-def export_products(deps: TheDeps, *, which: Annotated[ProductQuery, Query()]) -> ProductExportOut:
+def export_products(deps: TheDeps, *, which: Annotated[ProductFilters, Query()]) -> ProductExportOut:
     """Return the products that match as a CSV file with a line for each variant."""
     content, number = exporting.export(deps, which.filter)
     return ProductExportOut(filename=exporting.FILENAME, content=content, products=number)

@@ -20,13 +20,14 @@ from fleet.features.products.schema import ProductDetail, ProductQuery
 from fleet.features.products.typed import FilledBulk, FilledProduct, FilledStock, FilledVariant
 from fleet.web.auth import TheDeps, needs
 from fleet.web.problems import status_of
-from fleet.web.rendering import KeptForm, go, render
+from fleet.web.rendering import KeptForm, back, go, render
 from fleet.web.requests.cursors import Paging
 from fleet.web.requests.form_types import Maybe
 
 router = APIRouter()
 Viewer = Annotated[Principal, needs(Permission.FLEET_VIEW)]
 LIST = "/products"
+_BULK_FIELDS = ("status", "add_category", "remove_category", "price_percent", "brand", "is_brand_set")
 _PICTURE_S = 5.0
 _NO_PICTURE = (
     '<svg xmlns="http://www.w3.org/2000/svg" width="96" height="96" viewBox="0 0 24 24" fill="none" stroke="#8a91a0" '
@@ -75,12 +76,13 @@ def create(request: Request, deps: TheDeps, who: Editor, filled: Annotated[Fille
 @router.post("/products/bulk/check")
 def check_many(request: Request, deps: TheDeps, who: Editor, filled: Annotated[FilledBulk, Form()]) -> Response:
     """Show how many products a change concerns, and ask."""
-    if not filled.all and not filled.one:
-        return go(request, LIST, "Select products first, or all that match.", wrong=True)
     try:
+        if not filled.all and not filled.one:
+            raise InvalidInput("Select products first, or all that match.")
         counted = commands.change_many(deps, typed.bulk(filled, dry_run=True), who)
     except FleetError as error:
-        return go(request, LIST, str(error), wrong=True)
+        kept = {name: str(getattr(filled, name)) for name in _BULK_FIELDS}
+        return go(request, back(request, LIST), str(error), kept=KeptForm("bulk", typed.field_of(error), kept))
     return render(request, "products/bulk.html", filled=filled, counted=counted)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from fleet.adapters.shops import Money, ProductStatus
 from fleet.core.db import Tx
@@ -24,8 +24,10 @@ Fact = Annotated[str, prose(rules.LONGEST_FACT)]
 Sku = Annotated[str, line(rules.LONGEST_SKU)]
 
 
-class ProductQuery(Paging):
-    """Which products."""
+class ProductFilters(BaseModel):
+    """Which products. Unknown parameters are refused."""
+
+    model_config = ConfigDict(extra="forbid")
 
     q: Annotated[str, line(200), Field(description="words in title, brand, description or SKU")] = ""
     sku: Annotated[str, line(rules.LONGEST_SKU), Field(description="exact SKU of a variant")] = ""
@@ -45,6 +47,10 @@ class ProductQuery(Paging):
     def is_narrow(self) -> bool:
         """Whether it leaves any product out."""
         return self.filter != ProductFilter()
+
+
+class ProductQuery(Paging, ProductFilters):
+    """Which products, and which page of them."""
 
 
 class StockOut(BaseModel):

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from fleet.core.errors import InvalidInput
+from fleet.core.errors import FleetError, InvalidInput
 from fleet.features.products import rules
 from fleet.features.products.schema import (
     BulkChangeIn,
@@ -148,10 +148,13 @@ def bulk(filled: FilledBulk, *, dry_run: bool) -> BulkChangeIn:
     return _valid(BulkChangeIn, values)
 
 
-def field_of(error: InvalidInput) -> str:
+def field_of(error: FleetError) -> str:
     """Return the field that an error names, as in "price: ..." or "title is empty."; empty for none."""
     named = error.message.partition(":")[0].partition(" ")[0]
-    return {"variants.sku": "sku"}.get(named, named if named in FilledProduct.model_fields else "")
+    return {"variants.sku": "sku"}.get(named, named if named in _FIELDS else "")
+
+
+_FIELDS = {*FilledProduct.model_fields, *FilledBulk.model_fields}
 
 
 def _product(filled: FilledProduct) -> dict[str, Any]:
