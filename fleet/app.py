@@ -53,6 +53,7 @@ BUILT_IN = (
     "fleet.features.orders.feature:FEATURE",
     "fleet.features.stores.feature:FEATURE",
     "fleet.features.forecast.feature:FEATURE",
+    "fleet.features.pricing.feature:FEATURE",
     "fleet.features.fraud.feature:FEATURE",
     "fleet.features.webhooks.feature:FEATURE",
 )
