@@ -40,6 +40,7 @@ _BY_PLACE: Mapping[str, str] = {
     "calendar": "job", "reports": "report", "links": "link", "l": "link",
     "products": "product", "product-pictures": "product", "orders": "order", "product-imports": "import",
     "stores": "store", "sync-runs": "run", "sync-conflicts": "conflict",
+    "forecast": "forecast", "forecasts": "forecast", "reorder-proposals": "reorder", "price-proposals": "price",
 }  # fmt: skip
 THINGS = frozenset({*_BY_NAME.values(), *_BY_PLACE.values()})
 """What `names` has something for."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 import click
@@ -14,7 +15,7 @@ from fleet.features.forecast.cli import forecast
 
 _RIGHT: dict[str, Any] = {"justify": "right"}
 _STATES = ("open", "accepted", "dismissed", "outdated")
-_proposal = click.argument("proposal", type=TextType(60))
+_proposal = click.argument("proposal", type=click.UUID)
 _note = click.option("--note", type=TextType(300), default="", help="Why.")
 
 
@@ -32,14 +33,14 @@ def run_forecast(door: Door, /, *, organisation: str, as_json: bool) -> None:
 
 
 @forecast.command()
-@click.argument("run", type=TextType(60), required=False)
+@click.argument("run", type=click.UUID, required=False)
 @click.option("--sku", type=TextType(100), default="", help="Only of this variant.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="Number of rows.")
 @json_option
 @pass_door
-def show(door: Door, /, *, run: str | None, sku: str, limit: int, as_json: bool) -> None:
+def show(door: Door, /, *, run: uuid.UUID | None, sku: str, limit: int, as_json: bool) -> None:
     """Show a forecast, the newest one without RUN, with its quality and what was sold since."""
-    found = door.api.get(at("forecasts", run or "newest"), sku=sku or None, limit=limit)
+    found = door.api.get(at("forecasts", str(run or "newest")), sku=sku or None, limit=limit)
     if as_json:
         door.json(found)
         return
@@ -81,7 +82,7 @@ def proposals(door: Door, /, *, state: str, limit: int, cursor: str | None, as_j
 @_note
 @json_option
 @pass_door
-def accept(door: Door, /, *, proposal: str, note: str, as_json: bool) -> None:
+def accept(door: Door, /, *, proposal: uuid.UUID, note: str, as_json: bool) -> None:
     """Accept a proposal: you order the units. They count as on order until their lead time is over."""
     _decide(door, proposal, "accept", note, as_json)
 
@@ -91,13 +92,13 @@ def accept(door: Door, /, *, proposal: str, note: str, as_json: bool) -> None:
 @_note
 @json_option
 @pass_door
-def dismiss(door: Door, /, *, proposal: str, note: str, as_json: bool) -> None:
+def dismiss(door: Door, /, *, proposal: uuid.UUID, note: str, as_json: bool) -> None:
     """Dismiss a proposal."""
     _decide(door, proposal, "dismiss", note, as_json)
 
 
-def _decide(door: Door, proposal: str, verb: str, note: str, as_json: bool) -> None:
-    one = door.api.post(at("reorder-proposals", proposal, verb), {"note": note})
+def _decide(door: Door, proposal: uuid.UUID, verb: str, note: str, as_json: bool) -> None:
+    one = door.api.post(at("reorder-proposals", str(proposal), verb), {"note": note})
     if as_json:
         door.json(one)
         return

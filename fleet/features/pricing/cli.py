@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from fleet.core.errors import InvalidInput, NotFound
 
 _RIGHT: dict[str, Any] = {"justify": "right"}
 _STATES = ("open", "applied", "dismissed", "expired", "overtaken", "undone")
-_proposal = click.argument("proposal", type=TextType(60))
+_proposal = click.argument("proposal", type=click.UUID)
 _organisation = click.option(
     "--organisation", type=TextType(60), default="", help="Name or id; your own without it."
 )  # fmt: skip
@@ -71,9 +72,9 @@ def list_prices(
 @_proposal
 @json_option
 @pass_door
-def accept(door: Door, /, *, proposal: str, as_json: bool) -> None:
+def accept(door: Door, /, *, proposal: uuid.UUID, as_json: bool) -> None:
     """Approve a proposal; stores get the price by their next sync."""
-    _shown(door, door.api.post(at("price-proposals", proposal, "accept")), as_json)
+    _shown(door, door.api.post(at("price-proposals", str(proposal), "accept")), as_json)
 
 
 @pricing.command()
@@ -81,18 +82,18 @@ def accept(door: Door, /, *, proposal: str, as_json: bool) -> None:
 @click.option("--reason", type=TextType(300), default="not now", show_default=True, help="Why.")
 @json_option
 @pass_door
-def dismiss(door: Door, /, *, proposal: str, reason: str, as_json: bool) -> None:
+def dismiss(door: Door, /, *, proposal: uuid.UUID, reason: str, as_json: bool) -> None:
     """Reject a proposal. Its variant is left alone for a week."""
-    _shown(door, door.api.post(at("price-proposals", proposal, "dismiss"), {"reason": reason}), as_json)
+    _shown(door, door.api.post(at("price-proposals", str(proposal), "dismiss"), {"reason": reason}), as_json)
 
 
 @pricing.command()
 @_proposal
 @json_option
 @pass_door
-def undo(door: Door, /, *, proposal: str, as_json: bool) -> None:
+def undo(door: Door, /, *, proposal: uuid.UUID, as_json: bool) -> None:
     """Restore the price before an applied proposal."""
-    _shown(door, door.api.post(at("price-proposals", proposal, "undo")), as_json)
+    _shown(door, door.api.post(at("price-proposals", str(proposal), "undo")), as_json)
 
 
 @pricing.command("import-competitors")

@@ -169,7 +169,10 @@ def test_many_are_decided_at_once_and_each_has_its_own_answer(fleet: Fleet) -> N
 def test_an_undecided_draft_expires_with_its_request(fleet: Fleet) -> None:
     (draft,) = proposed(fleet, COMMENT)
     fleet.sql("UPDATE approval_requests SET expires_at = clock_timestamp(), next_step_at = clock_timestamp()")
-    assert staff(fleet.deps.db) == ["fleet_health", "fleet_approvals", "fleet_metrics", "fleet_leader", "fleet_hooks"]
+    assert staff(fleet.deps.db) == [
+        "fleet_health", "fleet_approvals", "fleet_metrics", "fleet_leader", "fleet_forecast", "fleet_pricing",
+        "fleet_hooks",
+    ]  # fmt: skip
     fleet.sql("UPDATE agents SET next_tick_at = clock_timestamp() WHERE kind = 'approval'")
     dispatch(fleet.deps)
     approver = lookup.agent(fleet.deps.db, "fleet_approvals")

@@ -23,6 +23,7 @@ from fleet.features.forecast.runs.models import ForecastRunRow, ReorderState
 from fleet.features.forecast.runs.queries import ReorderView
 from fleet.features.products import service as catalogue
 from fleet.features.products import stock
+from fleet.features.products.models import VariantRow
 from tests.factories import Fleet, make_fleet
 from tests.features.pricing.shop import DAY, SellingShop
 
@@ -105,12 +106,12 @@ def test_the_location_of_demand_is_that_from_which_its_units_left_or_are_reserve
 
 
 def test_a_run_is_stored_with_its_backtest_and_proposes_reorders_that_people_decide(shop: SellingShop) -> None:
-    lamp, rare = shop.variant("LAMP-1", on_hand=20), shop.variant("RARE-1", on_hand=500)
+    lamp, rare = shop.variant("LAMP-1", on_hand=20, age=200), shop.variant("RARE-1", on_hand=500)
     shop.sells(lamp, 200, 5)
     shop.sells(rare, 200, 0.2)
     with shop.fleet.deps.db.transaction() as tx:
         stock.reserve(tx, lamp, shop.place, 8, ref="order:x:1", reason="order")
-        product = tx.scalar(sa.text("SELECT product_id FROM product_variants WHERE id = :id"), {"id": lamp})
+        product = tx.session.get_one(VariantRow, lamp).product_id
         catalogue.change(tx, product, {"attributes": {service.LEAD: "14", service.PACK: "12"}}, origin="user:ann")
     (sku,) = found = forecast(shop)
     assert sku == "LAMP-1"
@@ -156,9 +157,11 @@ def test_forecasts_are_compared_with_what_was_sold_once_their_days_are_over(shop
     with shop.fleet.deps.db.transaction() as tx:
         run = queries.run(tx, None)
         (one,) = queries.series(tx, run.id)
-        sold = tx.scalar(sa.text("SELECT sum(quantity) FROM order_lines l JOIN orders o ON o.id = l.order_id"
-                                 " WHERE placed_at >= :since AND placed_at < :until"),
-                         {"since": history.midnight(today - 28 * DAY), "until": history.midnight(today)})  # fmt: skip
+    sold = shop.fleet.sql(
+        "SELECT sum(quantity) FROM order_lines l JOIN orders o ON o.id = l.order_id"
+        " WHERE placed_at >= :since AND placed_at < :until",
+        since=history.midnight(today - 28 * DAY), until=history.midnight(today),
+    ).scalar_one()  # fmt: skip
     assert (one.actual, one.unknown_days, run.compared, run.with_interval) == (sold, 0, 1, 1)
     assert one.low is not None and one.high is not None
     assert run.inside == int(one.low <= sold <= one.high)
