@@ -212,7 +212,8 @@ def decide(tx: Tx, proposal_id: uuid.UUID, state: ReorderState, *, by: str, note
     sku = tx.scalar(sa.select(VariantRow.sku).where(VariantRow.id == row.variant_id))
     events.emit(tx, "forecast.decided", organisation=str(row.organisation_id), proposal=str(row.id), sku=sku,
                 units=row.units, decision=state.value, by=by, page="/forecast")  # fmt: skip
-    audit.note(tx, f"forecast.{state.value}", f"reorder:{row.id}", after={"sku": sku, "units": row.units, "note": note})
+    audit.note(tx, "forecast.accepted" if state is ReorderState.ACCEPTED else "forecast.dismissed",
+               f"reorder:{row.id}", after={"sku": sku, "units": row.units, "note": note})  # fmt: skip
     return row
 
 
