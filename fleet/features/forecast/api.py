@@ -13,7 +13,7 @@ from fleet.access import Permission, Principal
 from fleet.engine.deps import Deps
 from fleet.features.forecast.runs import queries, service
 from fleet.features.forecast.runs.models import ReorderState
-from fleet.features.forecast.runs.queries import ReorderView, RunView
+from fleet.features.forecast.runs.queries import ReorderView, ForecastRunView
 from fleet.features.products import commands as products
 from fleet.web.auth import TheDeps, needs
 from fleet.web.requests.cursors import Page, Paging
@@ -170,7 +170,7 @@ def decided(deps: Deps, proposal_id: uuid.UUID, state: ReorderState, who: Princi
         return reorder_out(queries.proposal(tx, proposal_id))
 
 
-def _run_out(one: RunView) -> ForecastRunOut:
+def _run_out(one: ForecastRunView) -> ForecastRunOut:
     return taken(ForecastRunOut, one)
 
 

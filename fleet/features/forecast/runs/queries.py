@@ -17,7 +17,7 @@ from fleet.features.products.models import LocationRow, ProductRow, VariantRow
 
 
 @dataclass(frozen=True, slots=True)
-class RunView:
+class ForecastRunView:
     """A run. `compared` of its series are compared with what happened, and `inside` of those were in the interval."""
 
     id: uuid.UUID
@@ -92,7 +92,7 @@ def _runs() -> sa.Select[Any]:
     return sa.select(*columns, *counted)
 
 
-def runs(tx: Tx, *, limit: int, below: uuid.UUID | None = None) -> list[RunView]:
+def runs(tx: Tx, *, limit: int, below: uuid.UUID | None = None) -> list[ForecastRunView]:
     """Return runs, newest first. Raises NotFound if the run `below` is gone."""
     row, query = ForecastRunRow, _runs()
     if below is not None:
@@ -100,17 +100,17 @@ def runs(tx: Tx, *, limit: int, below: uuid.UUID | None = None) -> list[RunView]
         if made_at is None:
             raise NotFound("That run is gone.", fix="Begin at the first page.")
         query = query.where(sa.tuple_(row.made_at, row.id) < sa.tuple_(made_at, below))
-    return [RunView(*one) for one in tx.execute(query.order_by(row.made_at.desc(), row.id.desc()).limit(limit))]
+    return [ForecastRunView(*one) for one in tx.execute(query.order_by(row.made_at.desc(), row.id.desc()).limit(limit))]
 
 
-def run(tx: Tx, run_id: uuid.UUID | None) -> RunView:
+def run(tx: Tx, run_id: uuid.UUID | None) -> ForecastRunView:
     """Return a run, the newest one without an id. Raises NotFound."""
     row, query = ForecastRunRow, _runs()
     query = query.order_by(row.made_at.desc(), row.id.desc()).limit(1)
     found = tx.execute(query if run_id is None else query.where(row.id == run_id)).one_or_none()
     if found is None:
         raise NotFound("There is no such forecast.", fix="`fleet forecast run` makes one.")
-    return RunView(*found)
+    return ForecastRunView(*found)
 
 
 def series(tx: Tx, run_id: uuid.UUID, *, sku: str = "", limit: int = 200) -> list[SeriesView]:
