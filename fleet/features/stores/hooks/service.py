@@ -73,11 +73,16 @@ def receive(deps: Deps, name: str, headers: Mapping[str, str], body: bytes) -> i
         return _store(tx, found, read)
 
 
-def hook_of(deps: Deps, tx: Tx, account_id: uuid.UUID, adapter: str) -> AccountHook | None:
+def hook_of(deps: Deps, account_id: uuid.UUID, adapter: str) -> AccountHook | None:
     """Return what people need to know about a store's webhook; None for an account without one.
 
     The extension of "accounts.hooks".
     """
+    with deps.db.transaction() as tx:
+        return _hook_of(deps, tx, account_id, adapter)
+
+
+def _hook_of(deps: Deps, tx: Tx, account_id: uuid.UUID, adapter: str) -> AccountHook | None:
     kind = adapters.get(adapter).shop if adapter in adapters.names() else None
     if kind is None or kind.webhooks is None:
         return None
