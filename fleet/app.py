@@ -55,6 +55,7 @@ BUILT_IN = (
     "fleet.features.reconciliation.feature:FEATURE",
     "fleet.features.listings.feature:FEATURE",
     "fleet.features.forecast.feature:FEATURE",
+    "fleet.features.pricing.feature:FEATURE",
     "fleet.features.fraud.feature:FEATURE",
     "fleet.features.webhooks.feature:FEATURE",
 )

@@ -54,6 +54,7 @@ from fleet.features.controls import commands as fleetwide
 from fleet.features.costs import commands as money
 from fleet.features.drafts import commands as drafting
 from fleet.features.experiments.service import experiments_of
+from fleet.features.forecast.runs.models import ForecastRunRow, ForecastSeriesRow, ReorderProposalRow
 from fleet.features.leader import service as team
 from fleet.features.leader.kinds import MessageType
 from fleet.features.leader.models import TeamRoundRow, TeamScoreRow
@@ -67,8 +68,10 @@ from fleet.features.pictures.models import PictureOrderRow
 from fleet.features.platforms import service
 from fleet.features.platforms.inbox.models import InboxItemRow
 from fleet.features.platforms.networks import NETWORKS
+from fleet.features.pricing.models import PriceElasticityRow, PriceProposalRow, PricingRunRow
 from fleet.features.products import commands as catalogue
 from fleet.features.products import service as products
+from fleet.features.products import stock
 from fleet.features.products.csvfile import importing
 from fleet.features.products.schema import ImageIn, ProductIn, VariantIn
 from fleet.features.reconciliation.models import DiscrepancyRow, ReconciliationRow
@@ -165,6 +168,8 @@ def lived(fleet: Fleet) -> Inhabited:
         names |= _at_a_store(fleet, uuid.UUID(names["product"]))
     if "listings" in features:
         names["listing"] = _listed(fleet, uuid.UUID(names["product"]))
+    if "pricing" in features:
+        names |= _priced(fleet, uuid.UUID(names["variant"]))
     return Inhabited(fleet, names)
 
 
@@ -313,6 +318,52 @@ def _listed(fleet: Fleet, product_id: uuid.UUID) -> str:
         tx.session.add(StoreBudgetRow(account_id=account_id, kind="actions", period="week", most=100,
                                       organisation_id=DEFAULT_ORGANISATION, set_by="owner"))  # fmt: skip
     return str(listing_id)
+
+
+def _priced(fleet: Fleet, variant: uuid.UUID) -> dict[str, str]:
+    """Have a forecast with a proposal to reorder, proposals of prices, one of them measured, and an elasticity."""
+    run, reorder, waiting, applied = (uuid.uuid4() for _ in range(4))
+    scores = {name: {"rmsse": figure, "pinball": figure / 4, "inside": 0.8, "bias": -0.01}
+              for name, figure in (("fleet", 0.71), ("seasonal naive", 0.98), ("zero", 4.1))}  # fmt: skip
+    evidence = {"elasticity": -1.31, "elasticity_low": -1.62, "elasticity_high": -1.0, "elasticity_error": 0.24,
+                "is_assumed": False, "weeks": 40, "prices": 4, "cost": 900, "floor": 900, "available": 5, "sold": 61,
+                "days": 28, "age_days": 400, "cover_days": 2.3, "competitors": {}, "stores": {}}  # fmt: skip
+    with fleet.deps.db.transaction() as tx:
+        place, now = stock.default_location(tx, DEFAULT_ORGANISATION), tx.now()
+        yesterday = now.date() - timedelta(days=1)
+        tx.session.add(ForecastRunRow(
+            id=run, organisation_id=DEFAULT_ORGANISATION, until=yesterday, days=28, service=0.95, series=1,
+            tested_days=28, summary={"forecasts": scores, "methods": {"holt_winters": 1}},
+        ))  # fmt: skip
+        tx.session.add(PricingRunRow(
+            id=uuid.uuid4(), organisation_id=DEFAULT_ORGANISATION, variants=2, estimated=1, proposals=1,
+            reasons={"no price": 1},
+        ))  # fmt: skip
+        tx.session.flush()
+        tx.session.add(ForecastSeriesRow(
+            run_id=run, variant_id=variant, location_id=place, method="holt_winters", daily=[2.0, 3.0, 4.0, 2.5] * 7,
+            total=80.5, low=61.0, high=99.0, known_days=280, scores=scores,
+        ))  # fmt: skip
+        tx.session.add(ReorderProposalRow(
+            id=reorder, organisation_id=DEFAULT_ORGANISATION, run_id=run, variant_id=variant, location_id=place,
+            units=48, figures={"lead_days": 14},
+            reason="62 units last 21 days in 95% of cases; 7 on hand, 9 reserved, on order unknown",
+        ))  # fmt: skip
+        for proposal, more in ((waiting, {}), (applied, {
+            "state": "applied", "applied_at": now - timedelta(days=30), "decided_at": now - timedelta(days=30),
+            "decided_by": "web:ann", "measured_at": now, "result": {
+                "profit": 1210, "low": 330, "high": 2090, "units_before": 58, "units_after": 66, "days_before": 28,
+                "days_after": 28, "season": 1.02, "is_controlled": True}})):  # fmt: skip
+            tx.session.add(PriceProposalRow(**{
+                "id": proposal, "organisation_id": DEFAULT_ORGANISATION, "variant_id": variant, "run_id": uuid.uuid4(),
+                "currency": "EUR", "before_minor": 1990, "after_minor": 2089, "basis": "elasticity",
+                "words": "demand changes by -1.31 % (80 %: -1.62 to -1.00) for 1 % of price: +5.0%",
+                "evidence": evidence, "expected": {"profit": 950, "low": 120, "high": 1800}, **more}))  # fmt: skip
+        tx.session.add(PriceElasticityRow(
+            variant_id=variant, organisation_id=DEFAULT_ORGANISATION, value=-1.31, error=0.24, own=-1.2, own_error=0.3,
+            category="Lamps", weeks=40, prices=4, units=900,
+        ))  # fmt: skip
+    return {"forecast": str(run), "reorder": str(reorder), "price": str(waiting)}
 
 
 def _told(fleet: Fleet) -> str:

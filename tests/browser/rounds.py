@@ -41,6 +41,7 @@ _BY_PLACE: Mapping[str, str] = {
     "products": "product", "product-pictures": "product", "orders": "order", "product-imports": "import",
     "stores": "store", "listings": "listing", "sync-runs": "run", "sync-conflicts": "conflict",
     "reconciliation": "discrepancy", "discrepancies": "discrepancy", "reconciliations": "comparison",
+    "forecast": "forecast", "forecasts": "forecast", "reorder-proposals": "reorder", "price-proposals": "price",
 }  # fmt: skip
 THINGS = frozenset({*_BY_NAME.values(), *_BY_PLACE.values()})
 """What `names` has something for."""

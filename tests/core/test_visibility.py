@@ -58,10 +58,12 @@ def test_a_restricted_transaction_sees_and_changes_its_own_organisations_alone(f
     theirs = agent_of(fleet, other, "theirs")
     assert names(fleet.deps.db) == [
         "fleet_approvals",
+        "fleet_forecast",
         "fleet_health",
         "fleet_hooks",
         "fleet_leader",
         "fleet_metrics",
+        "fleet_pricing",
         "fleet_reconciler",
         "ours",
         "theirs",
@@ -85,10 +87,12 @@ def test_a_restricted_transaction_sees_and_changes_its_own_organisations_alone(f
         assert names(fleet.deps.db) == []
     assert names(fleet.deps.db) == [
         "fleet_approvals",
+        "fleet_forecast",
         "fleet_health",
         "fleet_hooks",
         "fleet_leader",
         "fleet_metrics",
+        "fleet_pricing",
         "fleet_reconciler",
         "ours",
         "theirs",

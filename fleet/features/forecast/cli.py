@@ -1,4 +1,4 @@
-"""`fleet forecast`: forecasts from files of sales. Needs no database and no running fleet, but the extra `forecast`."""
+"""`fleet forecast`: forecasts from files, which need no running fleet, and those from the fleet's own orders."""
 
 from __future__ import annotations
 
@@ -26,9 +26,11 @@ _days = click.option("--days", type=click.IntRange(1, 365), default=28, show_def
 
 
 @click.group(cls=FleetGroup)
-@pass_door
-def forecast(door: Door) -> None:
-    """Forecast demand from a file of sales, show how good forecasts were, and propose orders."""
+def forecast() -> None:
+    """Forecast demand from orders or from a file of sales, show how good forecasts were, and propose orders."""
+
+
+def _without_fleet(door: Door) -> None:
     door.needs_database = False
     try:
         import numpy  # noqa: F401 - only whether it is there
@@ -48,6 +50,7 @@ def demand(door: Door, /, *, sales: Path, days: int, as_json: bool) -> None:
 
     SALES is a CSV with the columns date, product and units, and perhaps location and out_of_stock.
     """
+    _without_fleet(door)
     from fleet.features.forecast import methods, salesfile
 
     read = salesfile.read_sales(sales)
@@ -81,6 +84,7 @@ def backtest(door: Door, /, *, sales: Path | None, days: int, as_json: bool) -> 
 
     Holds back the last three periods of --days days. Without SALES it uses made-up series that are always the same.
     """
+    _without_fleet(door)
     from fleet.features.forecast import backtest as testing
     from fleet.features.forecast import methods, salesfile, sample
 
@@ -126,6 +130,7 @@ def reorder(door: Door, /, *, sales: Path, stock: Path, service: float, review_d
 
     STOCK is a CSV with the columns product and on_hand, and perhaps location, on_order, lead_days and pack.
     """
+    _without_fleet(door)
     from fleet.features.forecast import methods, salesfile
     from fleet.features.forecast import reorder as orders
 
@@ -157,7 +162,7 @@ def reorder(door: Door, /, *, sales: Path, stock: Path, service: float, review_d
                   f"{f' and {len(unsold) - 10:,} more' if len(unsold) > 10 else ''}.")  # fmt: skip
 
 
-_RIGHT = {"justify": "right"}
+_RIGHT: dict[str, Any] = {"justify": "right"}
 
 
 def _named(key: Key) -> dict[str, str]:

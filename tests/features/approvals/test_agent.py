@@ -63,7 +63,8 @@ def fleet(database_url: str, tmp_path: Path) -> Iterator[Fleet]:
     rules.write_text(RULES)
     made = make_fleet(database_url, approval_rules=rules, notify="json://127.0.0.1:9/x", retry_by_approval="comment")
     assert staff(made.deps.db) == [
-        "fleet_health", "fleet_approvals", "fleet_metrics", "fleet_leader", "fleet_reconciler", "fleet_hooks",
+        "fleet_health", "fleet_approvals", "fleet_metrics", "fleet_leader", "fleet_reconciler", "fleet_forecast",
+        "fleet_pricing", "fleet_hooks",
     ]  # fmt: skip
     yield made
     made.deps.close()

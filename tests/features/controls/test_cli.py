@@ -173,10 +173,12 @@ def test_an_empty_database_wants_migrate_and_gets_it(fresh_database: str, broker
     assert cli.json("agents", "list", "--kind", "gallery")["items"] == []
     assert [one["username"] for one in cli.json("agents", "list")["items"]] == [
         "fleet_approvals",
+        "fleet_forecast",
         "fleet_health",
         "fleet_hooks",
         "fleet_leader",
         "fleet_metrics",
+        "fleet_pricing",
         "fleet_reconciler",
     ]
 

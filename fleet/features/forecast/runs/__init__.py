@@ -1,0 +1,1 @@
+"""Forecasts from the orders and the stock of an organisation, stored: runs, their series, and proposals to reorder."""

@@ -1,0 +1,1 @@
+"""Prices: elasticities from own orders, proposals within bounds, and what accepted ones earned."""

@@ -1,0 +1,1 @@
+"""The decisions of pricing: elasticities, proposals and results. Pure."""
