@@ -12,6 +12,7 @@ READY := .venv/.ready
 BENCH_READY := .venv/.ready-bench
 BROWSER_READY := .venv/.ready-browser
 PLATFORMS_READY := .platforms/.ready
+STORES_READY := .stores/.ready
 MASTODON_READY := .venv/.ready-mastodon
 # Whatever is called bench/bench_*.py takes part: it writes a result, and knows --quick.
 BENCHES := $(patsubst bench/%.py,bench.%,$(sort $(wildcard bench/bench_*.py)))
@@ -90,6 +91,13 @@ screenshots: $(PLATFORMS_READY) $(BROWSER_READY) ## Take the pictures of a campa
 
 $(PLATFORMS_READY): $(READY) tests/atproto/package-lock.json
 	@.ci/platforms
+
+.PHONY: stores
+stores: $(STORES_READY) ## Install Vendure and Oscar into .stores, and run the tests that act on them
+	@$(BIN)/python -m pytest -n 0 tests/stores $(ARGS)
+
+$(STORES_READY): $(READY) tests/stores/vendure/package-lock.json tests/stores/oscar.lock
+	@.ci/stores
 
 .PHONY: mastodon
 mastodon: $(MASTODON_READY) ## Install the server that the tests of the Mastodon adapter need, somebody else's, and run them

@@ -313,6 +313,14 @@ class Stale(Refused):
         """What the shop has now, by the name of the field."""
 
 
+class Taken(Refused):
+    """The shop already has a product with the key, or a variant with one of the SKUs. Nothing was written."""
+
+    def __init__(self, message: str, *, product_ids: Sequence[str]) -> None:
+        super().__init__(message)
+        self.product_ids = tuple(product_ids)
+
+
 @dataclass(frozen=True, slots=True)
 class CreateProductPayload(Payload):
     """A product to create, with its variants and their first stock."""
@@ -416,7 +424,9 @@ class ShopAdapter(Adapter, Protocol):
     """An adapter to a shop. Reads raise an AdapterError; a product that is gone raises Vanished.
 
     Receipts: `CREATE_PRODUCT` has the product's id as `remote_id`, and in `detail["variants"]` the ids of its variants
-    by SKU. All others have the id of what they changed, or of the first of several.
+    by SKU. All others have the id of what they changed, or of the first of several. `detail["now"]` is a list of what
+    the shop has after the write, as `product_state`, `variant_state`, `stock_state` and `order_state` write it: by
+    these values and times a reader tells the echo of its own write from somebody else's change.
     """
 
     def shop(self) -> ShopInfo: ...
@@ -451,6 +461,65 @@ class OrderingAdapter(Protocol):
         """Return orders that were placed or changed at or after a time; None: all."""
 
     def order(self, order_id: str) -> ShopOrder: ...
+
+
+def product_state(product: ShopProduct) -> dict[str, Any]:
+    """Return a product, without its variants, as `detail["now"]` has it."""
+    return {
+        "product_id": product.id, "key": product.key, "title": product.title, "description": product.description,
+        "status": str(product.status), "categories": list(product.categories),
+        "images": [{"id": one.id, "digest": one.digest} for one in product.images],
+        "updated_at": _stamp(product.updated_at),
+    }  # fmt: skip
+
+
+def variant_state(variant: ShopVariant, product_id: str) -> dict[str, Any]:
+    """Return a variant as `detail["now"]` has it. Its price is in minor units."""
+    return {
+        "variant_id": variant.id, "product_id": product_id, "sku": variant.sku, "on_hand": variant.on_hand,
+        "price": None if variant.price is None else variant.price.minor,
+        "currency": "" if variant.price is None else variant.price.currency,
+        "updated_at": _stamp(variant.updated_at),
+    }  # fmt: skip
+
+
+def stock_state(level: StockLevel, updated_at: datetime | None = None) -> dict[str, Any]:
+    """Return a stock level as `detail["now"]` has it; `updated_at` is that of its variant, or of its stock record."""
+    return {
+        "variant_id": level.variant_id, "location_id": level.location_id, "on_hand": level.on_hand,
+        "allocated": level.allocated, "updated_at": _stamp(updated_at),
+    }  # fmt: skip
+
+
+def order_state(order: ShopOrder) -> dict[str, Any]:
+    """Return an order as `detail["now"]` has it."""
+    return {"order_id": order.id, "state": str(order.state), "updated_at": _stamp(order.updated_at)}
+
+
+def _stamp(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat()
+
+
+def differences(product: ShopProduct, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a product has in those fields whose values are others. Categories have no order.
+
+    Images are equal if their digests are, where both sides know them, else their ids or addresses.
+    """
+    return {name: getattr(product, name) for name, value in values.items() if not _same(name, product, value)}
+
+
+def _same(name: str, product: ShopProduct, value: Any) -> bool:
+    if name == "images":
+        found = product.images
+        return len(found) == len(value) and all(
+            one.digest == other.digest if one.digest and other.digest else (one.id or one.url) in (other.id, other.url)
+            for one, other in zip(found, value, strict=True)
+        )
+    if name == "categories":
+        return sorted(product.categories) == sorted(value)
+    if name not in PRODUCT_FIELDS:
+        raise Refused(f"products have no field {name[:40]!r}")
+    return bool(getattr(product, name) == value)
 
 
 def shop(adapter: Adapter) -> ShopAdapter:

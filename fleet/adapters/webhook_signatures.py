@@ -12,14 +12,22 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+
+from fleet.adapters.shops import ShopEvent, ShopEventKind, ShopHookRules
 
 TOLERANCE_S = 300
 _STAMP = re.compile(r"[0-9]{1,12}", re.A)
 _LONGEST = 500
 _TOKEN = re.compile(r"[A-Za-z0-9._=+/-]{1,200}", re.A)
 """What handshakes sign. Signing anything else would sign a body that somebody made up, as an answer to a handshake."""
+_LONGEST_ID, _MOST_VARIANTS = 100, 1000
+_SHOP_KINDS = {
+    "order.": ShopEventKind.ORDER, "stock.": ShopEventKind.STOCK, "product.deleted": ShopEventKind.PRODUCT_DELETED,
+    "product.": ShopEventKind.PRODUCT, "variant.": ShopEventKind.PRODUCT,
+}  # fmt: skip
+"""By the beginning of `type`."""
 Headers = Mapping[str, str]
 
 
@@ -108,3 +116,34 @@ META = WebhookRules(is_genuine=_meta_genuine, shake=meta_shake, by_word=True)
 X_ACTIVITY = WebhookRules(is_genuine=_x_genuine, shake=_x_shake)
 LINKEDIN = WebhookRules(is_genuine=_linkedin_genuine, shake=_linkedin_shake)
 TIKTOK = WebhookRules(is_genuine=_tiktok_genuine, shake=lambda _secret, _query: None)
+
+
+def _shop_genuine(secret: str, headers: Headers, body: bytes, _: float) -> bool:
+    return bool(secret) and _same(_mac(secret, body).hex(), headers.get("x-shop-signature", ""))
+
+
+def _shop_events(_: Headers, body: bytes) -> Sequence[ShopEvent]:
+    try:
+        found = json.loads(body)
+    except RecursionError as error:
+        raise ValueError("the body is too deep") from error
+    kinds = [kind for start, kind in _SHOP_KINDS.items() if str(_named(found, "type")).startswith(start)]
+    if not kinds or not _named(found, "id"):
+        raise ValueError("the body names no event of a shop")
+    event, product, order = (_named(found, name) for name in ("id", "product", "order"))
+    variants = found.get("variants")
+    ids = [one for one in variants[:_MOST_VARIANTS] if isinstance(one, str)] if isinstance(variants, list) else []
+    if not ids:
+        return [ShopEvent(id=event, kind=kinds[0], product_id=product, order_id=order)]
+    return [ShopEvent(id=f"{event}:{one[:_LONGEST_ID]}", kind=kinds[0], product_id=product,
+                      variant_id=one[:_LONGEST_ID]) for one in ids]  # fmt: skip
+
+
+def _named(found: object, name: str) -> str:
+    value = found.get(name) if isinstance(found, dict) else None
+    return value[:_LONGEST_ID] if isinstance(value, str) else ""
+
+
+SHOP_PLUGIN = ShopHookRules(is_genuine=_shop_genuine, read=_shop_events)
+"""Shops that send no webhooks by themselves: a plugin posts JSON (`id`, `type`, and `product`, `variants` or `order`)
+with the HMAC-SHA256 of the body in hex as `x-shop-signature`. docs/shops/ has such plugins."""

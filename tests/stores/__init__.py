@@ -1,0 +1,1 @@
+"""Two shop systems of others, Vendure and Oscar, run for real on this machine; `make stores` installs them."""
