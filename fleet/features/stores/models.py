@@ -115,6 +115,8 @@ class FieldStateRow(Base):
     remote: Mapped[Any | None] = mapped_column(JSONB(none_as_null=True))
     remote_at: Mapped[datetime] = mapped_column(_TIME, server_default=_NOW)
     """When it was read."""
+    base_at: Mapped[datetime | None] = mapped_column(_TIME)
+    """Stock alone: movements of the catalogue from then on are not in `base`."""
     written_by: Mapped[uuid.UUID | None]
     """The job of Fleet that wrote `remote`; None for a value that the shop had by itself."""
 
@@ -154,9 +156,12 @@ class SyncRunRow(Base):
     requested_by: Mapped[str | None] = mapped_column(sa.String(100))
     state: Mapped[str] = mapped_column(sa.String(20), server_default="running")
     step: Mapped[str] = mapped_column(sa.String(20), server_default="")
+    part: Mapped[int] = mapped_column(sa.SmallInteger, server_default=sa.text("0"))
+    """The number of its newest job: a run that takes longer than a lease goes on in a following one."""
     cursor: Mapped[str | None] = mapped_column(sa.Text)
+    """Of the step: {"page": the shop's cursor, "high": the newest change that was seen}, as JSON."""
     only: Mapped[list[Any]] = mapped_column(JSONB, server_default=_LIST)
-    """The external ids of products of a selective sync."""
+    """What a selective sync reads: "product:ID", "variant:ID", "order:ID" or "sku:SKU", by the ids of the store."""
     counts: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=_OBJECT)
     """read, created, updated, unchanged, failed, conflicts, gone, orders, stock, sent."""
     expected: Mapped[int | None]

@@ -1,0 +1,1 @@
+"""What is written to stores: one job for each write, through the gateway."""

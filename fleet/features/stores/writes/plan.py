@@ -1,0 +1,102 @@
+"""Turn decided values into jobs that write to a store: batches of variants, one job for each product.
+
+A payload has ids of the catalogue and values as JSON; `expected` is what the store had when it was compared, so that a
+write never overwrites what changed since. "fields" names what the job is about to write, as "ID/FIELD".
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from fleet.core import ids
+from fleet.core.db import Tx
+from fleet.engine import publish
+from fleet.engine.jobs.ledger import NewJob
+from fleet.features.stores.sync.context import StoreContext
+from fleet.features.stores.sync.refs import written
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StockWrite:
+    """The units that a variant is to have at a location of a store."""
+
+    variant_id: uuid.UUID
+    field: str
+    location: str
+    quantity: int
+    expected: int | None
+
+
+@dataclass(slots=True)
+class WritePlan:
+    """The writes of one page, gathered before they become jobs."""
+
+    products: dict[uuid.UUID, dict[str, Any]] = field(default_factory=dict)
+    variants: dict[uuid.UUID, dict[str, Any]] = field(default_factory=dict)
+    stock: list[StockWrite] = field(default_factory=list)
+
+    def product(self, local_id: uuid.UUID, external_id: str, name: str, value: Any, expected: Any) -> None:
+        """Plan a field of a product."""
+        one = self.products.setdefault(local_id, {"external_id": external_id, "values": {}, "expected": {}})
+        one["values"][name] = value
+        if expected is not None:
+            one["expected"][name] = expected
+
+    def variant(
+        self, local_id: uuid.UUID, external_id: str, parent_id: str, name: str, value: Any, expected: Any
+    ) -> None:  # fmt: skip
+        """Plan a field of a variant: its price or its SKU. An empty price or SKU cannot be written."""
+        if not value:
+            return
+        one = self.variants.setdefault(
+            local_id, {"external_id": external_id, "parent_id": parent_id, "values": {}, "expected": {}}
+        )
+        one["values"][name] = value
+        if expected is not None:
+            one["expected"][name] = expected
+
+    def add(self, tx: Tx, context: StoreContext) -> int:
+        """Add the jobs in a transaction; return how many values they write."""
+        jobs = list(self._jobs(context))
+        publish.add_jobs(tx, context.deps.publisher, jobs)
+        return sum(len(one.payload["fields"]) for one in jobs)
+
+    def _jobs(self, context: StoreContext) -> Iterator[NewJob]:
+        for local_id, one in self.products.items():
+            yield new_job(
+                context, "update_product", target=one["external_id"],
+                payload={"product": str(local_id), "values": one["values"], "expected": one["expected"],
+                         "fields": written((local_id, name) for name in one["values"])},
+            )  # fmt: skip
+        size = max(1, context.traits.batch)
+        variants = [{"variant": str(local_id), "values": one["values"], "expected": one["expected"]}
+                    for local_id, one in self.variants.items()]  # fmt: skip
+        for batch in _batches(variants, size):
+            fields = written((uuid.UUID(one["variant"]), name) for one in batch for name in one["values"])
+            yield new_job(context, "update_variants", payload={"changes": batch, "fields": fields})
+        for places in _batches(self.stock, size):
+            changes = [{"variant": str(one.variant_id), "field": one.field, "location": one.location,
+                        "quantity": one.quantity, "expected": one.expected} for one in places]  # fmt: skip
+            yield new_job(context, "set_stock", payload={
+                "changes": changes, "fields": written((one.variant_id, one.field) for one in places),
+                "at": context.deps.now().isoformat(),
+            })  # fmt: skip
+
+
+def new_job(
+    context: StoreContext, kind: str, *, payload: Mapping[str, Any], target: str | None = None
+) -> NewJob:  # fmt: skip
+    """Return a job of the store's agent that writes through the store's account."""
+    told = {"store": context.name, **({} if context.run_id is None else {"run": str(context.run_id)})}
+    return NewJob(
+        ids.new(), context.agent_id, kind, context.adapter, target=target, payload={**payload, **told},
+        requested_by=context.requested_by, account_id=context.account_id, priority=context.priority,
+    )  # fmt: skip
+
+
+def _batches(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]

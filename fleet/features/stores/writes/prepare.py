@@ -1,0 +1,124 @@
+"""The six jobs that write to stores: what each one sends. The gateway makes the write."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection
+from typing import Any
+
+from fleet.accounts.models import key_of
+from fleet.adapters.base import AnyAction
+from fleet.adapters.shops import (
+    CREATE_PRODUCT,
+    REMOVE_PRODUCT,
+    SET_STOCK,
+    UPDATE_ORDER,
+    UPDATE_PRODUCT,
+    UPDATE_VARIANTS,
+    CreateProductPayload,
+    OrderState,
+    RemoveProductPayload,
+    SetStockPayload,
+    ShopProduct,
+    ShopVariant,
+    StockChange,
+    UpdateOrderPayload,
+    UpdateProductPayload,
+    UpdateVariantsPayload,
+    VariantChange,
+)
+from fleet.engine.attempts.work import Work
+from fleet.engine.jobs.outcomes import Skipped
+from fleet.features.stores import values
+from fleet.features.stores.models import ExternalRefRow
+from fleet.features.stores.sync import refs
+
+_UNKNOWN = Skipped("the store does not have it any more")
+
+
+def create_product(work: Work) -> AnyAction | Skipped:
+    """Return the creation of a product with its variants and their first stock. The payload has all values."""
+    payload = work.claim.payload
+    with work.deps.db.transaction() as tx:
+        found = refs.by_local(tx, key_of(work.claim.account_id), "product", [uuid.UUID(payload["product"])])
+    if any(one.state == "mapped" for one in found.values()):
+        return Skipped("the store has it already")
+    return work.action(CREATE_PRODUCT, CreateProductPayload(_product(payload["values"], payload["key"])))
+
+
+def _product(data: dict[str, Any], key: str) -> ShopProduct:
+    own = {name: values.typed(name, value) for name, value in data.items() if name in values.PRODUCT_FIELD_NAMES}
+    variants = tuple(
+        ShopVariant(
+            sku=one.get("variant.sku", ""), title=one.get("variant.title", ""), options=one.get("variant.options", {}),
+            price=values.money_of(one.get(values.PRICE)), barcode=one.get("variant.barcode", ""),
+            on_hand=one.get("on_hand"),
+        )
+        for one in data["variants"]
+    )  # fmt: skip
+    return ShopProduct(key=key, variants=variants, **own)
+
+
+def update_product(work: Work) -> AnyAction | Skipped:
+    """Return new values of a product's fields."""
+    payload = work.claim.payload
+    ref = _mapped(work, "product", [payload["product"]]).get(uuid.UUID(payload["product"]))
+    if ref is None or ref.external_id is None:
+        return _UNKNOWN
+    changes, expected = ({name: values.typed(name, value) for name, value in payload[part].items()}
+                         for part in ("values", "expected"))  # fmt: skip
+    return work.action(UPDATE_PRODUCT, UpdateProductPayload(ref.external_id, changes, expected))
+
+
+def update_variants(work: Work) -> AnyAction | Skipped:
+    """Return new prices and SKUs of variants; those that the store has no more are left out."""
+    found = _mapped(work, "variant", [one["variant"] for one in work.claim.payload["changes"]])
+    changes = []
+    for one in work.claim.payload["changes"]:
+        ref = found.get(uuid.UUID(one["variant"]))
+        if ref is not None and ref.external_id is not None:
+            changes.append(VariantChange(
+                variant_id=ref.external_id, product_id=ref.parent_id,
+                price=values.money_of(one["values"].get(values.PRICE)), sku=one["values"].get("variant.sku", ""),
+                expected_price=values.money_of(one["expected"].get(values.PRICE)),
+            ))  # fmt: skip
+    return work.action(UPDATE_VARIANTS, UpdateVariantsPayload(tuple(changes))) if changes else _UNKNOWN
+
+
+def set_stock(work: Work) -> AnyAction | Skipped:
+    """Return the units of variants at their locations."""
+    found = _mapped(work, "variant", [one["variant"] for one in work.claim.payload["changes"]])
+    changes = []
+    for one in work.claim.payload["changes"]:
+        ref = found.get(uuid.UUID(one["variant"]))
+        if ref is not None and ref.external_id is not None:
+            changes.append(StockChange(
+                variant_id=ref.external_id, product_id=ref.parent_id, quantity=one["quantity"],
+                location_id=one["location"], stock_item_id=ref.details.get("stock_item", ""),
+                expected=one["expected"],
+            ))  # fmt: skip
+    return work.action(SET_STOCK, SetStockPayload(tuple(changes))) if changes else _UNKNOWN
+
+
+def remove_product(work: Work) -> AnyAction | Skipped:
+    """Return the removal of a product from the store; the catalogue keeps it."""
+    payload = work.claim.payload
+    ref = _mapped(work, "product", [payload["product"]]).get(uuid.UUID(payload["product"]))
+    if ref is None or ref.external_id is None:
+        return _UNKNOWN
+    return work.action(REMOVE_PRODUCT, RemoveProductPayload(ref.external_id, ref.key))
+
+
+def update_order(work: Work) -> AnyAction:
+    """Return a new state of an order; its payload has the store's own id of it."""
+    payload = work.claim.payload
+    return work.action(UPDATE_ORDER, UpdateOrderPayload(
+        payload["external_id"], OrderState(payload["state"]), payload.get("tracking", ""), payload.get("reason", ""),
+    ))  # fmt: skip
+
+
+def _mapped(work: Work, kind: str, local_ids: Collection[str]) -> dict[uuid.UUID, ExternalRefRow]:
+    account_id = key_of(work.claim.account_id)
+    with work.deps.db.transaction() as tx:
+        found = refs.by_local(tx, account_id, kind, [uuid.UUID(one) for one in local_ids])
+        return {local_id: one for local_id, one in found.items() if one.state == "mapped"}
