@@ -45,7 +45,9 @@ from tests.database_pool import DatabasePool
 from tests.database_roles import LOGINS, url_of
 
 if TYPE_CHECKING:
+    from fleet.sandbox.shop.state import Shop
     from tests.factories import Fleet
+    from tests.shops import ShopWorld
     from tests.web_client import Web
 
 _TEMPLATE = "fleet_template"
@@ -375,3 +377,24 @@ def web(fleet: Fleet) -> Web:
     from tests.web_client import Web
 
     return Web(fleet)
+
+
+@pytest.fixture(scope="session")
+def _shop_server(postgres_server: PostgresForTests) -> Iterator[Shop]:
+    """The sandbox shop of this test process; tests take `sandbox_shop`, which is emptied first."""
+    from tests import shops  # few tests need it
+
+    url = postgres_server.create_database()
+    with shops.serving(url) as shop:
+        yield shop
+    postgres_server.drop_database(url)
+
+
+@pytest.fixture
+def sandbox_shop(_shop_server: Shop) -> Iterator[ShopWorld]:
+    """An empty sandbox shop over HTTP, with an adapter to it and hands that change it."""
+    from tests import shops
+
+    world = shops.emptied(_shop_server)
+    yield world
+    world.close()

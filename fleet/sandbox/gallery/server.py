@@ -37,7 +37,7 @@ def running(config: GalleryConfig) -> Iterator[str]:
         yield url
 
 
-class _Protocol(LimitedProtocol):
+class CuttableProtocol(LimitedProtocol):
     """Stores each connection for the fault middleware."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -53,5 +53,5 @@ def _prepared(config: GalleryConfig) -> serving.Server:
         listener.close()
         raise
     return serving.Server(
-        app, listener, "gallery", close=app.state.gallery.hub.close, http=_Protocol, proxy_headers=False
+        app, listener, "gallery", close=app.state.gallery.hub.close, http=CuttableProtocol, proxy_headers=False
     )  # fmt: skip
