@@ -308,7 +308,7 @@ def _winner(sides: FieldSides, rule: ConflictRule) -> Merge:
 class StockSides:
     """The stock of a variant at a location, in units.
 
-    `told` is what the store is to have; `own_before` and `own_after` sum the movements by the store's own orders since
+    `has_local`: somebody else than the store's own orders has set the catalogue's number. `told` is what the store is to have; `own_before` and `own_after` sum the movements by the store's own orders since
     `base` was agreed: recorded before `remote` was read, and after. Whether `remote` includes the latter is unknown.
     """
 
@@ -325,10 +325,11 @@ class StockSides:
 class StockMerge:
     """What becomes of stock: `delta` changes the catalogue, `push` is the number to write, None: nothing is written.
 
-    `base` is the number agreed now; None: it stays. `includes_later`: it includes the movements of `own_after`.
+    `level` sets the catalogue's number instead: that of a store on first sight, sold or not, is what there is. `base` is the number agreed now; None: it stays. `includes_later`: it includes the movements of `own_after`.
     """
 
     delta: int = 0
+    level: int | None = None
     push: int | None = None
     base: int | None = None
     includes_later: bool = False
@@ -366,12 +367,15 @@ def merge_stock(sides: StockSides, rule: ConflictRule, direction: Direction) -> 
 
 
 def _first_stock(sides: StockSides, rule: ConflictRule, direction: Direction) -> StockMerge:
-    if sides.told == sides.remote:
-        return StockMerge(base=sides.remote)
+    """Return the first agreement. Movements of orders from before it are in the store's number already."""
     if not sides.has_local:
-        return StockMerge(delta=sides.remote, base=sides.remote) if direction.pulls else StockMerge()
+        if not direction.pulls:
+            return StockMerge()
+        return StockMerge(level=sides.remote, base=sides.remote, includes_later=True)
+    if sides.told == sides.remote:
+        return StockMerge(base=sides.remote, includes_later=True)
     if rule is ConflictRule.SOURCE and direction.pulls:
-        return StockMerge(delta=sides.remote - sides.told, base=sides.remote)
+        return StockMerge(delta=sides.remote - sides.told, base=sides.remote, includes_later=True)
     if rule is ConflictRule.TARGET or not direction.pulls:
         return StockMerge(push=sides.told) if direction.pushes else StockMerge()
     return StockMerge(is_conflict=True)

@@ -107,7 +107,7 @@ def _same_image(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
         return one["digest"] == other["digest"]
     if one.get("id") and other.get("id"):
         return one["id"] == other["id"]
-    return one["url"] == other["url"]
+    return one.get("url") == other.get("url")
 
 
 def stock_field(location: str, location_id: uuid.UUID) -> str:

@@ -169,7 +169,9 @@ def _create(tx: Tx, page: _Page, creating: Sequence[ShopProduct]) -> None:
         skus = [one.sku for one in product.variants if one.sku]
         twice = values.duplicates(skus) | (seen & set(skus))
         if twice:
-            page.matches.append(MatchConflict("sku", product.id, _title(product), [], f"SKU {min(twice)} is not unique"))
+            page.matches.append(
+                MatchConflict("sku", product.id, _title(product), [], f"SKU {min(twice)} is not unique")
+            )
         else:
             seen |= set(skus)
             fresh.append(product)
@@ -267,8 +269,12 @@ def _merge(
     if not changed:
         return
     catalogue.lock(tx, list(changed))
-    rows = {one.id: one for one in tx.session.scalars(
-        sa.select(ProductRow).where(ProductRow.id.in_(changed)), execution_options={"populate_existing": True})}
+    rows = {
+        one.id: one
+        for one in tx.session.scalars(
+            sa.select(ProductRow).where(ProductRow.id.in_(changed)), execution_options={"populate_existing": True}
+        )
+    }
     variants = catalogue.variants_of(tx, list(changed))
     states = refs.states_of(
         tx, context.account_id, [*changed, *(one.id for found in variants.values() for one in found)]

@@ -8,15 +8,17 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
 
 from fleet.accounts.models import key_of
 from fleet.core import events
 from fleet.core.db import Tx
+from fleet.engine.agents import loop
 from fleet.engine.attempts.work import Work
 from fleet.engine.jobs.outcomes import Done
 from fleet.features.products.models import VariantRow
 from fleet.features.stores import values
-from fleet.features.stores.models import ExternalRefRow
+from fleet.features.stores.models import ExternalRefRow, ShopEventRow
 from fleet.features.stores.sync import refs
 
 _ORDER_OF_NOW = "now"
@@ -152,3 +154,14 @@ def _refused(outcome: Done) -> frozenset[str]:
 def _externals(tx: Tx, account_id: uuid.UUID, changes: list[dict[str, Any]]) -> dict[str, str | None]:
     found = refs.by_local(tx, account_id, "variant", [uuid.UUID(one["variant"]) for one in changes])
     return {str(local_id): one.external_id for local_id, one in found.items()}
+
+
+def updated_order(tx: Tx, work: Work, outcome: Done) -> None:  # noqa: ARG001 - the shape of all follow-ups
+    """Have the order read again at once: its units leave stock when the shop says so."""
+    account_id, payload = key_of(work.claim.account_id), work.claim.payload
+    row = ShopEventRow
+    tx.execute(insert(row).values(
+        account_id=account_id, event_id=f"job:{work.claim.job_id}", kind="order", priority=10,
+        order_id=str(payload["external_id"])[:200],
+    ).on_conflict_do_nothing())  # fmt: skip
+    loop.wake(tx, work.claim.agent_id)

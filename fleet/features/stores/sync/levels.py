@@ -1,0 +1,179 @@
+"""Stock: store what a shop has, then bring the catalogue and the shop in step.
+
+A run reads stock first, then orders, then merges: units that an order took are never counted twice. See
+`rules.merge_stock` for the arithmetic.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from fleet.adapters.shops import StockLevel
+from fleet.core.db import Tx
+from fleet.features.products import stock
+from fleet.features.products.models import ProductRow, VariantRow
+from fleet.features.products.stock import StockEntry
+from fleet.features.stores import rules
+from fleet.features.stores.rules import StockSides
+from fleet.features.stores.sync import conflicts, refs
+from fleet.features.stores.sync.conflicts import FieldConflict
+from fleet.features.stores.sync.context import Counts, StoreContext, now_of
+from fleet.features.stores.values import STOCK, stock_field
+from fleet.features.stores.writes.plan import StockWrite, WritePlan
+
+_CHUNK = 500
+_DIFFERING = """
+SELECT ref.local_id, ref.external_id, coalesce(level.on_hand, 0) AS on_hand,
+    coalesce(others.units, 0)::int AS others, (state.base #>> '{}')::int AS base, (state.remote #>> '{}')::int AS remote,
+    state.remote_at, state.base_at
+FROM external_refs ref
+JOIN field_states state ON state.account_id = ref.account_id AND state.local_id = ref.local_id AND state.field = :field
+LEFT JOIN stock_levels level ON level.variant_id = ref.local_id AND level.location_id = :place
+LEFT JOIN LATERAL (
+    SELECT sum(quantity) AS units FROM stock_reservations promised
+    WHERE promised.variant_id = ref.local_id AND promised.location_id = :place AND promised.released_at IS NULL
+        AND (promised.expires_at IS NULL OR promised.expires_at > :now)
+        AND NOT starts_with(promised.ref, :own)
+) others ON true
+WHERE ref.account_id = :account_id AND ref.kind = 'variant' AND ref.state = 'mapped'
+    AND jsonb_typeof(state.remote) = 'number'
+    AND (state.base IS NULL OR state.base IS DISTINCT FROM state.remote
+        OR greatest(0, coalesce(level.on_hand, 0) - coalesce(others.units, 0) - :buffer)
+            <> (state.remote #>> '{}')::numeric)
+"""
+_CANDIDATES = sa.text(_DIFFERING + " AND ref.local_id > :after ORDER BY ref.local_id LIMIT :limit")
+_AGAIN = sa.text(_DIFFERING + " AND ref.local_id = ANY(:ids) ORDER BY ref.local_id").bindparams(
+    sa.bindparam("ids", type_=ARRAY(sa.Uuid))
+)
+_ANY = sa.text(f"""SELECT EXISTS ({_DIFFERING} AND state.base IS NOT NULL AND ref.local_id <> ALL(:pending)
+    AND greatest(0, coalesce(level.on_hand, 0) - coalesce(others.units, 0) - :buffer)
+        <> (state.base #>> '{{}}')::numeric)""").bindparams(sa.bindparam("pending", type_=ARRAY(sa.Uuid)))
+_OWN_MOVES = sa.text("""
+SELECT move.variant_id,
+    coalesce(sum(move.delta) FILTER (WHERE move.account_id = :account_id AND move.external_event IS NOT NULL
+        AND move.at > state.base_at AND move.at < state.remote_at), 0)::int AS before,
+    coalesce(sum(move.delta) FILTER (WHERE move.account_id = :account_id AND move.external_event IS NOT NULL
+        AND move.at > state.base_at AND move.at >= state.remote_at), 0)::int AS after,
+    bool_or(move.account_id IS DISTINCT FROM :account_id) AS has_others
+FROM stock_movements move
+JOIN field_states state ON state.account_id = :account_id AND state.local_id = move.variant_id AND state.field = :field
+WHERE move.variant_id = ANY(:ids) AND move.location_id = :place
+    AND (state.base_at IS NULL OR move.at > state.base_at)
+GROUP BY move.variant_id
+""").bindparams(sa.bindparam("ids", type_=ARRAY(sa.Uuid)))
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A location of a store, and the one here that it is."""
+
+    there: str
+    here: uuid.UUID
+
+    @property
+    def field(self) -> str:
+        """The name of the field of its stock."""
+        return stock_field(self.there, self.here)
+
+
+def places_of(context: StoreContext) -> list[Place]:
+    """Return the locations of a store in a stable order."""
+    return [Place(there, here) for there, here in sorted(context.places.items())]
+
+
+def apply_levels(tx: Tx, context: StoreContext, levels: Sequence[StockLevel], read_at: datetime) -> Counts:
+    """Store the units that a shop has; levels of variants or locations that are not known here are left out."""
+    known = refs.by_external(tx, context.account_id, "variant", {one.variant_id for one in levels})
+    rows = {}
+    for one in levels:
+        ref, here = known.get(one.variant_id), context.places.get(one.location_id)
+        if ref is not None and ref.state == "mapped" and here is not None:
+            field = stock_field(one.location_id, here)
+            rows[ref.local_id, field] = {"local_id": ref.local_id, "field": field, "remote": one.on_hand}
+    refs.save_remote(tx, context.account_id, list(rows.values()), read_at=read_at)
+    return Counts(stock=len(rows))
+
+
+def is_any_unsent(tx: Tx, context: StoreContext) -> bool:
+    """Say whether the store is to be told another number of units, and no job is about to. Conflicts wait."""
+    pending = {local_id for local_id, _ in refs.open_writes(tx, context.agent_id)}
+    for place in places_of(context):
+        parameters = {**_parameters(tx, context, place), "pending": list(pending)}
+        if tx.scalar(_ANY.bindparams(**parameters)):
+            return True
+    return False
+
+
+def merge_levels(tx: Tx, context: StoreContext, place: Place, after: uuid.UUID) -> tuple[Counts, uuid.UUID | None]:
+    """Merge the next variants of a location; return the last one, None after the end."""
+    parameters = _parameters(tx, context, place)
+    found = tx.execute(_CANDIDATES, {**parameters, "after": after, "limit": _CHUNK}).all()
+    ids = [one.local_id for one in found]
+    if not ids:
+        return Counts(), None
+    stock.lock(tx, ids)  # from here on nobody moves this stock
+    rows = tx.execute(_AGAIN, {**parameters, "ids": ids}).all()
+    moves = {one.variant_id: one for one in tx.execute(_OWN_MOVES, {
+        "account_id": context.account_id, "field": place.field, "place": place.here, "ids": ids})}  # fmt: skip
+    pending, now = refs.open_writes(tx, context.agent_id), now_of(tx)
+    counts, plan = Counts(), WritePlan()
+    entries: list[StockEntry] = []
+    states = []
+    in_conflict = []
+    rule = context.settings.rule_of(STOCK)
+    for one in rows:
+        moved = moves.get(one.local_id)
+        sides = StockSides(
+            base=one.base, remote=one.remote,
+            told=rules.told(one.on_hand, others=one.others, buffer=context.settings.store_buffer),
+            has_local=moved is not None and bool(moved.has_others),
+            own_before=moved.before if moved is not None else 0, own_after=moved.after if moved is not None else 0,
+            is_pending=(one.local_id, place.field) in pending,
+        )  # fmt: skip
+        merge = rules.merge_stock(sides, rule, context.direction)
+        if merge.is_conflict:
+            in_conflict.append(FieldConflict(one.local_id, place.field, "", one.base, sides.told, one.remote))
+            continue
+        if merge.level is not None or merge.delta:
+            entries.append(StockEntry(
+                variant_id=one.local_id, location_id=place.here, on_hand=merge.level,
+                delta=None if merge.level is not None else merge.delta, reason="store", by=context.origin,
+                account_id=context.account_id,
+            ))  # fmt: skip
+        if merge.base is not None:
+            is_late = bool(sides.own_after) and not merge.includes_later
+            states.append({"local_id": one.local_id, "field": place.field, "base": merge.base, "remote": one.remote,
+                           "remote_at": one.remote_at, "base_at": one.remote_at if is_late else now})  # fmt: skip
+        if merge.push is not None:
+            plan.stock.append(StockWrite(variant_id=one.local_id, field=place.field, location=place.there,
+                                         quantity=merge.push, expected=one.remote))  # fmt: skip
+    counts.stock += sum(delta not in (0, None) for delta in stock.post(tx, entries))
+    refs.save_states(tx, context.account_id, states)
+    conflicts.settle(tx, context.account_id, {(one["local_id"], place.field) for one in states})
+    counts.conflicts += conflicts.open_fields(tx, context, _named(tx, in_conflict))
+    counts.sent += plan.add(tx, context)
+    return counts, ids[-1]
+
+
+def _parameters(tx: Tx, context: StoreContext, place: Place) -> dict[str, object]:
+    return {
+        "account_id": context.account_id, "field": place.field, "place": place.here, "now": now_of(tx),
+        "own": f"order:{context.account_id}:", "buffer": context.settings.store_buffer,
+    }  # fmt: skip
+
+
+def _named(tx: Tx, found: Collection[FieldConflict]) -> list[FieldConflict]:
+    """Return conflicts with the titles and SKUs of their variants."""
+    if not found:
+        return []
+    query = sa.select(VariantRow.id, VariantRow.sku, ProductRow.title).join(ProductRow)
+    query = query.where(VariantRow.id.in_([one.local_id for one in found]))
+    names = {one.id: f"{one.title} ({one.sku})"[:300] for one in tx.execute(query)}
+    return [FieldConflict(one.local_id, one.field, names.get(one.local_id, ""), one.base, one.local, one.remote)
+            for one in found]  # fmt: skip
