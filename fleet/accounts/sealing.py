@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import hmac
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -47,9 +48,11 @@ class Keyring:
     """Keys in order. Safe to share between threads."""
 
     def __init__(self, keys: Iterable[bytes]) -> None:
-        self._keys = {_key_id(key): AESGCM(key) for key in keys}
+        given = list(keys)
+        self._keys = {_key_id(key): AESGCM(key) for key in given}
         if not self._keys:
             raise InvalidInput("The key store has no key.", fix="`fleet secrets init` makes one.")
+        self._first = given[0]
 
     @classmethod
     def of(cls, written: Iterable[str], *, where: str) -> Self:
@@ -71,6 +74,14 @@ class Keyring:
         key_id, key = next(iter(self._keys.items()))
         nonce = os.urandom(_NONCE_BYTES)
         return Sealed(_FORMAT + nonce + key.encrypt(nonce, secret.encode(), _bound_to(name)), key_id)
+
+    def fingerprint(self, name: str, text: str) -> str:
+        """Return a hash by which equal texts are found, in hex. It reveals nothing without the first key.
+
+        With another first key it is another one: who stores it stores it again when secrets are resealed.
+        """
+        key = hmac.digest(self._first, b"fleet fingerprint\0" + name.encode(), "sha256")
+        return hmac.digest(key, text.encode(), "sha256").hex()
 
     def open(self, name: str, sealed: Sealed) -> str:
         """Return the secret sealed under this name. Raises LostKey."""

@@ -265,6 +265,8 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('id', name=op.f('pk_stock_reservations')),
     )
     op.create_index('ix_stock_reservations_location_id', 'stock_reservations', ['location_id'])
+    op.create_index('ix_stock_reservations_expires_at', 'stock_reservations', ['expires_at'], postgresql_where=sa.text('released_at IS NULL'))
+    op.create_index('ix_stock_reservations_released_at', 'stock_reservations', ['released_at'], postgresql_where=sa.text('released_at IS NOT NULL'))
     op.create_index('ix_stock_reservations_variant_id', 'stock_reservations', ['variant_id'], postgresql_where=sa.text('released_at IS NULL'))
     op.create_index('uq_stock_reservations_ref', 'stock_reservations', ['ref', 'variant_id', 'location_id'], unique=True)
     op.create_table('stores',

@@ -148,6 +148,10 @@ class StockReservationRow(Base):
         sa.Index("ix_stock_reservations_variant_id", "variant_id",
                  postgresql_where=sa.text("released_at IS NULL")),
         sa.Index("ix_stock_reservations_location_id", "location_id"),
+        sa.Index("ix_stock_reservations_expires_at", "expires_at",
+                 postgresql_where=sa.text("released_at IS NULL")),
+        sa.Index("ix_stock_reservations_released_at", "released_at",
+                 postgresql_where=sa.text("released_at IS NOT NULL")),
         Rows(seen(_OF_VARIANT, "seen.id = stock_reservations.variant_id")).args,
     )  # fmt: skip
 
