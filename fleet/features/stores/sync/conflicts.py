@@ -103,5 +103,5 @@ def open_products(tx: Tx, account_id: uuid.UUID, product_ids: Collection[uuid.UU
     row = SyncConflictRow
     which = (row.account_id == account_id, row.kind == "field", row.state != "settled")
     owner = sa.func.coalesce(VariantRow.product_id, row.local_id)
-    query = sa.select(owner).outerjoin(VariantRow, VariantRow.id == row.local_id).where(*which)
+    query = sa.select(owner).select_from(row).outerjoin(VariantRow, VariantRow.id == row.local_id).where(*which)
     return set(tx.session.scalars(query.where(owner.in_(product_ids))))

@@ -1,0 +1,146 @@
+"""A fleet with a store at the sandbox shop: what tests of the feature stores are made of."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from fleet.adapters.base import Adapter
+from fleet.core.settings import SettingScope
+from fleet.engine import tick
+from fleet.engine.agents.models import AgentRow
+from fleet.engine.attempts import perform
+from fleet.engine.jobs.models import JobRow
+from fleet.engine.jobs.ticks import TickKey
+from fleet.engine.settings import store as settings_store
+from fleet.engine.settings.store import ScopeKey
+from fleet.features.products.models import ProductRow, StockRow, VariantRow
+from fleet.features.stores import service
+from fleet.features.stores.models import StoreRow, SyncConflictRow, SyncRunRow
+from fleet.features.stores.rules import Strategy
+from tests.factories import Fleet, make_fleet
+from tests.shops import ShopWorld
+
+MOST_ROUNDS = 30
+
+
+@dataclass
+class StoreWorld:
+    """A store named "shop" (and others), its agent and its jobs, carried out by hand."""
+
+    fleet: Fleet
+    shop: ShopWorld
+    account_id: uuid.UUID
+
+    def add(self, name: str = "shop", *, adapter: Adapter | None = None) -> StoreRow:
+        """Add a store."""
+        if name not in self.fleet.accounts:
+            self.fleet.deps.outside.systems[name] = adapter  # type: ignore[attr-defined]
+            self.fleet.account(name, adapter="sandbox_shop", credentials=self.shop.credentials)
+        return service.add(self.fleet.deps, name, by="tests")
+
+    def setting(self, name: str, value: Any, *, store: str = "shop") -> None:
+        """Set a setting of a store."""
+        key = ScopeKey(SettingScope.ACCOUNT, str(self.fleet.accounts[store]))
+        with self.fleet.deps.db.transaction() as tx:
+            settings_store.put(tx, key, name, value, by="tests", reason="")
+        self.fleet.deps.live.expire()
+        self.fleet.deps.live.refresh()
+
+    def agent(self, name: str = "shop") -> AgentRow:
+        """Return the agent of a store."""
+        with self.fleet.deps.db.transaction() as tx:
+            row, _ = service.named(tx, name)
+            return tx.session.get_one(AgentRow, row.agent_id)
+
+    def store(self, name: str = "shop") -> StoreRow:
+        """Return the row of a store."""
+        with self.fleet.deps.db.transaction() as tx:
+            return service.named(tx, name)[0]
+
+    def wake(self, name: str = "shop") -> None:
+        """Have the agent of a store decide now."""
+        agent = self.agent(name)
+        with self.fleet.deps.db.transaction() as tx:
+            tx.execute(sa.update(AgentRow).where(AgentRow.id == agent.id).values(tick_no=AgentRow.tick_no + 1))
+        number = agent.tick_no + 1
+        self.fleet.sql("INSERT INTO ticks (agent_id, tick_no, due_at) VALUES (:id, :no, clock_timestamp())",
+                       id=agent.id, no=number)  # fmt: skip
+        tick.tick(self.fleet.deps, TickKey(agent.id, number))
+
+    def ready(self) -> list[JobRow]:
+        """Return the jobs that can be carried out."""
+        return self.fleet.jobs(state="ready")
+
+    def work(self) -> list[JobRow]:
+        """Carry out jobs until none is ready; return them as they ended."""
+        done: dict[uuid.UUID, None] = {}
+        for _ in range(MOST_ROUNDS):
+            waiting = [job.id for job in self.ready() if job.id not in done]
+            if not waiting:
+                break
+            for job_id in waiting:
+                perform.perform(self.fleet.deps, job_id)
+                done[job_id] = None
+        return [self.fleet.job(job_id) for job_id in done]
+
+    def sync(self, strategy: Strategy | None = Strategy.FULL, *, name: str = "shop") -> SyncRunRow:
+        """Have a store synced, with what follows; return the run."""
+        service.request_sync(self.fleet.deps, name, by="tests", strategy=strategy)
+        self.wake(name)
+        self.work()
+        return self.runs(name)[-1]
+
+    def runs(self, name: str = "shop") -> list[SyncRunRow]:
+        """Return the runs of a store, oldest first."""
+        with self.fleet.deps.db.transaction() as tx:
+            query = sa.select(SyncRunRow).where(SyncRunRow.account_id == self.fleet.accounts[name])
+            return list(tx.session.scalars(query.order_by(SyncRunRow.started_at, SyncRunRow.id)))
+
+    def products(self) -> dict[str, ProductRow]:
+        """Return the catalogue by title."""
+        with self.fleet.deps.db.transaction() as tx:
+            return {one.title: one for one in tx.session.scalars(sa.select(ProductRow))}
+
+    def variant(self, sku: str) -> VariantRow:
+        """Return a variant of the catalogue."""
+        with self.fleet.deps.db.transaction() as tx:
+            return tx.session.scalars(
+                sa.select(VariantRow).where(VariantRow.sku == sku, VariantRow.removed_at.is_(None))
+            ).one()
+
+    def on_hand(self, sku: str) -> int:
+        """Return the units of a variant in all locations of the catalogue."""
+        with self.fleet.deps.db.transaction() as tx:
+            query = sa.select(sa.func.coalesce(sa.func.sum(StockRow.on_hand), 0)).join(
+                VariantRow, VariantRow.id == StockRow.variant_id)  # fmt: skip
+            return int(tx.scalar(query.where(VariantRow.sku == sku)))
+
+    def conflicts(self) -> list[SyncConflictRow]:
+        """Return the conflicts that are not settled."""
+        with self.fleet.deps.db.transaction() as tx:
+            query = sa.select(SyncConflictRow).where(SyncConflictRow.state != "settled")
+            return list(tx.session.scalars(query.order_by(SyncConflictRow.created_at)))
+
+    def events(self, *subjects: str) -> list[Any]:
+        """Return events, oldest first."""
+        query = "SELECT subject, payload FROM events WHERE subject = ANY(:subjects) ORDER BY id"
+        return list(self.fleet.sql(query, subjects=list(subjects)).all())
+
+
+@contextmanager
+def world(database_url: str, shop: ShopWorld, **settings: Any) -> Iterator[StoreWorld]:
+    """Make a fleet with a store at the sandbox shop. Nothing is synced yet."""
+    fleet = make_fleet(database_url, systems={"shop": shop.adapter()}, **settings)
+    account_id = fleet.account("shop", adapter="sandbox_shop", credentials=shop.credentials)
+    made = StoreWorld(fleet, shop, account_id)
+    made.add()
+    try:
+        yield made
+    finally:
+        fleet.deps.close()
