@@ -17,6 +17,8 @@ FEATURE = Feature(
     jobs=JOBS,
     follow_ups=FOLLOW_UPS,
     events=EVENTS,
+    extends={"accounts.hooks": ("fleet.features.stores.hooks.service:hook_of",)},
+    routes=("fleet.features.stores.hooks.route:router",),
     error_policies=("fleet.features.stores.writes.stale:stale",),
     pruners=("fleet.features.stores.pruning:prune_runs", "fleet.features.stores.pruning:prune_events",
              "fleet.features.stores.pruning:prune_conflicts"),

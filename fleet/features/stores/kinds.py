@@ -51,6 +51,8 @@ EVENTS = (
               icon="stop", family="trouble"),
     EventType(subject="sync.conflict", words="{about:160} differs at {store}: {field}", sign="≠", tone="yellow",
               icon="unknown", family="trouble"),
+    EventType(subject="sync.decided", words="decided {about:160} at {store}: {decision}, by {by}", sign="✔",
+              icon="hand", family="people"),
     EventType(subject="sync.distrusted", words="{store} lacks {missing} of {known} products at once: not believed",
               sign="!", tone="yellow", icon="unknown", family="trouble"),
     EventType(subject="product.gone", words="{title:160} is gone at {store}", sign="✖", tone="yellow", icon="stop",

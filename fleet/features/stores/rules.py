@@ -308,7 +308,8 @@ def _winner(sides: FieldSides, rule: ConflictRule) -> Merge:
 class StockSides:
     """The stock of a variant at a location, in units.
 
-    `has_local`: somebody else than the store's own orders has set the catalogue's number. `told` is what the store is to have; `own_before` and `own_after` sum the movements by the store's own orders since
+    `has_local`: somebody else than the store's own orders has set the catalogue's number. `kept` units are promised to
+    orders of other stores, or kept back. `told` is what the store is to have; `own_before` and `own_after` sum the movements by the store's own orders since
     `base` was agreed: recorded before `remote` was read, and after. Whether `remote` includes the latter is unknown.
     """
 
@@ -316,6 +317,7 @@ class StockSides:
     told: int
     remote: int
     has_local: bool = True
+    kept: int = 0
     own_before: int = 0
     own_after: int = 0
     is_pending: bool = False
@@ -371,7 +373,9 @@ def _first_stock(sides: StockSides, rule: ConflictRule, direction: Direction) ->
     if not sides.has_local:
         if not direction.pulls:
             return StockMerge()
-        return StockMerge(level=sides.remote, base=sides.remote, includes_later=True)
+        kept = max(0, sides.remote - sides.kept)
+        push = kept if kept != sides.remote and direction.pushes else None
+        return StockMerge(level=sides.remote, push=push, base=sides.remote, includes_later=True)
     if sides.told == sides.remote:
         return StockMerge(base=sides.remote, includes_later=True)
     if rule is ConflictRule.SOURCE and direction.pulls:

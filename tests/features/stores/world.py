@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from fleet.adapters.base import Adapter
+from fleet.adapters.shops import Money, ProductPage
 from fleet.core.settings import SettingScope
 from fleet.engine import tick
 from fleet.engine.agents.models import AgentRow
@@ -19,7 +20,10 @@ from fleet.engine.jobs.models import JobRow
 from fleet.engine.jobs.ticks import TickKey
 from fleet.engine.settings import store as settings_store
 from fleet.engine.settings.store import ScopeKey
+from fleet.features.products import service as catalogue
+from fleet.features.products import stock
 from fleet.features.products.models import ProductRow, StockRow, VariantRow
+from fleet.features.products.service import NewProduct, NewVariant
 from fleet.features.stores import service
 from fleet.features.stores.models import StoreRow, SyncConflictRow, SyncRunRow
 from fleet.features.stores.rules import Strategy
@@ -96,6 +100,11 @@ class StoreWorld:
         self.work()
         return self.runs(name)[-1]
 
+    def request(self, strategy: Strategy | None, name: str = "shop") -> None:
+        """Ask for a sync, and have the agent begin it."""
+        service.request_sync(self.fleet.deps, name, by="tests", strategy=strategy)
+        self.wake(name)
+
     def runs(self, name: str = "shop") -> list[SyncRunRow]:
         """Return the runs of a store, oldest first."""
         with self.fleet.deps.db.transaction() as tx:
@@ -121,6 +130,60 @@ class StoreWorld:
                 VariantRow, VariantRow.id == StockRow.variant_id)  # fmt: skip
             return int(tx.scalar(query.where(VariantRow.sku == sku)))
 
+    def change(self, sku: str, /, **changes: Any) -> None:
+        """Change a variant as a person does."""
+        with self.fleet.deps.db.transaction() as tx:
+            catalogue.change_variant(tx, self.variant(sku).id, changes, origin="user:tests")
+
+    def change_product(self, title: str, /, **changes: Any) -> None:
+        """Change a product as a person does."""
+        product_id = self.products()[title].id
+        with self.fleet.deps.db.transaction() as tx:
+            catalogue.change(tx, product_id, changes, origin="user:tests")
+
+    def create(self, sku: str, *, on_hand: int = 0, price: int = 1000) -> uuid.UUID:
+        """Create a product as a person does, titled as its SKU."""
+        organisation_id = self.store().organisation_id
+        with self.fleet.deps.db.transaction() as tx:
+            new = NewProduct(title=sku.title(), variants=(NewVariant(sku=sku, price=Money(price, "EUR"),
+                                                                     currency="EUR"),))  # fmt: skip
+            product_id = catalogue.create(tx, organisation_id, new, origin="user:tests").id
+            (variant,) = catalogue.variants_of(tx, [product_id])[product_id]
+            place = stock.default_location(tx, organisation_id)
+            stock.set_level(tx, variant.id, place, on_hand, reason="count", by="user:tests")
+        return product_id
+
+    def count(self, sku: str, on_hand: int) -> None:
+        """Set the stock of a variant as a person does, at the default location."""
+        with self.fleet.deps.db.transaction() as tx:
+            variant = self.variant(sku)
+            place = stock.default_location(tx, variant.organisation_id)
+            stock.set_level(tx, variant.id, place, on_hand, reason="count", by="user:tests")
+
+    def move(self, sku: str, delta: int) -> None:
+        """Add units, as a person does."""
+        with self.fleet.deps.db.transaction() as tx:
+            variant = self.variant(sku)
+            place = stock.default_location(tx, variant.organisation_id)
+            stock.move(tx, variant.id, place, delta, reason="count", by="user:tests")
+
+    def reserve(self, sku: str, quantity: int, *, ref: str) -> None:
+        """Promise units, as the order of another store does."""
+        with self.fleet.deps.db.transaction() as tx:
+            variant = self.variant(sku)
+            place = stock.default_location(tx, variant.organisation_id)
+            stock.reserve(tx, variant.id, place, quantity, ref=ref, reason="order")
+
+    def reserved(self, sku: str) -> int:
+        """Return the units of a variant that are promised."""
+        with self.fleet.deps.db.transaction() as tx:
+            found = stock.levels(tx, [self.variant(sku).id])
+            return sum(sum(one.reserved.values()) for one in found.values())
+
+    def gone(self) -> int:
+        """Return how many objects of the store are gone."""
+        return int(self.fleet.sql("SELECT count(*) FROM external_refs WHERE state = 'gone'").scalar_one())
+
     def conflicts(self) -> list[SyncConflictRow]:
         """Return the conflicts that are not settled."""
         with self.fleet.deps.db.transaction() as tx:
@@ -131,6 +194,19 @@ class StoreWorld:
         """Return events, oldest first."""
         query = "SELECT subject, payload FROM events WHERE subject = ANY(:subjects) ORDER BY id"
         return list(self.fleet.sql(query, subjects=list(subjects)).all())
+
+
+class EmptyShop:
+    """A shop whose lists are empty all at once; everything else is the shop behind it."""
+
+    def __init__(self, adapter: Any) -> None:
+        self._adapter = adapter
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._adapter, name)
+
+    def products(self, *, cursor: str | None, limit: int) -> ProductPage:
+        return ProductPage((), None, 0)
 
 
 @contextmanager

@@ -133,6 +133,7 @@ def merge_levels(tx: Tx, context: StoreContext, place: Place, after: uuid.UUID) 
             base=one.base, remote=one.remote,
             told=rules.told(one.on_hand, others=one.others, buffer=context.settings.store_buffer),
             has_local=moved is not None and bool(moved.has_others),
+            kept=one.others + context.settings.store_buffer,
             own_before=moved.before if moved is not None else 0, own_after=moved.after if moved is not None else 0,
             is_pending=(one.local_id, place.field) in pending,
         )  # fmt: skip

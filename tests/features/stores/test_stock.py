@@ -1,0 +1,100 @@
+"""Stock and orders: each unit is counted once, and no store is told more than there is."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from fleet.features.stores.rules import Strategy
+from tests.features.stores.world import StoreWorld
+
+
+def test_an_order_reserves_and_its_shipment_takes_stock_once(stores: StoreWorld) -> None:
+    cup = stores.shop.add("cup", on_hand=10)["variants"][0]["id"]
+    stores.sync()
+    order = stores.shop.sell(cup, 3)
+    stores.sync(Strategy.INCREMENTAL)
+    assert (stores.on_hand("cup-1"), stores.reserved("cup-1")) == (10, 3)
+    stores.shop.move(order["id"], "shipped")
+    for strategy in (Strategy.INCREMENTAL, Strategy.STOCK, Strategy.FULL, Strategy.STOCK):
+        stores.sync(strategy)
+        assert (stores.on_hand("cup-1"), stores.reserved("cup-1")) == (7, 0)
+    assert stores.shop.on_hand(cup) == 7
+
+
+def test_orders_from_before_the_store_was_added_take_no_stock(stores: StoreWorld) -> None:
+    cup = stores.shop.add("cup", on_hand=10)["variants"][0]["id"]
+    sold = stores.shop.sell(cup, 4)
+    stores.shop.move(sold["id"], "shipped")
+    stores.sync()
+    stores.sync(Strategy.STOCK)
+    assert stores.on_hand("cup-1") == 6
+
+
+def test_a_count_in_the_shop_comes_in_and_a_count_here_goes_out(stores: StoreWorld) -> None:
+    stores.setting("store_direction", "both")
+    cup = stores.shop.add("cup", on_hand=10)["variants"][0]["id"]
+    stores.sync()
+    stores.shop.set_stock(cup, 12)
+    stores.sync(Strategy.STOCK)
+    assert stores.on_hand("cup-1") == 12
+    stores.count("cup-1", 20)
+    stores.wake()
+    stores.work()
+    assert stores.shop.on_hand(cup) == 20
+    stores.sync(Strategy.STOCK)
+    assert stores.on_hand("cup-1") == 20
+
+
+def test_both_sides_counted_at_once_add_up(stores: StoreWorld) -> None:
+    stores.setting("store_direction", "both")
+    cup = stores.shop.add("cup", on_hand=10)["variants"][0]["id"]
+    stores.sync()
+    stores.count("cup-1", 15)  # five came here
+    stores.shop.set_stock(cup, 8)  # two broke there
+    stores.sync(Strategy.STOCK)
+    assert (stores.on_hand("cup-1"), stores.shop.on_hand(cup)) == (13, 13)
+
+
+def test_a_store_is_told_less_than_what_others_sold_and_the_buffer(stores: StoreWorld) -> None:
+    stores.setting("store_direction", "both")
+    stores.setting("store_buffer", 2)
+    cup = stores.shop.add("cup", on_hand=10)["variants"][0]["id"]
+    stores.sync()
+    assert stores.shop.on_hand(cup) == 8
+    stores.reserve("cup-1", 5, ref="order:another:1")
+    stores.sync(Strategy.STOCK)
+    assert (stores.on_hand("cup-1"), stores.shop.on_hand(cup)) == (10, 3)
+    stores.reserve("cup-1", 50, ref="order:another:2")
+    stores.sync(Strategy.STOCK)
+    assert stores.shop.on_hand(cup) == 0
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_whatever_happens_in_between_both_sides_agree_at_the_end(stores: StoreWorld, seed: int) -> None:
+    stores.setting("store_direction", "both")
+    dice = random.Random(seed)
+    cup = stores.shop.add("cup", on_hand=100)["variants"][0]["id"]
+    stores.sync()
+    expected, open_orders = 100, []
+    for _ in range(12):
+        what = dice.choice(("sell", "ship", "count", "break", "sync", "cancel"))
+        if what == "sell":
+            open_orders.append((stores.shop.sell(cup, quantity := dice.randint(1, 3))["id"], quantity))
+        elif what in ("ship", "cancel") and open_orders:
+            order, quantity = open_orders.pop(dice.randrange(len(open_orders)))
+            stores.shop.move(order, "shipped" if what == "ship" else "cancelled")
+            expected -= quantity if what == "ship" else 0
+        elif what == "count":
+            stores.move("cup-1", more := dice.randint(1, 5))
+            expected += more
+        elif what == "break":
+            stores.shop.set_stock(cup, stores.shop.on_hand(cup) - 1)
+            expected -= 1
+        else:
+            stores.sync(dice.choice((Strategy.STOCK, Strategy.INCREMENTAL, Strategy.FULL)))
+    for _ in range(3):
+        stores.sync(Strategy.STOCK)
+    assert (stores.on_hand("cup-1"), stores.shop.on_hand(cup)) == (expected, expected)
+    assert stores.reserved("cup-1") == sum(quantity for _, quantity in open_orders)
