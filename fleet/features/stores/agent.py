@@ -149,8 +149,8 @@ def _events(tx: Tx, row: StoreRow) -> tuple[tuple[str, ...], int, int, datetime 
 def _reread_stale(tx: Tx, row: StoreRow) -> None:
     """Have objects read again whose write found something else than was expected, or was refused."""
     event = ShopEventRow
-    known = sa.select(event.event_id).where(event.account_id == row.account_id,
-                                            event.event_id == sa.literal("job:") + sa.cast(JobRow.id, sa.String))  # fmt: skip
+    own_id = sa.literal("job:") + sa.cast(JobRow.id, sa.String)
+    known = sa.select(event.event_id).where(event.account_id == row.account_id, event.event_id == own_id)
     ended = tx.session.scalars(
         sa.select(JobRow).where(
             JobRow.agent_id == row.agent_id, JobRow.kind.in_(WRITES), JobRow.state.in_(("skipped", "dead")),

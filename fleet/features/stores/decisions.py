@@ -140,7 +140,9 @@ def _push(tx: Tx, context: StoreContext, row: SyncConflictRow, *, is_stock: bool
     """Write the catalogue's value, if the store still has the one that the person saw."""
     assert row.local_id is not None
     of_variant = is_stock or row.field.startswith(values.VARIANT)
-    ref = refs.by_local(tx, context.account_id, "variant" if of_variant else "product", [row.local_id]).get(row.local_id)
+    ref = refs.by_local(tx, context.account_id, "variant" if of_variant else "product", [row.local_id]).get(
+        row.local_id
+    )
     if ref is None or ref.external_id is None or ref.state != "mapped":
         raise Conflict(f"{context.name} does not have {row.about or 'it'} any more.")
     if of_variant and not is_stock and row.field not in values.PUSHABLE_OF_VARIANTS:
@@ -187,8 +189,17 @@ def _decide_object(tx: Tx, context: StoreContext, row: SyncConflictRow, decision
         raise InvalidInput("Mend the SKU in the catalogue or in the shop; the next sync settles this.")
     ref = ExternalRefRow
     if decision == IGNORE:
-        tx.execute(insert(ref).values(account_id=context.account_id, kind="product", local_id=ids.new(),
-                                      external_id=row.external_id, state="ignored").on_conflict_do_nothing())  # fmt: skip
+        tx.execute(
+            insert(ref)
+            .values(
+                account_id=context.account_id,
+                kind="product",
+                local_id=ids.new(),
+                external_id=row.external_id,
+                state="ignored",
+            )
+            .on_conflict_do_nothing()
+        )
         return
     if decision not in row.candidates:
         raise InvalidInput("Decide by one of the candidates, or ignore.", fix="Its page lists them.")

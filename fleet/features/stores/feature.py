@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fleet.adapters.shops import SHOP_ACTIONS
-from fleet.engine.registry import AgentType, Feature
+from fleet.engine.registry import AgentType, Command, Feature, NavItem
 from fleet.features.stores.kinds import EVENTS, FOLLOW_UPS, JOBS
 
 FEATURE = Feature(
@@ -19,6 +19,30 @@ FEATURE = Feature(
     events=EVENTS,
     extends={"accounts.hooks": ("fleet.features.stores.hooks.service:hook_of",)},
     routes=("fleet.features.stores.hooks.route:router",),
+    api=("fleet.features.stores.api:router",),
+    pages=("fleet.features.stores.pages:router",),
+    templates=__package__,
+    nav=(
+        NavItem(
+            path="/stores",
+            label="Stores",
+            permission="fleet.view",
+            group="Shop",
+            order=80,
+            icon="M4 9l1-5h14l1 5M4 9a3 3 0 0 0 5.3 2 3 3 0 0 0 5.4 0A3 3 0 0 0 20 9M5 11v9h14v-9M9 20v-6h6v6",
+            tally="fleet.features.stores.queries:tally",
+            is_shown="fleet.features.stores.queries:is_shown",
+        ),
+    ),
+    commands=(
+        Command(
+            name="stores",
+            run="fleet.features.stores.cli:stores",
+            section="Act",
+            order=47,
+            help="Keep shops in step with the catalogue.",
+        ),
+    ),
     error_policies=("fleet.features.stores.writes.stale:stale",),
     pruners=("fleet.features.stores.pruning:prune_runs", "fleet.features.stores.pruning:prune_events",
              "fleet.features.stores.pruning:prune_conflicts"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from fleet.engine.policy import RetryPolicy
 from fleet.engine.registry import EventType, FollowUp, JobHandler
 
 _PREPARE = "fleet.features.stores.writes.prepare"
@@ -20,7 +19,7 @@ SYNC_STORE = JobHandler(
 
 def _write(kind: str, noun: str, plural: str) -> JobHandler:
     return JobHandler(kind=kind, noun=noun, plural=plural, prepare=f"{_PREPARE}:{kind}",
-                      retry=RetryPolicy(max_attempts=10), expires_after=timedelta(hours=24), is_public=True)  # fmt: skip
+                      expires_after=timedelta(hours=24), is_public=True)  # fmt: skip
 
 
 JOBS = (

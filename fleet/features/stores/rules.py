@@ -238,7 +238,8 @@ def retry_policy(
 
 def backoff(failures: int) -> timedelta:
     """Return the wait after so many failures in a row (from 1): 30 s, doubled each time, one hour at most."""
-    return min(_LONGEST_BACKOFF, _BACKOFF * 2 ** min(max(failures, 1) - 1, 12))
+    times: int = 2 ** min(max(failures, 1) - 1, 12)
+    return min(_LONGEST_BACKOFF, _BACKOFF * times)
 
 
 def equal(one: Any, other: Any) -> bool:
@@ -289,7 +290,7 @@ def merge_field(
         found = Merge.PUSH if direction.pushes else Merge.PULL if rule is ConflictRule.SOURCE else Merge.KEEP
     else:
         found = _winner(sides, rule)
-        if found is Merge.PULL and not direction.pulls or found is Merge.PUSH and not direction.pushes:
+        if (found is Merge.PULL and not direction.pulls) or (found is Merge.PUSH and not direction.pushes):
             found = Merge.KEEP
     return Merge.KEEP if found is Merge.PUSH and not sides.can_push else found
 
@@ -309,7 +310,8 @@ class StockSides:
     """The stock of a variant at a location, in units.
 
     `has_local`: somebody else than the store's own orders has set the catalogue's number. `kept` units are promised to
-    orders of other stores, or kept back. `told` is what the store is to have; `own_before` and `own_after` sum the movements by the store's own orders since
+    orders of other stores, or kept back. `told` is what the store is to have; `own_before` and `own_after` sum the
+    movements by the store's own orders since
     `base` was agreed: recorded before `remote` was read, and after. Whether `remote` includes the latter is unknown.
     """
 
@@ -327,7 +329,8 @@ class StockSides:
 class StockMerge:
     """What becomes of stock: `delta` changes the catalogue, `push` is the number to write, None: nothing is written.
 
-    `level` sets the catalogue's number instead: that of a store on first sight, sold or not, is what there is. `base` is the number agreed now; None: it stays. `includes_later`: it includes the movements of `own_after`.
+    `level` sets the catalogue's number instead: that of a store on first sight, sold or not, is what there is. `base`
+    is the number agreed now; None: it stays. `includes_later`: it includes the movements of `own_after`.
     """
 
     delta: int = 0

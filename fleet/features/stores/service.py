@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import uuid
-from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -29,8 +29,8 @@ from fleet.features.products import stock
 from fleet.features.products.models import LocationRow
 from fleet.features.stores.models import StoreRow, SyncRunRow
 from fleet.features.stores.rules import Direction, Strategy
-from fleet.features.stores.sync.context import StoreContext, context_of, traits_of
-from fleet.features.stores.sync.levels import Place
+from fleet.features.stores.settings import StoresSettings
+from fleet.features.stores.sync.context import StoreContext, priority_of, traits_of
 
 KIND = "store"
 EVERY_S = 60
@@ -137,20 +137,12 @@ def note_info(tx: Tx, account_id: uuid.UUID, info: ShopInfo) -> None:
                    .execution_options(synchronize_session=False))  # fmt: skip
 
 
-def order_place(context: StoreContext, places: Sequence[Place]) -> uuid.UUID | None:
-    """Return the location from which a store's orders are taken: that of the shop's first one."""
-    del context
-    return places[0].here if places else None
-
-
 def named(tx: Tx, name: str, *, is_locked: bool = False) -> tuple[StoreRow, AccountRow]:
     """Return a store and its account, by the account's name or id. Raises NotFound."""
     row = StoreRow
     which = AccountRow.name == name
-    try:
+    with contextlib.suppress(ValueError):
         which |= AccountRow.id == uuid.UUID(name)
-    except ValueError:
-        pass
     query = sa.select(row, AccountRow).join(AccountRow, AccountRow.id == row.account_id)
     query = query.where(which, row.removed_at.is_(None))
     query = query.with_for_update(of=row) if is_locked else query
@@ -228,8 +220,15 @@ def context_for(
 ) -> StoreContext:  # fmt: skip
     """Return the context of a store. Raises NotFound for one whose adapter this process does not have."""
     account = accounts.get(tx, row.account_id)
-    return context_of(deps, row, account.name, account.adapter, requested_by=requested_by, run_id=run_id,
-                      direction=direction, urgency=urgency)  # fmt: skip
+    settings = deps.settings_of(None, row.account_id, None, row.organisation_id).of(StoresSettings)
+    return StoreContext(
+        deps=deps, account_id=row.account_id, name=account.name, organisation_id=row.organisation_id,
+        agent_id=row.agent_id, adapter=account.adapter, currency=row.currency, traits=traits_of(account.adapter),
+        settings=settings, direction=direction or Direction(settings.store_direction),
+        places={there: uuid.UUID(here) for there, here in row.location_ids.items()},
+        main=stock.default_location(tx, row.organisation_id), run_id=run_id, requested_by=requested_by,
+        priority=priority_of(urgency),
+    )  # fmt: skip
 
 
 def _username(deps: Deps, name: str) -> str:

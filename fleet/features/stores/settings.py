@@ -40,7 +40,7 @@ class StoresSettings(BaseModel):
         str, StringConstraints(pattern=rf"^({_PAIR}(,{_PAIR})*)?$", max_length=300), _STORE
     ] = Field(
         "", examples=["price:target,description:source"],
-        description="winners of single fields, as FIELD:RULE, separated by commas; other fields follow the general rule",
+        description="winners of single fields, as FIELD:RULE, separated by commas; others follow the general rule",
     )  # fmt: skip
     store_batch: Annotated[int, _STORE] = Field(
         100, ge=1, le=1000, description="products and stock levels that a sync reads and stores at once, at most"

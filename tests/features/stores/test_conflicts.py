@@ -64,7 +64,7 @@ def test_a_decision_does_not_overwrite_what_changed_since(apart: StoreWorld) -> 
     assert (done.decided, prices(apart)) == (0, (1300, 1200))
     apart.sync()
     (again,) = apart.conflicts()
-    assert (again.id, again.local["minor"]) == (conflict.id, 1300)
+    assert (again.id, again.local) == (conflict.id, {"minor": 1300, "currency": "EUR"})
 
 
 def test_a_conflict_that_both_sides_solved_is_settled(apart: StoreWorld) -> None:

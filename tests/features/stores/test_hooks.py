@@ -12,6 +12,7 @@ import pytest
 from fleet.engine.points.account_hooks import AccountHook
 from fleet.features.stores.hooks import service as hooks
 from fleet.sandbox.shop.deliveries import signature
+from fleet.web.requests.bodies import MOST_HOOK_BYTES
 from tests.features.stores.world import StoreWorld
 from tests.web_client import Web
 
@@ -91,7 +92,7 @@ def test_a_caller_without_proof_learns_nothing_and_changes_nothing(stores: Store
     assert {(one.status_code, one.json()["title"], one.json().get("detail")) for one in answers} == {
         (401, answers[0].json()["title"], answers[0].json().get("detail"))
     }
-    assert delivery(stores, web, id="x" * 200_000, kind="product").status_code == 413
+    assert delivery(stores, web, id="x" * MOST_HOOK_BYTES, kind="product").status_code == 413
     assert stores.fleet.sql("SELECT count(*) FROM shop_events").scalar_one() == 0
 
 
@@ -101,4 +102,4 @@ def test_the_page_of_an_account_shows_the_address(stores: StoreWorld, web: Web) 
         hook = hooks.hook_of(stores.fleet.deps, tx, stores.account_id, "sandbox_shop")
     assert isinstance(hook, AccountHook)
     assert (hook.url, hook.deliveries, hook.attention) == ("/hooks/in/store/shop", 1, "")
-    assert "/hooks/in/store/shop" in web.get("/accounts").text
+    assert "/hooks/in/store/shop" in web.browser().get("/accounts/shop").text

@@ -114,7 +114,7 @@ def test_a_worker_whose_lease_is_taken_stores_no_page(stores: StoreWorld) -> Non
         stores.shop.add(f"cup-{number}")
     stores.request(Strategy.FULL)
     (job,) = stores.ready()
-    adapter = stores.fleet.deps.outside.systems["shop"]  # type: ignore[attr-defined]
+    adapter = stores.adapter()
     read = adapter.products
 
     def slow(**which: object) -> object:
@@ -137,7 +137,7 @@ def test_a_run_longer_than_a_lease_goes_on_in_a_following_job(stores: StoreWorld
         stores.shop.add(f"cup-{number}", on_hand=2)
     stores.request(Strategy.FULL)
     (job,) = stores.ready()
-    adapter = stores.fleet.deps.outside.systems["shop"]  # type: ignore[attr-defined]
+    adapter = stores.adapter()
     read, clock = adapter.products, stores.fleet.deps.clock
     late = [0.0]
     monotonic_s = clock.monotonic_s

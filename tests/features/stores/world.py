@@ -27,7 +27,7 @@ from fleet.features.products.service import NewProduct, NewVariant
 from fleet.features.stores import service
 from fleet.features.stores.models import StoreRow, SyncConflictRow, SyncRunRow
 from fleet.features.stores.rules import Strategy
-from tests.factories import Fleet, make_fleet
+from tests.factories import Fleet, InMemory, make_fleet
 from tests.shops import ShopWorld
 
 MOST_ROUNDS = 30
@@ -44,9 +44,22 @@ class StoreWorld:
     def add(self, name: str = "shop", *, adapter: Adapter | None = None) -> StoreRow:
         """Add a store."""
         if name not in self.fleet.accounts:
-            self.fleet.deps.outside.systems[name] = adapter  # type: ignore[attr-defined]
+            self.connect(adapter, name)
             self.fleet.account(name, adapter="sandbox_shop", credentials=self.shop.credentials)
         return service.add(self.fleet.deps, name, by="tests")
+
+    def adapter(self, name: str = "shop") -> Any:
+        """Return the adapter of a store, as the fleet has it."""
+        outside = self.fleet.deps.outside
+        assert isinstance(outside, InMemory)
+        return outside.systems[name]
+
+    def connect(self, adapter: Any, name: str = "shop") -> None:
+        """Let the fleet reach a store by another adapter from now on."""
+        outside = self.fleet.deps.outside
+        assert isinstance(outside, InMemory)
+        outside.systems[name] = adapter
+        self.fleet.deps._gateways.clear()
 
     def setting(self, name: str, value: Any, *, store: str = "shop") -> None:
         """Set a setting of a store."""

@@ -1,7 +1,7 @@
 """Verify a delivery of a shop, store its events once, and wake the store's agent.
 
-An event is a hint what to read: its content is neither trusted nor stored. Refusals reveal nothing: an unknown store, one
-without a secret and a wrong signature get the same response, after the same work.
+An event is a hint what to read: its content is neither trusted nor stored. Refusals reveal nothing: an unknown store,
+one without a secret and a wrong signature get the same response, after the same work.
 """
 
 from __future__ import annotations
@@ -82,7 +82,11 @@ def hook_of(deps: Deps, tx: Tx, account_id: uuid.UUID, adapter: str) -> AccountH
         return None
     name = accounts.get(tx, account_id).name
     row = ShopEventRow
-    is_delivered = (row.account_id == account_id, ~row.event_id.startswith("job:"), ~row.event_id.startswith("decision:"))
+    is_delivered = (
+        row.account_id == account_id,
+        ~row.event_id.startswith("job:"),
+        ~row.event_id.startswith("decision:"),
+    )
     count, latest = tx.execute(sa.select(sa.func.count(), sa.func.max(row.received_at)).where(*is_delivered)).one()
     is_store = tx.scalar(sa.select(StoreRow.account_id).where(
         StoreRow.account_id == account_id, StoreRow.removed_at.is_(None)))  # fmt: skip
@@ -101,7 +105,9 @@ def _fits(event: ShopEvent) -> bool:
 
 def _store(tx: Tx, found: _Hooked, read: Sequence[ShopEvent]) -> int:
     row = ShopEventRow
-    waiting = sa.select(row.event_id).where(row.account_id == found.account_id, row.handled_at.is_(None)).limit(MOST_OPEN)
+    waiting = (
+        sa.select(row.event_id).where(row.account_id == found.account_id, row.handled_at.is_(None)).limit(MOST_OPEN)
+    )
     if not read or (tx.scalar(sa.select(sa.func.count()).select_from(waiting.subquery())) or 0) >= MOST_OPEN:
         return 0
     own = (row.account_id == found.account_id, ~row.event_id.startswith("job:"))

@@ -13,7 +13,6 @@ from fleet.core.db import Tx
 from fleet.core.errors import NotFound
 from fleet.engine.deps import Deps
 from fleet.engine.policy import Priority
-from fleet.features.stores.models import StoreRow
 from fleet.features.stores.rules import Direction
 from fleet.features.stores.settings import StoresSettings
 
@@ -35,6 +34,8 @@ class StoreContext:
     settings: StoresSettings
     direction: Direction
     places: Mapping[str, uuid.UUID] = field(default_factory=dict)
+    main: uuid.UUID | None = None
+    """The default location here: orders take from it, and new products have their stock there."""
     run_id: uuid.UUID | None = None
     requested_by: str | None = None
     priority: Priority | None = None
@@ -43,21 +44,6 @@ class StoreContext:
     def origin(self) -> str:
         """The origin of values that come from the store, for the catalogue."""
         return f"store:{self.name}"
-
-
-def context_of(deps: Deps, row: StoreRow, name: str, adapter: str, *, direction: Direction | None = None,
-               run_id: uuid.UUID | None = None, requested_by: str | None = None,
-               urgency: int = 0) -> StoreContext:  # fmt: skip
-    """Return the context of a store. Raises NotFound for one whose adapter this process does not have."""
-    traits = traits_of(adapter)
-    settings = deps.settings_of(None, row.account_id, None, row.organisation_id).of(StoresSettings)
-    return StoreContext(
-        deps=deps, account_id=row.account_id, name=name, organisation_id=row.organisation_id, agent_id=row.agent_id,
-        adapter=adapter, currency=row.currency, traits=traits, settings=settings,
-        direction=direction or Direction(settings.store_direction),
-        places={there: uuid.UUID(here) for there, here in row.location_ids.items()}, run_id=run_id,
-        requested_by=requested_by, priority=priority_of(urgency),
-    )  # fmt: skip
 
 
 def traits_of(adapter: str) -> ShopTraits:

@@ -30,8 +30,8 @@ from fleet.features.stores.writes.plan import StockWrite, WritePlan
 _CHUNK = 500
 _DIFFERING = """
 SELECT ref.local_id, ref.external_id, coalesce(level.on_hand, 0) AS on_hand,
-    coalesce(others.units, 0)::int AS others, (state.base #>> '{}')::int AS base, (state.remote #>> '{}')::int AS remote,
-    state.remote_at, state.base_at
+    coalesce(others.units, 0)::int AS others, (state.base #>> '{}')::int AS base,
+    (state.remote #>> '{}')::int AS remote, state.remote_at, state.base_at
 FROM external_refs ref
 JOIN field_states state ON state.account_id = ref.account_id AND state.local_id = ref.local_id AND state.field = :field
 LEFT JOIN stock_levels level ON level.variant_id = ref.local_id AND level.location_id = :place
@@ -83,8 +83,9 @@ class Place:
 
 
 def places_of(context: StoreContext) -> list[Place]:
-    """Return the locations of a store in a stable order."""
-    return [Place(there, here) for there, here in sorted(context.places.items())]
+    """Return the locations of a store in a stable order, that of its orders and new products first."""
+    found = [Place(there, here) for there, here in sorted(context.places.items())]
+    return sorted(found, key=lambda one: one.here != context.main)
 
 
 def apply_levels(tx: Tx, context: StoreContext, levels: Sequence[StockLevel], read_at: datetime) -> Counts:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import uuid
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -55,6 +55,21 @@ class _Page:
     def state(self, local_id: uuid.UUID, name: str, base: Any, there: Any, remote: Any) -> None:
         self.states.append({"local_id": local_id, "field": name, "base": refs.base_of(base, there), "remote": remote,
                             "remote_at": self.reading.began})  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Field:
+    """A field of a product or a variant, as both sides have it now."""
+
+    product_id: uuid.UUID
+    local_id: uuid.UUID
+    name: str
+    local: Any
+    remote: Any
+    origins: Mapping[str, Any]
+    remote_at: datetime | None
+    about: str
+    can_push: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,7 +321,8 @@ class _Merger:
         here = values.product_values(catalogue.product_values(row, ()), context.traits)
         about = _title(product)
         for name, remote in values.product_values(product, context.traits).items():
-            merge = self._field(row.id, row.id, name, here[name], remote, row.origins, product.updated_at, about)
+            merge = self._field(_Field(product_id=row.id, local_id=row.id, name=name, local=here[name], remote=remote,
+                                       origins=row.origins, remote_at=product.updated_at, about=about))  # fmt: skip
             if merge is Merge.PULL:
                 page.products.setdefault(row.id, {})[name] = remote
             elif merge is Merge.PUSH:
@@ -340,21 +356,20 @@ class _Merger:
         for name, remote in values.variant_values(variant, context.traits).items():
             if name == values.PRICE and remote is not None and remote["currency"] != found.currency:
                 continue  # amounts of two currencies are not compared
-            merge = self._field(
-                row.id, found.id, name, here[name], remote, found.origins, variant.updated_at or product.updated_at,
-                about, can_push=name in values.PUSHABLE_OF_VARIANTS,
-            )  # fmt: skip
+            merge = self._field(_Field(
+                product_id=row.id, local_id=found.id, name=name, local=here[name], remote=remote, origins=found.origins,
+                remote_at=variant.updated_at or product.updated_at, about=about,
+                can_push=name in values.PUSHABLE_OF_VARIANTS,
+            ))  # fmt: skip
             if merge is Merge.PULL:
                 page.variants.setdefault(found.id, {})[name] = remote
             elif merge is Merge.PUSH:
-                page.plan.variant(found.id, variant.id, product.id, name, here[name], remote)
+                page.plan.variant(found.id, name, here[name], remote)
 
-    def _field(
-        self, product_id: uuid.UUID, local_id: uuid.UUID, name: str, local: Any, remote: Any,
-        origins: Mapping[str, Any], remote_at: datetime | None, about: str, *, can_push: bool = True,
-    ) -> Merge:  # fmt: skip
+    def _field(self, one: _Field) -> Merge:
         """Merge one field, and store its state; the caller applies a pull or a push."""
-        page = self.page
+        page, product_id, local_id, name = self.page, one.product_id, one.local_id, one.name
+        local, remote = one.local, one.remote
         state = self.states.get((local_id, name))
         if state is not None and state.remote_at > page.reading.began:
             page.in_step[product_id] = False  # a job of ours wrote it after the page was read
@@ -364,8 +379,9 @@ class _Merger:
             there = remote  # the first reading after our write: the store's form of what we wrote
         rule = page.context.settings.rule_of(name)
         sides = FieldSides(
-            base=base, base_remote=there, local=_known(local), remote=remote, local_at=_origin_at(origins, name),
-            remote_at=remote_at, can_push=can_push, is_pending=(local_id, name) in self.pending,
+            base=base, base_remote=there, local=_known(local) if base is None else local, remote=remote,
+            local_at=_origin_at(one.origins, name), remote_at=one.remote_at, can_push=one.can_push,
+            is_pending=(local_id, name) in self.pending,
         )  # fmt: skip
         merge = rules.merge_field(sides, rule, page.context.direction, values.same_of(name))
         if merge is Merge.AGREE or merge is Merge.PULL:
@@ -373,21 +389,13 @@ class _Merger:
         elif remote is not None:
             page.state(local_id, name, base, there, remote)
         if merge is Merge.CONFLICT:
-            page.conflicts.append(FieldConflict(local_id, name, about, base, local, remote))
-            page.counts.conflicts += 1
+            page.conflicts.append(FieldConflict(local_id, name, one.about, base, local, remote))
         elif not sides.is_pending:
             page.settled.add((local_id, name))
-        if merge in (Merge.PUSH, Merge.CONFLICT) or (merge is Merge.KEEP and remote is not None
-                                                     and self._differs(name, local, remote, base, there)):  # fmt: skip
+        is_apart = merge is Merge.KEEP and remote is not None and _differs(sides, values.same_of(name))
+        if is_apart or merge in (Merge.PUSH, Merge.CONFLICT):
             page.in_step[product_id] = False
         return merge
-
-    def _differs(self, name: str, local: Any, remote: Any, base: Any, there: Any) -> bool:
-        """Return whether the sides are apart, and not just two forms of one value."""
-        same = values.same_of(name)
-        if there is not None and base is not None and same(local, base) and same(remote, there):
-            return False
-        return not same(local, remote)
 
     def _add(self, row: ProductRow, product: ShopProduct, variant: ShopVariant) -> None:
         page = self.page
@@ -404,6 +412,14 @@ class _Merger:
             page.in_step[row.id] = False
             return
         _adopt_variant(page, product, variant, made.id)
+
+
+def _differs(sides: FieldSides, same: Callable[[Any, Any], bool]) -> bool:
+    """Return whether the sides are apart, and not just two forms of one value."""
+    if sides.base_remote is not None and sides.base is not None:
+        is_agreed = same(sides.local, sides.base) and same(sides.remote, sides.base_remote)
+        return not is_agreed and not same(sides.local, sides.remote)
+    return not same(sides.local, sides.remote)
 
 
 def _known(value: Any) -> Any:
@@ -425,14 +441,14 @@ def _write(tx: Tx, page: _Page) -> None:
     refs.save_states(tx, context.account_id, page.states)
     refs.miss_variants(tx, context.account_id, page.missing)
     conflicts.settle(tx, context.account_id, page.settled)
-    conflicts.open_fields(tx, context, page.conflicts)
+    page.counts.conflicts += conflicts.open_fields(tx, context, page.conflicts)
     page.counts.conflicts += conflicts.open_matches(tx, context, page.matches)
     page.counts.sent += page.plan.add(tx, context)
 
 
 def _change(tx: Tx, page: _Page) -> set[uuid.UUID]:
     """Apply pulls to the catalogue; return the products that changed. A refused value leaves its object as it was."""
-    context, origin = page.context, page.context.origin
+    origin = page.context.origin
     of_products = {one: values.changes_of(fields, of_variant=False) for one, fields in page.products.items()}
     of_variants = {one: values.changes_of(fields, of_variant=True) for one, fields in page.variants.items()}
     updated: set[uuid.UUID] = set()
@@ -446,16 +462,19 @@ def _change(tx: Tx, page: _Page) -> set[uuid.UUID]:
                 updated |= change(tx, wanted, origin=origin, is_audited=False)
         except (Conflict, InvalidInput):
             for local_id, fields in wanted.items():
-                updated |= _change_one(tx, page, change, local_id, fields, context)
+                found = _change_one(tx, page, change, local_id, fields)
+                updated |= found
+                if not found:
+                    page.in_step[owners.get(local_id, local_id)] = False
     return {owners.get(one, one) for one in updated}
 
 
 def _change_one(
-    tx: Tx, page: _Page, change: Any, local_id: uuid.UUID, fields: Mapping[str, Any], context: StoreContext
+    tx: Tx, page: _Page, change: Any, local_id: uuid.UUID, fields: Mapping[str, Any]
 ) -> set[uuid.UUID]:  # fmt: skip
     try:
         with tx.savepoint():
-            found: set[uuid.UUID] = change(tx, {local_id: fields}, origin=context.origin, is_audited=False)
+            found: set[uuid.UUID] = change(tx, {local_id: fields}, origin=page.context.origin, is_audited=False)
             return found
     except (Conflict, InvalidInput) as error:
         page.counts.failed += 1

@@ -133,7 +133,7 @@ def _push_product(
             merge, remote = push.merge(one.id, name, local, one.origins, f"{row.title} ({one.sku})"[:300],
                                        can_push=can_push)  # fmt: skip
             if merge is Merge.PUSH and of_variant.external_id is not None:
-                push.plan.variant(one.id, of_variant.external_id, of_variant.parent_id, name, local, remote)
+                push.plan.variant(one.id, name, local, remote)
 
 
 def create_missing(tx: Tx, context: StoreContext) -> Counts:

@@ -10,7 +10,7 @@ import json
 import uuid
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 
@@ -160,8 +160,9 @@ def _finish(tx: Tx, context: StoreContext, run: _Run, counts: dict[str, int]) ->
                .execution_options(synchronize_session=False))  # fmt: skip
     handled(tx, run.id)
     events.emit(
-        tx, "sync.done", agent_id=context.agent_id, store=context.name, run=str(run.id), **counts,
+        tx, "sync.done", agent_id=context.agent_id, store=context.name, run=str(run.id),
         organisation=str(context.organisation_id), page=f"/stores/{context.name}",
+        **cast(dict[str, Any], counts),
     )  # fmt: skip
 
 

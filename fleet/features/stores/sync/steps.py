@@ -181,7 +181,6 @@ class Steps:
             return ref.local_id if ref is not None and ref.state == "mapped" else None
 
         counts, keys = Counts(), ring(context.deps.settings)
-        places = levels.places_of(context)
         ordered = sorted({one.id: one for one in found}.values(), key=lambda one: one.id)
         orders.lock(tx, context.account_id, ordered, variant_of=variant_of)
         for one in ordered:
@@ -189,7 +188,7 @@ class Steps:
                 with tx.savepoint():
                     recorded = orders.record(
                         tx, keys, context.account_id, context.organisation_id, one, now=began, variant_of=variant_of,
-                        location_id=service.order_place(context, places),
+                        location_id=context.main,
                         takes_stock=(one.updated_at or one.placed_at) >= self.added_at,
                     )  # fmt: skip
             except InvalidInput as error:

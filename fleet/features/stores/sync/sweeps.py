@@ -1,7 +1,7 @@
 """The end of a complete sweep: which objects of a store are gone.
 
-Only two complete sweeps in a row that miss an object, and a read by its id, make it gone; a sweep that misses a fifth of
-what is known is distrusted. What is gone at one store stays in the catalogue.
+Only two complete sweeps in a row that miss an object, and a read by its id, make it gone; a sweep that misses a fifth
+of what is known is distrusted. What is gone at one store stays in the catalogue.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a finished write changes here, in the transaction that records its success: both sides agree on what was sent."""
+"""What a finished write changes here, in the transaction that records it: both sides agree on what was sent."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def created(tx: Tx, work: Work, outcome: Done) -> None:
         states += _states(work, variant_id, {name: value for name, value in one.items()
                                              if name.startswith(values.VARIANT) and value is not None}, {})  # fmt: skip
         if one.get("on_hand") is not None and one.get("stock_field"):
-            states.append(_state(work, variant_id, one["stock_field"], one["on_hand"], one["on_hand"],
+            states.append(_state(work, variant_id, one["stock_field"], one["on_hand"], now=one["on_hand"],
                                  base_at=_moment(payload.get("at"))))  # fmt: skip
     _free(tx, account_id, rows)
     refs.save_refs(tx, account_id, rows)
@@ -89,7 +89,7 @@ def stocked(tx: Tx, work: Work, outcome: Done) -> None:
     refused = _refused(outcome)
     found = _externals(tx, account_id, payload["changes"])
     states = [
-        _state(work, uuid.UUID(one["variant"]), one["field"], one["quantity"], one["quantity"],
+        _state(work, uuid.UUID(one["variant"]), one["field"], one["quantity"], now=one["quantity"],
                base_at=_moment(payload["at"]))
         for one in payload["changes"] if found.get(one["variant"]) not in refused
     ]  # fmt: skip
@@ -114,11 +114,11 @@ def removed(tx: Tx, work: Work, outcome: Done) -> None:  # noqa: ARG001 - the sh
 def _states(
     work: Work, local_id: uuid.UUID, sent: Mapping[str, Any], now: Mapping[str, Any]
 ) -> list[dict[str, Any]]:  # fmt: skip
-    return [_state(work, local_id, name, value, now.get(name)) for name, value in sent.items()]
+    return [_state(work, local_id, name, value, now=now.get(name)) for name, value in sent.items()]
 
 
 def _state(
-    work: Work, local_id: uuid.UUID, name: str, sent: Any, now: Any, base_at: datetime | None = None
+    work: Work, local_id: uuid.UUID, name: str, sent: Any, *, now: Any, base_at: datetime | None = None
 ) -> dict[str, Any]:  # fmt: skip
     """Return the state after a write. Without what the shop made of it, the next reading tells it (`remote` is None).
 

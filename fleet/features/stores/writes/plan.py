@@ -45,15 +45,11 @@ class WritePlan:
         if expected is not None:
             one["expected"][name] = expected
 
-    def variant(
-        self, local_id: uuid.UUID, external_id: str, parent_id: str, name: str, value: Any, expected: Any
-    ) -> None:  # fmt: skip
+    def variant(self, local_id: uuid.UUID, name: str, value: Any, expected: Any) -> None:
         """Plan a field of a variant: its price or its SKU. An empty price or SKU cannot be written."""
         if not value:
             return
-        one = self.variants.setdefault(
-            local_id, {"external_id": external_id, "parent_id": parent_id, "values": {}, "expected": {}}
-        )
+        one = self.variants.setdefault(local_id, {"values": {}, "expected": {}})
         one["values"][name] = value
         if expected is not None:
             one["expected"][name] = expected
