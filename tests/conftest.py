@@ -43,6 +43,7 @@ from tests.atproto import network
 from tests.browser import chromium
 from tests.database_pool import DatabasePool
 from tests.database_roles import LOGINS, url_of
+from tests.stores import servers as shops
 
 if TYPE_CHECKING:
     from fleet.sandbox.shop.state import Shop
@@ -194,6 +195,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     off_network = [one for one in skipped if "network" in getattr(one, "keywords", ())]
     if off_network:
         line = f"{len(off_network)} tests on the AT Protocol network were SKIPPED: {network.lacking()}. {network.CALL}"
+        terminalreporter.write_line(line, yellow=True)
+    without_shops = [one for one in skipped if "shops" in getattr(one, "keywords", ())]
+    if without_shops:
+        line = f"{len(without_shops)} tests on real shops were SKIPPED: {shops.lacking()}. {shops.CALL}"
         terminalreporter.write_line(line, yellow=True)
 
 

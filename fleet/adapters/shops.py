@@ -6,6 +6,8 @@ data, never instructions. `fleet.features.stores` registers the types of action.
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -87,6 +89,17 @@ class ProductImage:
     digest: str = ""
     id: str = ""
     """The shop's id of it; empty in what Fleet sends."""
+
+
+def digest_of(image: ProductImage) -> str:
+    """Return the digest of an image, or of the file in its data URL; empty where neither is there."""
+    head, _, body = image.url.partition(";base64,")
+    if image.digest or not head.startswith("data:"):
+        return image.digest.lower()
+    try:
+        return hashlib.sha256(base64.b64decode(body, validate=True)).hexdigest()
+    except ValueError:
+        return ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,7 +247,7 @@ class StockPage:
 
 @dataclass(frozen=True, slots=True)
 class OrderPage:
-    """Orders, those that changed first. The next call gets `cursor`; None after the last page."""
+    """Orders, in no order that tells when they changed. The next call gets `cursor`; None after the last page."""
 
     items: tuple[ShopOrder, ...]
     cursor: str | None = None
@@ -299,6 +312,8 @@ class ShopTraits:
     """How far before the newest change an incremental read begins: its clock and its rounding may lose changes."""
     stock_moves_updated_at: bool = False
     """Whether an order that takes stock moves the variant's `updated_at`. Without it stock is read by itself."""
+    sees_order_states: bool = True
+    """Whether `orders` also returns those of which only the state changed. Without it open orders are read again."""
     has_html: bool = False
     """Whether descriptions are HTML."""
     webhooks: ShopHookRules | None = None
@@ -313,7 +328,7 @@ class Stale(Refused):
         """What the shop has now, by the name of the field."""
 
 
-class Taken(Refused):
+class ProductExists(Refused):
     """The shop already has a product with the key, or a variant with one of the SKUs. Nothing was written."""
 
     def __init__(self, message: str, *, product_ids: Sequence[str]) -> None:
@@ -512,7 +527,9 @@ def _same(name: str, product: ShopProduct, value: Any) -> bool:
     if name == "images":
         found = product.images
         return len(found) == len(value) and all(
-            one.digest == other.digest if one.digest and other.digest else (one.id or one.url) in (other.id, other.url)
+            digest_of(one) == digest_of(other)
+            if one.digest and digest_of(other)
+            else (one.id or one.url) in (other.id, other.url)
             for one, other in zip(found, value, strict=True)
         )
     if name == "categories":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 
@@ -48,3 +49,12 @@ def price(number: int) -> int:
 def stock(number: int) -> int:
     """Return the stock of the seeded product `number`."""
     return number * 7 % 101
+
+
+def products(count: int) -> Iterator[dict[str, str | int]]:
+    """Return the first `count` seeded products, as both shops are given them."""
+    for number in range(1, count + 1):
+        yield {
+            "sku": sku(number), "title": title(number), "description": f"Description of {title(number)}",
+            "price": price(number), "stock": stock(number),
+        }  # fmt: skip

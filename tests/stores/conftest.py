@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 
 from tests.stores import servers
+from tests.stores.hook_inbox import HookInbox
+from tests.stores.oscar_server import Oscar
+from tests.stores.servers import Shop
 from tests.stores.vendure_server import Vendure
 
 
@@ -32,3 +35,44 @@ def vendure(vendure_server: Vendure) -> Vendure:
     """The Vendure shop with 200 products; `reset` gives it another number."""
     vendure_server.reset()
     return vendure_server
+
+
+@pytest.fixture(scope="session")
+def oscar_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Oscar]:
+    """The Oscar shop of this process, with whatever is in it."""
+    _need_shops()
+    with Oscar(tmp_path_factory.mktemp("oscar")) as shop:
+        yield shop
+
+
+@pytest.fixture
+def oscar(oscar_server: Oscar) -> Oscar:
+    """The Oscar shop with 200 products; `reset` gives it another number."""
+    oscar_server.reset()
+    return oscar_server
+
+
+@pytest.fixture(params=["vendure", "oscar"])
+def shop(request: pytest.FixtureRequest) -> Shop:
+    """Each shop in turn, with 200 products."""
+    found: Shop = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture
+def inbox(shop: Shop) -> Iterator[HookInbox]:
+    """What the shop of `shop` posts, from now on."""
+    with HookInbox() as started:
+        shop.set_hooks(started.url, started.secret)
+        yield started
+        shop.set_hooks(None)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show the end of the logs of a failed test's shops."""
+    report = yield
+    if report.failed:
+        shops = {one for one in getattr(item, "funcargs", {}).values() if isinstance(one, Shop)}
+        report.sections += [(f"log of {one.name}: {one.log}", one.log_tail()) for one in shops]
+    return report

