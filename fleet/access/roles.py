@@ -53,6 +53,8 @@ class Permission(StrEnum):
     HOOKS_EDIT = "hooks.edit"
     USERS_VIEW = "users.view"
     USERS_EDIT = "users.edit"
+    PRODUCTS_EDIT = "products.edit"  # create and change products, their stock and locations; import files
+    ORDERS_EDIT = "orders.edit"  # see customers; release and act on orders; erase customers
     OWN_ACCOUNT = "account.own"  # one's own password, sessions and tokens
 
 
@@ -85,6 +87,8 @@ TABLE: Mapping[Permission, frozenset[Role]] = {
     Permission.HOOKS_EDIT: _LEADERS,
     Permission.USERS_VIEW: _LEADERS,
     Permission.USERS_EDIT: _LEADERS,
+    Permission.PRODUCTS_EDIT: _CREW,
+    Permission.ORDERS_EDIT: _CREW,
     Permission.OWN_ACCOUNT: _ALL,
 }
 
@@ -92,7 +96,8 @@ WITHIN_ORGANISATIONS = frozenset({
     Permission.FLEET_VIEW, Permission.AGENTS_VIEW, Permission.AGENTS_CONTROL, Permission.AGENTS_EDIT,
     Permission.JOBS_VIEW, Permission.JOBS_CONTROL, Permission.DRAFTS_VIEW, Permission.DRAFTS_DECIDE,
     Permission.DRAFTS_ASK, Permission.COSTS_VIEW, Permission.BUDGETS_EDIT, Permission.CONTROLS_VIEW,
-    Permission.CONTROLS_PAUSE, Permission.SETTINGS_VIEW, Permission.SETTINGS_EDIT, Permission.OWN_ACCOUNT,
+    Permission.CONTROLS_PAUSE, Permission.SETTINGS_VIEW, Permission.SETTINGS_EDIT, Permission.PRODUCTS_EDIT,
+    Permission.ORDERS_EDIT, Permission.OWN_ACCOUNT,
 })  # fmt: skip
 """The permissions that a role gives whose user is a member of some organisations, for what belongs to these. All others
 concern the whole fleet, and need a role everywhere.

@@ -45,7 +45,7 @@ _ON_PAGES = {
     400: "The request could not be read.",
     404: "There is no page at this address.",
     405: "There is a page at this address, but nothing to send it.",
-    413: "What was sent is larger than a megabyte.",
+    413: "What was sent is too large.",
 }
 """Messages of pages, in place of the protocol's and the libraries' own, which are for programs."""
 _WORTH_A_RETRY = (429, 500, 503)

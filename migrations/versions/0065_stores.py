@@ -43,6 +43,21 @@ def upgrade() -> None:
     op.create_index('ix_products_categories', 'products', ['categories'], postgresql_using='gin')
     op.create_index('ix_products_organisation_id_updated_at', 'products', ['organisation_id', 'updated_at', 'id'])
     op.create_index('ix_products_words', 'products', ['words'], postgresql_using='gin')
+    op.create_table('product_imports',
+    sa.Column('id', sa.Uuid, nullable=False),
+    sa.Column('organisation_id', sa.Uuid, nullable=False),
+    sa.Column('name', sa.String(200), nullable=False),
+    sa.Column('content', sa.LargeBinary, nullable=False),
+    sa.Column('digest', sa.String(64), nullable=False),
+    sa.Column('counts', JSONB, server_default=OBJECT, nullable=False),
+    sa.Column('created_by', sa.String(100), nullable=False),
+    sa.Column('created_at', TIME, server_default=NOW, nullable=False),
+    sa.Column('applied_at', TIME, nullable=True),
+    sa.ForeignKeyConstraint(['organisation_id'], ['organisations.id'], name=op.f('fk_product_imports_organisation_id')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_product_imports')),
+    )
+    op.create_index('ix_product_imports_created_at', 'product_imports', ['created_at'])
+    op.create_index('ix_product_imports_organisation_id', 'product_imports', ['organisation_id'])
     op.create_table('stock_locations',
     sa.Column('id', sa.Uuid, nullable=False),
     sa.Column('organisation_id', sa.Uuid, nullable=False),
@@ -356,6 +371,7 @@ def downgrade() -> None:
     op.drop_table("order_lines")
     op.drop_table("orders")
     op.drop_table("customers")
+    op.drop_table("product_imports")
     op.drop_table("stock_movements")
     op.drop_table("stock_reservations")
     op.drop_table("stock_levels")

@@ -7,6 +7,7 @@ Amounts are in minor units of the variant's currency. `origins` says of each fie
 from __future__ import annotations
 
 import uuid
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -23,6 +24,11 @@ _OBJECT = sa.text("'{}'::jsonb")
 _LIST = sa.text("'[]'::jsonb")
 _ONE = sa.text("1")
 _OF_VARIANT = "product_variants"
+
+
+def among(column: Any, ids: Collection[uuid.UUID]) -> sa.ColumnElement[bool]:
+    """Return the condition that a column holds one of many ids: one parameter, where IN has one for each."""
+    return sa.type_coerce(column, sa.Uuid) == sa.any_(sa.literal(list(ids), ARRAY(sa.Uuid)))
 
 
 class ProductRow(Base):
@@ -181,3 +187,25 @@ class MovementRow(Base):
                  postgresql_where=sa.text("external_event IS NOT NULL")),
         Rows(seen(_OF_VARIANT, "seen.id = stock_movements.variant_id")).args,
     )  # fmt: skip
+
+
+class ProductImportRow(Base):
+    """A CSV file that a person gave, until it is applied: `digest` is that of the changes that they were shown."""
+
+    __tablename__ = "product_imports"
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    organisation_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("organisations.id"))
+    name: Mapped[str] = mapped_column(sa.String(200))
+    content: Mapped[bytes]
+    digest: Mapped[str] = mapped_column(sa.String(64))
+    counts: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=_OBJECT)
+    created_by: Mapped[str] = mapped_column(sa.String(100))
+    created_at: Mapped[datetime] = mapped_column(_TIME, server_default=_NOW)
+    applied_at: Mapped[datetime | None] = mapped_column(_TIME)
+
+    __table_args__ = (
+        sa.Index("ix_product_imports_organisation_id", "organisation_id"),
+        sa.Index("ix_product_imports_created_at", "created_at"),
+        Rows(own()).args,
+    )

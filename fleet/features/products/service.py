@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from fleet.access import audit
 from fleet.adapters.shops import Money, ProductImage, ProductStatus, ShopProduct, ShopVariant
@@ -22,7 +23,7 @@ from fleet.core import events, ids
 from fleet.core.db import Tx
 from fleet.core.errors import Conflict, InvalidInput, NotFound
 from fleet.features.products import rules
-from fleet.features.products.models import ProductRow, VariantRow
+from fleet.features.products.models import ProductRow, VariantRow, among
 
 _MOST_NAMED = 3
 
@@ -113,7 +114,7 @@ def change_many(
 ) -> set[uuid.UUID]:
     """Change several products with few statements for all; return those that differed. Raises as `change`."""
     row = ProductRow
-    query = sa.select(row).where(row.id.in_(changes)).order_by(row.id).with_for_update(key_share=True)
+    query = sa.select(row).where(among(row.id, changes)).order_by(row.id).with_for_update(key_share=True)
     found = {one.id: one for one in tx.session.scalars(query, execution_options={"populate_existing": True})}
     if len(found) < len(changes):
         raise _no_product()
@@ -136,7 +137,7 @@ def change_variants(
     product_ids = _products_of(tx, changes)
     products = _lock_products(tx, set(product_ids.values()))
     row = VariantRow
-    query = sa.select(row).where(row.id.in_(changes), row.removed_at.is_(None)).order_by(row.id)
+    query = sa.select(row).where(among(row.id, changes), row.removed_at.is_(None)).order_by(row.id)
     query = query.with_for_update(key_share=True)
     found = {one.id: one for one in tx.session.scalars(query, execution_options={"populate_existing": True})}
     if len(found) < len(changes):
@@ -171,21 +172,7 @@ def change_variants(
 def add_variant(tx: Tx, product_id: uuid.UUID, new: NewVariant, *, origin: str) -> VariantRow:
     """Add a variant to a product, after the others. Raises NotFound, InvalidInput, Conflict for a taken SKU."""
     product = get(tx, product_id, is_locked=True)
-    row, now = VariantRow, tx.now()
-    count, last = tx.execute(
-        sa.select(sa.func.count(), sa.func.max(row.position)).where(row.product_id == product_id)
-    ).one()
-    if count >= rules.MOST_VARIANTS:
-        raise InvalidInput(f"A product has at most {rules.MOST_VARIANTS:,} variants.")
-    position = 0 if last is None else last + 1
-    values = _variant(product_id, product.organisation_id, new, position=position, origin=origin, now=now)
-    with _unique_skus():
-        _refuse_taken(tx, product.organisation_id, [values["sku"]])
-        with tx.session.begin_nested():
-            tx.execute(sa.insert(row), [values])
-    _touch(tx, {product_id: product}, {product_id: {"variants"}}, origin=origin, now=now)
-    audit.note(tx, "variant.created", f"product:{product_id}", after={"sku": values["sku"]})
-    return tx.session.get_one(row, values["id"])
+    return tx.session.get_one(VariantRow, add_variants(tx, [(product, new)], origin=origin)[0])
 
 
 def remove_variant(tx: Tx, variant_id: uuid.UUID, *, origin: str) -> None:
@@ -207,7 +194,7 @@ def lock(tx: Tx, product_ids: Collection[uuid.UUID]) -> None:
     """Lock products and their variants until the transaction ends, in the order of their ids. Raises NotFound."""
     _lock_products(tx, product_ids)
     row = VariantRow
-    of_them = sa.select(row.id).where(row.product_id.in_(product_ids)).order_by(row.id)
+    of_them = sa.select(row.id).where(among(row.product_id, product_ids)).order_by(row.id)
     tx.execute(of_them.with_for_update(key_share=True))
 
 
@@ -216,10 +203,48 @@ def get(tx: Tx, product_id: uuid.UUID, *, is_locked: bool = False) -> ProductRow
     return _lock_products(tx, [product_id], is_locked=is_locked)[product_id]
 
 
+def products(tx: Tx, product_ids: Collection[uuid.UUID]) -> list[ProductRow]:
+    """Return products as they are now, in the order of their ids. Raises NotFound."""
+    return list(_lock_products(tx, product_ids, is_locked=False).values())
+
+
+def add_variants(
+    tx: Tx, new: Sequence[tuple[ProductRow, NewVariant]], *, origin: str, is_audited: bool = True
+) -> list[uuid.UUID]:
+    """Add variants to products whose rows are locked, with few statements for all; return their ids.
+
+    Raises InvalidInput, Conflict for a taken SKU.
+    """
+    if not new:
+        return []
+    row, now = VariantRow, tx.now()
+    products = {product.id: product for product, _ in new}
+    known = sa.select(row.product_id, sa.func.count().label("number"), sa.func.max(row.position).label("last"))
+    known = known.where(among(row.product_id, products)).group_by(row.product_id)
+    places = {one.product_id: (one.number, one.last) for one in tx.execute(known)}
+    values = []
+    for product, variant in new:
+        number, last = places.get(product.id, (0, -1))
+        if number >= rules.MOST_VARIANTS:
+            raise InvalidInput(f"A product has at most {rules.MOST_VARIANTS:,} variants.")
+        places[product.id] = number + 1, last + 1
+        values.append(_variant(product.id, product.organisation_id, variant, position=last + 1, origin=origin, now=now))
+    with _unique_skus():
+        for organisation_id in {one.organisation_id for one in products.values()}:
+            own = [one["sku"] for one in values if one["organisation_id"] == organisation_id]
+            _refuse_taken(tx, organisation_id, own)
+        with tx.session.begin_nested():
+            tx.execute(sa.insert(row), values)
+    _touch(tx, products, {product_id: {"variants"} for product_id in products}, origin=origin, now=now)
+    for one in values if is_audited else ():
+        audit.note(tx, "variant.created", f"product:{one['product_id']}", after={"sku": one["sku"]})
+    return [one["id"] for one in values]
+
+
 def variants_of(tx: Tx, product_ids: Collection[uuid.UUID]) -> Mapping[uuid.UUID, Sequence[VariantRow]]:
     """Return the variants of products that are not removed, in their order, by the id of the product."""
     row = VariantRow
-    query = sa.select(row).where(row.product_id.in_(product_ids), row.removed_at.is_(None))
+    query = sa.select(row).where(among(row.product_id, product_ids), row.removed_at.is_(None))
     query = query.order_by(row.product_id, row.position, row.id)
     found: dict[uuid.UUID, list[VariantRow]] = {one: [] for one in product_ids}
     for one in tx.session.scalars(query, execution_options={"populate_existing": True}):
@@ -293,7 +318,7 @@ def _touch(
     if not touched:
         return
     row = ProductRow
-    counted = sa.update(row).where(row.id.in_(touched)).values(version=row.version + 1, updated_at=now)
+    counted = sa.update(row).where(among(row.id, touched)).values(version=row.version + 1, updated_at=now)
     tx.execute(counted.execution_options(synchronize_session=False))
     events.emit_many(tx, [
         _event(one, products[one].organisation_id, "product.changed", (titles or {}).get(one, products[one].title),
@@ -305,7 +330,7 @@ def _touch(
 def _lock_products(
     tx: Tx, product_ids: Collection[uuid.UUID], *, is_locked: bool = True
 ) -> dict[uuid.UUID, ProductRow]:
-    query = sa.select(ProductRow).where(ProductRow.id.in_(product_ids)).order_by(ProductRow.id)
+    query = sa.select(ProductRow).where(among(ProductRow.id, product_ids)).order_by(ProductRow.id)
     if is_locked:
         # Not FOR UPDATE: that would wait for every insert that refers to the product.
         query = query.with_for_update(key_share=True)
@@ -317,7 +342,7 @@ def _lock_products(
 
 def _products_of(tx: Tx, variant_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, uuid.UUID]:
     row = VariantRow
-    query = sa.select(row.id, row.product_id).where(row.id.in_(variant_ids), row.removed_at.is_(None))
+    query = sa.select(row.id, row.product_id).where(among(row.id, variant_ids), row.removed_at.is_(None))
     found = {one.id: one.product_id for one in tx.execute(query)}
     if len(found) < len(variant_ids):
         raise _no_variant()
@@ -360,8 +385,10 @@ def _refuse_taken(tx: Tx, organisation_id: uuid.UUID, skus: Sequence[str], exclu
     named = [one for one in skus if one]
     row = VariantRow
     taken = {one for one, number in Counter(named).items() if number > 1}
-    query = sa.select(row.sku).where(row.organisation_id == organisation_id, row.sku.in_(named))
-    query = query.where(row.removed_at.is_(None), row.id.not_in(exclude))
+    query = sa.select(row.sku).where(
+        row.organisation_id == organisation_id, row.sku == sa.any_(sa.literal(named, ARRAY(sa.String)))
+    )
+    query = query.where(row.removed_at.is_(None), ~among(row.id, exclude))
     taken |= set(tx.session.scalars(query)) if named else set()
     if taken:
         raise _taken(sorted(taken))

@@ -22,7 +22,14 @@ from fleet.core import events, ids
 from fleet.core.db import Tx
 from fleet.core.errors import Conflict, InvalidInput, NotFound
 from fleet.engine.deps import Deps
-from fleet.features.products.models import LocationRow, MovementRow, StockReservationRow, StockRow, VariantRow
+from fleet.features.products.models import (
+    LocationRow,
+    MovementRow,
+    StockReservationRow,
+    StockRow,
+    VariantRow,
+    among,
+)
 from fleet.features.products.rules import MOST_UNITS
 
 Place = tuple[uuid.UUID, uuid.UUID]
@@ -247,7 +254,7 @@ def prune(tx: Tx, *, days: int, limit: int) -> int:
 
 def _locked(tx: Tx, variant_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, _LockedVariant]:
     row = VariantRow
-    query = sa.select(row.id, row.organisation_id, row.product_id, row.sku).where(row.id.in_(variant_ids))
+    query = sa.select(row.id, row.organisation_id, row.product_id, row.sku).where(among(row.id, variant_ids))
     # Not FOR UPDATE: that would wait for every insert that refers to the variant.
     found = tx.execute(query.order_by(row.id).with_for_update(key_share=True)).all()
     if len(found) < len(set(variant_ids)):
@@ -268,14 +275,14 @@ def _check_places(tx: Tx, variants: Mapping[uuid.UUID, _LockedVariant], places: 
 
 def _on_hand(tx: Tx, variant_ids: Collection[uuid.UUID]) -> dict[Place, int]:
     row = StockRow
-    query = sa.select(row.variant_id, row.location_id, row.on_hand).where(row.variant_id.in_(variant_ids))
+    query = sa.select(row.variant_id, row.location_id, row.on_hand).where(among(row.variant_id, variant_ids))
     return {(one.variant_id, one.location_id): one.on_hand for one in tx.execute(query)}
 
 
 def _reserved(tx: Tx, variant_ids: Collection[uuid.UUID]) -> dict[Place, dict[str, int]]:
     row = StockReservationRow
     query = sa.select(row.variant_id, row.location_id, row.ref, row.quantity)
-    query = query.where(row.variant_id.in_(variant_ids), row.released_at.is_(None))
+    query = query.where(among(row.variant_id, variant_ids), row.released_at.is_(None))
     found: dict[Place, dict[str, int]] = defaultdict(dict)
     for one in tx.execute(query.where(row.expires_at.is_(None) | (row.expires_at > tx.sql_now))):
         found[one.variant_id, one.location_id][one.ref] = one.quantity

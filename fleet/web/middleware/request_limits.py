@@ -18,7 +18,9 @@ from fleet.core.errors import FleetError
 from fleet.core.net.hosts import without_escapes
 from fleet.core.net.rate_limit import RateLimit
 from fleet.core.settings import Settings
+from fleet.engine import registry
 from fleet.web.auth import SAFE, NotLoggedIn, address_of, principal_of
+from fleet.web.points.large_body import POINT, LargeBody
 from fleet.web.problems import as_problem, problem
 
 MOST_BYTES = 1_000_000
@@ -48,7 +50,7 @@ class Intake:
             refusal.headers.update({name.decode(): value.decode() for name, value in headers})
             await refusal(scope, receive, send)
             return
-        await self._app(scope, _bounded(receive), _with(headers, send) if headers else send)
+        await self._app(scope, _bounded(receive, _most_bytes(scope["path"])), _with(headers, send) if headers else send)
 
     def _limit(self, kind: str, most: int) -> RateLimit:
         """Return the buckets of a kind of request; new ones after the limit was set to another value."""
@@ -93,8 +95,8 @@ def _misshapen(request: Request) -> Response | None:
     length = request.headers.get("content-length", "0")
     if not length.isascii() or not length.isdecimal():
         return problem(400, "Content-Length is no number.")
-    if int(length) > MOST_BYTES:
-        return problem(413, _TOO_LARGE)
+    if int(length) > (most := _most_bytes(request.url.path)):
+        return problem(413, _too_large(most))
     kind, options = parse_options_header(request.headers.get("content-type"))
     if kind == b"multipart/form-data" and options.get(b"charset", b"").lower() not in _CHARSETS:
         # Python knows encodings that take the square of a text's length to read (punycode: a minute for a megabyte).
@@ -105,7 +107,7 @@ def _misshapen(request: Request) -> Response | None:
     return None
 
 
-def _bounded(receive: Receive) -> Receive:
+def _bounded(receive: Receive, most: int) -> Receive:
     """Limit a body that does not give its length."""
     taken = 0
 
@@ -113,14 +115,20 @@ def _bounded(receive: Receive) -> Receive:
         nonlocal taken
         message = await receive()
         taken += len(message.get("body", b""))
-        if taken > MOST_BYTES:
-            raise HTTPException(413, _TOO_LARGE)
+        if taken > most:
+            raise HTTPException(413, _too_large(most))
         return message
 
     return counted
 
 
-_TOO_LARGE = f"A request has at most {MOST_BYTES:,} bytes."
+def _most_bytes(path: str) -> int:
+    known: tuple[LargeBody, ...] = registry.current().extensions(POINT)
+    return next((one.most_bytes for one in known if one.path == path), MOST_BYTES)
+
+
+def _too_large(most: int) -> str:
+    return f"A request has at most {most:,} bytes."
 
 
 def _with(headers: list[tuple[bytes, bytes]], send: Send) -> Send:

@@ -169,8 +169,8 @@ _STEP = st.tuples(
 )
 
 
-@given(st.lists(_STEP, max_size=25))
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(_STEP, max_size=15))
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_stock_is_the_sum_of_its_movements_and_is_never_promised_beyond_what_there_is(
     fleet: Fleet, steps: list[tuple[str, int, int, str]]
 ) -> None:
