@@ -22,6 +22,7 @@ router = APIRouter(tags=["stores"])
 VIEW = needs(Permission.FLEET_VIEW)
 Crew = Annotated[Principal, needs(Permission.AGENTS_CONTROL)]
 Editor = Annotated[Principal, needs(Permission.AGENTS_EDIT)]
+Decider = Annotated[Principal, needs(Permission.PRODUCTS_EDIT)]
 StoreName = Annotated[str, Path(max_length=60, description="name or id of the account", examples=["shop"])]
 
 
@@ -316,7 +317,7 @@ def list_sync_conflicts(deps: TheDeps, *, which: Annotated[SyncConflictQuery, Qu
 
 
 @router.post("/sync-conflicts/decide")
-def decide_sync_conflicts(deps: TheDeps, *, body: ConflictDecisionIn, who: Editor) -> ConflictDecisionOut:
+def decide_sync_conflicts(deps: TheDeps, *, body: ConflictDecisionIn, who: Decider) -> ConflictDecisionOut:
     """Decide conflicts: each by its id, or all alike."""
     ids = list(body.ids) or (decisions.of_filter(deps, store=body.store, field=body.field) if body.all else [])
     return taken(ConflictDecisionOut, decisions.decide(deps, ids, body.decision, by=who.by))

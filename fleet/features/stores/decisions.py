@@ -34,14 +34,14 @@ MOST = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Decided:
+class DecidedConflicts:
     """What came of decisions: how many were carried out, and why others were not."""
 
     decided: int
     problems: Sequence[str]
 
 
-def decide(deps: Deps, conflict_ids: Sequence[uuid.UUID], decision: str, *, by: str) -> Decided:
+def decide(deps: Deps, conflict_ids: Sequence[uuid.UUID], decision: str, *, by: str) -> DecidedConflicts:
     """Decide conflicts alike. A conflict that is decided already, or that the decision does not fit, is left out.
 
     `decision`: push (the catalogue's value goes to the store), pull (the store's value comes here); for an object that
@@ -56,7 +56,7 @@ def decide(deps: Deps, conflict_ids: Sequence[uuid.UUID], decision: str, *, by: 
             decided += 1
         except FleetError as error:
             problems.append(error.plain)
-    return Decided(decided, problems)
+    return DecidedConflicts(decided, problems)
 
 
 def of_filter(deps: Deps, *, store: str = "", field: str = "") -> list[uuid.UUID]:

@@ -12,7 +12,7 @@ FEATURE = Feature(
     needs=("products", "orders"),
     settings="fleet.features.stores.settings:StoresSettings",
     tables=("fleet.features.stores.models",),
-    agents=(AgentType(kind="store", behaviour="fleet.features.stores.agent"),),
+    agents=(AgentType(kind="store_sync", behaviour="fleet.features.stores.agent"),),
     actions=SHOP_ACTIONS,
     jobs=JOBS,
     follow_ups=FOLLOW_UPS,

@@ -46,6 +46,8 @@ EVENTS = (
               family="people"),
     EventType(subject="sync.done", words="synced {store}: {created} new, {updated} changed, {sent} to write",
               sign="⇄", icon="again", is_quiet=True),
+    EventType(subject="sync.moved", words="syncs {store}: {step}, {read} products read", sign="⇄", icon="again",
+              is_quiet=True),
     EventType(subject="sync.failed", words="could not sync {store}", reason=("why",), sign="✖", tone="yellow",
               icon="stop", family="trouble"),
     EventType(subject="sync.conflict", words="{about:160} differs at {store}: {field}", sign="≠", tone="yellow",

@@ -20,6 +20,7 @@ from fleet.features.stores import decisions, queries, service
 from fleet.features.stores.api import (
     VIEW,
     Crew,
+    Decider,
     Editor,
     StoreName,
     SyncConflictQuery,
@@ -49,7 +50,7 @@ class FilledSync(BaseModel):
     direction: str = Field("", max_length=20)
 
 
-class FilledSetting(BaseModel):
+class FilledStoreSetting(BaseModel):
     """The form of one setting of a store, its organisation or the fleet."""
 
     name: str = Field("", max_length=60)
@@ -108,7 +109,7 @@ def conflicts(request: Request, deps: TheDeps, which: Annotated[SyncConflictQuer
 
 
 @router.post("/stores/conflicts")
-def decide(request: Request, deps: TheDeps, who: Editor, filled: Annotated[FilledDecision, Form()]) -> Response:
+def decide(request: Request, deps: TheDeps, who: Decider, filled: Annotated[FilledDecision, Form()]) -> Response:
     """Decide the chosen conflicts, or all of the filter, alike."""
     back = f"/stores/conflicts?store={filled.store}" if filled.store else "/stores/conflicts"
     try:
@@ -201,7 +202,8 @@ def remove(request: Request, deps: TheDeps, store: StoreName, who: Editor) -> Re
 
 @router.post("/stores/{store}/settings")
 def set_setting(
-    request: Request, deps: TheDeps, store: StoreName, who: SettingsEditor, filled: Annotated[FilledSetting, Form()]
+    request: Request, deps: TheDeps, store: StoreName, who: SettingsEditor,
+    filled: Annotated[FilledStoreSetting, Form()],
 ) -> Response:  # fmt: skip
     """Set a setting of stores for this store, its organisation or the whole fleet."""
     try:

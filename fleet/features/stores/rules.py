@@ -406,7 +406,7 @@ class MatchKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Match:
+class ProductMatch:
     """An object of the catalogue, or the candidates between which a person decides."""
 
     kind: MatchKind
@@ -417,22 +417,22 @@ class Match:
 def match(
     *, mapped: str | None, skus: Collection[str], by_sku: Mapping[str, Sequence[str]], by_key: Sequence[str] = (),
     taken: Collection[str] = (),
-) -> Match:  # fmt: skip
+) -> ProductMatch:  # fmt: skip
     """Return which product of the catalogue a product of a store is. Never guesses.
 
     `by_sku` names the local products that have a SKU, `by_key` those whose creation at the store is unconfirmed under
     its key, `taken` those that are another product of the store. Order: known identity, SKUs, key.
     """
     if mapped is not None:
-        return Match(MatchKind.MAPPED, mapped)
+        return ProductMatch(MatchKind.MAPPED, mapped)
     found = sorted({local for sku in skus if sku for local in by_sku.get(sku, ())}) or sorted(set(by_key))
     if not found:
-        return Match(MatchKind.NEW)
+        return ProductMatch(MatchKind.NEW)
     if len(found) > 1:
-        return Match(MatchKind.AMBIGUOUS, candidates=tuple(found))
+        return ProductMatch(MatchKind.AMBIGUOUS, candidates=tuple(found))
     if found[0] in taken:
-        return Match(MatchKind.TAKEN, candidates=tuple(found))
-    return Match(MatchKind.FOUND, found[0])
+        return ProductMatch(MatchKind.TAKEN, candidates=tuple(found))
+    return ProductMatch(MatchKind.FOUND, found[0])
 
 
 def is_trusted(*, known: int, missing: int) -> bool:

@@ -32,7 +32,7 @@ from fleet.features.stores.rules import Direction, Strategy
 from fleet.features.stores.settings import StoresSettings
 from fleet.features.stores.sync.context import StoreContext, priority_of, traits_of
 
-KIND = "store"
+KIND = "store_sync"
 EVERY_S = 60
 """How often an agent of a store looks; webhooks and people wake it at once."""
 _PERSONALITY = "Keeps a store and the catalogue in step."

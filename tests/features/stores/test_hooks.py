@@ -34,10 +34,12 @@ def test_a_delivery_wakes_the_agent_and_only_what_it_names_is_read(stores: Store
     stores.sync()
     stores.shop.change(cup["id"], title="Mug")
     stores.shop.change(pot["id"], title="Kettle")
-    stores.fleet.sql("UPDATE agents SET next_tick_at = clock_timestamp() + interval '1 hour' WHERE kind = 'store'")
+    stores.fleet.sql("UPDATE agents SET next_tick_at = clock_timestamp() + interval '1 hour' WHERE kind = 'store_sync'")
     answers = [delivery(stores, web, id="e1", kind="product", productId=cup["id"]).status_code for _ in range(3)]
     assert answers == [202, 200, 200]
-    due = stores.fleet.sql("SELECT next_tick_at <= clock_timestamp() FROM agents WHERE kind = 'store'").scalar_one()
+    due = stores.fleet.sql(
+        "SELECT next_tick_at <= clock_timestamp() FROM agents WHERE kind = 'store_sync'"
+    ).scalar_one()
     assert due
     stores.wake()
     stores.work()

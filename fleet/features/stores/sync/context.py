@@ -62,7 +62,7 @@ def priority_of(urgency: int) -> Priority:
 
 
 @dataclass(slots=True)
-class Counts:
+class SyncCounts:
     """What a sync did."""
 
     read: int = 0
@@ -86,7 +86,7 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class PageReading:
     """When a page was read: values that a job of Fleet wrote after `began` are newer than the page."""
 
     began: datetime

@@ -23,7 +23,7 @@ from fleet.features.stores import rules
 from fleet.features.stores.rules import StockSides
 from fleet.features.stores.sync import conflicts, refs
 from fleet.features.stores.sync.conflicts import FieldConflict
-from fleet.features.stores.sync.context import Counts, StoreContext, now_of
+from fleet.features.stores.sync.context import StoreContext, SyncCounts, now_of
 from fleet.features.stores.values import STOCK, stock_field
 from fleet.features.stores.writes.plan import StockWrite, WritePlan
 
@@ -70,7 +70,7 @@ GROUP BY move.variant_id
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class StockPlace:
     """A location of a store, and the one here that it is."""
 
     there: str
@@ -82,13 +82,13 @@ class Place:
         return stock_field(self.there, self.here)
 
 
-def places_of(context: StoreContext) -> list[Place]:
+def places_of(context: StoreContext) -> list[StockPlace]:
     """Return the locations of a store in a stable order, that of its orders and new products first."""
-    found = [Place(there, here) for there, here in sorted(context.places.items())]
+    found = [StockPlace(there, here) for there, here in sorted(context.places.items())]
     return sorted(found, key=lambda one: one.here != context.main)
 
 
-def apply_levels(tx: Tx, context: StoreContext, levels: Sequence[StockLevel], read_at: datetime) -> Counts:
+def apply_levels(tx: Tx, context: StoreContext, levels: Sequence[StockLevel], read_at: datetime) -> SyncCounts:
     """Store the units that a shop has; levels of variants or locations that are not known here are left out."""
     known = refs.by_external(tx, context.account_id, "variant", {one.variant_id for one in levels})
     rows = {}
@@ -98,7 +98,7 @@ def apply_levels(tx: Tx, context: StoreContext, levels: Sequence[StockLevel], re
             field = stock_field(one.location_id, here)
             rows[ref.local_id, field] = {"local_id": ref.local_id, "field": field, "remote": one.on_hand}
     refs.save_remote(tx, context.account_id, list(rows.values()), read_at=read_at)
-    return Counts(stock=len(rows))
+    return SyncCounts(stock=len(rows))
 
 
 def is_any_unsent(tx: Tx, context: StoreContext) -> bool:
@@ -111,19 +111,21 @@ def is_any_unsent(tx: Tx, context: StoreContext) -> bool:
     return False
 
 
-def merge_levels(tx: Tx, context: StoreContext, place: Place, after: uuid.UUID) -> tuple[Counts, uuid.UUID | None]:
+def merge_levels(
+    tx: Tx, context: StoreContext, place: StockPlace, after: uuid.UUID
+) -> tuple[SyncCounts, uuid.UUID | None]:
     """Merge the next variants of a location; return the last one, None after the end."""
     parameters = _parameters(tx, context, place)
     found = tx.execute(_CANDIDATES, {**parameters, "after": after, "limit": _CHUNK}).all()
     ids = [one.local_id for one in found]
     if not ids:
-        return Counts(), None
+        return SyncCounts(), None
     stock.lock(tx, ids)  # from here on nobody moves this stock
     rows = tx.execute(_AGAIN, {**parameters, "ids": ids}).all()
     moves = {one.variant_id: one for one in tx.execute(_OWN_MOVES, {
         "account_id": context.account_id, "field": place.field, "place": place.here, "ids": ids})}  # fmt: skip
     pending, now = refs.open_writes(tx, context.agent_id), now_of(tx)
-    counts, plan = Counts(), WritePlan()
+    counts, plan = SyncCounts(), WritePlan()
     entries: list[StockEntry] = []
     states = []
     in_conflict = []
@@ -163,7 +165,7 @@ def merge_levels(tx: Tx, context: StoreContext, place: Place, after: uuid.UUID) 
     return counts, ids[-1]
 
 
-def _parameters(tx: Tx, context: StoreContext, place: Place) -> dict[str, object]:
+def _parameters(tx: Tx, context: StoreContext, place: StockPlace) -> dict[str, object]:
     return {
         "account_id": context.account_id, "field": place.field, "place": place.here, "now": now_of(tx),
         "own": f"order:{context.account_id}:", "buffer": context.settings.store_buffer,

@@ -23,10 +23,10 @@ from fleet.features.products.models import ProductRow, VariantRow
 from fleet.features.products.service import NewProduct, NewVariant
 from fleet.features.stores import rules, values
 from fleet.features.stores.models import ExternalRefRow
-from fleet.features.stores.rules import FieldSides, Match, MatchKind, Merge
+from fleet.features.stores.rules import FieldSides, MatchKind, Merge, ProductMatch
 from fleet.features.stores.sync import conflicts, refs
 from fleet.features.stores.sync.conflicts import FieldConflict, MatchConflict
-from fleet.features.stores.sync.context import Counts, Reading, StoreContext
+from fleet.features.stores.sync.context import PageReading, StoreContext, SyncCounts
 from fleet.features.stores.sync.refs import FieldState
 from fleet.features.stores.writes.plan import WritePlan
 
@@ -38,8 +38,8 @@ class _Page:
     """What a page changes, gathered before it is written."""
 
     context: StoreContext
-    reading: Reading
-    counts: Counts = field(default_factory=Counts)
+    reading: PageReading
+    counts: SyncCounts = field(default_factory=SyncCounts)
     plan: WritePlan = field(default_factory=WritePlan)
     products: dict[uuid.UUID, dict[str, Any]] = field(default_factory=dict)
     variants: dict[uuid.UUID, dict[str, Any]] = field(default_factory=dict)
@@ -80,7 +80,7 @@ class _Local:
     variants: Sequence[VariantRow]
 
 
-def apply_products(tx: Tx, context: StoreContext, items: Sequence[ShopProduct], reading: Reading) -> Counts:
+def apply_products(tx: Tx, context: StoreContext, items: Sequence[ShopProduct], reading: PageReading) -> SyncCounts:
     """Bring a page of products and the catalogue in step; return what was done."""
     page = _Page(context, reading)
     products = {one.id: one for one in items if _fits(one)}
@@ -131,7 +131,7 @@ def _title(product: ShopProduct) -> str:
 
 def _matches(
     tx: Tx, context: StoreContext, products: Mapping[str, ShopProduct]
-) -> tuple[dict[str, tuple[Match, ExternalRefRow | None]], dict[str, ExternalRefRow]]:
+) -> tuple[dict[str, tuple[ProductMatch, ExternalRefRow | None]], dict[str, ExternalRefRow]]:
     """Return how each product was found, with its identity if it has one; and the identities of variants."""
     known = refs.by_external(tx, context.account_id, "product", list(products))
     variants = refs.by_external(
@@ -153,7 +153,7 @@ def _matches(
         str(local_id) for local_id, ref in refs.by_local(tx, context.account_id, "product", candidates).items()
         if ref.external_id is not None and ref.state in ("mapped", "ignored")
     }  # fmt: skip
-    found: dict[str, tuple[Match, ExternalRefRow | None]] = {}
+    found: dict[str, tuple[ProductMatch, ExternalRefRow | None]] = {}
     for product in products.values():
         ref = known.get(product.id)
         match = rules.match(

@@ -23,7 +23,7 @@ from fleet.features.stores.models import ExternalRefRow
 from fleet.features.stores.rules import FieldSides, Merge
 from fleet.features.stores.sync import conflicts, refs
 from fleet.features.stores.sync.conflicts import FieldConflict
-from fleet.features.stores.sync.context import Counts, StoreContext, now_of
+from fleet.features.stores.sync.context import StoreContext, SyncCounts, now_of
 from fleet.features.stores.sync.levels import places_of
 from fleet.features.stores.sync.refs import FieldState
 from fleet.features.stores.writes.plan import WritePlan, new_job
@@ -81,13 +81,13 @@ class _Push:
         return merge, state.remote
 
 
-def push_changes(tx: Tx, context: StoreContext, after: uuid.UUID) -> tuple[Counts, uuid.UUID | None]:
+def push_changes(tx: Tx, context: StoreContext, after: uuid.UUID) -> tuple[SyncCounts, uuid.UUID | None]:
     """Plan the writes of the next changed products; return the last one, None after the end."""
     found = list(tx.session.scalars(
         _unlooked(context).where(ProductRow.id > after).order_by(ProductRow.id).limit(_CHUNK)
     ))  # fmt: skip
     if not found:
-        return Counts(), None
+        return SyncCounts(), None
     catalogue.lock(tx, found)
     rows = tx.session.scalars(sa.select(ProductRow).where(ProductRow.id.in_(found)).order_by(ProductRow.id),
                               execution_options={"populate_existing": True}).all()  # fmt: skip
@@ -109,7 +109,7 @@ def push_changes(tx: Tx, context: StoreContext, after: uuid.UUID) -> tuple[Count
                            "details": {"looked": row.version}})  # fmt: skip
     refs.save_refs(tx, context.account_id, looked)
     opened = conflicts.open_fields(tx, context, push.conflicts)
-    return Counts(sent=push.plan.add(tx, context), conflicts=opened), found[-1]
+    return SyncCounts(sent=push.plan.add(tx, context), conflicts=opened), found[-1]
 
 
 def _same(ref: ExternalRefRow) -> dict[str, Any]:
@@ -136,12 +136,12 @@ def _push_product(
                 push.plan.variant(one.id, name, local, remote)
 
 
-def create_missing(tx: Tx, context: StoreContext) -> Counts:
+def create_missing(tx: Tx, context: StoreContext) -> SyncCounts:
     """Plan the creation of products that the store lacks, if its settings want that."""
     if not context.settings.store_creates:
-        return Counts()
+        return SyncCounts()
     found = list(tx.session.scalars(_missing(context).order_by(ProductRow.id).limit(_MOST_NEW)))
-    return Counts(sent=sum(create_at_store(tx, context, one) is not None for one in found))
+    return SyncCounts(sent=sum(create_at_store(tx, context, one) is not None for one in found))
 
 
 def create_at_store(tx: Tx, context: StoreContext, product_id: uuid.UUID) -> uuid.UUID | None:
@@ -179,6 +179,23 @@ def create_at_store(tx: Tx, context: StoreContext, product_id: uuid.UUID) -> uui
     })  # fmt: skip
     publish.add_jobs(tx, context.deps.publisher, [job])
     return job.id
+
+
+def resolve_creations(tx: Tx, context: StoreContext, hits: Mapping[str, int]) -> None:
+    """Free the identities of creations that ended without a result, where the shop has nothing with their SKU.
+
+    `hits`: how many products of the shop have a SKU. One is mapped when its page is stored; several are conflicts.
+    """
+    ref, now = ExternalRefRow, now_of(tx)
+    for sku, number in hits.items():
+        query = sa.select(ref.local_id, ref.created_at).join(VariantRow, VariantRow.product_id == ref.local_id)
+        query = query.where(ref.account_id == context.account_id, ref.kind == "product", ref.state == "pending")
+        for one in tx.execute(query.where(VariantRow.sku == sku, VariantRow.removed_at.is_(None))).all():
+            after = rules.after_unknown(hits=number, age=now - one.created_at, settle=context.deps.settle)
+            is_open = (one.local_id, "create") in refs.open_writes(tx, context.agent_id)
+            if after is rules.AfterUnknown.RESEND and not is_open:
+                own = (ref.account_id == context.account_id, ref.kind == "product", ref.local_id == one.local_id)
+                tx.execute(sa.delete(ref).where(*own, ref.state == "pending"))
 
 
 def remove_at_store(tx: Tx, context: StoreContext, product_id: uuid.UUID) -> uuid.UUID:

@@ -26,11 +26,12 @@ from fleet.features.stores import rules, service
 from fleet.features.stores.models import ShopEventRow, StoreRow, SyncRunRow
 from fleet.features.stores.rules import Direction, FailureKind, RetryStep, Strategy
 from fleet.features.stores.sync.context import StoreContext
-from fleet.features.stores.sync.steps import STEPS, PageToStore, Position, Steps, page_after
+from fleet.features.stores.sync.steps import STEPS, PageToStore, RunPosition, Steps, page_after
 
 SYNC = "sync_store"
 _LEAST_LEFT_S = 30.0
 """Of the lease, before another page is begun; a third of a short lease."""
+_TELL_EVERY_S = 2.0
 
 
 @dataclass(slots=True)
@@ -40,10 +41,12 @@ class _Run:
     id: uuid.UUID
     account_id: uuid.UUID
     part: int
-    at: Position
+    at: RunPosition
     counts: dict[str, int]
     expected: int | None
     is_over: bool = False
+    told_s: float = -1e9
+    """When its progress was last told."""
 
 
 def part_id(run_id: uuid.UUID, part: int) -> uuid.UUID:
@@ -103,14 +106,14 @@ class _Over(Exception):
     """The run was ended by somebody else."""
 
 
-def _position(row: SyncRunRow) -> Position:
+def _position(row: SyncRunRow) -> RunPosition:
     found: dict[str, Any] = json.loads(row.cursor) if row.cursor else {}
-    return Position(row.step or STEPS[Strategy(row.strategy)][0], found.get("page"), found.get("memory") or {})
+    return RunPosition(row.step or STEPS[Strategy(row.strategy)][0], found.get("page"), found.get("memory") or {})
 
 
 def _store(work: Work, context: StoreContext, steps: Steps, run: _Run, page: PageToStore) -> None:
     """Store a page, and move the run behind it, in the transaction that proves the lease. Raises Fenced, _Over."""
-    moved: list[tuple[Position | None, dict[str, int]]] = []
+    moved: list[tuple[RunPosition | None, dict[str, int]]] = []
 
     def also(tx: Tx) -> None:
         is_there = sa.select(SyncRunRow.id).where(SyncRunRow.id == run.id, SyncRunRow.state == "running")
@@ -125,6 +128,7 @@ def _store(work: Work, context: StoreContext, steps: Steps, run: _Run, page: Pag
         if following is None:
             _finish(tx, context, run, counts)
         else:
+            _tell(tx, context, run, counts)
             cursor = json.dumps({"page": following.page, "memory": dict(following.memory)})
             values |= {"step": following.step, "cursor": cursor}
         tx.execute(sa.update(SyncRunRow).where(SyncRunRow.id == run.id).values(**values)
@@ -141,12 +145,21 @@ def _store(work: Work, context: StoreContext, steps: Steps, run: _Run, page: Pag
         run.at = following
 
 
-def _following(steps: Steps, at: Position, page: PageToStore) -> Position | None:
+def _tell(tx: Tx, context: StoreContext, run: _Run, counts: dict[str, int]) -> None:
+    """Emit the progress every few seconds, so that open pages show it."""
+    now_s = context.deps.clock.monotonic_s()
+    if now_s - run.told_s >= _TELL_EVERY_S:
+        run.told_s = now_s
+        events.emit(tx, "sync.moved", agent_id=context.agent_id, store=context.name, run=str(run.id),
+                    read=counts["read"], step=run.at.step)  # fmt: skip
+
+
+def _following(steps: Steps, at: RunPosition, page: PageToStore) -> RunPosition | None:
     cursor = page_after(page)
     if cursor is not None:
-        return Position(at.step, cursor, page.memory)
+        return RunPosition(at.step, cursor, page.memory)
     step = steps.following(at.step)
-    return None if step is None else Position(step)
+    return None if step is None else RunPosition(step)
 
 
 def _finish(tx: Tx, context: StoreContext, run: _Run, counts: dict[str, int]) -> None:

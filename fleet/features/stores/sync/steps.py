@@ -31,7 +31,7 @@ from fleet.features.orders import service as orders
 from fleet.features.stores import rules, service
 from fleet.features.stores.rules import Strategy
 from fleet.features.stores.sync import cursors, levels, pushing, refs, sweeps
-from fleet.features.stores.sync.context import Counts, Reading, StoreContext
+from fleet.features.stores.sync.context import PageReading, StoreContext, SyncCounts
 from fleet.features.stores.sync.products import apply_products
 
 log = logs.get(__name__)
@@ -46,7 +46,7 @@ STEPS: Mapping[Strategy, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
+class RunPosition:
     """Where a run is: its step, the cursor within it, and what the step remembers, as JSON."""
 
     step: str
@@ -58,7 +58,7 @@ class Position:
 class PageToStore:
     """A page that was read. `store` applies it in a transaction; `page` None: the step is over."""
 
-    store: Callable[[Tx], Counts]
+    store: Callable[[Tx], SyncCounts]
     page: str | None
     memory: Mapping[str, Any] = field(default_factory=dict)
     expected: int | None = None
@@ -80,9 +80,9 @@ class Steps:
     def _limit(self) -> int:
         return max(1, min(self.context.traits.page, self.context.settings.store_batch))
 
-    def read(self, at: Position) -> PageToStore:
+    def read(self, at: RunPosition) -> PageToStore:
         """Read the next page of a step. Raises an AdapterError."""
-        steps: Mapping[str, Callable[[Position], PageToStore]] = {
+        steps: Mapping[str, Callable[[RunPosition], PageToStore]] = {
             "named": self._named, "products": self._products, "stock": self._stock, "orders": self._orders,
             "levels": self._levels, "gone": self._gone, "push": self._push,
         }  # fmt: skip
@@ -94,7 +94,7 @@ class Steps:
         place = steps.index(step) + 1
         return steps[place] if place < len(steps) else None
 
-    def _products(self, at: Position) -> PageToStore:
+    def _products(self, at: RunPosition) -> PageToStore:
         context, db = self.context, self.context.deps.db
         is_full = self.strategy is Strategy.FULL
         memory = dict(at.memory)
@@ -119,8 +119,8 @@ class Steps:
         stock_began = context.deps.now()
         stock = () if is_full else self._stock_of([one.id for product in page.items for one in product.variants])
 
-        def store(tx: Tx) -> Counts:
-            done = apply_products(tx, context, page.items, Reading(began, _time(memory["sweep"])))
+        def store(tx: Tx) -> SyncCounts:
+            done = apply_products(tx, context, page.items, PageReading(began, _time(memory["sweep"])))
             done = _sum(done, levels.apply_levels(tx, context, stock, stock_began)) if stock else done
             if page.cursor is None:
                 mark = _time(memory["mark"]) or _time(memory["high"]) or _time(memory["since"])
@@ -132,24 +132,24 @@ class Steps:
     def _stock_of(self, variant_ids: Sequence[str]) -> Sequence[StockLevel]:
         return self.adapter.stock_of(variant_ids) if variant_ids else ()
 
-    def _stock(self, at: Position) -> PageToStore:
+    def _stock(self, at: RunPosition) -> PageToStore:
         context, began = self.context, self.context.deps.now()
         memory = dict(at.memory) or {"sweep": began.isoformat()}
         page = self.adapter.stock(cursor=at.page, limit=self._limit)
         _refuse_endless(at, page.cursor)
 
-        def store(tx: Tx) -> Counts:
+        def store(tx: Tx) -> SyncCounts:
             levels.apply_levels(tx, context, page.items, began)
             if page.cursor is None:
                 cursors.move(tx, context.account_id, "stock", None, sweep=_time(memory["sweep"]))
-            return Counts()
+            return SyncCounts()
 
         return PageToStore(store, page.cursor, memory)
 
-    def _orders(self, at: Position) -> PageToStore:
+    def _orders(self, at: RunPosition) -> PageToStore:
         context, began = self.context, self.context.deps.now()
         if not isinstance(self.adapter, OrderingAdapter):
-            return PageToStore(lambda _: Counts(), None)
+            return PageToStore(lambda _: SyncCounts(), None)
         memory = dict(at.memory)
         if not memory:
             with context.deps.db.transaction() as tx:
@@ -160,7 +160,7 @@ class Steps:
         _refuse_endless(at, page.cursor)
         memory["high"] = _latest(memory["high"], [one.updated_at or one.placed_at for one in page.items])
 
-        def store(tx: Tx) -> Counts:
+        def store(tx: Tx) -> SyncCounts:
             done = self._record(tx, page.items, began)
             if page.cursor is None:
                 high = _time(memory["high"]) or _time(memory["since"])
@@ -169,7 +169,7 @@ class Steps:
 
         return PageToStore(store, page.cursor, memory)
 
-    def _record(self, tx: Tx, found: Sequence[ShopOrder], began: datetime) -> Counts:
+    def _record(self, tx: Tx, found: Sequence[ShopOrder], began: datetime) -> SyncCounts:
         """Record orders; one that cannot be stored is left out and counted."""
         context = self.context
         known = refs.by_external(
@@ -180,7 +180,7 @@ class Steps:
             ref = known.get(line.variant_id)
             return ref.local_id if ref is not None and ref.state == "mapped" else None
 
-        counts, keys = Counts(), ring(context.deps.settings)
+        counts, keys = SyncCounts(), ring(context.deps.settings)
         ordered = sorted({one.id: one for one in found}.values(), key=lambda one: one.id)
         orders.lock(tx, context.account_id, ordered, variant_of=variant_of)
         for one in ordered:
@@ -198,17 +198,17 @@ class Steps:
                 counts.orders += recorded.is_new or recorded.is_changed
         return counts
 
-    def _levels(self, at: Position) -> PageToStore:
+    def _levels(self, at: RunPosition) -> PageToStore:
         context = self.context
         places = levels.places_of(context)
         number = int(at.memory.get("place", 0))
         if number >= len(places):
-            return PageToStore(lambda _: Counts(), None)
+            return PageToStore(lambda _: SyncCounts(), None)
         after = uuid.UUID(at.page) if at.page else _FIRST
         memory: dict[str, Any] = {"place": number}
         found: list[str | None] = [None]
 
-        def store(tx: Tx) -> Counts:
+        def store(tx: Tx) -> SyncCounts:
             done, last = levels.merge_levels(tx, context, places[number], after)
             if last is None and number + 1 < len(places):
                 memory["place"] = number + 1
@@ -219,20 +219,20 @@ class Steps:
 
         return _LatePage(store, None, memory, found=found)
 
-    def _gone(self, at: Position) -> PageToStore:
+    def _gone(self, at: RunPosition) -> PageToStore:
         context = self.context
         with context.deps.db.transaction() as tx:
             sweep = cursors.swept_at(tx, context.account_id, "products")
             missed = [] if not at.page else sweeps.missed_products(tx, context, at.page.removeprefix("after "))
             asked = [(str(one.external_id), one.missed) for one in missed]
         if sweep is None:
-            return PageToStore(lambda _: Counts(), None)
+            return PageToStore(lambda _: SyncCounts(), None)
         if not at.page:
             found: list[str | None] = [None]
 
-            def judge(tx: Tx) -> Counts:
+            def judge(tx: Tx) -> SyncCounts:
                 found[0] = "after " if sweeps.judge_sweep(tx, context, sweep) else None
-                return Counts()
+                return SyncCounts()
 
             return _LatePage(judge, None, found=found)
         began = context.deps.now()
@@ -242,27 +242,30 @@ class Steps:
             if rules.is_gone(missed=times, known=1, missing=0, is_vanished=external_id in vanished) is rules.Gone.GONE
         ]  # fmt: skip
 
-        def store(tx: Tx) -> Counts:
+        def store(tx: Tx) -> SyncCounts:
             sweeps.seen_again(tx, context, [one.id for one in products])
-            done = apply_products(tx, context, products, Reading(began)) if products else Counts()
+            done = apply_products(tx, context, products, PageReading(began)) if products else SyncCounts()
             return _sum(done, sweeps.end_products(tx, context, gone))
 
         return PageToStore(store, f"after {asked[-1][0]}" if len(asked) == sweeps.BATCH else None)
 
-    def _named(self, at: Position) -> PageToStore:
+    def _named(self, at: RunPosition) -> PageToStore:
         """Read what webhooks, finished writes or people named, by its id."""
         context, start = self.context, int(at.page or 0)
         named = [one.partition(":") for one in self.only[start : start + _NAMED]]
         if not named:
-            return PageToStore(lambda _: Counts(), None)
+            return PageToStore(lambda _: SyncCounts(), None)
         began = context.deps.now()
         ids = list(dict.fromkeys(key for kind, _, key in named if kind == "product"))
         variants = list(dict.fromkeys(key for kind, _, key in named if kind == "variant"))
         with context.deps.db.transaction() as tx:
             known = refs.by_external(tx, context.account_id, "variant", variants)
         products, vanished = self._by_id(ids)
+        unresolved: dict[str, int] = {}
         for sku in (key for kind, _, key in named if kind == "sku"):
-            products += self.adapter.find_products(sku=sku)
+            hits = self.adapter.find_products(sku=sku)
+            products += hits
+            unresolved[sku] = len(hits)
         stock_began = context.deps.now()
         asked = [*(one for one in variants if one in known), *(one.id for product in products
                                                                for one in product.variants)]  # fmt: skip
@@ -270,11 +273,12 @@ class Steps:
         orders_began = context.deps.now()
         found = self._orders_by_id([key for kind, _, key in named if kind == "order"])
 
-        def store(tx: Tx) -> Counts:
-            done = apply_products(tx, context, products, Reading(began)) if products else Counts()
+        def store(tx: Tx) -> SyncCounts:
+            done = apply_products(tx, context, products, PageReading(began)) if products else SyncCounts()
             sweeps.note_vanished(tx, context, vanished)
+            pushing.resolve_creations(tx, context, unresolved)
             levels.apply_levels(tx, context, stock, stock_began)
-            return _sum(done, self._record(tx, found, orders_began) if found else Counts())
+            return _sum(done, self._record(tx, found, orders_began) if found else SyncCounts())
 
         following = start + _NAMED
         return PageToStore(store, str(following) if following < len(self.only) else None)
@@ -299,14 +303,14 @@ class Steps:
                     continue
         return found
 
-    def _push(self, at: Position) -> PageToStore:
+    def _push(self, at: RunPosition) -> PageToStore:
         context = self.context
         if not context.direction.pushes:
-            return PageToStore(lambda _: Counts(), None)
+            return PageToStore(lambda _: SyncCounts(), None)
         found: list[str | None] = [None]
         after = uuid.UUID(at.page) if at.page else _FIRST
 
-        def store(tx: Tx) -> Counts:
+        def store(tx: Tx) -> SyncCounts:
             done, last = pushing.push_changes(tx, context, after)
             if last is None:
                 done = _sum(done, pushing.create_missing(tx, context))
@@ -328,8 +332,8 @@ def page_after(stored: PageToStore) -> str | None:
     return stored.found[0] if isinstance(stored, _LatePage) else stored.page
 
 
-def _sum(one: Counts, other: Counts) -> Counts:
-    return Counts(**other.plus(one.to_data()))
+def _sum(one: SyncCounts, other: SyncCounts) -> SyncCounts:
+    return SyncCounts(**other.plus(one.to_data()))
 
 
 def _time(written: str | None) -> datetime | None:
@@ -347,7 +351,7 @@ def _total(page: ProductPage) -> int | None:
     return page.total
 
 
-def _refuse_endless(at: Position, following: str | None) -> None:
+def _refuse_endless(at: RunPosition, following: str | None) -> None:
     """Raise Refused for a shop whose next page is the same one."""
     if following is not None and following == at.page:
         raise Refused(f"the shop's pages do not end: {following[:60]!r} leads to itself")

@@ -17,7 +17,7 @@ from fleet.core.db import Tx
 from fleet.features.products.models import ProductRow, VariantRow
 from fleet.features.stores import rules
 from fleet.features.stores.models import ExternalRefRow, SyncConflictRow
-from fleet.features.stores.sync.context import Counts, StoreContext
+from fleet.features.stores.sync.context import StoreContext, SyncCounts
 
 BATCH = 20
 
@@ -49,10 +49,10 @@ def missed_products(tx: Tx, context: StoreContext, after: str) -> Sequence[Exter
     return tx.session.scalars(sa.select(row).where(*own).order_by(row.external_id).limit(BATCH)).all()
 
 
-def end_products(tx: Tx, context: StoreContext, external_ids: Sequence[str]) -> Counts:
+def end_products(tx: Tx, context: StoreContext, external_ids: Sequence[str]) -> SyncCounts:
     """Mark products, and their variants, as gone at the store."""
     if not external_ids:
-        return Counts()
+        return SyncCounts()
     row = ExternalRefRow
     own = (row.account_id == context.account_id, row.state != "gone")
     gone = sa.update(row).where(*own, row.kind == "product", row.external_id.in_(external_ids))
@@ -69,7 +69,7 @@ def end_products(tx: Tx, context: StoreContext, external_ids: Sequence[str]) -> 
         events.emit(tx, "product.gone", agent_id=context.agent_id, store=context.name, product=str(one.local_id),
                     title=titles.get(one.local_id, one.external_id), organisation=str(context.organisation_id),
                     page=f"/products/{one.local_id}")  # fmt: skip
-    return Counts(gone=len(ended))
+    return SyncCounts(gone=len(ended))
 
 
 def seen_again(tx: Tx, context: StoreContext, external_ids: Sequence[str]) -> None:
