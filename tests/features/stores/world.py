@@ -225,8 +225,17 @@ class EmptyShop:
 @contextmanager
 def world(database_url: str, shop: ShopWorld, **settings: Any) -> Iterator[StoreWorld]:
     """Make a fleet with a store at the sandbox shop. Nothing is synced yet."""
-    fleet = make_fleet(database_url, systems={"shop": shop.adapter()}, **settings)
-    account_id = fleet.account("shop", adapter="sandbox_shop", credentials=shop.credentials)
+    with world_at(database_url, shop.adapter(), "sandbox_shop", shop.credentials, shop=shop, **settings) as made:
+        yield made
+
+
+@contextmanager
+def world_at(
+    database_url: str, adapter: Any, kind: str, credentials: str, *, shop: Any = None, **settings: Any
+) -> Iterator[StoreWorld]:  # fmt: skip
+    """Make a fleet with a store named "shop" behind an adapter."""
+    fleet = make_fleet(database_url, systems={"shop": adapter}, **settings)
+    account_id = fleet.account("shop", adapter=kind, credentials=credentials)
     made = StoreWorld(fleet, shop, account_id)
     made.add()
     try:

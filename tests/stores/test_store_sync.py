@@ -1,0 +1,60 @@
+"""A store at a real shop: its catalogue comes in, edits go both ways, orders take stock once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from pydantic import SecretStr
+
+from fleet.adapters import registry
+from fleet.adapters.manifest import AccountAccess
+from fleet.adapters.shops import Money
+from fleet.features.stores.rules import Strategy
+from tests.features.stores.world import StoreWorld, world_at
+from tests.stores import catalogue
+from tests.stores.servers import PASSWORD, USERNAME, Shop
+
+pytestmark = pytest.mark.shops
+CREDENTIALS = {
+    "vendure": json.dumps({"username": USERNAME, "password": PASSWORD}),
+    "oscar": json.dumps({"username": USERNAME, "password": PASSWORD, "currency": "EUR"}),
+}
+
+
+@pytest.fixture
+def store(database_url: str, shop: Shop) -> Iterator[StoreWorld]:
+    adapter = registry.get(shop.name).connect(AccountAccess(shop.url, SecretStr(CREDENTIALS[shop.name]), 60.0))
+    with world_at(database_url, adapter, shop.name, CREDENTIALS[shop.name]) as made:
+        yield made
+
+
+def test_a_real_shop_and_the_catalogue_come_into_step(store: StoreWorld, shop: Shop) -> None:
+    store.setting("store_direction", "both")
+    run = store.sync()
+    assert (run.state, run.counts["created"], run.counts["failed"]) == ("done", 200, 0), run.problem
+    one, two, three, four = (catalogue.sku(number) for number in (1, 2, 3, 4))
+    before = {sku: shop.item(sku) for sku in (one, two, three)}
+    assert all(item is not None for item in before.values())
+    assert store.variant(one).price_minor == before[one].price  # type: ignore[union-attr]
+    there = shop.stock_levels()
+    assert all(store.on_hand(sku) == there[sku][0] for sku in (one, two, three, four))
+
+    shop.set_title(one, "Edited there")
+    shop.set_price(two, 4321)
+    store.change(three, price=Money(1234, "EUR"))
+    store.count(three, 77)
+    shop.set_stock(four, 20)
+    order = shop.place_order({four: 3})
+    shop.ship_order(order.code)
+    for strategy in (Strategy.FULL, Strategy.STOCK, Strategy.FULL):
+        assert (run := store.sync(strategy)).state == "done", run.problem
+    assert store.variant(two).price_minor == 4321
+    assert "Edited there" in store.products()
+    pushed = shop.item(three)
+    assert pushed is not None
+    assert (pushed.price, shop.stock_levels()[three][0], store.on_hand(three)) == (1234, 77, 77)
+    assert (store.on_hand(four), shop.stock_levels()[four][0]) == (17, 17)
+    assert store.conflicts() == []
+    assert run.counts["sent"] == 0
