@@ -100,6 +100,7 @@ class StoreSignals:
     has_stock_feed: bool = True
     """Whether stock must be read apart from products."""
     synced_at: datetime | None = None
+    """The end of the last sync that succeeded and was not selective."""
     swept_at: datetime | None = None
     stock_at: datetime | None = None
     failed_syncs: int = 0
@@ -162,8 +163,9 @@ def strategy(signals: StoreSignals) -> Strategy:
         return signals.request.strategy
     if signals.swept_at is None or signals.now >= signals.swept_at + signals.full_every:
         return Strategy.FULL
-    if signals.request is None and signals.events:
-        return Strategy.SELECTIVE
+    is_time = signals.synced_at is None or signals.now >= signals.synced_at + signals.interval
+    if signals.request is None and (signals.events or (signals.dirty and signals.direction.pushes and not is_time)):
+        return Strategy.SELECTIVE  # changes of the catalogue are written without a reading: a write expects a value
     is_stock_due = signals.stock_at is None or signals.now >= signals.stock_at + signals.stock_every
     if signals.has_stock_feed and is_stock_due:
         return Strategy.STOCK

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -19,6 +19,7 @@ from fleet.features.stores.rules import GONE_AFTER
 
 WRITES = ("create_product", "update_product", "update_variants", "set_stock", "remove_product", "update_order")
 """The kinds of job that write to shops."""
+_AFTER_REFUSAL = timedelta(hours=1)
 _HERE, _THERE = "here", "there"
 _UPSERT_REFS = sa.text("""
 INSERT INTO external_refs (account_id, kind, local_id, external_id, parent_id, key, state, digest, changed_at, seen_at,
@@ -171,9 +172,14 @@ def miss_variants(tx: Tx, account_id: uuid.UUID, local_ids: Sequence[uuid.UUID])
 
 
 def open_writes(tx: Tx, agent_id: uuid.UUID) -> frozenset[tuple[uuid.UUID, str]]:
-    """Return the objects and fields that an open job of a store is about to write."""
+    """Return the objects and fields that an open job of a store is about to write, or that were just refused.
+
+    A refused write is tried again after an hour: each one is a dead letter that a person reads.
+    """
     row = JobRow
-    query = sa.select(row.payload["fields"]).where(row.agent_id == agent_id, row.kind.in_(WRITES), row.state.in_(LIVE))
+    is_refused = sa.and_(row.state == "dead", row.finished_at > tx.sql_now - _AFTER_REFUSAL)
+    query = sa.select(row.payload["fields"]).where(row.agent_id == agent_id, row.kind.in_(WRITES))
+    query = query.where(row.state.in_(LIVE) | is_refused)
     found: set[tuple[uuid.UUID, str]] = set()
     for fields in tx.session.scalars(query):
         for one in fields or ():

@@ -126,7 +126,7 @@ def _store(work: Work, context: StoreContext, steps: Steps, run: _Run, page: Pag
         expected = page.expected if page.expected is not None else run.expected
         values: dict[str, Any] = {"counts": counts, "moved_at": tx.sql_now, "expected": expected}
         if following is None:
-            _finish(tx, context, run, counts)
+            _finish(tx, context, run, counts, is_whole=steps.strategy is not Strategy.SELECTIVE)
         else:
             _tell(tx, context, run, counts)
             cursor = json.dumps({"page": following.page, "memory": dict(following.memory)})
@@ -162,14 +162,14 @@ def _following(steps: Steps, at: RunPosition, page: PageToStore) -> RunPosition 
     return None if step is None else RunPosition(step)
 
 
-def _finish(tx: Tx, context: StoreContext, run: _Run, counts: dict[str, int]) -> None:
-    """End a run that succeeded."""
+def _finish(tx: Tx, context: StoreContext, run: _Run, counts: dict[str, int], *, is_whole: bool) -> None:
+    """End a run that succeeded. One that read named objects alone does not delay the next one by the schedule."""
     tx.execute(sa.update(SyncRunRow).where(SyncRunRow.id == run.id).values(state="done", ended_at=tx.sql_now)
                .execution_options(synchronize_session=False))  # fmt: skip
     row = StoreRow
     problem = sa.case((row.problem.startswith("Its currency is"), row.problem), else_="")
     tx.execute(sa.update(row).where(row.account_id == run.account_id)
-               .values(synced_at=tx.sql_now, failed_syncs=0, problem=problem)
+               .values(synced_at=tx.sql_now if is_whole else row.synced_at, failed_syncs=0, problem=problem)
                .execution_options(synchronize_session=False))  # fmt: skip
     handled(tx, run.id)
     events.emit(
