@@ -17,12 +17,22 @@ from typing import Any
 import sqlalchemy as sa
 from pydantic import SecretStr
 
-from fleet.access import Actor, Permission, Role, Via, audit, secret, sessions, users
+from fleet.access import Actor, Permission, Principal, Role, Via, audit, secret, sessions, users
 from fleet.access.models import DEFAULT_ORGANISATION, InvitationRow
 from fleet.access.sessions import Visit
+from fleet.accounts.keys import ring
 from fleet.accounts.models import SETTINGS_ACCOUNT
 from fleet.accounts.sealing import new_key
 from fleet.adapters import base
+from fleet.adapters.shops import (
+    Fulfilment,
+    Money,
+    OrderCustomer,
+    OrderLine,
+    OrderState,
+    ProductStatus,
+    ShopOrder,
+)
 from fleet.core import events
 from fleet.core.character import Character
 from fleet.core.db import Base
@@ -50,11 +60,16 @@ from fleet.features.leader.models import TeamRoundRow, TeamScoreRow
 from fleet.features.leader.scores import NetworkFigures, score
 from fleet.features.leader.strategies.models import TeamStrategyRow
 from fleet.features.links import service as links
+from fleet.features.orders import service as orders
 from fleet.features.pictures.makers.base import PictureCredit
 from fleet.features.pictures.models import PictureOrderRow
 from fleet.features.platforms import service
 from fleet.features.platforms.inbox.models import InboxItemRow
 from fleet.features.platforms.networks import NETWORKS
+from fleet.features.products import commands as catalogue
+from fleet.features.products import service as products
+from fleet.features.products.csvfile import importing
+from fleet.features.products.schema import ImageIn, ProductIn, VariantIn
 from fleet.features.reports import service as reports
 from fleet.features.reports.rules import Cadence
 from fleet.features.settings import commands as settings
@@ -135,7 +150,44 @@ def lived(fleet: Fleet) -> Inhabited:
         link = links.create(deps, "https://example.com/lamp", campaign="Lamps", agent="ada_1", by="web:owner")
         links.follow(deps, link.code, is_counted=True)
         names["link"] = link.code
+    if "products" in features:
+        names |= _stocked(fleet)
     return Inhabited(fleet, names)
+
+
+def _stocked(fleet: Fleet) -> dict[str, str]:
+    """Have a catalogue, a file that was looked at, and orders of a store: one held, one with parcels."""
+    who = Principal(uuid.uuid4(), "owner", Role.OWNER, Via.SESSION, uuid.uuid4())
+    variants = [VariantIn(sku=f"LAMP-{n}", currency="EUR", price=f"{n}9.90", floor="9", on_hand=7 * n,
+                          options={"Colour": colour}) for n, colour in enumerate(("black", "white"), 1)]  # fmt: skip
+    new = ProductIn(title="Desk lamp of oak and brass", description="A lamp.\nIt stands on desks.", brand="Lumen",
+                    categories=["Lamps"], attributes={"Material": "oak"}, variants=variants,
+                    images=[ImageIn(url="http://127.0.0.1:9/lamp.png", alt_text="A lamp")])  # fmt: skip
+    lamp = catalogue.create(fleet.deps, new, who)
+    chair = [VariantIn(sku="", currency="JPY")]
+    catalogue.create(fleet.deps, ProductIn(title="Chair", status=ProductStatus.DRAFT, variants=chair), who)
+    file = b"sku,title,currency,price\nLAMP-1,Desk lamp of oak,EUR,21\nNEW-1,Wall lamp,EUR,dear\n"
+    looked = importing.look(fleet.deps, "lamps.csv", file, organisation="", who=who)
+    with fleet.deps.db.transaction() as tx:
+        variant = products.variants_of(tx, [lamp])[lamp][0].id
+        names = {"product": str(lamp), "variant": str(variant), "import": str(looked.id)}
+        if "orders" not in registry.current():
+            return names
+        keys, now = ring(fleet.deps.settings), tx.now()
+        for number, state in enumerate((OrderState.CONFIRMED, OrderState.SHIPPED)):
+            line = OrderLine(id="1", variant_id="v", sku="LAMP-1", title="Desk lamp", quantity=9,
+                             unit_price=Money(1990, "EUR"))  # fmt: skip
+            order = ShopOrder(
+                id=f"{number}", number=f"A-101{number}", state=state, placed_at=now, total=Money(17_910, "EUR"),
+                lines=(line,), customer=OrderCustomer(id="c", name="Ann", email="ann@example.com", country="CH"),
+                fulfilments=(Fulfilment(id="P-1", quantities={"1": 9}, tracking="AB 123", at=now),) if number else (),
+            )  # fmt: skip
+            made = orders.record(tx, keys, SETTINGS_ACCOUNT, DEFAULT_ORGANISATION, order, now=now,
+                                 variant_of=lambda _: variant)  # fmt: skip
+            if not number:
+                orders.hold(tx, made.id, "five orders in an hour", by="fraud", points=80, reasons=["velocity"])
+                names["order"] = str(made.id)
+    return names
 
 
 def _told(fleet: Fleet) -> str:

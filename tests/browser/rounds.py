@@ -13,11 +13,23 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute, iter_route_contexts
 
 API = "/api/v1"
-_NO_PAGES = (API, "/health", "/ready", "/live", "/static", "/hooks/in/", "/media/", "/l/")
+_NO_PAGES = (
+    API,
+    "/health",
+    "/ready",
+    "/live",
+    "/static",
+    "/hooks/in/",
+    "/media/",
+    "/l/",
+    "/product-pictures/",
+    "/products/export",
+)
 # What stands for a parameter: by its own name, or by the first word of the path.
 _BY_NAME: Mapping[str, str] = {
     "tick_no": "tick", "number": "tick", "tick": "tick", "received": "received", "received_id": "received",
     "shelf": "shelf", "file": "file", "account": "account",
+    "variant_id": "variant", "import_id": "import",
 }  # fmt: skip
 _BY_PLACE: Mapping[str, str] = {
     "agents": "agent", "jobs": "job", "dead": "dead", "drafts": "draft", "approvals": "request",
@@ -26,6 +38,7 @@ _BY_PLACE: Mapping[str, str] = {
     "join": "invitation", "accounts": "account", "settings": "setting", "organisations": "organisation",
     "inbox": "notification", "team": "message", "campaigns": "campaign", "content-items": "item", "brands": "brand",
     "calendar": "job", "reports": "report", "links": "link", "l": "link",
+    "products": "product", "product-pictures": "product", "orders": "order", "product-imports": "import",
 }  # fmt: skip
 THINGS = frozenset({*_BY_NAME.values(), *_BY_PLACE.values()})
 """What `names` has something for."""

@@ -23,8 +23,8 @@ MAKE_OR_SET = {
     "secrets set", "budgets set", "budgets allow", "pause", "resume", "drafts bulk", "completion", "gallery",
     "persona check", "persona set", "experiments set",
     "approvals try", "search", "settings set", "agents assign", "approvals rules set", "organisations create",
-    "opt-outs add", "team stop", "reports build", "links create", "stores decide", "campaigns create", "campaigns brief",
-    "campaigns set-brand",
+    "opt-outs add", "team stop", "reports build", "links create", "products create", "stores decide",
+    "campaigns create", "campaigns brief", "campaigns set-brand",
 }  # fmt: skip
 """Commands whose arguments name nothing that has to be there."""
 CHANGES = {

@@ -78,19 +78,24 @@ def opened(keys: Keyring, row: CustomerRow) -> OpenCustomer | None:
 
 
 def erase(tx: Tx, customer_id: uuid.UUID, *, by: str) -> bool:
-    """Erase a customer: name, address, country and the store's id of them. False if it was done before.
+    """Erase a customer: name, address, country and the store's id of them, of all rows with the same address.
 
-    Orders stay, without a customer's data. Raises NotFound.
+    False if it was done before. Orders stay, without a customer's data. Raises NotFound.
     """
     row = _locked(tx, CustomerRow.id == customer_id)
     if row is None:
         raise NotFound("There is no such customer.", fix="`fleet orders show` names the customer of an order.")
     if row.erased_at is not None:
         return False
-    row.ciphertext = row.key_id = row.email_hash = row.external_id = None
-    row.country, row.erased_at = "", tx.now()
-    tx.session.flush()
-    audit.note(tx, "customer.erased", f"customer:{customer_id}")
+    one, now = CustomerRow, tx.now()
+    # Guests have a row for each order: those with the same address are the same person.
+    same = one.id == customer_id
+    if row.email_hash is not None:
+        same |= (one.email_hash == row.email_hash) & (one.organisation_id == row.organisation_id)
+    nothing = dict.fromkeys(("ciphertext", "key_id", "email_hash", "external_id"))
+    gone = sa.update(one).where(same).values(**nothing, country="", erased_at=now)
+    rows = tx.execute(gone.execution_options(synchronize_session=False)).rowcount
+    audit.note(tx, "customer.erased", f"customer:{customer_id}", after={"number": rows})
     events.emit(tx, "customer.erased", organisation=str(row.organisation_id), customer=str(customer_id), by=by)
     return True
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fleet.engine.registry import EventType, Feature
+from fleet.engine.registry import Command, EventType, Feature, NavItem
 
 FEATURE = Feature(
     name="orders",
@@ -10,6 +10,22 @@ FEATURE = Feature(
     needs=("products",),
     tables=("fleet.features.orders.models",),
     resealers=("fleet.features.orders.customers:reseal",),
+    api=("fleet.features.orders.api:router",),
+    pages=("fleet.features.orders.pages:router",),
+    templates=__package__,
+    nav=(
+        NavItem(
+            path="/orders", label="Orders", permission="fleet.view", group="Shop", order=82,
+            icon="M6 3h12v18l-3-2-3 2-3-2-3 2ZM9 8h6M9 12h6", tally="fleet.features.orders.queries:held",
+            is_alarming=True,
+        ),
+    ),
+    commands=(
+        Command(
+            name="orders", run="fleet.features.orders.cli:orders", section="Act", order=47,
+            help="Show orders of stores, release and erase.",
+        ),
+    ),
     events=(
         EventType(subject="order.placed", words="new order {number}: {total}, {state}", sign="🧾", icon="coin"),
         EventType(subject="order.changed", words="order {number} is {state}", sign="🧾", icon="coin", is_quiet=True),

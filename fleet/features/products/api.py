@@ -25,7 +25,7 @@ from fleet.features.products.schema import (
     ProductDetail,
     ProductExportOut,
     ProductIn,
-    ProductPage,
+    ProductListPage,
     ProductQuery,
     StockIn,
     VariantChanges,
@@ -40,14 +40,14 @@ VIEW = needs(Permission.FLEET_VIEW)
 Editor = Annotated[Principal, needs(Permission.PRODUCTS_EDIT)]
 
 
-def product_page(deps: Deps, which: ProductQuery) -> ProductPage:
+def product_page(deps: Deps, which: ProductQuery) -> ProductListPage:
     """Return a page of products, those changed last first."""
     with deps.db.transaction() as tx:
         below = which.place(queries.place)
         found = queries.listed(tx, which.filter, limit=which.one_more, below=below)
         rows, following = which.page(found, queries.place_of)
         names = schema.location_names(tx)
-        return ProductPage(items=[schema.product_out(one, names) for one in rows], next=following)
+        return ProductListPage(items=[schema.product_out(one, names) for one in rows], next=following)
 
 
 def detail(deps: Deps, product_id: uuid.UUID) -> ProductDetail:
@@ -67,7 +67,7 @@ def movement_page(deps: Deps, product_id: uuid.UUID, which: Paging) -> MovementP
 
 
 @router.get("/products", dependencies=[VIEW])
-def list_products(deps: TheDeps, *, which: Annotated[ProductQuery, Query()]) -> ProductPage:
+def list_products(deps: TheDeps, *, which: Annotated[ProductQuery, Query()]) -> ProductListPage:
     """Return a page of products, those changed last first."""
     return product_page(deps, which)
 

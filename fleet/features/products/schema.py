@@ -94,7 +94,7 @@ class ProductOut(BaseModel):
     updated_at: datetime
 
 
-class ProductPage(Page[ProductOut]):
+class ProductListPage(Page[ProductOut]):
     """A page of products, those changed last first."""
 
 

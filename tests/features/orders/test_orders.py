@@ -197,6 +197,18 @@ def test_customers_are_sealed_found_by_address_resealed_and_stay_erased(shop: Sh
     assert "Ann" not in told and "customer" in told
 
 
+def test_guests_with_the_same_address_are_erased_together(shop: Shop) -> None:
+    for number, email in enumerate(("ann@example.com", "Ann@example.com", "bob@example.com")):
+        guest = OrderCustomer(name="Guest", email=email)
+        shop.record(shop.order(id=f"g{number}", number=f"G-{number}", customer=guest))
+    with shop.fleet.deps.db.transaction() as tx:
+        hashed = customers.email_hash(shop.keys, "ann@example.com")
+        first = tx.session.scalars(sa.select(CustomerRow.id).where(CustomerRow.email_hash == hashed)).first()
+        assert first is not None and customers.erase(tx, first, by="ann")
+        left = tx.session.scalars(sa.select(CustomerRow).where(CustomerRow.erased_at.is_(None))).all()
+        assert [customers.opened(shop.keys, one).email for one in left] == ["bob@example.com"]  # type: ignore[union-attr]
+
+
 def test_an_order_is_held_and_released(shop: Shop) -> None:
     order_id = shop.record(shop.order()).id
     with shop.fleet.deps.db.transaction() as tx:
