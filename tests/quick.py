@@ -16,7 +16,8 @@ ALWAYS = ("test_house.py", "test_docs.py")
 """Files of which most tests need no server; the others are left out one by one."""
 _NEEDS_A_SERVER = re.compile(
     r"\b(?:database_url|fresh_database|broker_url|private_valkey|postgres_server|owner_url|Embedded\w+|moto"
-    r"|(?:Model|Picture|HTTP)Server|Servers|Receiver|Fleet|Web|World|Up|Popen|subprocess|aiosmtpd|thaw\w*)\b|mark\.(?:e2e|browser|network|shops)"
+    r"|(?:Model|Picture|HTTP)Server|Servers|Receiver|Fleet|Web|World|ShopWorld|StoreWorld|Up|Popen|subprocess|aiosmtpd"
+    r"|thaw\w*)\b|mark\.(?:e2e|browser|network|shops)"
 )
 _SERVERS = {"postgres_server", "valkey_server"}
 

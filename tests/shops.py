@@ -22,7 +22,7 @@ from fleet.sandbox.shop import HookHabits, ShopConfig, running
 from fleet.sandbox.shop.api.bodies import OrderStateBody
 from fleet.sandbox.shop.api.orders import move, place
 from fleet.sandbox.shop.state import Shop
-from fleet.sandbox.shop.store import hooks, orders, products, stock
+from fleet.sandbox.shop.store import answers, hooks, orders, products, stock
 from fleet.sandbox.shop.store.tables import metadata
 
 TOKEN = "shp_token_of_the_tests"
@@ -111,6 +111,21 @@ class ShopWorld:
         with self.shop.storage.transaction() as tx:
             return sum(one["onHand"] for one in stock.of_variants(tx, [int(variant_id)]))
 
+    def levels(self, variant_id: str) -> list[dict[str, Any]]:
+        """Return the stock of a variant, the main location first."""
+        with self.shop.storage.transaction() as tx:
+            return stock.of_variants(tx, [int(variant_id)])
+
+    def waiting_hooks(self) -> int:
+        """Return how many webhooks are not delivered yet."""
+        with self.shop.storage.transaction() as tx:
+            return sum(one["waiting"] for one in hooks.listed(tx))
+
+    def hook_urls(self) -> list[str]:
+        """Return the addresses to which webhooks are sent."""
+        with self.shop.storage.transaction() as tx:
+            return [str(one["url"]) for one in hooks.listed(tx)]
+
     def orders(self) -> Sequence[Mapping[str, Any]]:
         """Return all orders."""
         with self.shop.storage.transaction() as tx:
@@ -119,6 +134,11 @@ class ShopWorld:
     def play(self, *rules: FaultRule) -> None:
         """Replace the faults; none ends them."""
         self.shop.faults.set(rules)
+
+    def honour_keys(self, honour: bool) -> None:
+        """Set whether idempotency keys of creations are honoured."""
+        with self.shop.storage.transaction() as tx:
+            answers.set_honour_keys(tx, honour)
 
     def send_hooks(self, url: str, *, twice: float = 0.0, late: float = 0.0, late_s: float = 0.0) -> None:
         """Have webhooks sent to an address, some of them twice or late."""

@@ -106,6 +106,13 @@ class Services:
         url: str = self._call("fleet.sandbox.servers.databases:ensure_sibling", self._given.database, "gallery")
         return url
 
+    def shop_database(self) -> str:
+        """Return the URL of the sandbox shop's database, created if it is missing. Its role is as the gallery's."""
+        if self._postgres is not None:
+            return self._postgres.ensure_shop()
+        url: str = self._call("fleet.sandbox.servers.databases:ensure_sibling", self._given.database, "shop")
+        return url
+
     def last_port(self, name: str) -> int | None:
         """Return the port that a server of this home used in the last run, to prefer it again."""
         return self._last_ports.get(name)

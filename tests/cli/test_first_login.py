@@ -25,7 +25,7 @@ WEB, FLOWER = "http://127.0.0.1:8630", "http://127.0.0.1:5555"
 WANTED = UpOptions(
     agents=0, workers=1, concurrency=1, seed_no=0, gallery_port=None, web_port=None, flower_port=None,
     postgres_port=None, valkey_port=None, gallery_database_url="", metrics_port=None, with_web=True, with_flower=True,
-    with_metrics=True, faults="",
+    with_metrics=True, faults="", shop_port=None, with_shop=False,
 )  # fmt: skip
 Show = Callable[[str], str]
 

@@ -9,7 +9,9 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 import sqlalchemy as sa
 
@@ -26,13 +28,18 @@ LIVENESS_S = 12.0
 
 
 def test_a_fleet_comes_to_life_stops_in_order_or_by_kill_9_and_goes_on(up: Up) -> None:
-    up.start("--agents", "6", "--tempo", "200")
+    up.start("--agents", "6", "--tempo", "200", "--with-shop")
     up.wait("a post, a comment and a like", up.lives)
     up.wait("the post is told", lambda: "📸 posted" in up.said())  # its line comes a moment after its event
     said = up.said()
     assert "200: the fleet lives 200 times faster than life" in said
     assert said.index("Gallery") < said.index("📸 posted")
     assert up.run_info().gallery_url in said
+    shop = up.run_info().urls["shop"]
+    assert f"{shop}, invented; its account is sandbox_shop" in said
+    assert _account_of_shop(up)["address"] == shop
+    assert "Amber Glass Bottle" in httpx.get(shop, timeout=60, trust_env=False).text
+    up.wait("a customer has ordered", lambda: "Mark order 1001" in httpx.get(f"{shop}/orders", trust_env=False).text)
     first = up.cli("status")
     assert first["tempo"] == 200
     agents = 6 + len(system_agents.kinds())
@@ -59,7 +66,8 @@ def test_a_fleet_comes_to_life_stops_in_order_or_by_kill_9_and_goes_on(up: Up) -
     posts = {item["id"] for item in up.items()}
 
     assert up.end(signal.SIGINT) == 0
-    order = [up.said().index(f"Stopping {name}") for name in ("beat", "worker1", "gallery", "Valkey", "PostgreSQL")]
+    names = ("beat", "worker1", "gallery", "shop", "Valkey", "PostgreSQL")
+    order = [up.said().index(f"Stopping {name}") for name in names]
     assert order == sorted(order)
     assert up.is_gone(), up.left()
 
@@ -67,7 +75,13 @@ def test_a_fleet_comes_to_life_stops_in_order_or_by_kill_9_and_goes_on(up: Up) -
     assert sum(up.cli("status")["agents"].values()) == agents
     assert up.cli("agents", "show", stopped)["status"] == "idle"
     assert posts <= {item["id"] for item in up.items()}
+    assert "shop" not in up.run_info().processes
     _goes_on_after_kill_9(up)
+
+
+def _account_of_shop(up: Up) -> Any:
+    (found,) = (one for one in up.cli("accounts", "list")["items"] if one["name"] == "sandbox_shop")
+    return found
 
 
 def _goes_on_after_kill_9(up: Up) -> None:
@@ -76,8 +90,11 @@ def _goes_on_after_kill_9(up: Up) -> None:
     os.killpg(up.process.pid, signal.SIGKILL)
     up.process.wait()
     assert up.is_gone(), up.left()
-    up.start("--agents", "6", "--workers", "1")
+    up.start("--agents", "6", "--workers", "1", "--with-shop")
     assert posts <= {item["id"] for item in up.items()}
+    shop = up.run_info().urls["shop"]
+    assert _account_of_shop(up)["address"] == shop  # the same account, and the orders of the first run
+    assert "1001" in httpx.get(f"{shop}/orders", timeout=60, trust_env=False).text
     _is_for_one_fleet_and_ends_at_once_after_a_second_ctrl_c(up)
 
 

@@ -157,6 +157,15 @@ def gallery_program(settings: Settings, *, database_url: str, images_dir: Path, 
     return Program((sys.executable, "-m", "fleet.sandbox.gallery"), {**environment(settings), **env})
 
 
+def shop_program(settings: Settings, *, database_url: str, token: str, host: str, port: int) -> Program:
+    """Return the sandbox shop over its own database."""
+    env = {
+        "FLEET_SHOP_DATABASE_URL": database_url, "FLEET_SHOP_TOKEN": token,
+        "FLEET_SHOP_HOST": host, "FLEET_SHOP_PORT": str(port),
+    }  # fmt: skip
+    return Program((sys.executable, "-m", "fleet.sandbox.shop"), {**environment(settings), **env})
+
+
 def preload_program(settings: Settings) -> Program:
     """Return what `fleet up` loads once for several processes: a function's name, and the environment of them all."""
     return Program(("fleet.cli.commands.up.preload:load",), environment(settings))

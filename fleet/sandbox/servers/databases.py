@@ -72,7 +72,8 @@ def ensure_sibling(url: str, name: str) -> str:
     except psycopg.errors.InsufficientPrivilege as error:
         raise InvalidInput(
             f"The database user may not create the database {sibling.database}.",
-            fix=f"Create it by hand: CREATE DATABASE {sibling.database}; or name another with --gallery-database-url.",
+            fix=f"Create it by hand: CREATE DATABASE {sibling.database};"
+            + (" or name another with --gallery-database-url." if name == "gallery" else ""),
         ) from error
     except psycopg.OperationalError as error:
         first_line = logs.mask(str(error).strip().split("\n", maxsplit=1)[0])

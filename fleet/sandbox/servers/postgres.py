@@ -46,7 +46,7 @@ _SINCE_18 = {"io_method": "sync", "autovacuum_worker_slots": "3"}
 """Saves three processes that read ahead: a ledger of this size is in memory. Slots: as many as work by default."""
 _LEAST_CONNECTIONS, _DEFAULT_CONNECTIONS = 100, 200
 """A hundred more take 4 MB, even if nobody uses them."""
-OWNER, APP, GALLERY = "fleet_owner", "fleet_app", "fleet_gallery"
+OWNER, APP, GALLERY, SHOP = "fleet_owner", "fleet_app", "fleet_gallery", "fleet_shop"
 """The roles of a fleet. The cluster's superuser only administers the server."""
 _MOST_BUFFERS_MB, _SHARE_OF_MEMORY = 512, 8
 # Commits still reach the operating system (synchronous_commit stays on), so a killed server loses nothing.
@@ -120,6 +120,11 @@ class EmbeddedPostgres(EmbeddedServer):
         """Create the gallery's database, owned by its role, or upgrade that of an older version; return its URL."""
         self._set_up(name, self._login(GALLERY))
         return self.url(name, role=GALLERY)
+
+    def ensure_shop(self, name: str = "shop") -> str:
+        """Create the sandbox shop's database, owned by its role; return its URL."""
+        self._set_up(name, self._login(SHOP))
+        return self.url(name, role=SHOP)
 
     def ensure_database(self, name: str) -> str:
         """Create a database that the superuser owns unless it exists; return its URL. For benchmarks and tests."""

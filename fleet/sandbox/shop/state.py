@@ -18,6 +18,8 @@ from fleet.sandbox.shop.config import ShopConfig
 from fleet.sandbox.shop.deliveries import HookSender
 from fleet.sandbox.shop.store.hooks import HookEvents
 
+_CHANGE_LOCK = 0x73686F70
+
 
 @dataclass(frozen=True, slots=True)
 class Shop:
@@ -31,8 +33,12 @@ class Shop:
 
     @contextmanager
     def change(self) -> Iterator[sa.Connection]:
-        """Open a transaction; its events are delivered once it has committed."""
+        """Open a transaction; its events are delivered once it has committed.
+
+        One at a time: no two changes deadlock, and the order of `updated_at` is that in which changes become visible.
+        """
         with self.storage.transaction() as tx:
+            tx.execute(sa.select(sa.func.pg_advisory_xact_lock(_CHANGE_LOCK)))
             yield tx
         self.sender.wake()
 

@@ -44,7 +44,7 @@ def _unread(given: set[str]) -> list[str]:
     unknown = sorted(one for one in given - known if one.startswith(_PREFIX) and not one.startswith(_OF_TESTS))
     if not unknown:
         return []
-    known |= set(_of_commands()) | _of_gallery()
+    known |= set(_of_commands()) | _of_sandbox()
     return [_sentence(one, known, left_out.get(one)) for one in unknown if one not in known]
 
 
@@ -66,10 +66,11 @@ def _dotted() -> set[str]:
         return set()
 
 
-def _of_gallery() -> set[str]:
+def _of_sandbox() -> set[str]:
     from fleet.sandbox.gallery import config
+    from fleet.sandbox.shop import config as shop_config
 
-    return set(config.VARIABLES)
+    return set(config.VARIABLES) | shop_config.VARIABLES
 
 
 def _of_commands() -> Iterator[str]:

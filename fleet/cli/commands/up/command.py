@@ -32,6 +32,7 @@ def _port(*names: str, of: str, envvar: str | Sequence[str]) -> Callable[[F], F]
 @click.option("--seed", "seed_no", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True,
               help="The same seed makes the same agents.")  # fmt: skip
 @_port("--port", "--gallery-port", "gallery_port", of="the gallery", envvar="FLEET_GALLERY_PORT")
+@_port("--shop-port", of="the sandbox shop", envvar="FLEET_SHOP_PORT")
 @_port("--web-port", of="the dashboard", envvar="FLEET_WEB_PORT")
 @_port("--flower-port", of="Flower", envvar="FLEET_FLOWER_PORT")
 @_port("--metrics-port", of="the metrics", envvar="FLEET_METRICS_PORT")
@@ -39,6 +40,8 @@ def _port(*names: str, of: str, envvar: str | Sequence[str]) -> Callable[[F], F]
 @_port("--broker-port", "valkey_port", of="the embedded broker", envvar=["FLEET_BROKER_PORT", "FLEET_VALKEY_PORT"])
 @click.option("--gallery-database-url", envvar="FLEET_GALLERY_DATABASE_URL", default="", metavar="URL",
               help="URL of the gallery's database; by default a database beside Fleet's.")  # fmt: skip
+@click.option("--with-shop", is_flag=True,
+              help="Also run the sandbox shop, with an account to it, to try out stores.")  # fmt: skip
 @click.option("--web/--no-web", "with_web", default=True, help="Also serve the dashboard.")
 @click.option("--flower/--no-flower", "with_flower", default=True, help="Also run Flower.")
 @click.option("--metrics/--no-metrics", "with_metrics", default=True, help="Also serve metrics for Prometheus.")

@@ -74,7 +74,7 @@ def bring_up_to_date(known: Known, owner_url: str, app_url: str) -> None:
 
 def missing_agents(known: Known, by: str, wanted: int) -> int:
     """Check what must hold before the fleet runs, and return how many agents are missing. Raises InvalidInput."""
-    with _acting(known, by) as deps:
+    with acting(known, by) as deps:
         for check in registry.current().parts("checks_before_serving"):
             check(deps)
         _ = deps.signer  # what cannot be signed would be noticed only when the first picture is posted
@@ -86,20 +86,20 @@ def missing_agents(known: Known, by: str, wanted: int) -> int:
 
 def make_agents(known: Known, by: str, count: int, seed_no: int) -> list[str]:
     """Make agents and start them; return those that are to be asked for a first post, one of each persona."""
-    with _acting(known, by) as deps:
+    with acting(known, by) as deps:
         made = agent_commands.seed(deps, count=count, seed_no=seed_no, by=by, start=True)
         return first_posts.one_of_each_persona(deps, made[:_FIRST_POSTS])
 
 
 def ask_for_first_posts(known: Known, by: str, usernames: list[str]) -> list[str]:
     """Ask agents for a first post; return those that have no account yet."""
-    with _acting(known, by) as deps:
+    with acting(known, by) as deps:
         return first_posts.ask(deps, usernames, by=by)
 
 
 def require_token(known: Known, by: str) -> None:
     """Raise InvalidInput unless there is a token for the gallery that the settings name."""
-    with _acting(known, by) as deps:
+    with acting(known, by) as deps:
         if not deps.keys.settings.service_token.get_secret_value():
             lost = deps.keys.lost.get("service_token")
             raise lost or InvalidInput(
@@ -113,7 +113,7 @@ def begin(known: Known, by: str) -> str:
     settings = _settings(known)
     token = settings.service_token.get_secret_value()
     paths.store(settings.home, HomeSettings(token, settings.tempo, settings.sandbox))
-    with _acting(known, by) as deps:
+    with acting(known, by) as deps:
         return positions.written(activity_queries.tail(deps))
 
 
@@ -135,16 +135,16 @@ def takes_messages(broker_url: str, name: str, timeout_s: float) -> bool:
 
 def summary(known: Known, by: str, web: str | None) -> UpSummary:
     """Return what is to be shown of the fleet; links for the first owner of former starts are void."""
-    with _acting(known, by) as deps:
+    with acting(known, by) as deps:
         seen = fleet_status.read(deps)
-        _, acting = agent_commands.list_agents(deps, _WHO_ACT, limit=1)
+        _, those_acting = agent_commands.list_agents(deps, _WHO_ACT, limit=1)
         key = None if web is None else invite.first_owner_key(deps)
         return UpSummary(
             login=None if key is None or web is None else invite.link(deps.settings.web_url or web, key),
             words=words(deps.keys.settings),
             agents=sum(seen.agents.values()),
             running=sum(number for (_, status), number in seen.agents.items() if status == "running"),
-            acting=acting,
+            acting=those_acting,
             holds=[held({**asdict(hold), "words": hold.words()}) for hold in seen.holds],
         )
 
@@ -169,7 +169,7 @@ def _settings(known: Known) -> Settings:
 
 
 @contextmanager
-def _acting(known: Known, by: str) -> Iterator[Deps]:
+def acting(known: Known, by: str) -> Iterator[Deps]:
     """Connect for one step; what it does stands in the audit log under the person's name."""
     settings = _settings(known)
     app.load(settings.features)

@@ -29,7 +29,7 @@ _HOST = ports.LOOPBACK
 _READY_S = 60.0
 _PING_S = 1.0
 _STOP_S, _WORKER_STOP_S = 10.0, 25.0
-_OPTIONAL = frozenset({"feed", "flower", "metrics", "web"})
+_OPTIONAL = frozenset({"feed", "flower", "metrics", "shop", "web"})
 """Without these a fleet still lives."""
 
 
@@ -48,6 +48,8 @@ class UpOptions:
     valkey_port: int | None
     gallery_database_url: str
     metrics_port: int | None
+    shop_port: int | None
+    with_shop: bool
     with_web: bool
     with_flower: bool
     with_metrics: bool
@@ -93,6 +95,18 @@ class Board:
         )
         self._supervisor.wait_ready("gallery", lambda: _answers(f"{url}/health"), _READY_S)
         self._services.record(urls={"gallery": url}, ports={"gallery": port})
+        return url
+
+    def start_shop(self, known: Known, wanted: UpOptions, *, database_url: str, token: str) -> str:
+        """Start the sandbox shop and return its address once it answers. Raises FleetError."""
+        port = ports.choose(
+            purpose="the shop", setting="FLEET_SHOP_PORT", named=wanted.shop_port,
+            preferred=self._services.last_port("shop"),
+        )  # fmt: skip
+        url = f"http://{_HOST}:{port}"
+        self._start("shop", known, database_url=database_url, token=token, host=_HOST, port=port)
+        self._supervisor.wait_ready("shop", lambda: _answers(f"{url}/health"), _READY_S)
+        self._services.record(urls={"shop": url}, ports={"shop": port})
         return url
 
     def start_engine(self, known: Known, wanted: UpOptions, *, broker_url: str) -> None:
@@ -175,7 +189,7 @@ class Board:
         self.end_preload()
         running = list(self._supervisor.running())
         workers = [name for name in running if name.startswith("worker")]
-        for name in ("beat", *workers, "web", "feed", "flower", "metrics", "gallery"):
+        for name in ("beat", *workers, "web", "feed", "flower", "metrics", "gallery", "shop"):
             if name in running:
                 self._supervisor.stop(name)
         self._supervisor.stop_all()

@@ -39,6 +39,8 @@ _FIRST_LOGIN = "first-login"
 _FEED = "feed.jsonl"
 _OF_OTHERS = 50
 """Connections of the gallery (twice its pool), of the metrics, and those that are kept for superusers."""
+_OF_SHOP = 20
+"""Connections of the sandbox shop (twice its pool)."""
 
 
 class Run:
@@ -64,11 +66,13 @@ class Run:
             self._home, database_url=self.given.database_url, database_owner_url=self.given.database_owner_url,
             broker_url=self.given.broker_url,
             postgres_port=wanted.postgres_port, valkey_port=wanted.valkey_port,
-            connections=connections(self.given.pool_size, wanted.workers), report=self._screen.step,
+            connections=connections(self.given.pool_size, wanted.workers) + (_OF_SHOP if wanted.with_shop else 0),
+            report=self._screen.step,
             call=self._helper.call,
         )  # fmt: skip
         self._board = Board(self._services, self._screen, self._helper.call)
         self._feed: FeedReader | None = None
+        self._shop_url = ""
         self._without_post: list[str] = []
         self._asked_at_s = self._ask_until_s = 0.0
         self._began = False
@@ -128,6 +132,8 @@ class Run:
             self._services.record(urls={"gallery": self.given.gallery_url})
         else:
             self._start_gallery()
+        if self._wanted.with_shop:
+            self._start_shop(by)
         self._feed = FeedReader(self._home / _FEED, position=self._ask("begin", self._known, by))
         self._board.start_engine(self._known, self._wanted, broker_url=urls.broker)
         self._start_pages(by)
@@ -140,6 +146,16 @@ class Run:
             faults.play(url, self.given.service_token, self._faults)
             self._screen.step(f"The gallery plays faults: {self._wanted.faults}")
 
+    def _start_shop(self, by: str) -> None:
+        database_url, token = self._services.shop_database(), self._ask_of_shop("token", self._home)
+        url = self._board.start_shop(self._known, self._wanted, database_url=database_url, token=token)
+        self._ask_of_shop("open_account", self._known, by, url)
+        self._shop_url = url
+
+    def _ask_of_shop(self, step: str, *args: object) -> Any:
+        """Return what a step of `shop` returns."""
+        return self._helper.call(f"fleet.cli.commands.up.shop:{step}", *args)
+
     def _start_pages(self, by: str) -> None:
         """Start what people look at, and show where."""
         feed = self._home / _FEED
@@ -147,6 +163,8 @@ class Run:
         web = flower = metrics = None
         if self._wanted.with_web:
             web = self._board.start_web(self._known, self._wanted, feed=feed, with_metrics=has_metrics)
+            if self._shop_url:
+                self._ask_of_shop("subscribe", self._known, by, self._shop_url, web)
         else:
             self._board.start_feed(self._known, feed)
         if self._wanted.with_flower:
@@ -170,6 +188,8 @@ class Run:
                         metrics: str | None) -> None:  # fmt: skip
         rows = [] if web is None else [*self._first_owner(seen.login), ("Dashboard", web)]
         rows.append(("Gallery", logs.mask(str(self._known.get("gallery_url") or self.given.gallery_url))))
+        if self._shop_url:
+            rows.append(("Shop", f"{self._shop_url}, invented; its account is sandbox_shop"))
         if flower is not None:
             password = flower[1] if self._screen.is_private else f"in {self._home / PASSWORD_FILE}"
             rows.append(("Flower", f"{flower[0]}  user {FLOWER_USER}, password {password}"))

@@ -76,8 +76,8 @@ def create_product(body: ProductBody, shop: ShopDep, key: KeyHeader = "") -> dic
 def create(tx: sa.Connection, shop: Shop, body: ProductBody) -> dict[str, Any]:
     """Insert a product, with the event for webhooks."""
     values = body.model_dump()
-    values["images"] = [one.model_dump(by_alias=True) for one in body.images]
-    values["key"] = body.key or _key_of(body.title)
+    values["images"] = _own(shop, [one.model_dump(by_alias=True) for one in body.images])
+    values["key"] = body.key or key_of(body.title)
     made = products.create(tx, values)
     shop.events.add(tx, "product", product_id=made["id"])
     return made
@@ -86,8 +86,12 @@ def create(tx: sa.Connection, shop: Shop, body: ProductBody) -> dict[str, Any]:
 @router.patch("/products/{product_id}")
 def change_product(product_id: str, body: ProductChangeBody, shop: ShopDep) -> dict[str, Any]:
     """Change some fields of a product, if it still has the expected values."""
+    changes, expected = body.values(), body.expected.values()
+    for values in (changes, expected):
+        if "images" in values:
+            values["images"] = _own(shop, values["images"])
     with shop.change() as tx:
-        found = products.update(tx, bodies.row_id(product_id, "Product"), body.values(), body.expected.values())
+        found = products.update(tx, bodies.row_id(product_id, "Product"), changes, expected)
         shop.events.add(tx, "product", product_id=product_id)
     return {"product": _shown(shop, found)}
 
@@ -119,7 +123,13 @@ def _shown(shop: Shop, product: dict[str, Any]) -> dict[str, Any]:
     return {**product, "images": images, "variants": variants, "url": f"{base}/p/{product['key']}"}
 
 
-def _key_of(title: str) -> str:
+def _own(shop: Shop, images: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Store pictures of the shop itself without its address, which may be another one after the next start."""
+    return [{**one, "url": one["url"].removeprefix(shop.config.base_url)} for one in images]
+
+
+def key_of(title: str) -> str:
+    """Return a new key made of a title."""
     plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
     stem = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:80] or "product"
     return f"{stem}-{secrets.token_hex(2)}"

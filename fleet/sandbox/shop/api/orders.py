@@ -12,7 +12,7 @@ from fastapi import APIRouter, Depends
 from fleet.sandbox.shop.api import bodies
 from fleet.sandbox.shop.api.bodies import OrderBody, OrderStateBody
 from fleet.sandbox.shop.state import Shop, ShopDep, authorised
-from fleet.sandbox.shop.store import orders
+from fleet.sandbox.shop.store import orders, products
 
 router = APIRouter(prefix="/api/orders", dependencies=[Depends(authorised)])
 
@@ -54,7 +54,7 @@ def place(tx: sa.Connection, shop: Shop, lines: Sequence[tuple[int, int]], custo
           is_paid: bool) -> dict[str, Any]:  # fmt: skip
     """Place an order, with the event for webhooks. Raises ApiError."""
     order = orders.place(tx, lines, customer, shop.config.currency, is_paid=is_paid)
-    shop.events.add(tx, "order", order_id=order["id"])
+    _tell(tx, shop, order)
     return order
 
 
@@ -62,5 +62,13 @@ def move(tx: sa.Connection, shop: Shop, order_id: int, body: OrderStateBody) -> 
     """Give an order another state, with the event for webhooks. Raises ApiError."""
     is_changed, order = orders.move(tx, order_id, body.state, tracking=body.tracking, reason=body.reason)
     if is_changed:
-        shop.events.add(tx, "order", order_id=order_id)
+        _tell(tx, shop, order)
     return order
+
+
+def _tell(tx: sa.Connection, shop: Shop, order: dict[str, Any]) -> None:
+    """Add the events of an order, and of the stock that it may have moved."""
+    shop.events.add(tx, "order", order_id=order["id"])
+    sold = [int(line["variantId"]) for line in order["lines"] if line["variantId"]]
+    for variant_id, product_id in products.owners(tx, sold).items():
+        shop.events.add(tx, "stock", product_id=product_id, variant_id=variant_id)

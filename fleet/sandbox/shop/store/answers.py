@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
+from fleet.core import clock
 from fleet.sandbox.gallery.errors import ApiError
 from fleet.sandbox.shop.store.tables import answers, controls
+
+_KEPT = timedelta(hours=24)
 
 
 def honours_keys(tx: sa.Connection, *, configured: bool) -> bool:
@@ -41,7 +45,8 @@ def known(tx: sa.Connection, key: str, request: Any) -> dict[str, Any] | None:
 
 
 def store(tx: sa.Connection, key: str, request: Any, body: dict[str, Any]) -> None:
-    """Store the response to a creation under its key."""
+    """Store the response to a creation under its key, and forget those of yesterday."""
+    tx.execute(sa.delete(answers).where(answers.c.created_at < clock.now() - _KEPT))
     tx.execute(sa.insert(answers).values(key=key, digest=_digest(request), body=body))
 
 

@@ -19,7 +19,7 @@ from sqlalchemy.dialects.postgresql import insert
 from fleet.core import clock
 from fleet.sandbox.shop.store.tables import deliveries, hooks
 
-_BACKOFF_S = (1.0, 5.0, 30.0, 120.0, 600.0)
+_BACKOFF_S = (0.5, 5.0, 30.0, 120.0, 600.0)
 """Waits after a failed attempt. After the last one the delivery is given up."""
 
 
@@ -44,7 +44,7 @@ class HookEvents:
         """Store one event for each address."""
         now = clock.now()
         body = {
-            "id": str(uuid.UUID(int=self._rng.getrandbits(128), version=4)), "kind": kind, "at": now.isoformat(),
+            "id": str(uuid.uuid4()), "kind": kind, "at": now.isoformat(),
             "productId": str(product_id), "variantId": str(variant_id), "orderId": str(order_id),
         }  # fmt: skip
         for hook_id in tx.scalars(sa.select(hooks.c.id).order_by(hooks.c.id)).all():

@@ -13,16 +13,16 @@ from fleet.sandbox.gallery.errors import ApiError, not_found
 from fleet.sandbox.shop.store import stock
 from fleet.sandbox.shop.store.tables import fulfilments, order_lines, order_numbers, orders, products, variants
 
-MOVES: Mapping[str, frozenset[str]] = {
-    "pending": frozenset({"confirmed", "cancelled"}),
-    "confirmed": frozenset({"processing", "shipped", "cancelled", "refunded"}),
-    "processing": frozenset({"shipped", "cancelled", "refunded"}),
-    "shipped": frozenset({"delivered", "refunded"}),
-    "delivered": frozenset({"refunded"}),
-    "cancelled": frozenset(),
-    "refunded": frozenset(),
+MOVES: Mapping[str, tuple[str, ...]] = {
+    "pending": ("confirmed", "cancelled"),
+    "confirmed": ("processing", "shipped", "cancelled", "refunded"),
+    "processing": ("shipped", "cancelled", "refunded"),
+    "shipped": ("delivered", "refunded"),
+    "delivered": ("refunded",),
+    "cancelled": (),
+    "refunded": (),
 }
-"""The states that may follow each state."""
+"""The states that may follow each state, the usual one first."""
 _UNSHIPPED = frozenset({"pending", "confirmed", "processing"})
 
 
@@ -106,6 +106,11 @@ def changed(tx: sa.Connection, *, since: datetime | None, after: tuple[datetime,
     if after is not None:
         query = query.where(sa.tuple_(orders.c.updated_at, orders.c.id) > sa.tuple_(*map(sa.literal, after)))
     return _with_lines(tx, tx.execute(query.order_by(orders.c.updated_at, orders.c.id).limit(limit)).all())
+
+
+def newest(tx: sa.Connection, *, limit: int) -> list[dict[str, Any]]:
+    """Return the orders that were placed last."""
+    return _with_lines(tx, tx.execute(sa.select(orders).order_by(orders.c.id.desc()).limit(limit)).all())
 
 
 def oldest_in(tx: sa.Connection, states: Sequence[str], *, limit: int) -> list[tuple[int, str]]:

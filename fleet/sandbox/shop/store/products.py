@@ -37,6 +37,12 @@ def changed(tx: sa.Connection, *, since: datetime, after: tuple[datetime, int] |
     return _with_variants(tx, tx.execute(query).mappings().all())
 
 
+def owners(tx: sa.Connection, variant_ids: Sequence[int]) -> dict[int, int]:
+    """Return the products of variants, those of variants that are gone left out."""
+    query = sa.select(variants.c.id, variants.c.product_id).where(variants.c.id.in_(variant_ids))
+    return {int(row.id): int(row.product_id) for row in tx.execute(query.order_by(variants.c.id))}
+
+
 def find(tx: sa.Connection, *, sku: str = "", key: str = "") -> list[dict[str, Any]]:
     """Return the products that have a SKU or a key."""
     named: list[sa.ColumnElement[bool]] = []
@@ -105,7 +111,7 @@ def update(tx: sa.Connection, product_id: int, changes: Mapping[str, Any],
 
 def update_variants(tx: sa.Connection, changes: Sequence[Mapping[str, Any]]) -> list[int]:
     """Change several variants, or none of them; return their products. Raises ApiError 404, 409."""
-    owners = []
+    touched = []
     for change in sorted(changes, key=lambda one: int(one["id"])):  # in one order: parallel writes do not deadlock
         variant_id = int(change["id"])
         query = sa.select(variants).where(variants.c.id == variant_id).with_for_update()
@@ -126,8 +132,8 @@ def update_variants(tx: sa.Connection, changes: Sequence[Mapping[str, Any]]) -> 
         now = clock.now()
         tx.execute(sa.update(variants).where(variants.c.id == variant_id).values(**values, updated_at=now))
         tx.execute(sa.update(products).where(products.c.id == found["product_id"]).values(updated_at=now))
-        owners.append(int(found["product_id"]))
-    return owners
+        touched.append(int(found["product_id"]))
+    return touched
 
 
 def delete(tx: sa.Connection, product_id: int) -> None:
