@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import hmac
+import json
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -74,6 +75,7 @@ from fleet.features.reports import service as reports
 from fleet.features.reports.rules import Cadence
 from fleet.features.settings import commands as settings
 from fleet.features.settings.queries import Target
+from fleet.features.stores.models import ExternalRefRow, StoreRow, SyncConflictRow, SyncCursorRow, SyncRunRow
 from fleet.features.users import service as accounts
 from fleet.features.webhooks import commands as hooks
 from fleet.features.webhooks.inbound import service as receiving
@@ -152,6 +154,8 @@ def lived(fleet: Fleet) -> Inhabited:
         names["link"] = link.code
     if "products" in features:
         names |= _stocked(fleet)
+    if "stores" in features:
+        names |= _at_a_store(fleet, uuid.UUID(names["product"]))
     return Inhabited(fleet, names)
 
 
@@ -188,6 +192,33 @@ def _stocked(fleet: Fleet) -> dict[str, str]:
                 orders.hold(tx, made.id, "five orders in an hour", by="fraud", points=80, reasons=["velocity"])
                 names["order"] = str(made.id)
     return names
+
+
+def _at_a_store(fleet: Fleet, product_id: uuid.UUID) -> dict[str, str]:
+    """Have a store with a product, a sync that runs, one that failed, and a title that both sides changed."""
+    credentials = json.dumps({"token": "shp_of_a_store", "webhook_secret": "secret"})
+    account_id = fleet.account("corner-shop", adapter="sandbox_shop", credentials=credentials)
+    agent_id = fleet.agent(kind="store_sync", surface="sandbox_shop", account_id=account_id, username="store_corner")
+    run_id, conflict_id = uuid.uuid4(), uuid.uuid4()
+    own = {"account_id": account_id, "organisation_id": DEFAULT_ORGANISATION}
+    with fleet.deps.db.transaction() as tx:
+        now = tx.now()
+        run = {**own, "strategy": "full", "direction": "both", "priority": 1, "reason": "it was never synced",
+               "counts": {"read": 40, "created": 38, "conflicts": 1}, "expected": 120}  # fmt: skip
+        tx.session.add(StoreRow(**own, agent_id=agent_id, title="The Corner Shop", currency="EUR", created_by="owner",
+                                location_ids={}, failed_syncs=1, problem="the shop answered 503"))  # fmt: skip
+        tx.session.flush()
+        tx.session.add(SyncRunRow(id=run_id, step="products", **run))
+        tx.session.add(SyncRunRow(id=uuid.uuid4(), **run, state="failed", ended_at=now, problem="503"))
+        tx.session.add(ExternalRefRow(account_id=account_id, kind="product", local_id=product_id, external_id="7",
+                                      state="mapped"))  # fmt: skip
+        tx.session.add(SyncConflictRow(id=conflict_id, kind="field", **own, local_id=product_id, field="title",
+                                       about="Desk lamp", base="Lamp", local="Desk lamp of oak and brass",
+                                       remote="<b>Lamp</b> of oak"))  # fmt: skip
+        tx.session.add(SyncConflictRow(id=uuid.uuid4(), kind="match", **own, external_id="9", about="Set (SET-1)",
+                                       candidates=[str(product_id)]))  # fmt: skip
+        tx.session.add(SyncCursorRow(account_id=account_id, stream="products", value=now, swept_at=now))
+    return {"store": "corner-shop", "run": str(run_id), "conflict": str(conflict_id)}
 
 
 def _told(fleet: Fleet) -> str:

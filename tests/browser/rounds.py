@@ -39,6 +39,7 @@ _BY_PLACE: Mapping[str, str] = {
     "inbox": "notification", "team": "message", "campaigns": "campaign", "content-items": "item", "brands": "brand",
     "calendar": "job", "reports": "report", "links": "link", "l": "link",
     "products": "product", "product-pictures": "product", "orders": "order", "product-imports": "import",
+    "stores": "store", "sync-runs": "run", "sync-conflicts": "conflict",
 }  # fmt: skip
 THINGS = frozenset({*_BY_NAME.values(), *_BY_PLACE.values()})
 """What `names` has something for."""

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import random
+import uuid
 
 import pytest
 
+from fleet.access import Principal, Role
+from fleet.access.principal import Via
+from fleet.features.orders import points
+from fleet.features.orders import service as orders
 from fleet.features.stores.rules import Strategy
 from tests.features.stores.world import StoreWorld
 
@@ -98,3 +103,19 @@ def test_whatever_happens_in_between_both_sides_agree_at_the_end(stores: StoreWo
         stores.sync(Strategy.STOCK)
     assert (stores.on_hand("cup-1"), stores.shop.on_hand(cup)) == (expected, expected)
     assert stores.reserved("cup-1") == sum(quantity for _, quantity in open_orders)
+
+
+def test_a_person_ships_an_order_at_its_store(stores: StoreWorld) -> None:
+    cup = stores.shop.add("cup", on_hand=10)["variants"][0]["id"]
+    stores.sync()
+    stores.shop.sell(cup, 3)
+    stores.sync(Strategy.INCREMENTAL)
+    order = stores.order()
+    who = Principal(uuid.uuid4(), "ana", Role.OWNER, Via.TERMINAL, uuid.uuid4())
+    assert points.run(stores.fleet.deps, order.id, "ship", {"tracking": "XY1"}, who).startswith("The store is told")
+    stores.work()
+    stores.wake()  # the write woke the agent: it reads the order
+    stores.work()
+    assert (stores.order().state, stores.on_hand("cup-1"), stores.shop.on_hand(cup)) == ("shipped", 7, 7)
+    with stores.fleet.deps.db.transaction() as tx:
+        assert [one.name for one in points.offered(stores.fleet.deps, tx, orders.get(tx, order.id))] == ["refund"]

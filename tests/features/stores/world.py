@@ -20,6 +20,7 @@ from fleet.engine.jobs.models import JobRow
 from fleet.engine.jobs.ticks import TickKey
 from fleet.engine.settings import store as settings_store
 from fleet.engine.settings.store import ScopeKey
+from fleet.features.orders.models import StoreOrderRow
 from fleet.features.products import service as catalogue
 from fleet.features.products import stock
 from fleet.features.products.models import ProductRow, StockRow, VariantRow
@@ -192,6 +193,11 @@ class StoreWorld:
         with self.fleet.deps.db.transaction() as tx:
             found = stock.levels(tx, [self.variant(sku).id])
             return sum(sum(one.reserved.values()) for one in found.values())
+
+    def order(self) -> StoreOrderRow:
+        """Return the one order."""
+        with self.fleet.deps.db.transaction() as tx:
+            return tx.session.scalars(sa.select(StoreOrderRow)).one()
 
     def gone(self) -> int:
         """Return how many objects of the store are gone."""
