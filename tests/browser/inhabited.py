@@ -21,9 +21,8 @@ from pydantic import SecretStr
 from fleet.access import Actor, Permission, Principal, Role, Via, audit, secret, sessions, users
 from fleet.access.models import DEFAULT_ORGANISATION, InvitationRow
 from fleet.access.sessions import Visit
-from fleet.accounts.keys import ring
 from fleet.accounts.models import SETTINGS_ACCOUNT
-from fleet.accounts.sealing import new_key
+from fleet.accounts.sealing import Keyring, new_key
 from fleet.adapters import base
 from fleet.adapters.shops import (
     Fulfilment,
@@ -177,7 +176,7 @@ def _stocked(fleet: Fleet) -> dict[str, str]:
         names = {"product": str(lamp), "variant": str(variant), "import": str(looked.id)}
         if "orders" not in registry.current():
             return names
-        keys, now = ring(fleet.deps.settings), tx.now()
+        keys, now = Keyring.of([new_key()], where="tests"), tx.now()
         for number, state in enumerate((OrderState.CONFIRMED, OrderState.SHIPPED)):
             line = OrderLine(id="1", variant_id="v", sku="LAMP-1", title="Desk lamp", quantity=9,
                              unit_price=Money(1990, "EUR"))  # fmt: skip

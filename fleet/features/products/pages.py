@@ -28,6 +28,10 @@ router = APIRouter()
 Viewer = Annotated[Principal, needs(Permission.FLEET_VIEW)]
 LIST = "/products"
 _PICTURE_S = 5.0
+_NO_PICTURE = (
+    '<svg xmlns="http://www.w3.org/2000/svg" width="96" height="96" viewBox="0 0 24 24" fill="none" stroke="#8a91a0" '
+    'stroke-width="1.2"><path d="M12 3 4 7v10l8 4 8-4V7ZM4 7l8 4 8-4M12 11v10"/></svg>'
+)
 
 
 class ProductListQuery(ProductQuery):
@@ -212,7 +216,10 @@ def remove_variant(
 
 @router.get("/product-pictures/{product_id}", dependencies=[VIEW])
 def picture(deps: TheDeps, product_id: uuid.UUID) -> Response:
-    """Return our copy of the first picture of a product, which is fetched when it is first asked for."""
+    """Return our copy of the first picture of a product, which is fetched when it is first asked for.
+
+    Without one, or while it cannot be fetched, a sign is returned in its place.
+    """
     with deps.db.transaction() as tx:
         images = service.images_of(service.get(tx, product_id))
     data, content_type = b"", ""
@@ -223,7 +230,7 @@ def picture(deps: TheDeps, product_id: uuid.UUID) -> Response:
         except FleetError:
             data = b""
     if not data:
-        return Response(status_code=404, headers={"cache-control": "private, max-age=300"})
+        return Response(_NO_PICTURE, media_type="image/svg+xml", headers={"cache-control": "private, max-age=300"})
     return Response(data, media_type=content_type, headers={"cache-control": "private, max-age=3600"})
 
 
