@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 import hmac
-import json
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -21,7 +20,7 @@ from pydantic import SecretStr
 from fleet.access import Actor, Permission, Principal, Role, Via, audit, secret, sessions, users
 from fleet.access.models import DEFAULT_ORGANISATION, InvitationRow
 from fleet.access.sessions import Visit
-from fleet.accounts.models import SETTINGS_ACCOUNT
+from fleet.accounts.models import SETTINGS_ACCOUNT, AccountRow
 from fleet.accounts.sealing import Keyring, new_key
 from fleet.adapters import base
 from fleet.adapters.shops import (
@@ -195,8 +194,10 @@ def _stocked(fleet: Fleet) -> dict[str, str]:
 
 def _at_a_store(fleet: Fleet, product_id: uuid.UUID) -> dict[str, str]:
     """Have a store with a product, a sync that runs, one that failed, and a title that both sides changed."""
-    credentials = json.dumps({"token": "shp_of_a_store", "webhook_secret": "secret"})
-    account_id = fleet.account("corner-shop", adapter="sandbox_shop", credentials=credentials)
+    account_id = uuid.uuid4()
+    with fleet.deps.db.transaction() as tx:
+        tx.session.add(AccountRow(id=account_id, name="corner-shop", adapter="sandbox_shop",
+                                  address="http://127.0.0.1:9", organisation_id=DEFAULT_ORGANISATION))  # fmt: skip
     agent_id = fleet.agent(kind="store_sync", surface="sandbox_shop", account_id=account_id, username="store_corner")
     run_id, conflict_id = uuid.uuid4(), uuid.uuid4()
     own = {"account_id": account_id, "organisation_id": DEFAULT_ORGANISATION}
