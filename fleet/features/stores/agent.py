@@ -98,7 +98,8 @@ def gather(deps: Deps, claimed: ClaimedAgent) -> StoreObservation:
         stock_every=timedelta(minutes=settings.store_stock_min) / tempo, direction=context.direction,
         is_running=running, has_changes=_tells_changes(deps, context), has_stock_feed=True,
         synced_at=row.synced_at, swept_at=streams.get("products"), stock_at=streams.get("stock"),
-        failed_syncs=row.failed_syncs, failed_at=failed_at, events=count, event_priority=urgency, event_at=oldest,
+        failed_syncs=row.failed_syncs + (lost_run is not None),
+        failed_at=claimed.now if lost_run is not None else failed_at, events=count, event_priority=urgency, event_at=oldest,
         dirty=dirty, request=SyncRequest(
             strategy=Strategy(asked["strategy"]) if asked.get("strategy") else None,
             direction=Direction(asked["direction"]) if asked.get("direction") else None, by=asked["by"],

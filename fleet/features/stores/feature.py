@@ -47,6 +47,7 @@ FEATURE = Feature(
             help="Keep shops in step with the catalogue.",
         ),
     ),
+    agent_deleting="fleet.features.stores.service:forget_agent",
     error_policies=("fleet.features.stores.writes.stale:stale",),
     pruners=("fleet.features.stores.pruning:prune_runs", "fleet.features.stores.pruning:prune_events",
              "fleet.features.stores.pruning:prune_conflicts"),

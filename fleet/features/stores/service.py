@@ -204,14 +204,21 @@ def resume(deps: Deps, name: str) -> bool:
 
 def remove(deps: Deps, name: str, *, by: str) -> None:
     """Forget a store: its agent is deleted, its account and the catalogue stay. Raises NotFound."""
-    cancel_sync(deps, name, by=by)
-    agent_commands.delete(deps, _username(deps, name), by=by)
     with deps.db.transaction() as tx:
-        row, account = named(tx, name, is_locked=True)
-        row.removed_at = tx.now()
-        tx.session.flush()
-        events.emit(tx, "store.removed", store=account.name, by=by, organisation=str(row.organisation_id))
+        row, account = named(tx, name)
         audit.note(tx, "store.removed", f"store:{account.name}")
+        events.emit(tx, "store.removed", store=account.name, by=by, organisation=str(row.organisation_id))
+    agent_commands.delete(deps, _username(deps, name), by=by)
+
+
+def forget_agent(deps: Deps, tx: Tx, agent_id: uuid.UUID) -> None:
+    """Forget the store of an agent that is being deleted, and end its run."""
+    del deps
+    row, run = StoreRow, SyncRunRow
+    gone = sa.update(row).where(row.agent_id == agent_id, row.removed_at.is_(None)).values(removed_at=tx.sql_now)
+    for account_id in tx.session.scalars(gone.returning(row.account_id)).all():
+        ended = sa.update(run).where(run.account_id == account_id, run.state == "running")
+        tx.execute(ended.values(state="cancelled", ended_at=tx.sql_now, problem="the store was removed"))
 
 
 def context_for(

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import pytest
+
 from fleet.adapters.shops import Money
+from fleet.core.errors import NotFound
 from fleet.engine.attempts import perform
+from fleet.features.agents import commands as agents
 from fleet.features.products import service as catalogue
 from fleet.features.products.service import NewProduct, NewVariant
+from fleet.features.stores import service
 from fleet.features.stores.rules import Strategy
 from fleet.sandbox.gallery import FaultRule
-from tests.features.stores.world import EmptyShop, StoreWorld
+from tests.features.stores.world import EmptyShop, RefusingShop, StoreWorld
 
 
 def test_a_first_sync_takes_products_and_stock_into_the_catalogue(stores: StoreWorld) -> None:
@@ -176,3 +181,39 @@ def test_a_new_product_is_created_once_at_the_shop_though_the_reply_is_lost(stor
     assert (run.counts["created"], run.counts["sent"]) == (0, 0)
     assert [one["title"] for one in stores.shop.products().values()] == ["Lamp"]
     assert stores.on_hand("lamp") == 4
+
+
+def test_a_store_whose_agent_is_deleted_is_forgotten_and_can_be_added_again(stores: StoreWorld) -> None:
+    stores.shop.add("cup", on_hand=3)
+    stores.sync()
+    stores.request(Strategy.FULL)
+    agents.delete(stores.fleet.deps, stores.agent().username, by="tests")
+    with stores.fleet.deps.db.transaction() as tx, pytest.raises(NotFound):
+        service.named(tx, "shop")
+    assert stores.runs()[-1].state == "cancelled"
+    stores.add()
+    run = stores.sync()
+    assert (run.state, run.counts["created"], stores.on_hand("cup-1")) == ("done", 0, 3), run.problem
+
+
+def test_a_sync_that_fails_is_told_and_the_next_one_waits(stores: StoreWorld) -> None:
+    adapter = stores.adapter()
+    stores.connect(RefusingShop(adapter))
+    run = stores.sync()
+    store = stores.store()
+    assert (run.state, store.failed_syncs) == ("failed", 1), run.problem
+    assert "no products today" in store.problem
+    stores.connect(adapter)
+    stores.wake()
+    assert len(stores.runs()) == 1, "it waits"
+    run = stores.sync()  # a person need not wait
+    assert (run.state, stores.store().failed_syncs, stores.store().problem) == ("done", 0, "")
+
+
+def test_a_run_whose_job_is_lost_is_ended_by_its_agent(stores: StoreWorld) -> None:
+    stores.request(Strategy.FULL)
+    stores.fleet.sql("UPDATE jobs SET state = 'dead', dead_reason = 'exhausted', error = 'no answer', "
+                     "finished_at = clock_timestamp() WHERE kind = 'sync_store'")  # fmt: skip
+    stores.wake()
+    (run,) = stores.runs()
+    assert (run.state, run.problem, stores.store().failed_syncs) == ("failed", "no answer", 1)

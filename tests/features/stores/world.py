@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from fleet.adapters.base import Adapter
+from fleet.adapters.base import Adapter, Refused
 from fleet.adapters.shops import Money, ProductPage
 from fleet.core.settings import SettingScope
 from fleet.engine import tick
@@ -226,6 +226,13 @@ class EmptyShop:
 
     def products(self, *, cursor: str | None, limit: int) -> ProductPage:
         return ProductPage((), None, 0)
+
+
+class RefusingShop(EmptyShop):
+    """A shop that refuses to list its products."""
+
+    def products(self, *, cursor: str | None, limit: int) -> ProductPage:
+        raise Refused("no products today")
 
 
 @contextmanager
