@@ -48,6 +48,7 @@ BUILT_IN = (
     "fleet.features.campaigns.feature:FEATURE",
     "fleet.features.reports.feature:FEATURE",
     "fleet.features.links.feature:FEATURE",
+    "fleet.features.competitors.feature:FEATURE",
     "fleet.features.products.feature:FEATURE",
     "fleet.features.orders.feature:FEATURE",
     "fleet.features.stores.feature:FEATURE",

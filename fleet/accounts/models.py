@@ -64,6 +64,8 @@ class AccountRow(Base):
     limits: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=sa.text("'{}'::jsonb"))
     # Operations that are off by the rules of the system and that a person switched on: {name: {reason, by, at}}.
     operations: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=sa.text("'{}'::jsonb"))
+    # What its server sets of the lengths of texts, as it was read last: {kind: {most, url_length}}.
+    text_lengths: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=sa.text("'{}'::jsonb"))
     version: Mapped[int] = mapped_column(server_default=sa.text("1"))
     created_at: Mapped[datetime] = mapped_column(_TIME, server_default=_NOW)
     updated_at: Mapped[datetime] = mapped_column(_TIME, server_default=_NOW)

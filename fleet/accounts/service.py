@@ -99,6 +99,8 @@ def change(
     if not changed:
         return row
     values |= {"version": AccountRow.version + 1, "updated_at": _CLOCK}
+    if address is not None:
+        values["text_lengths"] = {}  # those of the server before
     tx.execute(sa.update(AccountRow).where(AccountRow.id == row.id).values(**values))
     events.emit(tx, "account.changed", account=row.name, changed=changed, by=by)
     return get(tx, row.id)

@@ -12,11 +12,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, Protocol, cast, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
 from fleet.adapters.base import Account, ActionType, Adapter, Cap, Payload, Refused
-from fleet.adapters.manifest import MediaFile
 from fleet.core.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from fleet.adapters.manifest import MediaFile
 
 _SHOWN_CHARS = 200
 """Of a picture's address in a draft: it may be a data URL."""
@@ -379,6 +381,8 @@ def is_data_url(url: str) -> bool:
 
 def read_data_url(url: str) -> MediaFile:
     """Return the file in a data URL. Raises Refused for another address, since adapters fetch nothing."""
+    from fleet.adapters.manifest import MediaFile  # it loads pydantic, which `fleet --help` does without
+
     head, comma, body = url.partition(",")
     if not is_data_url(url) or not comma or not head.endswith(";base64"):
         raise Refused("the media is no file: this network takes files alone")

@@ -33,6 +33,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_short_links_agent_id", "short_links", ["agent_id"])
     op.create_index("ix_short_links_organisation_id", "short_links", ["organisation_id"])
+    op.create_index("ix_short_links_created_at", "short_links", ["created_at", "id"])
     op.create_table(
         "link_hours",
         sa.Column("link_id", sa.Uuid, sa.ForeignKey("short_links.id", ondelete="CASCADE"), primary_key=True),

@@ -1,6 +1,6 @@
 """stores: the catalogue and its stock, orders, and stores with what both sides last had
 
-Revision: 0065, after 0051
+Revision: 0065, after 0064
 
 New tables: workers of the version before know nothing of them.
 """
@@ -10,7 +10,7 @@ from alembic import op
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSVECTOR
 
 revision = "0065"
-down_revision = "0051"
+down_revision = "0064"
 branch_labels = None
 depends_on = None
 

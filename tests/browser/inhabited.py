@@ -11,7 +11,7 @@ import hmac
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -49,6 +49,7 @@ from fleet.features.approvals.rules import Person
 from fleet.features.campaigns import items as content_items
 from fleet.features.campaigns.brand_rules import store as brands
 from fleet.features.campaigns.models import CampaignRow, ContentItemRow
+from fleet.features.competitors import service as competitors
 from fleet.features.controls import commands as fleetwide
 from fleet.features.costs import commands as money
 from fleet.features.drafts import commands as drafting
@@ -154,6 +155,12 @@ def lived(fleet: Fleet) -> Inhabited:
         names |= _stocked(fleet)
     if "stores" in features:
         names |= _at_a_store(fleet, uuid.UUID(names["product"]))
+    if "engagement" in features:
+        _measured(fleet, done[0])
+    if "competitors" in features:
+        lines = "\n".join(f"{name},floimg,{datetime.now(UTC):%Y-%m-%d},1200,3,40" for name in ("Acme Lamps", "Lux"))
+        head = "competitor,network,date,followers,posts,interactions"
+        competitors.import_csv(deps, f"{head}\n{lines}", by="web:owner")
     return Inhabited(fleet, names)
 
 
@@ -219,6 +226,33 @@ def _at_a_store(fleet: Fleet, product_id: uuid.UUID) -> dict[str, str]:
                                        candidates=[str(product_id)]))  # fmt: skip
         tx.session.add(SyncCursorRow(account_id=account_id, stream="products", value=now, swept_at=now))
     return {"store": "corner-shop", "run": str(run_id), "conflict": str(conflict_id)}
+
+
+def _measured(fleet: Fleet, job: uuid.UUID) -> None:
+    """Have the post of a job be measured, and its account have followers and enough posts for its best hours."""
+    agent, account = fleet.job(job).agent_id, SETTINGS_ACCOUNT
+    fleet.sql(
+        """INSERT INTO post_metrics (post_job, agent_id, account_id, surface, remote_id, posted_at, measured_at, likes,
+                                     comments, reposts, interactions, audience)
+           VALUES (:job, :agent, :account, 'floimg', 'p1', clock_timestamp() - interval '2 h', clock_timestamp(), 20,
+                   4, 1, 25, 400)""", job=job, agent=agent, account=account,
+    )  # fmt: skip
+    fleet.sql(
+        """INSERT INTO engagement_hours (agent_id, account_id, hour, surface, posts, measured, likes, interactions,
+                                         rated, audience, day_posts, day_log, day_log_squares)
+           SELECT :agent, :account, date_trunc('hour', clock_timestamp()) - n * interval '7 h', 'floimg', 1, 1, n % 9,
+                  n % 9, n % 9, 400, 1, ln(1 + n % 9), ln(1 + n % 9) ^ 2 FROM generate_series(1, 80) AS n""",
+        agent=agent, account=account,
+    )  # fmt: skip
+    fleet.sql(
+        """INSERT INTO account_days (account_id, day, surface, followers, measured_at)
+           SELECT :account, current_date - n, 'floimg', 400 - 3 * n, clock_timestamp() - n * interval '1 day'
+           FROM generate_series(0, 20) AS n""", account=account,
+    )  # fmt: skip
+    fleet.sql(
+        """INSERT INTO measured_accounts (account_id, since, failures, problem)
+           VALUES (:account, clock_timestamp(), 2, 'the network answered 503')""", account=account,
+    )  # fmt: skip
 
 
 def _told(fleet: Fleet) -> str:

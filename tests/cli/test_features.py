@@ -21,8 +21,8 @@ COMMANDS = [command for feature in FEATURES for command in feature.commands]
 IN_ORDER = {
     "Run": "up check migrate roles settings accounts adapters secrets seed worker beat flower web users notify tokens"
     " organisations metrics gallery dispatch sweep chaos",
-    "Look": "status stats activity persona costs pictures team calendar inbox reports forecast fraud experiments replay"
-    " search",
+    "Look": "status stats activity persona costs engagement pictures team calendar inbox competitors reports forecast"
+    " fraud experiments replay search",
     "Act": "agents trigger jobs drafts links products orders stores scan opt-outs campaigns dead approvals hooks events"
     " budgets pause resume kill-switch",
     "Shell": "completion",

@@ -16,6 +16,7 @@ from fleet.accounts.models import SETTINGS_ACCOUNT, AccountRow, key_of
 from fleet.core.db import Tx
 from fleet.core.errors import Conflict
 from fleet.engine.agents.models import NOWHERE, AgentAccountRow, AgentRow
+from fleet.engine.agents.status import AgentStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +61,10 @@ def names_of_agents(tx: Tx, account_id: uuid.UUID, *, limit: int) -> list[str]:
 
 
 def first_agent(tx: Tx, account_id: uuid.UUID, *, kind: str) -> uuid.UUID | None:
-    """Return the oldest agent of a kind that acts through an account; None without one."""
-    query = sa.select(AgentRow.id).where(_uses(account_id), AgentRow.kind == kind).order_by(AgentRow.id).limit(1)
+    """Return the oldest agent of a kind that acts through an account, of those that run if any does; None without."""
+    is_running = AgentRow.status == AgentStatus.RUNNING
+    query = sa.select(AgentRow.id).where(_uses(account_id), AgentRow.kind == kind)
+    query = query.order_by(is_running.desc(), AgentRow.id).limit(1)
     found: uuid.UUID | None = tx.scalar(query)
     return found
 

@@ -1,7 +1,7 @@
 """The webhook of an account at an outside system, as the page, the API and the command of accounts show it.
 
-A feature that receives such webhooks registers `extends={"accounts.hooks": (look,)}`: `look(deps, tx, account_id,
-adapter)` returns an `AccountHook`, or None for an account whose system has none.
+A feature that receives such webhooks registers `extends={"accounts.hooks": (look,)}`: `look(deps, account_id,
+adapter)` returns an `AccountHook`, or None for an account whose system has none. It is called outside of transactions.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The extension point `reports.sections`: a feature brings its figures to the reports of an organisation.
 
 A feature registers `section(tx, since, until)`, which returns a `ReportSection` over the half-open period
-`since` <= t < `until`. It is called in a transaction that sees the rows of the report's organisation alone.
+`since` <= t < `until`; a report leaves one out that has no figures, points or rows. It is called in a transaction that
+sees the rows of the report's organisation alone.
 """
 
 from __future__ import annotations
@@ -48,3 +49,9 @@ class ReportSection:
     series: tuple[ReportSeries, ...] = ()
     tables: tuple[ReportTable, ...] = ()
     permission: str = ""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to show."""
+        has_points, has_rows = any(one.points for one in self.series), any(one.rows for one in self.tables)
+        return not self.figures and not has_points and not has_rows

@@ -92,6 +92,12 @@ class LiveSettings:
                 found = known.scoped.setdefault(key, found)
         return found
 
+    def set_in(self, scope: SettingScope, key: str) -> Values:
+        """Return what is set in one scope alone, as JSON holds it: of an organisation, a persona, an account or an
+        agent, by its id. Asks no database; pinned settings are among them.
+        """
+        return self._known.rows.get((scope, key), {})
+
     def documents(self, kind: str) -> Contents:
         """Return the documents of a kind that people have set: the same object until one changes. Asks no database."""
         return self._known.documents.get(kind, documents.NONE)

@@ -93,10 +93,8 @@ def usage_of(deps: Deps, name: str, *, days: int = 30) -> Sequence[AccountUsage]
 
 def hook_of(deps: Deps, found: AccountView) -> AccountHook | None:
     """Return the webhook of an account; None for a system that sends none."""
-    looks = registry.current().extensions(POINT)
-    with deps.db.transaction() as tx:
-        hooks = (look(deps, tx, found.id, found.adapter) for look in looks)
-        return next((hook for hook in hooks if hook is not None), None)
+    hooks = (look(deps, found.id, found.adapter) for look in registry.current().extensions(POINT))
+    return next((hook for hook in hooks if hook is not None), None)
 
 
 def _views(deps: Deps, tx: Tx, rows: Sequence[AccountRow]) -> list[AccountView]:

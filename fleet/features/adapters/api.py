@@ -12,6 +12,7 @@ from fleet.access import Permission, Principal
 from fleet.adapters.manifest import AdapterType, AuthKind, Capability, LimitScope
 from fleet.engine.points import verbs
 from fleet.features.adapters import commands, queries
+from fleet.features.adapters.configuration.api import AdapterName
 from fleet.web.auth import TheDeps, needs
 from fleet.web.openapi import ASKED
 from fleet.web.requests.fields import Body, MovedOut, line, taken
@@ -19,7 +20,6 @@ from fleet.web.requests.fields import Body, MovedOut, line, taken
 router = APIRouter(prefix="/adapters", tags=["adapters"])
 Editor = Annotated[Principal, needs(Permission.AGENTS_EDIT)]
 Viewer = needs(Permission.SETTINGS_VIEW)
-AdapterName = Annotated[str, Path(max_length=60, description="name of an adapter", examples=["floimg"])]
 AccountName = Annotated[str, Path(max_length=60, description="name or id", examples=["gallery"])]
 OperationName = Annotated[str, Path(max_length=60, examples=["repost"])]
 Wanted = Annotated[str, Query(max_length=60, description="only of this adapter")]

@@ -142,6 +142,65 @@ def forbid(door: Door, /, *, account: str, operation: str) -> None:
     door.say(f"{operation} is off for {account}." if changed else f"{operation} was off for {account} already.")
 
 
+@adapters.command()
+@click.argument("name", type=TextType(60))
+@json_option
+@pass_door
+def configuration(door: Door, /, *, name: str, as_json: bool) -> None:
+    """Show the sizes of limits, time limits and intervals of checks in force, and where each comes from."""
+    found = door.api.get(at("adapters", name, "configuration"))
+    if as_json:
+        door.json(found)
+        return
+    table = render.table(
+        "Account", "Value", ("In force", {"justify": "right"}), ("System", {"justify": "right"}), "Set for"
+    )
+    for one in found["items"]:
+        account = one["account"] or "all without own values"
+        for limit in one["limits"]:
+            render.row(table, account, limit["name"], f"{limit['most']:,}", f"{limit['system']:,}", limit["source"])
+        render.row(table, account, "time limit of calls", f"{one['timeout_s']:g} s", "", one["timeout_source"])
+        render.row(table, account, "checked every", f"{one['check_s']:g} s", "", one["check_source"])
+    door.show(table)
+
+
+@adapters.command()
+@click.argument("name", type=TextType(60))
+@click.option("--account", type=TextType(60), default="", help="Only for this account.")
+@click.option("--organisation", type=TextType(60), default="", help="For the accounts of this organisation.")
+@click.option(
+    "--limit", "sizes", multiple=True, metavar="NAME=UNITS", help="Size of a limit; NAME=default takes it back."
+)
+@click.option("--timeout", metavar="SECONDS", help="Time limit of calls; `default` takes it back.")
+@click.option("--check-every", metavar="SECONDS", help="Seconds between checks; `default` takes it back.")
+@click.option("--reason", type=TextType(300), required=True, help="Why; it is kept with the change.")
+@pass_door
+def configure(
+    door: Door, /, *, name: str, account: str, organisation: str, sizes: tuple[str, ...], timeout: str | None,
+    check_every: str | None, reason: str,
+) -> None:  # fmt: skip
+    """Set own sizes of limits, a time limit or an interval of checks of the adapter NAME, for all accounts or some."""
+    body: dict[str, Any] = {"account": account, "organisation": organisation, "reason": reason}
+    body["limits"] = {
+        limit.strip(): _typed_value(size, "--limit") for limit, _, size in (one.rpartition("=") for one in sizes)
+    }
+    for option, key, written in (("--timeout", "timeout_s", timeout), ("--check-every", "check_s", check_every)):
+        if written is not None:
+            body[key] = _typed_value(written, option)
+    changed = door.api.put(at("adapters", name, "configuration"), body)["changed"]
+    door.say("It counts within seconds." if changed else "That is in force already.")
+
+
+def _typed_value(written: str, option: str) -> float | int | None:
+    written = written.strip()
+    if written == "default":
+        return None
+    try:
+        return int(written) if option == "--limit" else float(written)
+    except ValueError:
+        raise click.BadParameter(f"{written[:40]!r} is neither a number nor `default`.", param_hint=option) from None
+
+
 @adapters.command("test")
 @click.argument("package", type=TextType(200))
 @click.option("--address", type=TextType(500), required=True, help="A real server of the system, for tests.")

@@ -8,6 +8,7 @@ from fleet.features.adapters.health.kinds import CHECK_ACCOUNT
 FEATURE = Feature(
     name="adapters",
     help="Adapters: limits over all workers, health of accounts, what each system can do.",
+    settings="fleet.features.adapters.configuration.settings:AdaptersSettings",
     tables=("fleet.features.adapters.models",),
     around_adapters=("fleet.features.adapters.limits.guarded:around",),
     agents=(
@@ -24,10 +25,11 @@ FEATURE = Feature(
     ),
     jobs=(CHECK_ACCOUNT,),
     pruners=("fleet.features.adapters.health.checks:prune",),
-    api=("fleet.features.adapters.api:router",),
-    pages=("fleet.features.adapters.pages:router",),
+    api=("fleet.features.adapters.api:router", "fleet.features.adapters.configuration.api:router"),
+    pages=("fleet.features.adapters.pages:router", "fleet.features.adapters.configuration.pages:router"),
     templates=__package__,
     extends={
+        "settings.checks": ("fleet.features.adapters.configuration.service:check_setting",),
         "overview.health": ("fleet.features.adapters.health.labels:look",),
         "verbs": ("fleet.features.adapters.verbs:ALLOW",),
         "jobs.elsewhere": ("fleet.features.adapters.choice:choose",),
@@ -48,7 +50,7 @@ FEATURE = Feature(
             run="fleet.features.adapters.cli:adapters",
             section="Run",
             order=46,
-            help="Show adapters: capabilities, limits and health; switch operations on.",
+            help="Show and configure adapters: capabilities, limits and health.",
         ),
     ),
     events=(

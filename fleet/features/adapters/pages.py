@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Form, Request
+from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
@@ -13,7 +13,9 @@ from fleet.core import text
 from fleet.core.errors import FleetError
 from fleet.engine.points import verbs
 from fleet.features.adapters import commands, queries
-from fleet.features.adapters.api import AdapterName, Editor
+from fleet.features.adapters.api import Editor
+from fleet.features.adapters.configuration.api import AdapterName, configuration
+from fleet.features.adapters.configuration.pages import TIMES
 from fleet.web.auth import TheDeps, needs
 from fleet.web.rendering import KeptForm, go, render
 
@@ -39,12 +41,15 @@ def adapters(request: Request, deps: TheDeps) -> Response:
 
 
 @router.get("/adapters/{adapter}", dependencies=[needs(Permission.SETTINGS_VIEW)])
-def show(request: Request, deps: TheDeps, adapter: AdapterName) -> Response:
+def show(
+    request: Request, deps: TheDeps, adapter: AdapterName, account: Annotated[str, Query(max_length=60)] = ""
+) -> Response:
     """Show one adapter: its manifest, its accounts, their limits and health."""
     found = queries.manifest(adapter)
     return render(
         request, "adapters/adapter.html", adapter=found, accounts=queries.accounts_of(deps, adapter),
         limits=queries.limits(deps, adapter), checks=queries.history(deps, adapter=adapter), span=text.span,
+        configuration=configuration(deps, adapter).items, chosen=account, times=TIMES,
         off=[one for one in found.operations if not one.is_on and one.unknown is not None],
     )  # fmt: skip
 

@@ -84,7 +84,7 @@ class CampaignIn(Body):
     picture_prompt: Annotated[str, prose(2000)] = ""
     brand: Annotated[str, line(60, least=1)] = "fleet"
     starts_at: Moment | None = None
-    ends_at: Moment | None = None
+    ends_at: Annotated[Moment | None, Field(description="no item is scheduled after it")] = None
 
 
 class CampaignOut(BaseModel):
@@ -462,7 +462,7 @@ def preview_of(view: ItemView) -> PostPreview:
     row = view.row
     return preview.of(
         row.surface, message=row.message or row.brief, parts=row.parts, link=row.link, media=row.media,
-        hashtags=row.hashtags,
+        hashtags=row.hashtags, own=view.own_texts,
     )  # fmt: skip
 
 

@@ -114,10 +114,12 @@ def show(door: Door, /, *, campaign_id: object, as_json: bool) -> None:
         return
     door.show(render.facts([
         ("Name", one["name"]), ("Message", one["message"] or None), ("Goal", one["goal"] or None),
-        ("Briefs", "\n".join(brief["brief"] for brief in one["briefs"] if brief["brief"]) or None),
+        *(("Brief", brief["brief"]) for brief in one["briefs"] if one["goal"]),
         ("Topics", ", ".join(one["topics"]) or None),
+        *((f"Variant {arm['name']}", arm.get("message") or arm.get("topic")) for arm in one["variants"]),
         ("Link", one["link"].get("url")), ("Brand", one["brand"]), ("Items", _states(one["states"])),
-        ("Starts", render.when(one["starts_at"])), ("Created", render.when(one["created_at"])),
+        ("Starts", render.when(one["starts_at"])),
+        ("Ends", one["ends_at"] and render.when(one["ends_at"])), ("Created", render.when(one["created_at"])),
         ("Created by", one["created_by"]),
         ("Stopped by", one["stopped_by"] or None), ("Why stopped", one["stop_reason"] or None),
     ]))  # fmt: skip

@@ -45,3 +45,17 @@ def free_time(deps: Deps, tx: Tx, agent: AgentRow, row: ContentItemRow, after: d
     taken = items.taken(tx, row.agent_id, row.account_id, after, but=row.id)
     hours, room = hours_of(deps, agent, row.account_id, row.surface), room_of(deps, agent, row.account_id)
     return times.next_free(hours, after, taken, room, minute=row.agent_id.int % 10)
+
+
+def free_time_until(
+    deps: Deps, tx: Tx, agent: AgentRow, row: ContentItemRow, after: datetime, *, until: datetime | None
+) -> datetime | None:
+    """Return the next good hour that is free for an item; if it is later than `until`, any earlier hour that caps leave
+    free; None if there is none.
+    """
+    at = free_time(deps, tx, agent, row, after)
+    if until is None or at <= until:
+        return at
+    taken = items.taken(tx, row.agent_id, row.account_id, after, but=row.id)
+    zone = hours_of(deps, agent, row.account_id, row.surface).zone
+    return times.any_free(zone, after, until, taken, room_of(deps, agent, row.account_id), minute=row.agent_id.int % 10)

@@ -10,7 +10,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from fleet.accounts import text_lengths
 from fleet.accounts.models import AccountRow
+from fleet.adapters.manifest import TextRule
 from fleet.core.db import Tx
 from fleet.core.errors import NotFound
 from fleet.engine.agents.models import NOWHERE, AgentRow
@@ -21,7 +23,7 @@ _ITEM = ContentItemRow
 _MOST_CANDIDATES = 60
 _COLUMNS = (
     _ITEM, AgentRow.username.label("agent"), sa.func.coalesce(AccountRow.name, "settings").label("account"),
-    CampaignRow.name.label("campaign"),
+    CampaignRow.name.label("campaign"), AccountRow.text_lengths,
 )  # fmt: skip
 
 
@@ -46,6 +48,13 @@ class ItemView:
     agent: str
     account: str
     campaign: str | None
+    lengths: Mapping[str, Any] | None = None
+    """What its account's server sets of the lengths of texts; None for the account of the settings."""
+
+    @property
+    def own_texts(self) -> Mapping[str, TextRule]:
+        """The text rules of its account's server, as they were read last."""
+        return text_lengths.rules(self.row.surface, self.lengths or {})
 
     @property
     def text(self) -> str:

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
 from fleet.access import audit
+from fleet.accounts import text_lengths
 from fleet.accounts.models import SETTINGS_ACCOUNT, AccountRow, key_of
+from fleet.adapters.manifest import TextRule
 from fleet.core import ids
 from fleet.core.db import Tx
 from fleet.core.errors import Conflict, InvalidInput, NotFound
@@ -36,6 +39,8 @@ from fleet.features.campaigns.models import MOVED, CampaignRow, ContentItemRow
 from fleet.features.campaigns.stages import publication
 from fleet.features.campaigns.states import FINAL, ItemEvent, ItemState
 from fleet.features.campaigns.values import (
+    LONGEST_MESSAGE_CHARS,
+    LONGEST_TOPIC_CHARS,
     MOST_PICTURES,
     MOST_TARGETS,
     MOST_TOPICS,
@@ -44,6 +49,7 @@ from fleet.features.campaigns.values import (
     ItemTarget,
     NewCampaign,
     NewItem,
+    Picture,
     checked_link,
     words,
 )
@@ -56,7 +62,7 @@ _FARTHEST = timedelta(days=730)
 def create(deps: Deps, new: NewCampaign, *, by: str) -> CampaignRow:
     """Create a campaign and have it planned. Raises InvalidInput, NotFound."""
     message = words(new.message, name="message", required=False)
-    topics = [words(one, name="topic", most=500) for one in new.topics if one.strip()]
+    topics = [words(one, name="topic", most=LONGEST_TOPIC_CHARS) for one in new.topics if one.strip()]
     feeds = [
         one if one == "trends" else checked_link(ItemLink(one), name="feed").url for one in new.feeds if one.strip()
     ]
@@ -78,6 +84,8 @@ def create(deps: Deps, new: NewCampaign, *, by: str) -> CampaignRow:
         if ends_at is not None and ends_at <= starts_at:
             raise InvalidInput("time: the campaign ends before it starts.")
         targets = [_target_data(one) for _, one in found]
+        if len({arms.account_of(one) for one in targets}) < len(targets):
+            raise InvalidInput("target: an agent is named twice with the same account.", fix="Name it once.")
         variants = [] if goal else _variants(new, targets, is_alone=not (message or topics or feeds))
         row = CampaignRow(
             id=ids.new(), organisation_id=owners.pop(), name=words(new.name, name="name", most=100), message=message,
@@ -119,7 +127,8 @@ def _goal(new: NewCampaign, *, is_alone: bool) -> str:
 
 def _variants(new: NewCampaign, targets: Sequence[Mapping[str, Any]], *, is_alone: bool) -> list[dict[str, str]]:
     """Return the variants of a new campaign: name, and message or topic. Raises InvalidInput."""
-    texts = [words(one, name="variant") for one in new.variants if one.strip()]
+    most = LONGEST_TOPIC_CHARS if new.are_topics else LONGEST_MESSAGE_CHARS
+    texts = [words(one, name="variant", most=most) for one in new.variants if one.strip()]
     if not texts:
         if new.rounds != 1 or new.are_topics:
             raise InvalidInput("variant: rounds and topics are of variants, and there are none.")
@@ -140,7 +149,10 @@ def _variants(new: NewCampaign, targets: Sequence[Mapping[str, Any]], *, is_alon
 
 
 def cancel_campaign(deps: Deps, campaign_id: uuid.UUID, *, by: str) -> int:
-    """Cancel a campaign and its items that are not published; return how many. What is being published is finished."""
+    """Cancel a campaign and its items that are not published; return how many.
+
+    A thread that has begun is finished. An item whose job waits fails, and nothing of it is published.
+    """
     with deps.db.transaction() as tx:
         row = queries.campaign(tx, campaign_id)
         tx.execute(
@@ -168,7 +180,8 @@ def compose(deps: Deps, new: NewItem, *, by: str) -> ContentItemRow:
             id=ids.new(), organisation_id=agent.organisation_id, campaign_id=new.campaign_id, agent_id=agent.id,
             account_id=identity.account_id, surface=identity.surface, message=message, state=ItemState.WRITTEN,
             hashtags=_hashtags(new.hashtags), link=checked_link(new.link).data(), brand=new.brand,
-            media=[one.data() for one in new.pictures], scheduled_at=at, is_fixed=at is not None, created_by=by[:100],
+            media=[_picture(one).data() for one in new.pictures], scheduled_at=at, is_fixed=at is not None,
+            created_by=by[:100],
         )  # fmt: skip
         if new.campaign_id is not None:
             queries.campaign(tx, new.campaign_id)
@@ -297,16 +310,24 @@ def resolve(tx: Tx, target: ItemTarget) -> tuple[AgentRow, Identity]:
     )
 
 
-def networks_of(deps: Deps, targets: Sequence[ItemTarget]) -> list[str]:
-    """Return the networks through which targets publish, each once; unknown agents and accounts are left out."""
-    found: list[str] = []
+def networks_of(deps: Deps, targets: Sequence[ItemTarget]) -> dict[str, Mapping[str, TextRule]]:
+    """Return the networks through which targets publish, with the text rules of their accounts' servers.
+
+    Of several accounts of a network, those of the shortest posts. Unknown agents and accounts are left out.
+    """
+    found: dict[str, Mapping[str, TextRule]] = {}
     with deps.db.transaction() as tx:
         for one in targets:
             try:
-                found.append(resolve(tx, one)[1].surface)
+                identity = resolve(tx, one)[1]
             except (InvalidInput, NotFound):
                 continue
-    return list(dict.fromkeys(found))
+            account_id = key_of(identity.account_id)
+            own = text_lengths.stored(tx, [account_id]).get(account_id, {})
+            known = found.setdefault(identity.surface, own)
+            if "post" in own and "post" in known and own["post"].most < known["post"].most:
+                found[identity.surface] = own
+    return found
 
 
 def _require_free(deps: Deps, tx: Tx, agent: AgentRow, row: ContentItemRow, at: datetime) -> None:
@@ -327,6 +348,13 @@ def _moment(at: datetime, now: datetime) -> datetime:
 
 def _shown(at: datetime | None) -> str:
     return "no time" if at is None else f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def _picture(given: Picture) -> Picture:
+    return replace(
+        given, prompt=words(given.prompt, name="picture", most=2000, required=False),
+        alt_text=words(given.alt_text, name="alt text", most=1000, required=False),
+    )  # fmt: skip
 
 
 def _hashtags(given: Sequence[str]) -> list[str]:

@@ -12,7 +12,7 @@ from fleet.core import text
 from fleet.core.errors import InvalidInput
 
 MOST_TARGETS, MOST_TOPICS, MOST_PICTURES = 50, 30, 10
-LONGEST_MESSAGE_CHARS = 20_000
+LONGEST_MESSAGE_CHARS, LONGEST_TOPIC_CHARS = 20_000, 500
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,10 +125,34 @@ class AccountHours:
     hours: tuple[tuple[int, HourEstimate], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class AccountDay:
+    """The estimates of the 24 hours of a day for an account, and the best of them, best first."""
+
+    account: str
+    surface: str
+    posts: int
+    hours: tuple[HourEstimate, ...]
+    best: tuple[int, ...]
+
+
 def of_accounts(tx: Tx, *, until: datetime, limit: int) -> list[AccountHours]:
     """Return the best three hours of the accounts with most measured posts; those below `LEAST_POSTS` are left out."""
+    return [
+        AccountHours(one.account, one.surface, one.posts, tuple((at, one.hours[at]) for at in one.best))
+        for one in days(tx, until=until, limit=limit)
+    ]
+
+
+def days(
+    tx: Tx, *, until: datetime, limit: int, zone: str = "UTC", account_id: uuid.UUID | None = None,
+    surface: str | None = None,
+) -> list[AccountDay]:  # fmt: skip
+    """Return the hours of a zone's day for the accounts with most measured posts; those below `LEAST_POSTS` are left
+    out.
+    """
     row = EngagementHourRow
-    hour = sa.cast(sa.extract("hour", sa.func.timezone("UTC", row.hour)), sa.Integer)
+    hour = sa.cast(sa.extract("hour", sa.func.timezone(zone, row.hour)), sa.Integer)
     sums = [sa.func.sum(one) for one in (row.day_posts, row.day_log, row.day_log_squares)]
     query = (
         sa.select(row.account_id, AccountRow.name, row.surface, hour, *sums)
@@ -136,13 +160,17 @@ def of_accounts(tx: Tx, *, until: datetime, limit: int) -> list[AccountHours]:
         .where(row.hour >= until - LOOKS_BACK, row.hour < until, row.day_posts > 0)
         .group_by(row.account_id, AccountRow.name, row.surface, hour)
     )
+    if account_id is not None:
+        query = query.where(row.account_id == account_id)
+    if surface is not None:
+        query = query.where(row.surface == surface)
     found: dict[tuple[uuid.UUID, str, str], dict[tuple[int, int], HourSums]] = {}
     for one in tx.execute(query):
         found.setdefault((one[0], one[1], one[2]), {})[0, one[3]] = HourSums(int(one[4]), float(one[5]), float(one[6]))
     weeks = [(name, surface, _sum(week.values()).posts, week) for (_, name, surface), week in found.items()]
     weeks = sorted((one for one in weeks if one[2] >= LEAST_POSTS), key=lambda one: (-one[2], one[0]))[:limit]
     return [
-        AccountHours(name, surface, posts, tuple((at, day[at]) for at in _chosen(day, (), _SHOWN)))
+        AccountDay(name, surface, posts, tuple(day), tuple(_chosen(day, (), _SHOWN)))
         for name, surface, posts, week in weeks
         for day in (of_day(week, ()),)
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fleet.engine.registry import AgentType, EventType, Feature, FollowUp, SystemAgent
+from fleet.engine.registry import AgentType, Command, EventType, Feature, FollowUp, NavItem, SystemAgent
 from fleet.features.engagement.kinds import MEASURE_ACCOUNT
 
 FEATURE = Feature(
@@ -37,6 +37,28 @@ FEATURE = Feature(
         "publishing.counts": ("fleet.features.engagement.queries:latest_counts",),
         "reports.sections": ("fleet.features.engagement.report_section:section",),
     },
+    api=("fleet.features.engagement.api:router",),
+    pages=("fleet.features.engagement.pages:router",),
+    templates=__package__,
+    nav=(
+        NavItem(
+            path="/engagement",
+            label="Engagement",
+            permission="fleet.view",
+            group="Fleet",
+            order=13,
+            icon="M12 20s-7-4.6-7-10a4 4 0 0 1 7-2.6A4 4 0 0 1 19 10c0 5.4-7 10-7 10z",
+        ),
+    ),
+    commands=(
+        Command(
+            name="engagement",
+            run="fleet.features.engagement.cli:engagement",
+            section="Look",
+            order=41,
+            help="Show what came of posts, best hours, and how accounts grow.",
+        ),
+    ),
     events=(
         EventType(
             subject="post.gone",

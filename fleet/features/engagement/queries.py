@@ -7,7 +7,7 @@ a period is half open: `since` <= published < `until`.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -310,6 +310,8 @@ class MeasuredPost:
     gone_reason: str
     problem: str
     text: str | None
+    result: Mapping[str, Any] | None
+    """That of its job: the key and the alt text of its picture; None if the job was pruned."""
 
     @property
     def rate(self) -> float | None:
@@ -438,7 +440,7 @@ def _posts() -> sa.Select[Any]:
     said = sa.func.coalesce(JobRow.result["text"].astext, JobRow.payload["text"].astext)
     return (
         sa.select(row.post_job, AgentRow.username, row.account_id, AccountRow.name, row.surface,
-                  *(getattr(row, name) for name in _SHOWN), said)
+                  *(getattr(row, name) for name in _SHOWN), said, JobRow.result)
         .join(AgentRow, AgentRow.id == row.agent_id)
         .join(AccountRow, AccountRow.id == row.account_id)
         .join(JobRow, JobRow.id == row.post_job, isouter=True)

@@ -11,8 +11,8 @@ from pydantic import BaseModel, Field
 
 from fleet.access import Permission
 from fleet.engine.deps import Deps
+from fleet.engine.points.effect_size import CONFIDENCE, EffectVerdict
 from fleet.features.experiments import service as experiments
-from fleet.features.experiments.effect.size import CONFIDENCE, EffectVerdict
 from fleet.features.experiments.experiment_file import document_of
 from fleet.features.experiments.kinds import Whose
 from fleet.features.experiments.service import ExperimentSummary, VariantFigures

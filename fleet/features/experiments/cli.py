@@ -15,8 +15,8 @@ from fleet.cli.frame.command import FleetGroup
 from fleet.cli.frame.context import Door, pass_door
 from fleet.cli.frame.options import REASON, PathType, TextType, json_option, list_options
 from fleet.core.errors import InvalidInput
-from fleet.features.experiments.effect import cli_strip as effect_strip
-from fleet.features.experiments.effect.size import EffectInterval, EffectVerdict
+from fleet.engine.points.effect_size import EffectInterval, EffectVerdict
+from fleet.features.experiments import cli_strip as effect_strip
 from fleet.features.experiments.kinds import AGES_H, Whose
 
 _NAME = click.argument("name", type=TextType(60))

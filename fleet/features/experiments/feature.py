@@ -46,6 +46,7 @@ FEATURE = Feature(
     ),
     follow_ups=(
         FollowUp(kind="post", run="fleet.features.experiments.measure:plan"),
+        FollowUp(kind="continue_item", run="fleet.features.experiments.measure:follow"),
         FollowUp(kind="measure", run="fleet.features.experiments.measure:keep"),
     ),
     pruners=(

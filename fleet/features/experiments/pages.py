@@ -8,9 +8,9 @@ from fastapi import APIRouter, Path, Request
 from fastapi.responses import Response
 
 from fleet.access import Permission
+from fleet.engine.points.effect_size import CONFIDENCE
 from fleet.features.experiments import service as trials
 from fleet.features.experiments.api import source_of
-from fleet.features.experiments.effect.size import CONFIDENCE
 from fleet.features.experiments.kinds import AGES_H, Whose
 from fleet.web.auth import TheDeps, needs
 from fleet.web.rendering import render

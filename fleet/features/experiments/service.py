@@ -1,6 +1,6 @@
 """Queries about experiments: a list of them, and the results of one. Called by entry points.
 
-The loop's part is in `assign` and `measure`, the arithmetic in `fleet.features.experiments.effect.size`.
+The loop's part is in `assign` and `measure`, the arithmetic in `fleet.engine.points.effect_size`.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import Any
 from fleet.core import logs
 from fleet.core.errors import NotFound
 from fleet.engine.deps import Deps
+from fleet.engine.points import effect_size
+from fleet.engine.points.effect_size import Compared, Sample
 from fleet.engine.settings import documents
 from fleet.engine.settings.documents import Contents
 from fleet.features.experiments import engagement, experiment_file
-from fleet.features.experiments.effect import size as effect_size
-from fleet.features.experiments.effect.size import Compared, Sample
 from fleet.features.experiments.engagement import Engagement, Sums, VariantTally
 from fleet.features.experiments.kinds import Whose
 from fleet.features.experiments.settings import ExperimentsSettings

@@ -24,6 +24,9 @@ LEAST_DAYS = 4 * SEASON
 INTERMITTENT = 1.32
 LEAST_ERRORS = 28
 """With fewer past errors there is no interval."""
+LEAST_WINDOWS = 5
+"""Nor with errors of fewer periods that do not overlap: totals of overlapping periods are nearly the same. With one
+such period an interval of 80 % held 45 % of totals of made-up series, with five 75 %."""
 _TSB_SIZE, _TSB_CHANCE = 0.1, 0.03
 _DAMPING = 0.98
 _LEVELS, _TRENDS, _SEASONS = (0.05, 0.15, 0.35), (0.0, 0.02, 0.08), (0.05, 0.15, 0.3)
@@ -60,7 +63,8 @@ class Forecast:
 
         It is the expected total and the empirical quantile of past errors: no distribution is assumed.
         """
-        enough = np.sum(~np.isnan(self.errors), axis=1) >= LEAST_ERRORS
+        least = max(LEAST_ERRORS, LEAST_WINDOWS * self.daily.shape[1])
+        enough = np.sum(~np.isnan(self.errors), axis=1) >= least
         found = np.full(len(self.totals), np.nan)
         if enough.any():
             found[enough] = self.totals[enough] + np.nanquantile(self.errors[enough], share, axis=1)
@@ -95,8 +99,14 @@ def choose(sales: Matrix) -> tuple[Method, ...]:
 
 
 def seasonal_naive(sales: Matrix, days: int) -> Forecast:
-    """Return the forecast that each day is as that of the last week: what every other one has to be better than."""
-    filled = np.nan_to_num(sales)
+    """Return the forecast that each day is as that of the last week: what every other one has to be better than.
+
+    An unknown day is as that of the last week in which it is known.
+    """
+    filled = sales.copy()
+    for day in range(SEASON, sales.shape[1]):
+        filled[:, day] = np.where(np.isnan(filled[:, day]), filled[:, day - SEASON], filled[:, day])
+    filled = np.nan_to_num(filled)
     daily = np.take(filled[:, -SEASON:], np.arange(days) % min(SEASON, filled.shape[1]), axis=1)
     sums = np.full(sales.shape, np.nan)
     for origin in range(SEASON, sales.shape[1]):

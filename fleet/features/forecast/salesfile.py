@@ -16,6 +16,8 @@ from fleet.features.forecast.methods import Matrix
 from fleet.features.forecast.reorder import StockOfVariant
 
 MOST_DAYS = 3_700
+MOST_CELLS = 50_000_000
+"""Products times days: a forecast needs about ten times eight bytes for each."""
 MOST_UNITS = 1_000_000_000
 _LONGEST_NAME = 200
 _SALES, _STOCK = ("date", "product", "units"), ("product", "on_hand")
@@ -52,6 +54,11 @@ def read_sales(path: Path) -> Sales:
     if length > MOST_DAYS:
         raise InvalidInput(f"The sales span {length:,} days.", fix=f"Give at most {MOST_DAYS:,} days.")
     keys = tuple(sorted({key for key, _ in sold}))
+    if len(keys) * length > MOST_CELLS:
+        raise InvalidInput(
+            f"{len(keys):,} products over {length:,} days are too many.",
+            fix=f"Give fewer products or days at once: at most {MOST_CELLS:,} products times days.",
+        )
     place = {key: at for at, key in enumerate(keys)}
     units = np.zeros((len(keys), length))
     begins = dict[Key, date]()

@@ -37,7 +37,7 @@ def score(door: Door, /, *, orders: Path, bar: int, as_json: bool) -> None:
     """Show the orders that a person should look at, with the reasons. Nothing is cancelled.
 
     ORDERS is a CSV with the columns id, at, customer and value (minor units), and perhaps device, card, address,
-    billing_country, shipping_country, network_country and refunded.
+    billing_country, shipping_country, network_country and refunded_at.
     """
     from fleet.features.fraud import orderfile, scoring
 

@@ -14,6 +14,7 @@ MOST_VALUE = 10**12
 _NEEDED = ("id", "at", "customer", "value")
 _TEXTS = ("device", "card", "address", "billing_country", "shipping_country", "network_country")
 _LONGEST = 200
+_FIRST_YEAR, _LAST_YEAR = 1970, 9998  # a month before and after them are times as well
 
 
 def read(path: Path, *, is_labelled: bool = False) -> list[tuple[FileOrder, bool]]:
@@ -36,16 +37,16 @@ def _order(row: Mapping[str, str], line: int) -> FileOrder:
         raise refused(line, f"a cell has at most {_LONGEST} characters")
     if not row["id"] or not row["customer"]:
         raise refused(line, "id and customer are needed")
-    value, refunded = whole_number(row["value"], "value", line, MOST_VALUE), row.get("refunded", "")
-    return FileOrder(row["id"], _moment(row["at"], line), row["customer"], value, **texts,
-                 refunded=is_yes(refunded, "refunded", line))  # fmt: skip
+    value, refunded = whole_number(row["value"], "value", line, MOST_VALUE), row.get("refunded_at", "")
+    return FileOrder(row["id"], _moment(row["at"], "at", line), row["customer"], value, **texts,
+                 refunded_at=_moment(refunded, "refunded_at", line) if refunded else None)  # fmt: skip
 
 
-def _moment(written: str, line: int) -> datetime:
+def _moment(written: str, name: str, line: int) -> datetime:
     try:
         found = datetime.fromisoformat(written)
     except ValueError:
         found = None
-    if found is None or found.tzinfo is None:
-        raise refused(line, f"at is a time with its zone, such as 2026-11-24T09:00:00Z, not {written[:40]!r}")
+    if found is None or found.tzinfo is None or not _FIRST_YEAR <= found.year <= _LAST_YEAR:
+        raise refused(line, f"{name} is a time with its zone, such as 2026-11-24T09:00:00Z, not {written[:40]!r}")
     return found

@@ -86,13 +86,19 @@ def _honest(dice: random.Random, one: _Customer) -> Iterator[FileOrder]:
                 order = replace(order, address=f"present-{dice.randrange(10**9)}", shipping_country=_abroad(dice, one))
             if dice.random() < 0.03:
                 order = replace(order, network_country=_abroad(dice, one))
-            yield replace(order, refunded=dice.random() < refunds)
+            yield _perhaps_refunded(dice, order, refunds)
         at += timedelta(days=dice.expovariate(1 / pause))
 
 
 def _order(dice: random.Random, one: _Customer, at: datetime, times: float = 1.0) -> FileOrder:
     value = round(one.value * times * dice.lognormvariate(0, 0.5))
     return FileOrder("", at, one.name, value, one.device, one.card, one.address, one.country, one.country, one.country)
+
+
+def _perhaps_refunded(dice: random.Random, order: FileOrder, chance: float) -> FileOrder:
+    """Return an order whose money is given back some days later, by a chance."""
+    is_refunded, days = dice.random() < chance, dice.uniform(2, 14)
+    return replace(order, refunded_at=order.at + timedelta(days=days)) if is_refunded else order
 
 
 def _abroad(dice: random.Random, one: _Customer) -> str:
@@ -143,7 +149,7 @@ def _refunds(dice: random.Random, number: int, _: list[_Customer]) -> Iterator[F
     one, at = _stranger(dice, f"claimer{number}"), _moment(dice) - timedelta(days=60)
     for _turn in range(dice.randint(5, 8)):
         at += timedelta(days=dice.uniform(3, 12))
-        yield replace(_order(dice, one, at), refunded=dice.random() < 0.85)
+        yield _perhaps_refunded(dice, _order(dice, one, at), 0.85)
 
 
 def _takeover(dice: random.Random, _: int, people: list[_Customer]) -> Iterator[FileOrder]:

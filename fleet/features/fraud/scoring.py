@@ -7,7 +7,7 @@ attack of the sample was not looked at while they were chosen. A score says that
 from __future__ import annotations
 
 import bisect
-from collections import defaultdict, deque
+from collections import OrderedDict, defaultdict, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -25,6 +25,10 @@ _LEAST_VALUES = 100
 _REFUNDS, _REFUND_SHARE = 3, 0.5
 
 
+_Seen = OrderedDict[str, datetime]
+"""When each key was seen last, the earliest first."""
+
+
 @dataclass(frozen=True, slots=True)
 class FileOrder:
     """An order as far as it matters here. Empty texts are unknown. `value` is in minor units of one currency."""
@@ -39,8 +43,8 @@ class FileOrder:
     billing_country: str = ""
     shipping_country: str = ""
     network_country: str = ""
-    refunded: bool = False
-    """Whether its money was given back later; counted for the customer's next orders."""
+    refunded_at: datetime | None = None
+    """When its money was given back; counted for the customer's orders after that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +73,12 @@ class OrderHistory:
 
     def __init__(self) -> None:
         self._lately: dict[tuple[str, str], deque[datetime]] = defaultdict(deque)
-        self._customers: dict[tuple[str, str], dict[str, datetime]] = defaultdict(dict)
-        self._cards: dict[str, dict[str, datetime]] = defaultdict(dict)
+        self._customers: dict[tuple[str, str], _Seen] = defaultdict(OrderedDict)
+        self._cards: dict[str, _Seen] = defaultdict(OrderedDict)
         self._own: dict[str, list[int]] = defaultdict(list)
         self._devices: dict[str, set[str]] = defaultdict(set)
         self._addresses: dict[str, set[str]] = defaultdict(set)
-        self._refunds: dict[str, int] = defaultdict(int)
+        self._refunds: dict[str, list[datetime]] = defaultdict(list)
         self._values: list[int] = []
 
     def score(self, order: FileOrder) -> FraudScore:
@@ -92,14 +96,15 @@ class OrderHistory:
                 times.popleft()
         for kind, place in (("device", order.device), ("address", order.address), ("card", order.card)):
             if place:
-                self._customers[kind, place][order.customer] = order.at
+                _see(self._customers[kind, place], order.customer, order.at)
         if order.card:
-            self._cards[order.customer][order.card] = order.at
+            _see(self._cards[order.customer], order.card, order.at)
         bisect.insort(self._own[order.customer], order.value)
         bisect.insort(self._values, order.value)
         self._devices[order.customer].add(order.device)
         self._addresses[order.customer].add(order.address)
-        self._refunds[order.customer] += order.refunded
+        if order.refunded_at is not None:
+            self._refunds[order.customer].append(order.refunded_at)
 
     def _velocity(self, order: FileOrder) -> Iterator[FraudReason]:
         for kind, key in _keys(order):
@@ -116,7 +121,7 @@ class OrderHistory:
     def _repeats(self, order: FileOrder) -> Iterator[FraudReason]:
         since = order.at - _MONTH
         device, address, card = (
-            len(_since(self._customers.get((kind, key), {}), since) | {order.customer}) if key else 0
+            _count(self._customers.get((kind, key), OrderedDict()), order.customer, since) if key else 0
             for kind, key in (("device", order.device), ("address", order.address), ("card", order.card))
         )
         if device >= _CUSTOMERS_A_DEVICE:
@@ -126,7 +131,8 @@ class OrderHistory:
             yield FraudReason("address", 25, f"{address} customers with the same address in 30 days")
         if card > 1:
             yield FraudReason("card", 35, f"{card} customers with the same card in 30 days")
-        own = len(_since(self._cards.get(order.customer, {}), order.at - _DAY) | {order.card} - {""})
+        cards = self._cards.get(order.customer, OrderedDict())
+        own = _count(cards, order.card, order.at - _DAY) - (not order.card)  # an unknown card is no further one
         if own >= _CARDS_A_CUSTOMER:
             yield FraudReason("cards", 40, f"{own} cards of one customer in a day")
 
@@ -157,7 +163,8 @@ class OrderHistory:
             yield FraudReason("habits", 20, "a known customer with a new device and a new address")
 
     def _given_back(self, order: FileOrder) -> Iterator[FraudReason]:
-        count, given_back = len(self._own.get(order.customer, ())), self._refunds.get(order.customer, 0)
+        count = len(self._own.get(order.customer, ()))
+        given_back = sum(one <= order.at for one in self._refunds.get(order.customer, ()))
         if given_back >= _REFUNDS and given_back >= _REFUND_SHARE * count:
             yield FraudReason("refunds", 50, f"{given_back} of {count} orders of this customer were refunded")
 
@@ -176,5 +183,13 @@ def _keys(order: FileOrder) -> Iterator[tuple[str, str]]:
             yield kind, key
 
 
-def _since(seen: dict[str, datetime], since: datetime) -> set[str]:
-    return {key for key, at in seen.items() if at >= since}
+def _see(seen: _Seen, key: str, at: datetime) -> None:
+    seen[key] = at
+    seen.move_to_end(key)
+
+
+def _count(seen: _Seen, key: str, since: datetime) -> int:
+    """Return how many keys were seen since a moment, this one too. Forgets earlier ones: orders come by time."""
+    while seen and seen[next(iter(seen))] < since:
+        seen.popitem(last=False)
+    return len(seen) + (key not in seen)

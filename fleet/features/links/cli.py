@@ -32,9 +32,8 @@ def list_links(door: Door, /, *, campaign: str, limit: int, cursor: str | None, 
     if as_json:
         door.json(found.data())
         return
-    right = {"justify": "right"}
-    table = render.table("Code", "Target", "Campaign", ("Clicks", right), ("24 h", right), ("Conversions", right),
-                         ("Value", right))  # fmt: skip
+    table = render.table("Code", "Target", "Campaign", ("Clicks", _RIGHT), ("24 h", _RIGHT), ("Conversions", _RIGHT),
+                         ("Value", _RIGHT))  # fmt: skip
     for one in found.items:
         shown = (one[name] for name in ("clicks", "clicks_day", "conversions", "value"))
         render.row(table, one["code"], render.clip(one["target"], 50), one["campaign"], *shown)
@@ -52,7 +51,13 @@ def show(door: Door, /, *, code: str, as_json: bool) -> None:
     if as_json:
         door.json(one)
         return
-    door.show(render.facts([(title, one[name]) for name, title in _FACTS]))
+    moments = [(title, one[name] and render.when(one[name])) for name, title in _MOMENTS]
+    door.show(render.facts([*((title, one[name]) for name, title in _FACTS), *moments]))
+    if one["days"]:
+        table = render.table("Day (UTC)", ("Clicks", _RIGHT), ("Conversions", _RIGHT))
+        for day in one["days"]:
+            render.row(table, day["day"][:10], day["clicks"], day["conversions"])
+        door.show(table)
 
 
 @links.command()
@@ -101,6 +106,7 @@ def convert(door: Door, /, *, code: str, event: str, value: str, as_json: bool) 
 
 _FACTS = (
     ("address", "Address"), ("target", "Target"), ("campaign", "Campaign"), ("agent", "Agent"), ("clicks", "Clicks"),
-    ("clicks_day", "Clicks of 24 h"), ("conversions", "Conversions"), ("value", "Value"), ("created_at", "Created"),
-    ("created_by", "Created by"), ("removed_at", "Removed"),
+    ("clicks_day", "Clicks of 24 h"), ("conversions", "Conversions"), ("value", "Value"), ("created_by", "Created by"),
 )  # fmt: skip
+_MOMENTS = (("created_at", "Created"), ("removed_at", "Removed"))
+_RIGHT = {"justify": "right"}

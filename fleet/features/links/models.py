@@ -34,6 +34,7 @@ class ShortLinkRow(Base):
     __table_args__ = (
         sa.Index("ix_short_links_agent_id", "agent_id"),
         sa.Index("ix_short_links_organisation_id", "organisation_id"),
+        sa.Index("ix_short_links_created_at", "created_at", "id"),
         Rows(own()).args,
     )
 

@@ -6,13 +6,15 @@ import re
 from collections.abc import Mapping
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-LONGEST_TARGET = 2000
+LONGEST_TARGET, LONGEST_TAGGED = 2000, 2200
 _PLAIN = re.compile(r"[\x21-\x7e]+")
 _NOBODY = re.compile(
-    r"bot|crawl|spider|preview|externalhit|whatsapp|cardyb|mastodon|slurp|embed|fetch|monitor|headless|python|curl|wget",
+    r"(?<!cu)bot|crawl|spider|preview|externalhit|whatsapp|cardyb|mastodon|slurp|embed|fetch|monitor|headless|python|curl|wget",
     re.IGNORECASE,
 )
-"""What programs that fetch a link for nobody call themselves: crawlers, and previews of networks and messengers."""
+"""What programs that fetch a link for nobody call themselves: crawlers, and previews of networks and messengers.
+CUBOT is a brand of telephones.
+"""
 
 
 def checked_target(written: str) -> str:

@@ -61,6 +61,11 @@ def create(
     except ValueError as error:
         raise InvalidInput(f"This is no target: {error}.", fix="Write the whole address of a page.") from error
     leads_to = rules.with_campaign(leads_to, campaign) if is_tagged else leads_to
+    if len(leads_to) > rules.LONGEST_TAGGED:
+        raise InvalidInput(
+            f"With utm_ parameters the target has {len(leads_to):,} characters; {rules.LONGEST_TAGGED:,} is the most.",
+            fix="Shorten the target or the campaign.",
+        )
     code = "".join(secrets.choice(_ALPHABET) for _ in range(_CODE_CHARS))
     with deps.db.transaction() as tx:
         owner = agents.named(tx, agent) if agent else None
@@ -86,11 +91,14 @@ def listed(
 ) -> Sequence[ShortLink]:
     """Return links that are not removed, newest first."""
     one = ShortLinkRow
-    query = _query(tx).where(one.removed_at.is_(None)).order_by(one.id.desc()).limit(limit)
+    query = _query(tx).where(one.removed_at.is_(None)).order_by(one.created_at.desc(), one.id.desc()).limit(limit)
     if campaign:
         query = query.where(one.campaign == campaign)
     if below is not None:
-        query = query.where(one.id < below)
+        last = sa.select(one.created_at, one.id).where(one.id == below).subquery()
+        query = query.where(
+            sa.tuple_(one.created_at, one.id) < sa.select(last.c.created_at, last.c.id).scalar_subquery()
+        )
     return [_shown(deps, row) for row in tx.execute(query)]
 
 

@@ -50,7 +50,7 @@ class Kpi:
     @property
     def goal_text(self) -> str:
         """The goal as it is written; empty without one."""
-        return "" if self.goal is None else f"{'>=' if self.at_least else '<='} {self.goal:g}"
+        return "" if self.goal is None else f"{'>=' if self.at_least else '<='} {self.goal:,.10g}"
 
 
 def parse(line: str) -> Kpi:
@@ -96,7 +96,7 @@ def section(own: tuple[Kpi, ...], figures: Mapping[str, float | None]) -> Report
 def missed(document: Mapping[str, Any]) -> list[str]:
     """Return the goals that a report did not reach, as `name value (goal)`."""
     (table,) = next((one["tables"] for one in document["sections"] if one["name"] == _SECTION), ({"rows": ()},))
-    return [f"{name} {value:g} ({goal})" for name, _, value, goal, reached in table["rows"] if reached == "no"]
+    return [f"{name} {value:,.10g} ({goal})" for name, _, value, goal, reached in table["rows"] if reached == "no"]
 
 
 def _number(written: str, line: str) -> float:

@@ -134,9 +134,10 @@ def _document(deps: Deps, organisation_id: uuid.UUID, period: ReportPeriod) -> d
         are_several = organisations.are_several(tx)
     own = frozenset({organisation_id}) if are_several else visibility.current()
     with visibility.restricted(own), deps.db.transaction() as tx:
-        sections: list[ReportSection] = [
+        found: list[ReportSection] = [
             one(tx, period.since, period.until) for one in registry.current().extensions(POINT)
         ]
+    sections = [one for one in found if not one.is_empty]
     figures = {one.name: one.value for section in sections for one in section.figures}
     if (unit_costs := own_sections.unit_costs(figures)) is not None:
         sections.append(unit_costs)
@@ -153,11 +154,13 @@ def _document(deps: Deps, organisation_id: uuid.UUID, period: ReportPeriod) -> d
 
 def listed(tx: Tx, *, cadence: Cadence | None, limit: int, below: uuid.UUID | None) -> list[ReportRow]:
     """Return reports, the newest first."""
-    query = sa.select(ReportRow).options(defer(ReportRow.document)).order_by(ReportRow.id.desc()).limit(limit)
+    row = ReportRow
+    query = sa.select(row).options(defer(row.document)).order_by(row.built_at.desc(), row.id.desc()).limit(limit)
     if cadence is not None:
-        query = query.where(ReportRow.cadence == cadence)
+        query = query.where(row.cadence == cadence)
     if below is not None:
-        query = query.where(ReportRow.id < below)
+        last = sa.select(row.built_at, row.id).where(row.id == below).subquery()
+        query = query.where(sa.tuple_(row.built_at, row.id) < sa.select(last.c.built_at, last.c.id).scalar_subquery())
     return list(tx.session.scalars(query))
 
 

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleet.core.errors import InvalidInput
+from fleet.engine.points.effect_size import EffectVerdict
 from fleet.features.campaigns import queries, service
 from fleet.features.campaigns.arms import results
 from fleet.features.campaigns.forms import arms as rules
@@ -20,7 +21,6 @@ from fleet.features.campaigns.models import ContentItemRow
 from fleet.features.campaigns.stages import publication
 from fleet.features.campaigns.values import ItemEdit, ItemTarget, NewCampaign
 from fleet.features.experiments import engagement
-from fleet.features.experiments.effect.size import EffectVerdict
 from fleet.features.experiments.engagement import Reading
 from tests.factories import Fleet
 from tests.features.campaigns.test_pages import web
@@ -90,6 +90,14 @@ def test_topics_are_written_about_by_each_account_published_measured_and_counted
     assert (a.measured, a.mean, b.measured, b.mean) == (1, 9.0, 0, None), "one like of an agent is taken off"
     assert b.verdict is EffectVerdict.NOT_ENOUGH and "Not enough data" in b.words and b.interval is None
     assert [one.measured for one in outcome(fleet, campaign.id, 72)] == [0, 0], "ages are not mixed"
+
+
+def test_an_agent_is_named_once_and_a_topic_is_as_short_as_any(fleet: Fleet) -> None:
+    name = agent(fleet, "x")
+    with pytest.raises(InvalidInput, match="named twice"):
+        create(fleet, targets=[ItemTarget(name), ItemTarget(name, "x")], are_topics=True)
+    with pytest.raises(InvalidInput, match="500 is the most"):
+        create(fleet, are_topics=True, variants=["a" * 501, "b"])
 
 
 def test_a_text_goes_out_once_on_each_network(fleet: Fleet, networks: dict[str, Network]) -> None:

@@ -108,6 +108,35 @@ def test_a_plan_waits_for_a_spent_budget_or_is_made_without_a_model(fleet: Fleet
         assert queries.campaign(tx, rows(fleet)[0].campaign_id).briefs[0]["by"].startswith("offline/")  # type: ignore[arg-type]
 
 
+def test_no_item_is_scheduled_after_the_end_of_its_campaign(fleet: Fleet) -> None:
+    ends = datetime.now(UTC) + timedelta(hours=6)
+    create(fleet, ends_at=ends)
+    work(fleet)
+    assert [(row.state, row.scheduled_at is not None and row.scheduled_at <= ends) for row in rows(fleet)] == [
+        ("waiting", True)
+    ] * 2, "whatever the good hours are"
+    fleet.sql("UPDATE campaigns SET ends_at = clock_timestamp()")
+    fleet.sql("UPDATE content_items SET scheduled_at = clock_timestamp()")
+    approve(fleet)
+    assert {row.state for row in rows(fleet)} == {"cancelled"}, "they were approved after the end"
+    create(fleet, ends_at=ends)
+    fleet.sql("UPDATE campaigns SET ends_at = starts_at")
+    work(fleet)
+    assert [row.state for row in rows(fleet)] == ["cancelled"] * 4, "no hour is left"
+    assert {row.error for row in rows(fleet)} == {"no free time is left before the campaign ends"}
+    notes = fleet.sql("SELECT note FROM content_item_history WHERE event = 'cancelled'")
+    assert {str(one[0]) for one in notes} == {"no free time is left before the campaign ends"}
+
+
+def test_a_late_plan_keeps_the_days_of_its_briefs(fleet: Fleet) -> None:
+    starts = datetime.now(UTC) + timedelta(days=1)
+    campaign = create(fleet, rounds=3, starts_at=starts, ends_at=starts + timedelta(days=3))
+    fleet.sql("UPDATE campaigns SET starts_at = starts_at - interval '2 days', ends_at = ends_at - interval '2 days'")
+    work(fleet)
+    ends = campaign.ends_at - timedelta(days=2)
+    assert all(row.scheduled_at and row.scheduled_at <= ends for row in rows(fleet)) and len(rows(fleet)) == 3
+
+
 def test_a_goal_stands_alone(fleet: Fleet) -> None:
     for wrong in ({"message": "Lamps."}, {"topics": ["lamps"]}, {"variants": ["a", "b"]}, {"rounds": 15},
                   {"goal": " "}):  # fmt: skip
@@ -124,4 +153,7 @@ def test_a_goal_is_typed_in_the_form_and_its_page_shows_the_briefs(web: Web) -> 
     assert made.status_code == 303, made.text
     work(web.fleet)
     page = ana.get(made.headers["location"].partition("?")[0]).text
+    assert ", ended" not in page and ", ends" not in page
+    web.fleet.sql("UPDATE campaigns SET ends_at = clock_timestamp()")
+    assert ", ended" in ana.get(made.headers["location"].partition("?")[0]).text
     assert "2 briefs by test/1" in page and GOAL in page and "Waiting (2)" in page

@@ -134,6 +134,18 @@ def test_a_refused_edit_keeps_the_words_and_an_empty_part_is_removed(web: Web) -
     assert rows(web.fleet)[0].parts == ["new words"]
 
 
+def test_the_page_of_a_campaign_says_why_its_plan_failed(web: Web) -> None:
+    ana = web.browser("operator")
+    made = ana.post("/campaigns/new", name="Lamps", message="Lamps.", target=agent(web.fleet, "x"))
+    page = made.headers["location"].partition("?")[0]
+    assert "A job plans them." in ana.get(page).text
+    web.fleet.sql(
+        "UPDATE jobs SET state = 'dead', dead_reason = 'permanent', error = 'no <b>room</b>', "
+        "finished_at = clock_timestamp()"
+    )
+    assert 'failed: <span class="wrap">no &lt;b&gt;room&lt;/b&gt;</span>' in ana.get(page).text
+
+
 def test_a_campaign_is_stopped_and_resumed_on_its_page_by_those_who_may_pause(web: Web) -> None:
     ana, viewer = web.browser("operator"), web.browser("viewer", name="vic")
     new = NewCampaign(name="Lamps", message="Brass lamps.", targets=[ItemTarget(agent(web.fleet, "x"))])
@@ -157,6 +169,8 @@ def test_a_campaign_is_stopped_and_resumed_on_its_page_by_those_who_may_pause(we
 
 def test_several_pictures_are_published_in_one_post_in_their_order_or_refused_where_they_are_too_many(web: Web) -> None:
     ana, poster = web.browser("operator"), agent(web.fleet, "x")
+    long = ana.post("/content-items/new", target=poster, message="Lamps.", picture_prompt="l" * 2001)
+    assert long.status_code == 422 and 'id="picture_prompt-problem"' in long.text
     for number in (3, 5):
         form = {"picture_prompt": "\n".join(f"lamp {one}" for one in range(number)),
                 "alt_text": "\n".join(f"Lamp {one}." for one in range(number))}  # fmt: skip

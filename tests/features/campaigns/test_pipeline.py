@@ -271,6 +271,24 @@ def test_a_stop_forbids_an_items_write_before_its_claim_its_announcement_and_its
     assert [one.state for one in rows(fleet)] == ["published"] and len(networks["x"].writes) == 1
 
 
+def test_a_job_that_waits_for_the_end_of_a_stop_publishes_nothing_of_a_campaign_that_was_cancelled_meanwhile(
+    fleet: Fleet, networks: dict[str, Network]
+) -> None:
+    new = NewCampaign(name="Lamps", message="Brass lamps.", targets=[ItemTarget(agent(fleet, "x"))])
+    campaign = service.create(fleet.deps, new, by="ann")
+    work(fleet)
+    fleet.sql("UPDATE content_items SET scheduled_at = clock_timestamp()")
+    publication.sweep(fleet.deps)
+    campaign_stopping.stop(fleet.deps, campaign.id, by="ann", reason="a wrong link")
+    work(fleet)
+    service.cancel_campaign(fleet.deps, campaign.id, by="ann")
+    campaign_stopping.resume(fleet.deps, campaign.id, by="ann")
+    work(fleet)
+    publication.sweep(fleet.deps)
+    assert networks["x"].writes == []
+    assert [(one.state, one.error) for one in rows(fleet)] == [("failed", "its campaign is cancelled")]
+
+
 def test_ended_items_are_pruned_at_their_age_and_a_campaign_with_its_last_one(fleet: Fleet) -> None:
     new = NewCampaign(name="Lamps", message="A brass lamp.", targets=[ItemTarget(agent(fleet, "x"))])
     old = service.create(fleet.deps, new, by="ann")

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from fleet.core import clock
+from fleet.engine.points.effect_size import EffectInterval
+from fleet.features.experiments import cli_strip as effect_strip
 from fleet.features.experiments import engagement
-from fleet.features.experiments.effect import cli_strip as effect_strip
-from fleet.features.experiments.effect.size import EffectInterval
 from fleet.features.experiments.engagement import Assignment, Reading
 from tests.factories import Fleet
 from tests.features.agents.test_cli import Cli

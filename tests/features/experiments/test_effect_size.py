@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet.features.experiments.effect.size import (
+from fleet.engine.points.effect_size import (
     LEAST_FOR_AN_INTERVAL,
     EffectVerdict,
     Sample,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from fleet.features.forecast import salesfile
 from tests.features.agents.test_cli import Cli, cli
 
 __all__ = ["cli"]  # the fixture
@@ -57,6 +58,16 @@ def test_orders_come_of_sales_and_stock_and_hostile_names_are_only_names(cli: Cl
 def test_what_is_wrong_with_a_file_is_said_with_its_line(cli: Cli, tmp_path: Path, lines: list[str], why: str) -> None:
     sales = written(tmp_path / "sales.csv", *lines)
     assert why in cli("forecast", "demand", sales, code=2).stderr
+
+
+def test_a_file_that_needs_too_much_memory_is_refused(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(salesfile, "MOST_CELLS", 20)
+    lines = ["date,product,units", *days_of("lamp", 5, 10), *days_of("sofa", 5, 11)]
+    sales = written(tmp_path / "sales.csv", *lines)
+    assert "2 products over 11 days are too many" in cli("forecast", "demand", sales, code=2).stderr
+    cli("forecast", "demand", written(tmp_path / "sales.csv", *lines[:-1]))
 
 
 def test_without_the_extra_the_error_names_it(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -54,6 +54,8 @@ def test_days_without_stock_say_nothing_about_demand() -> None:
     sold[0, 80:120], sold[1, 80:120] = np.nan, 0.0
     unknown, nothing = methods.forecast(sold, 28).totals
     assert unknown == pytest.approx(280) and nothing < 270
+    sold[:, -10:] = np.nan
+    assert methods.seasonal_naive(sold, 28).totals == pytest.approx([280, 280]), "nor do they make the yardstick worse"
 
 
 def test_sales_now_and_then_fade_when_they_end_and_short_series_have_their_mean() -> None:
@@ -68,6 +70,17 @@ def test_sales_now_and_then_fade_when_they_end_and_short_series_have_their_mean(
     assert found.methods == (Method.MEAN,) and found.totals[0] == 14 and math.isnan(found.quantile(0.9)[0])
 
 
+@pytest.mark.parametrize("days", [7, 28])
+def test_an_interval_of_the_shortest_history_holds_most_totals(days: int) -> None:
+    length = LEAST_DAYS + days - 1 + max(methods.LEAST_ERRORS, methods.LEAST_WINDOWS * days)
+    inside = []
+    for sales in sample.draw(400, length + days, seed=1).values():
+        found, total = methods.forecast(sales[:, :length], days), sales[:, length:].sum(axis=1)
+        inside.append(np.mean((found.quantile(0.1) <= total) & (total <= found.quantile(0.9))))
+        assert np.isnan(methods.forecast(sales[:, 1:length], days).quantile(0.9)).all(), "a day less has none"
+    assert np.mean(inside) > 0.65
+
+
 def test_the_figures_of_the_docs_are_those_of_the_command() -> None:
     rows = re.findall(r"^\| (\w+) \| ([\w ]+) \| (.+?) \|$", (ROOT / "docs/forecast.md").read_text("utf-8"), re.M)
     shown = {(group, name): figures.split(" | ") for group, name, figures in rows if group in sample.draw(4, 7)}
@@ -79,14 +92,14 @@ def test_the_figures_of_the_docs_are_those_of_the_command() -> None:
 
 
 def test_a_backtest_sees_nothing_of_the_days_that_it_holds_back() -> None:
-    sales = sample.draw(8, 200)["smooth"]
+    sales = sample.draw(8, 230)["smooth"]
     later = sales.copy()
     later[:, -28:] *= 100
     one, other = (methods.forecast(which[:, :-28], 28).totals for which in (sales, later))
     np.testing.assert_array_equal(one, other)
     scores, worse = (backtest.backtest(which, 28, folds=1)["fleet"] for which in (sales, later))
     assert (worse.rmsse > scores.rmsse * 10).all() and not worse.inside.any()
-    with pytest.raises(ValueError, match="200 days are too few"):
+    with pytest.raises(ValueError, match="230 days are too few"):
         backtest.backtest(sales, 60)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleet.features.fraud import evaluation, sample, scoring
-from fleet.features.fraud.scoring import FileOrder
+from fleet.features.fraud.scoring import FileOrder, OrderHistory
 from tests.features.agents.test_cli import Cli, cli
 
 __all__ = ["cli"]  # the fixture
@@ -25,7 +26,7 @@ TIMES = st.datetimes(datetime(2026, 1, 1), datetime(2026, 3, 1), timezones=st.ju
 ORDERS = st.lists(
     st.builds(
         FileOrder, st.uuids().map(str), TIMES, st.sampled_from(["ann", "ben", "cam"]), st.integers(0, 10**6), NAMES,
-        NAMES, NAMES, NAMES, NAMES, NAMES, st.booleans(),
+        NAMES, NAMES, NAMES, NAMES, NAMES, st.none() | TIMES,
     ),
     max_size=25,
 )  # fmt: skip
@@ -56,6 +57,12 @@ def many(count: int, apart_min: float = 60 * 40, **changes: object) -> list[File
     return [order(turn, minutes=turn * apart_min, **changes) for turn in range(count)]
 
 
+def refunded(at: datetime) -> list[FileOrder]:
+    """Return three orders, the last of which is refunded at a time and the others at once."""
+    *first, last = many(3, customer="ann")
+    return [*(replace(one, refunded_at=one.at) for one in first), replace(last, refunded_at=at)]
+
+
 @pytest.mark.parametrize(
     ("orders", "expected"),
     [
@@ -69,11 +76,24 @@ def many(count: int, apart_min: float = 60 * 40, **changes: object) -> list[File
         ([order(1, billing_country="", shipping_country="US")], set()),
         ([*many(3, customer="ann"), order(3, minutes=9999, customer="ann", value=9000)], {"value", "habits"}),
         ([*many(120), order(120, minutes=10**6, value=2001)], {"value"}),
-        ([*many(3, customer="ann", refunded=True), order(4, minutes=9999, customer="ann", device="d0")], {"refunds"}),
+        ([*refunded(NOON), order(4, minutes=9999, customer="ann", device="d0")], {"refunds"}),
+        ([*refunded(NOON + timedelta(minutes=10_000)), order(4, minutes=9999, customer="ann", device="d0")], set()),
     ],
 )  # fmt: skip
 def test_each_reason_has_its_cause(orders: list[FileOrder], expected: set[str]) -> None:
     assert reasons(*orders) == expected
+
+
+def test_a_score_does_not_look_at_each_customer_of_a_busy_device() -> None:
+    """A till is one device for a whole shop."""
+    history = OrderHistory()
+    for turn in range(20_000):
+        history.add(order(turn, minutes=turn / 2, device="till"))
+    began_s = time.thread_time()
+    for number in range(300):
+        found = history.score(order(number, minutes=10_000, device="till"))
+    assert time.thread_time() - began_s < 0.5
+    assert "20000 customers with the same device" in found.reasons[0].words
 
 
 @given(st.integers(0, 400), st.integers(0, 400))
@@ -107,6 +127,7 @@ def test_orders_of_a_file_are_scored_and_what_is_wrong_is_said_with_its_line(cli
     lines = orders.read_text("utf-8")
     for wrong, why in (
         (lines + lines.splitlines()[1], "was named before"), (lines.replace("+00:00,ben", ",ben"), "Line 3: at is"),
+        (lines.replace("2026-11-24T09:00:00Z", "0001-01-01T00:00:00Z"), "Line 2: at is"),
         (lines.replace("1900", "-1"), "Line 2: value"), (lines.replace("ann", ""), "Line 2: id and customer"),
     ):  # fmt: skip
         (tmp_path / "wrong.csv").write_text(wrong, encoding="utf-8")

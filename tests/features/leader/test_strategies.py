@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import random
 import uuid
 from collections.abc import Iterator
 from dataclasses import replace
@@ -134,6 +135,20 @@ def test_a_better_hour_replaces_the_worst_one_only_when_chance_does_not_explain_
     assert change.words == "ann posts at 19:00 in place of 8:00: posts at that hour had more engagement"
     noisy = tuple(replace(one, variance=60.0) for one in found)
     assert rules.decide(replace(one, by_hour=noisy), NOW, NOW, "average", 60) is None
+
+
+def test_chance_seldom_makes_one_of_many_topics_the_best() -> None:
+    dice, names = random.Random(1), [f"topic {number}" for number in range(8)]
+    limits = StrategyBounds(1, 4, 7, 22, 0, 10, 60, most_topic_weight=9)
+    one = AgentStrategy(
+        "a", "ann", "x", (), {}, {"topics": "", "post_hours": "", "formats": ""}, limits,
+        topics=dict.fromkeys(names, 1.0),
+    )  # fmt: skip
+    changed = 0
+    for _ in range(300):
+        posts = [(name, 1, log, log * log) for name in names for log in (dice.gauss(2, 1) for _ in range(20))]
+        changed += rules.decide(replace(one, by_topic=rules.summed(posts)), NOW, NOW, "average", 60) is not None
+    assert changed < 30, "all topics are alike: about one change in twenty is chance"
 
 
 @pytest.fixture

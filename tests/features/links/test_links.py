@@ -62,6 +62,27 @@ def test_tags_keep_the_address_and_what_it_has(campaign: str, target: str) -> No
     assert tagged.count("utm_source") == 1 and ("q=1" in tagged) == ("q=1" in target)
 
 
+def test_tags_that_make_an_address_too_long_are_refused(fleet: Fleet) -> None:
+    with pytest.raises(InvalidInput, match="2,200 is the most"):
+        service.create(
+            fleet.deps, "https://example.com/" + "x" * 1900, campaign="\N{OLD KEY}" * 100, is_tagged=True, by="web:ann"
+        )
+
+
+def test_links_are_listed_newest_first_page_by_page(fleet: Fleet) -> None:
+    codes, cursor = [made(fleet).code for _ in range(7)], None
+    found: list[str] = []
+    with fleet.deps.db.transaction() as tx:
+        while page := service.listed(fleet.deps, tx, limit=2, below=cursor):
+            found, cursor = [*found, *(one.code for one in page)], page[-1].id
+    assert found == codes[::-1]
+
+
+def test_telephones_are_no_crawlers() -> None:
+    agent = "Mozilla/5.0 (Linux; Android 15; CUBOT KINGKONG 9) Chrome/140.0 Mobile Safari/537.36"
+    assert rules.is_counted({"user-agent": agent}) and not rules.is_counted({"user-agent": f"{agent} Googlebot/2.1"})
+
+
 def test_visits_of_people_are_counted_and_nothing_of_them_is_stored(fleet: Fleet) -> None:
     link, web = made(fleet, campaign="Lamps"), Web(fleet).anonymous()
     assert link.address == f"https://go.example.com/l/{link.code}"

@@ -19,6 +19,7 @@ from fleet.adapters.social import Notification, NotificationKind
 from fleet.core.db import visibility
 from fleet.engine.attempts.perform import perform
 from fleet.engine.jobs.models import JobRow
+from fleet.features.accounts import queries
 from fleet.features.platforms.inbox.models import InboxItemRow
 from fleet.features.platforms.network_hooks.models import NetworkHookRow
 from fleet.features.platforms.network_hooks.service import verify_token
@@ -168,6 +169,31 @@ def test_a_stopped_account_or_a_paused_agent_delays_the_look(
     ana.post("/accounts/brand-x/resume")
     perform(fleet.deps, job.id)
     assert fleet.job(job.id).state == "done"
+
+
+def test_a_paused_agent_leaves_the_look_to_one_that_runs(web: Web, fleet: Fleet, agent: uuid.UUID) -> None:
+    other = fleet.agent(kind="x", surface="x", account_id=fleet.accounts["brand-x"], persona_id="ai_artist")
+    fleet.sql("UPDATE agents SET status = 'paused' WHERE id = :id", id=min(agent, other))
+    assert tell(web, signed()).status_code == 202
+    assert [job.agent_id for job in looks(fleet)] == [max(agent, other)]
+
+
+def test_the_page_of_an_account_needs_one_connection_at_a_time(fleet: Fleet) -> None:
+    """Pages that hold one while they wait for another block each other once there are as many as connections."""
+    (account,) = (one for one in queries.listed(fleet.deps) if one.name == "brand-x")
+    held = [0, 0]
+
+    def taken(*_: Any) -> None:
+        held[0] += 1
+        held[1] = max(held)
+
+    def given_back(*_: Any) -> None:
+        held[0] -= 1
+
+    sa.event.listen(fleet.deps.db.engine, "checkout", taken)
+    sa.event.listen(fleet.deps.db.engine, "checkin", given_back)
+    hook = queries.hook_of(fleet.deps, account)
+    assert hook is not None and hook.attention == "" and held == [0, 1]
 
 
 def test_people_see_the_address_and_the_deliveries_of_their_organisation_alone(web: Web, fleet: Fleet) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 
 import pytest
 from hypothesis import given
@@ -98,6 +99,12 @@ def test_goals_that_were_not_reached_lead_the_notice_of_the_report(database_url:
     assert payload["missed"] == ["busy 0 (>= 5)"]
     assert payload["said"].startswith("Goals not reached: busy 0 (>= 5). Posts 0")
     fleet.deps.close()
+
+
+def test_a_missed_goal_has_its_whole_value() -> None:
+    own = kpis.parse_all(("busy = posts >= 2000000", "rate = posts / 9000000 >= 1"))
+    document = {"sections": [asdict(kpis.section(own, {"posts": 1_234_567}))]}
+    assert kpis.missed(document) == ["busy 1,234,567 (>= 2,000,000)", "rate 0.1371741111 (>= 1)"]
 
 
 def test_a_cost_is_divided_by_what_was_counted_and_unknown_without_any() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -112,6 +113,16 @@ def test_days_that_a_stopped_fleet_missed_are_reported_later(database_url: str) 
     days = fleet.sql("SELECT since FROM reports ORDER BY since").scalars()
     assert [one.astimezone(UTC).day for one in days] == [1, 2, 3, 4, 5]
     fleet.deps.close()
+
+
+def test_reports_are_listed_newest_first_page_by_page(fleet: Fleet) -> None:
+    build = lambda reason: service.build(fleet.deps, Cadence.DAILY, organisation=None, by="web:ann", reason=reason)  # noqa: E731
+    made, cursor = [build(f"number {number}") for number in range(6)], None
+    found: list[uuid.UUID] = []
+    with fleet.deps.db.transaction() as tx:
+        while page := service.listed(tx, cadence=None, limit=2, below=cursor):
+            found, cursor = [*found, *(one.id for one in page)], page[-1].id
+    assert found == made[::-1]
 
 
 def test_members_see_reports_of_their_organisation_alone(fleet: Fleet) -> None:

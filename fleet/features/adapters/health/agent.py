@@ -20,6 +20,7 @@ from fleet.engine.agent_type import Acts, ClaimedAgent
 from fleet.engine.deps import Deps
 from fleet.engine.jobs import stats, usage
 from fleet.engine.jobs.ledger import NewJob
+from fleet.features.adapters.configuration import in_force
 from fleet.features.adapters.health import checks, rules
 from fleet.features.adapters.health.kinds import CHECK
 from fleet.features.adapters.health.rules import CheckedAccount
@@ -55,7 +56,8 @@ class HealthDecision:
 
 def gather(deps: Deps, claimed: ClaimedAgent) -> HealthObservation:
     """Read the newest checks of the accounts that can be checked, and what calls of agents say."""
-    found = {one.key.id: one.key for one in deps.accounts.all() if _has_check(deps, one.key.id)}
+    known = [one for one in deps.accounts.all() if _has_check(deps, one.key.id)]
+    found = {one.key.id: one.key for one in known}
     if not found:
         return HealthObservation(claimed.now, ())
     with deps.db.transaction() as tx:
@@ -64,12 +66,14 @@ def gather(deps: Deps, claimed: ClaimedAgent) -> HealthObservation:
         busy = usage.open_targets(tx, claimed.agent.id, CHECK)
         held = {one.key: one.set_by for one in controls.in_force(tx) if one.scope == "account"}
     accounts = []
-    for account_id, key in found.items():
+    for one in known:
+        account_id, key = one.key.id, one.key
         last, errors = newest.get(account_id), failed.get(account_id)
         accounts.append(CheckedAccount(
             str(account_id), key.name, str(account_id) in busy,
             held.get(str(account_id), controls.HEALTH) != controls.HEALTH,
             last.checked_at if last else None, last.failures if last else 0, errors.last_at if errors else None,
+            in_force.check_s(deps, one.adapter, account_id, one.organisation_id),
         ))  # fmt: skip
     return HealthObservation(claimed.now, tuple(accounts))
 

@@ -14,10 +14,12 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import aliased
 
+from fleet.accounts import text_lengths
 from fleet.accounts.models import AccountRow
 from fleet.accounts.service import AccountKey
 from fleet.adapters import registry as adapters
 from fleet.adapters.base import AdapterError, CheckingAdapter, LimitSpent, RemoteAccount, TokenRefused
+from fleet.adapters.manifest import TextLimitingAdapter, TextRule
 from fleet.core import events, text
 from fleet.core.db import Tx
 from fleet.core.errors import FleetError
@@ -58,17 +60,32 @@ def prepare(work: Work) -> Done | Skipped:
         since_s = deps.clock.monotonic_s()
         error: AdapterError | None = None
         found: RemoteAccount | None = None
+        own: Mapping[str, TextRule] | None = None
         try:
             found = adapter.check(timeout_s=min(TIMEOUT_S, max(work.lease.left_s() / 2, 1.0)))
+            own = _own_texts(adapter)
         except LimitSpent:
             raise
         except AdapterError as refused:
             error = refused
         took_ms = round((deps.clock.monotonic_s() - since_s) * 1000)
         record(deps, key, found, error, took_ms=took_ms)
+        if own:
+            with deps.db.transaction() as tx:
+                text_lengths.store(tx, key.id, own)
         if isinstance(error, TokenRefused):
             raise error
     return Done(result={"account": key.name, "is_ok": error is None, "took_ms": took_ms})
+
+
+def _own_texts(adapter: object) -> Mapping[str, TextRule] | None:
+    """Return the text rules of the account's server; None if it has none or does not say them now."""
+    if not isinstance(adapter, TextLimitingAdapter):
+        return None
+    try:
+        return adapter.text_rules()
+    except AdapterError:  # the account works; those that are stored hold
+        return None
 
 
 def record(deps: Deps, key: AccountKey, found: RemoteAccount | None, error: FleetError | None, *, took_ms: int) -> None:

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-EVERY = timedelta(minutes=5)
+from fleet.features.adapters.configuration.rules import CHECK_S
+
+EVERY = timedelta(seconds=CHECK_S)
 AFTER_ERRORS = timedelta(seconds=20)
 """After a check that failed, or calls that failed since the last check, the account is checked this much later."""
 FAILURES = 2
@@ -28,6 +30,8 @@ class CheckedAccount:
     """Failed checks since the last good one."""
     called_in_vain_at: datetime | None = None
     """When the newest call of an agent failed, if one did lately."""
+    every_s: float = CHECK_S
+    """Seconds between its checks."""
 
     def due_at(self) -> datetime | None:
         """Return when it is checked next; None: now."""
@@ -36,7 +40,8 @@ class CheckedAccount:
         has_errors = self.called_in_vain_at is not None and self.called_in_vain_at > self.checked_at
         if has_errors and not self.failures:
             return self.checked_at + AFTER_ERRORS
-        return self.checked_at + min(EVERY, AFTER_ERRORS * 2 ** min(self.failures - 1, 8) if self.failures else EVERY)
+        every = timedelta(seconds=self.every_s)
+        return self.checked_at + min(every, AFTER_ERRORS * 2 ** min(self.failures - 1, 8) if self.failures else every)
 
 
 def due(accounts: Sequence[CheckedAccount], now: datetime) -> list[CheckedAccount]:

@@ -25,6 +25,7 @@ from fleet.core import logs
 from fleet.core.db import visibility
 from fleet.core.errors import Unavailable
 from fleet.engine.deps import Deps
+from fleet.features.adapters.configuration import in_force
 from fleet.features.adapters.limits.limiter import CountedLimit, Limiter, RoomRequest, TakenRoom, limits_of
 from fleet.features.adapters.limits.window import Caller
 
@@ -41,22 +42,60 @@ def around(deps: Deps, account: OpenAccount, connect: Callable[[OpenAccount], Ad
     kind = adapters.get(account.adapter) if account.adapter in adapters.names() else None
     if kind is None or not kind.limits:
         return connect(account)
-    room = _Room(deps, account)
-    adapter = connect(replace(account, access=replace(account.access, observe=room.observe)))
-    room.limits = limits_of(kind, account, adapter)
-    return _guarded(type(adapter))(adapter, room)  # type: ignore[no-any-return]
+    room = _Room(deps, account, connect)
+    return _guarded(type(room.adapter))(room)  # type: ignore[no-any-return]
 
 
 class _Room:
-    """The room of one account in its limits."""
+    """The room of one account in its limits, and its adapter with the time limit in force."""
 
-    def __init__(self, deps: Deps, account: OpenAccount) -> None:
-        self.limits: tuple[CountedLimit, ...] = ()
-        self._db, self._kind = deps.db, adapters.get(account.adapter)
+    def __init__(self, deps: Deps, account: OpenAccount, connect: Callable[[OpenAccount], Adapter]) -> None:
+        self._deps, self._db, self._kind = deps, deps.db, adapters.get(account.adapter)
         self._limiter = Limiter(deps.db)
-        self._account = account
+        self._account, self._connect = account, connect
         self._reserved: dict[str, TakenRoom] = {}
         self._lock = threading.Lock()
+        self._timeout_s = self._own_timeout_s()
+        self._adapter = self._connected()
+        self._limits: tuple[Mapping[str, int], tuple[CountedLimit, ...]] = ({}, self._limits_with({}))
+
+    @property
+    def adapter(self) -> Adapter:
+        """The account's adapter; connected anew, without a call, after a person gave its calls another time limit."""
+        wanted = self._own_timeout_s()
+        with self._lock:
+            if wanted != self._timeout_s:
+                self._timeout_s = wanted
+                self._adapter = self._connected()
+            return self._adapter
+
+    @property
+    def limits(self) -> tuple[CountedLimit, ...]:
+        """The limits of the account, in the sizes that are in force now."""
+        sizes = in_force.sizes(self._deps, self._kind, self._account.key.id, self._account.organisation_id)
+        known, limits = self._limits
+        if sizes != known:
+            limits = self._limits_with(sizes)
+            self._limits = sizes, limits
+        return limits
+
+    def shorter(self, timeout_s: float) -> float:
+        """Return a time limit of a call, or the one that people gave the account's calls if that is shorter."""
+        own = self._own_timeout_s()
+        return timeout_s if own is None else min(timeout_s, own)
+
+    def _own_timeout_s(self) -> float | None:
+        account = self._account
+        return in_force.timeout_s(self._deps, account.adapter, account.key.id, account.organisation_id)
+
+    def _connected(self) -> Adapter:
+        access = replace(self._account.access, observe=self.observe)
+        if self._timeout_s is not None:
+            access = replace(access, timeout_s=self._timeout_s)
+        return self._connect(replace(self._account, access=access))
+
+    def _limits_with(self, sizes: Mapping[str, int]) -> tuple[CountedLimit, ...]:
+        return limits_of(self._kind, self._account, self._adapter, sizes)
 
     def call(self, operation: str, caller: Caller, make: Callable[[], Any], *, is_reserved: bool = False) -> Any:
         """Take room, make a call, and adopt a refusal. Raises LimitSpent, and what the call raises."""
@@ -142,20 +181,20 @@ def _caller(of: object) -> Caller:
 class _Guarded:
     """The base of adapters with limits; `_guarded` adds the methods of the adapter within."""
 
-    def __init__(self, adapter: Any, room: _Room) -> None:
-        self._adapter = adapter
+    def __init__(self, room: _Room) -> None:
+        adapter: Any = room.adapter
         self._room = room
         # Protocols look for attributes without calling __getattr__, from Python 3.12 on.
         self.name, self.actions, self.third_party = adapter.name, adapter.actions, adapter.third_party
         self.scheme, self.host, self.port = adapter.scheme, adapter.host, adapter.port
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._adapter, name)
+        return getattr(self._room.adapter, name)
 
     def write(self, action: AnyAction, *, timeout_s: float) -> Any:
         """Make one write with room in all limits. Raises LimitSpent, and what the adapter raises."""
         is_reserved = self._room.claim(action)
-        make = functools.partial(self._adapter.write, action, timeout_s=timeout_s)
+        make = functools.partial(self._room.adapter.write, action, timeout_s=self._room.shorter(timeout_s))
         return self._room.call(action.type.name, _caller(action), make, is_reserved=is_reserved)
 
     def reserve(self, action: AnyAction) -> None:
@@ -180,7 +219,9 @@ def _guarded(kind: type[Any]) -> Any:
 
 def _limited(method: str, operation: str) -> Callable[..., Any]:
     def call(self: _Guarded, *args: Any, **kwargs: Any) -> Any:
-        make = functools.partial(getattr(self._adapter, method), *args, **kwargs)
+        if "timeout_s" in kwargs:
+            kwargs["timeout_s"] = self._room.shorter(kwargs["timeout_s"])
+        make = functools.partial(getattr(self._room.adapter, method), *args, **kwargs)
         return self._room.call(operation, _caller(args[0] if args else None), make)
 
     return call
@@ -188,6 +229,6 @@ def _limited(method: str, operation: str) -> Callable[..., Any]:
 
 def _passed(method: str) -> Callable[..., Any]:
     def call(self: _Guarded, *args: Any, **kwargs: Any) -> Any:
-        return getattr(self._adapter, method)(*args, **kwargs)
+        return getattr(self._room.adapter, method)(*args, **kwargs)
 
     return call

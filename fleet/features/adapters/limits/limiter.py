@@ -8,7 +8,8 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 from fleet.accounts.directory import OpenAccount
@@ -43,14 +44,17 @@ class CountedLimit:
         return self.account.key.id if self.limit.scope is LimitScope.ACCOUNT else None
 
 
-def limits_of(kind: AdapterType, account: OpenAccount, system: OutsideSystem) -> tuple[CountedLimit, ...]:
-    """Return the limits of a manifest for an account."""
+def limits_of(
+    kind: AdapterType, account: OpenAccount, system: OutsideSystem, sizes: Mapping[str, int] = MappingProxyType({})
+) -> tuple[CountedLimit, ...]:
+    """Return the limits of a manifest for an account; `sizes` are those that people gave limits, by name."""
     scopes = {
         LimitScope.ACCOUNT: f"account:{account.key.id}",
         LimitScope.HOST: f"host:{kind.name}:{system.host[:200]}:{system.port}",
         LimitScope.APP: f"app:{kind.name}",
     }
-    return tuple(CountedLimit(f"{scopes[one.scope]}/{one.name}", one, kind.name, account) for one in kind.limits)
+    limits = [replace(one, most=sizes.get(one.name, one.most)) for one in kind.limits]
+    return tuple(CountedLimit(f"{scopes[one.scope]}/{one.name}", one, kind.name, account) for one in limits)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,10 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from fleet.access import Permission
+from fleet.engine.points.effect_size import EffectVerdict
 from fleet.features.campaigns import queries
 from fleet.features.campaigns.arms import results
 from fleet.features.campaigns.arms.results import ArmResult
-from fleet.features.experiments.effect.size import EffectVerdict
 from fleet.web.auth import TheDeps, needs
 from fleet.web.requests.fields import Body, taken
 

@@ -1,7 +1,7 @@
 """The results of a campaign's variants: counts, means, and the interval of each difference to the first variant.
 
 Posts are compared at the same age, as the feature experiments reads them ("publishing.readings"); its statistics say
-when there is too little to compare (`fleet.features.experiments.effect.size`).
+when there is too little to compare (`fleet.engine.points.effect_size`).
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ import sqlalchemy as sa
 
 from fleet.core.db import Tx
 from fleet.engine import registry
+from fleet.engine.points import effect_size
+from fleet.engine.points.effect_size import EffectInterval, EffectVerdict, Sample
 from fleet.features.campaigns.models import CampaignRow, ContentItemRow
 from fleet.features.campaigns.stages import publication
 from fleet.features.campaigns.states import ItemState
-from fleet.features.experiments.effect import size
-from fleet.features.experiments.effect.size import EffectInterval, EffectVerdict, Sample
 
 READINGS = "publishing.readings"
 """`readings(tx, post_jobs, age_h) -> {job: count}`: likes and comments of posts at an age, without those of agents."""
-ENOUGH = size.LEAST_FOR_AN_INTERVAL
+ENOUGH = effect_size.LEAST_FOR_AN_INTERVAL
 _ONE = ContentItemRow
 
 
@@ -47,7 +47,7 @@ class ArmResult:
             case EffectVerdict.REFERENCE:
                 return "The others are compared with it."
             case EffectVerdict.NOT_ENOUGH:
-                return f"Not enough data: {ENOUGH} measured posts of both are needed."
+                return f"Not enough data: {ENOUGH} measured posts of both are needed, with counts that differ."
             case EffectVerdict.NO_DIFFERENCE:
                 return "No difference can be seen: the interval contains 0."
             case EffectVerdict.MORE:
@@ -83,7 +83,7 @@ def compared(
             sum(bool(row.remote_ids) for row in of_arm[one["name"]]),
             sample.units, sample.mean if sample.units else None, effect.verdict, effect.interval,
         )
-        for one, sample, effect in zip(variants, samples, size.compare(samples, enough=ENOUGH), strict=True)
+        for one, sample, effect in zip(variants, samples, effect_size.compare(samples, enough=ENOUGH), strict=True)
     ]  # fmt: skip
 
 

@@ -58,9 +58,9 @@ class Adapted:
     """What was left out or changed, for people."""
 
 
-def rule_of(manifest: AdapterType | None) -> TextRule:
-    """Return the rule of a network's posts."""
-    return _DEFAULT_RULE if manifest is None else manifest.texts.get("post", _DEFAULT_RULE)
+def rule_of(manifest: AdapterType | None, own: Mapping[str, TextRule] = MappingProxyType({})) -> TextRule:
+    """Return the rule of a network's posts. `own` are the rules of the account's server, which come first."""
+    return {**(manifest.texts if manifest is not None else {}), **own}.get("post", _DEFAULT_RULE)
 
 
 def style_of(network: str) -> NetworkStyle:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
 from fleet.adapters import registry as adapters
 from fleet.adapters import texts
+from fleet.adapters.manifest import TextRule
 from fleet.features.campaigns.forms import adapting
 
 
@@ -41,10 +43,14 @@ class PostPreview:
 def of(
     network: str, *, message: str = "", parts: Sequence[str] = (), link: Mapping[str, str] | None = None,
     media: Sequence[Mapping[str, Any]] = (), hashtags: Sequence[str] = (), is_adapted: bool = False,
+    own: Mapping[str, TextRule] = MappingProxyType({}),
 ) -> PostPreview:  # fmt: skip
-    """Return the preview of a message, adapted as the pipeline does; with `parts`, of these as they are."""
+    """Return the preview of a message, adapted as the pipeline does; with `parts`, of these as they are.
+
+    `own` are the text rules of the account's server.
+    """
     manifest = adapters.get(network) if network in adapters.names() else None
-    rule, style, link = adapting.rule_of(manifest), adapting.style_of(network), dict(link or {})
+    rule, style, link = adapting.rule_of(manifest, own), adapting.style_of(network), dict(link or {})
     notes: tuple[str, ...] = ()
     shown, url, pictures = tuple(parts), link.get("url", ""), list(media)
     if not parts and not is_adapted:

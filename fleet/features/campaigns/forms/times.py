@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 from zoneinfo import ZoneInfo
 
 FARTHEST_DAYS = 120
@@ -55,6 +56,14 @@ def next_free(
         if obstacle(at, taken, room) is None:
             return at
     return max([after, *taken]) + max(room.gap, room.day)
+
+
+def any_free(
+    zone: str, after: datetime, until: datetime, taken: Collection[datetime], room: Room, *, minute: int = 0
+) -> datetime | None:
+    """Return the first hour after a moment that caps leave free, whatever its day and hour; None if it is too late."""
+    found = takewhile(lambda at: at <= until, slots(PostHours(zone, tuple(range(24))), after, minute=minute))
+    return next((at for at in found if obstacle(at, taken, room) is None), None)
 
 
 def slots(hours: PostHours, after: datetime, *, minute: int = 0) -> Iterator[datetime]:

@@ -19,7 +19,6 @@ from fleet.features.campaigns.api import Planner, require
 from fleet.features.campaigns.brand_rules import store as brands
 from fleet.features.campaigns.forms import preview
 from fleet.features.campaigns.forms.preview import PostPreview
-from fleet.features.campaigns.models import ContentItemRow
 from fleet.features.campaigns.pages import typed
 from fleet.features.campaigns.pages.typed import Typed, TypedForm
 from fleet.features.campaigns.queries import ItemView
@@ -126,7 +125,9 @@ def _previews(deps: Deps, form: TypedForm) -> Sequence[PostPreview]:
     media = [{"alt_text": one.alt_text or one.prompt or one.key, "key": one.key} for one in shown]
     link = typed.link(form).data()
     return [
-        preview.of(network, message=message, link=link, media=media, hashtags=typed.hashtags(form))
+        preview.of(
+            network, message=message, link=link, media=media, hashtags=typed.hashtags(form), own=chosen.get(network, {})
+        )
         for network in chosen or NETWORKS
     ]
 
@@ -161,19 +162,21 @@ def edit_item(request: Request, deps: TheDeps, item_id: uuid.UUID, form: Typed, 
 @router.post("/content-items/{item_id}/preview", dependencies=_VIEW)
 def preview_edit(request: Request, deps: TheDeps, item_id: uuid.UUID, form: Typed) -> Response:
     """Return the part of the form's page with the preview, while a person types."""
-    return render(request, "campaigns/_preview.html", form=form, previews=_preview_of(_view(deps, item_id).row, form))
+    return render(request, "campaigns/_preview.html", form=form, previews=_preview_of(_view(deps, item_id), form))
 
 
 def _edit_form(request: Request, view: ItemView, form: TypedForm, *, code: int = 200) -> Response:
-    previews = _preview_of(view.row, form)
+    previews = _preview_of(view, form)
     return render(request, "campaigns/edit_item.html", code=code, one=view, row=view.row, form=form, previews=previews)
 
 
-def _preview_of(row: ContentItemRow, form: TypedForm) -> Sequence[PostPreview]:
+def _preview_of(view: ItemView, form: TypedForm) -> Sequence[PostPreview]:
+    row = view.row
     alts = form.all("alt_text")
     media = [{**one, "alt_text": alts[at] if at < len(alts) else ""} for at, one in enumerate(row.media)]
     parts = [one for one in form.all("part") if one.strip()]
-    return [preview.of(row.surface, parts=parts, link=typed.link(form).data(), media=media, is_adapted=True)]
+    link = typed.link(form).data()
+    return [preview.of(row.surface, parts=parts, link=link, media=media, is_adapted=True, own=view.own_texts)]
 
 
 def _view(deps: Deps, item_id: uuid.UUID) -> ItemView:

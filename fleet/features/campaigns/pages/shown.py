@@ -15,6 +15,8 @@ from fleet.core import wall_time
 from fleet.core.db import Tx
 from fleet.core.errors import FleetError
 from fleet.engine import registry
+from fleet.engine.jobs.models import JobRow
+from fleet.engine.jobs.states import JobState
 from fleet.engine.points import verbs
 from fleet.features.campaigns import items, queries, service, stopping
 from fleet.features.campaigns.api import ItemQuery, Pauser, Planner, campaign_out, preview_of, require
@@ -60,10 +62,12 @@ def show_campaign(
         views = queries.page(tx, ItemQuery(campaign=campaign_id).filter(), limit=_MOST_OF_CAMPAIGN)
         counts = _measured(tx, [view.row for view in views])
         arms = results.results(tx, row, age_h=which.age_h)
+        plan = tx.session.get(JobRow, row.job_id) if row.job_id and not views else None
+        failed_plan = plan if plan is not None and plan.state == JobState.DEAD else None
     stages = [(state, [view for view in views if view.row.state == state]) for state in ItemState]
     return render(
         request, "campaigns/campaign.html", one=one, stages=[found for found in stages if found[1]], counts=counts,
-        arms=arms, ages=[int(one) for one in ReadingAge], age_h=which.age_h,
+        arms=arms, ages=[int(one) for one in ReadingAge], age_h=which.age_h, failed_plan=failed_plan,
     )  # fmt: skip
 
 

@@ -11,8 +11,10 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
+from fleet.accounts import text_lengths
+from fleet.accounts.models import key_of
 from fleet.adapters import registry as adapters
-from fleet.adapters.manifest import AdapterType
+from fleet.adapters.manifest import AdapterType, TextRule
 from fleet.adapters.social import POST
 from fleet.core import ids
 from fleet.core.db import Tx
@@ -43,6 +45,7 @@ from fleet.features.publishing.words.voice import speaker_of
 from fleet.llm.base import PostPart, PostRequest, Style
 
 _POINTS = {Severity.REFUSE: 100, Severity.APPROVE: 50, Severity.DOUBT: 20, Severity.MEND: 0}
+_NO_TIME = "no free time is left before the campaign ends"
 Record = Callable[[Tx, ContentItemRow], ContentItemRow | None]
 
 
@@ -94,8 +97,8 @@ def _add_items(deps: Deps, campaign_id: uuid.UUID, briefs: list[dict[str, Any]],
     campaign.briefs = [dict(one) for one in briefs]
     drawn = _drawn(campaign) if campaign.variants else {}
     starts_at = max(campaign.starts_at, tx.now())
-    moments = [
-        moment if "day" not in brief else starts_at + timedelta(days=brief["day"] - 1)
+    moments = [  # days count from the campaign's start, however late the plan is
+        moment if "day" not in brief else max(starts_at, campaign.starts_at + timedelta(days=brief["day"] - 1))
         for brief, moment in zip(briefs, spread(starts_at, campaign.ends_at, len(briefs)), strict=True)
     ]
     for number, (brief, moment) in enumerate(zip(briefs, moments, strict=True)):
@@ -114,8 +117,12 @@ def _add_items(deps: Deps, campaign_id: uuid.UUID, briefs: list[dict[str, Any]],
                 picture_prompt=brief.get("picture", ""), media=brief.get("media", []), created_by=campaign.created_by,
                 state=ItemState.WRITTEN if message else ItemState.PLANNED,
             )  # fmt: skip
-            row.scheduled_at = free_times.free_time(deps, tx, agent, row, moment)
-            items.go_on(deps, tx, items.add(tx, row, by=campaign.created_by))
+            row.scheduled_at = free_times.free_time_until(deps, tx, agent, row, moment, until=campaign.ends_at)
+            added = items.add(tx, row, by=campaign.created_by)
+            if row.scheduled_at is None:
+                items.move(tx, added, ItemEvent.CANCELLED, words=_NO_TIME, error=_NO_TIME)
+            else:
+                items.go_on(deps, tx, added)
 
 
 def _drawn(campaign: CampaignRow) -> dict[str, list[Mapping[str, str]]]:
@@ -168,10 +175,10 @@ def adapt(work: Work) -> Done | Skipped:
     row = _item(work, ItemState.WRITTEN)
     if isinstance(row, Skipped):
         return row
-    manifest = manifest_of(row.surface)
+    manifest, own = manifest_of(row.surface), _own_texts(work)
     style = adapting.style_of(row.surface)
     made = adapting.adapt(
-        row.message, adapting.rule_of(manifest), style, hashtags=row.hashtags, link=row.link.get("url", ""),
+        row.message, adapting.rule_of(manifest, own), style, hashtags=row.hashtags, link=row.link.get("url", ""),
         has_picture=bool(row.media),
     )  # fmt: skip
     pictures = (
@@ -184,10 +191,21 @@ def adapt(work: Work) -> Done | Skipped:
 
     def record(tx: Tx, now: ContentItemRow) -> ContentItemRow:
         illustrating.keep(work.deps, tx, pictures)
+        if own:
+            text_lengths.store(tx, key_of(work.agent.account_id), own)
         return items.move(tx, now, ItemEvent.ADAPTED, words="; ".join(made.notes), **values)
 
     _then(work, record)
     return Done(result={"parts": len(made.parts)})
+
+
+def _own_texts(work: Work) -> Mapping[str, TextRule]:
+    """Return the text rules of the account's server, as it says them now; those that were stored if it is silent."""
+    account_id = work.agent.account_id
+    if own := surfaces.own_texts(lambda: work.deps.gateway(account_id).adapter):
+        return own
+    with work.deps.db.transaction() as tx:
+        return text_lengths.stored(tx, [key_of(account_id)]).get(key_of(account_id), {})
 
 
 def check(work: Work) -> Done | Skipped:
@@ -196,10 +214,11 @@ def check(work: Work) -> Done | Skipped:
     if isinstance(row, Skipped):
         return row
     rules = brands.of(work.deps, row.brand)
-    parts, findings, is_refused = _reviewed(work, row)
+    own = _own_texts(work)
+    parts, findings, is_refused = _reviewed(work, row, own)
     manifest = manifest_of(row.surface)
     wrong = adapting.problems(
-        parts, adapting.rule_of(manifest), adapting.style_of(row.surface), link=row.link.get("url", ""),
+        parts, adapting.rule_of(manifest, own), adapting.style_of(row.surface), link=row.link.get("url", ""),
         pictures=len(row.media), media=None if manifest is None else manifest.pictures,
     )  # fmt: skip
     found = score(
@@ -223,7 +242,9 @@ def check(work: Work) -> Done | Skipped:
     return Done(result={"score": found.score})
 
 
-def _reviewed(work: Work, row: ContentItemRow) -> tuple[list[str], list[Reason], bool]:
+def _reviewed(
+    work: Work, row: ContentItemRow, own: Mapping[str, TextRule]
+) -> tuple[list[str], list[Reason], bool]:  # fmt: skip
     """Return the parts as the content checks correct them, the findings, and whether they forbid publication."""
     quality = quality_of(work.deps)
     said = Said(
@@ -235,7 +256,6 @@ def _reviewed(work: Work, row: ContentItemRow) -> tuple[list[str], list[Reason],
     standards = quality.standards(work.settings)
     texts = [(Kind.CAPTION, one) for one in row.parts]
     texts += [(Kind.ALT_TEXT, one["alt_text"]) for one in row.media if one.get("alt_text")]
-    own = surfaces.own_texts(lambda: work.deps.gateway(work.agent.account_id).adapter)
     verdicts = [review.review(words, kind, row.surface, standards, said, own=own) for kind, words in texts]
     found = [finding for one in verdicts for finding in one.findings]
     reasons = [Reason(one.rule, _POINTS[one.severity], one.evidence) for one in dict.fromkeys(found)]
@@ -282,11 +302,16 @@ def schedule(work: Work) -> Done | Skipped:
     if isinstance(row, Skipped):
         return row
 
-    def record(tx: Tx, now: ContentItemRow) -> ContentItemRow:
+    def record(tx: Tx, now: ContentItemRow) -> ContentItemRow | None:
         agent, moment = agents.get(tx, now.agent_id), tx.now()
         at = now.scheduled_at
         if at is None or (at < moment and not now.is_fixed):
-            at = free_times.free_time(work.deps, tx, agent, now, moment)
+            campaign = None if now.campaign_id is None else tx.session.get(CampaignRow, now.campaign_id)
+            ends_at = None if campaign is None else campaign.ends_at
+            at = free_times.free_time_until(work.deps, tx, agent, now, moment, until=ends_at)
+            if at is None:
+                items.move(tx, now, ItemEvent.CANCELLED, words=_NO_TIME, error=_NO_TIME)
+                return None
         return items.move(tx, now, ItemEvent.SCHEDULED, scheduled_at=at)
 
     _then(work, record)

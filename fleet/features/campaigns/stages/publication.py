@@ -19,7 +19,7 @@ from fleet.adapters.manifest import MediaRule
 from fleet.adapters.social import POST, LinkCard, Media, PostPayload
 from fleet.core import ids
 from fleet.core.db import Tx
-from fleet.engine import publish, registry
+from fleet.engine import publish
 from fleet.engine.attempts.work import Work
 from fleet.engine.deps import Deps
 from fleet.engine.jobs.ledger import Claim, NewJob
@@ -31,7 +31,6 @@ from fleet.features.campaigns.kinds import CONTINUE
 from fleet.features.campaigns.models import PART, CampaignRow, ContentItemRow
 from fleet.features.campaigns.states import STAGED, ItemEvent, ItemState
 from fleet.features.content.surfaces import Kind
-from fleet.features.experiments import measure
 from fleet.features.media import service as media
 from fleet.features.publishing import pictures
 from fleet.features.publishing.words.review_words import reviewed_once
@@ -136,6 +135,8 @@ def prepare(work: Work) -> AnyAction | Skipped | None:
     told = work.claim.payload
     if "item" not in told:
         return None
+    if not told["part"] and work.claim.state is JobState.RUNNING and _is_called_off(work):
+        return Skipped("its campaign is cancelled")
     texts = {"caption": (Kind.CAPTION, told["text"])}
     shown = [one for one in told["media"] if one.get("key") or one.get("prompt")]
     for place, one in enumerate(shown):
@@ -158,6 +159,13 @@ def prepare(work: Work) -> AnyAction | Skipped | None:
     payload = PostPayload(caption, first.url, alt_text, more_pictures=tuple(more), link=card, follows=told["follows"])
     work.told = {**work.told, "item": told["item"]}
     return work.action(THREAD_PART if told["part"] else POST, payload)
+
+
+def _is_called_off(work: Work) -> bool:
+    """Say whether the item's campaign was cancelled while its job waited, such as for the end of a stop."""
+    campaign = sa.select(CampaignRow.cancelled_at).join(ContentItemRow, ContentItemRow.campaign_id == CampaignRow.id)
+    with work.deps.db.transaction() as tx:
+        return tx.scalar(campaign.where(ContentItemRow.id == uuid.UUID(work.claim.payload["item"]))) is not None
 
 
 def continue_item(work: Work) -> AnyAction | Skipped:
@@ -197,8 +205,6 @@ def part_done(tx: Tx, work: Work, outcome: Done) -> None:
         return
     if row.state == ItemState.FAILED:
         row = items.move(tx, row, ItemEvent.RESUMED, words="its job was replayed")
-    if work.claim.kind == CONTINUE and "experiments" in registry.current():
-        measure.follow(tx, work, outcome)  # posts are measured by the features that follow the kind "post"
     row = items.change(tx, row, remote_ids=[*row.remote_ids, outcome.remote_id or ""])
     items.note(tx, row, PART, words=f"part {told['part'] + 1} of {told['parts']}")
     if len(row.remote_ids) < len(row.parts):

@@ -11,10 +11,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from statistics import NormalDist
 from typing import Any
 
 CERTAIN = 2.0
-"""So many standard errors apart, two means differ by more than chance."""
+"""So many standard errors apart, the means of one pair differ by more than chance."""
 _GOOD, _BAD = ("excellent", "good"), ("poor", "very_poor")
 
 
@@ -141,7 +142,7 @@ def _hours(one: AgentStrategy) -> _Found:
     if not own or not others or not _is_count_allowed(len(one.hours), one.bounds):
         return None
     worst, best = min(own, key=_order), max(others, key=_order)
-    if not _is_better(best, worst):
+    if not _is_better(best, worst, pairs=len(own) * len(others)):
         return None
     after = {*one.hours} - {int(worst.key)} | {int(best.key)}
     words = f"posts at {best.key}:00 in place of {worst.key}:00: posts at that hour had more engagement"
@@ -209,7 +210,7 @@ def _raised(
         return None
     best, worst = max(known, key=_order), min(known, key=_order)
     weight = weights[best.key] + 1
-    if not _is_better(best, worst) or weight > most:
+    if not _is_better(best, worst, pairs=math.comb(len(known), 2)) or weight > most:
         return None
     return ",".join(f"{name}:{weight if name == best.key else was:g}" for name, was in weights.items()), best, worst
 
@@ -226,10 +227,14 @@ def _order(figures: PostFigures) -> tuple[float, int, str]:
     return figures.mean, figures.posts, figures.key
 
 
-def _is_better(best: PostFigures, worst: PostFigures) -> bool:
-    """Say whether two means differ by more than chance (Welch)."""
+def _is_better(best: PostFigures, worst: PostFigures, *, pairs: int) -> bool:
+    """Say whether two means differ by more than chance (Welch), the best and worst of so many pairs (Bonferroni).
+
+    Of eight topics without any difference the best and the worst are two standard errors apart half of the time.
+    """
     error = math.sqrt(best.variance / best.posts + worst.variance / worst.posts)
-    return best.mean > worst.mean and best.mean - worst.mean >= CERTAIN * error
+    chance = NormalDist().cdf(-CERTAIN) / pairs
+    return best.mean > worst.mean and best.mean - worst.mean >= -NormalDist().inv_cdf(chance) * error
 
 
 def _written(hours: Iterable[int]) -> str:

@@ -1,7 +1,7 @@
 """Webhooks of networks: verify a delivery, then have the account's inbox read. And what people see of it.
 
-A delivery is a hint: what it says is neither trusted nor stored. Refusals reveal nothing: an unknown account, one
-without a secret and a wrong signature get the same response, after the same work.
+A delivery is a hint: what it says is neither trusted nor stored. Refusals say nothing: an unknown account, one
+without a secret and a wrong signature get the same response, after a signature was compared.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def verify_token(secret: str, account_id: uuid.UUID) -> str:
     return hmac.new(secret.encode(), b"fleet verify token " + account_id.bytes, hashlib.sha256).hexdigest()[:40]
 
 
-def hook_of(deps: Deps, tx: Tx, account_id: uuid.UUID, adapter: str) -> AccountHook | None:
+def hook_of(deps: Deps, account_id: uuid.UUID, adapter: str) -> AccountHook | None:
     """Return what people need to know about an account's webhook; None where its network has none.
 
     The extension of "accounts.hooks".
@@ -100,15 +100,17 @@ def hook_of(deps: Deps, tx: Tx, account_id: uuid.UUID, adapter: str) -> AccountH
     rules = adapters.get(adapter).webhooks if adapter in adapters.names() else None
     if rules is None:
         return None
-    name = accounts.get(tx, account_id).name
-    secret, row = _secret(deps, account_id), tx.session.get(NetworkHookRow, account_id)
+    secret = _secret(deps, account_id)
+    with deps.db.transaction() as tx:
+        name, row = accounts.get(tx, account_id).name, tx.session.get(NetworkHookRow, account_id)
+        deliveries, delivered_at = (row.deliveries, row.delivered_at) if row else (0, None)
     unread = "" if _has_inbox(adapter) else "Its network gives no inbox: deliveries are counted and have no effect."
     missing = "" if secret else "Its credentials have neither webhook_secret nor client_secret: deliveries are refused."
     return AccountHook(
         url=f"{deps.settings.web_url.rstrip('/')}{PATH}/{name}",
         verify_token=verify_token(secret, account_id) if secret and rules.by_word else "",
         attention=missing or unread,
-        deliveries=row.deliveries if row else 0, delivered_at=row.delivered_at if row else None,
+        deliveries=deliveries, delivered_at=delivered_at,
     )  # fmt: skip
 
 

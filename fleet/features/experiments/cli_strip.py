@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from rich.text import Text
 
-from fleet.features.experiments.effect.size import EffectInterval
+from fleet.engine.points.effect_size import EffectInterval
 
 WIDTH = 25
 _ZERO = WIDTH // 2

@@ -1,6 +1,6 @@
 """Whether variants differ: means, differences to the first variant, and simultaneous intervals. Pure.
 
-Called by `fleet.features.experiments.service`. Welch's interval of the difference of two means, with Bonferroni's
+For every feature that compares variants. Welch's interval of the difference of two means, with Bonferroni's
 correction for several comparisons. Posts assigned by one draw count as one observation: the draws are independent,
 whatever the agents are like, and the interval needs no other assumption.
 """
@@ -113,25 +113,25 @@ def _t_below(t: float, degrees: float) -> float:
     return 1 - _beta(degrees / (degrees + t * t), degrees / 2, 0.5) / 2
 
 
-def _beta(x: float, a: float, b: float) -> float:
+def _beta(at: float, a: float, b: float) -> float:
     """Return the regularised incomplete beta function, by its continued fraction on the side where that is quick."""
-    if x in (0.0, 1.0):
-        return x
+    if at in (0.0, 1.0):
+        return at
     front = math.exp(
-        math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x)
+        math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(at) + b * math.log1p(-at)
     )  # fmt: skip
-    if x < (a + 1) / (a + b + 2):
-        return front * _fraction(x, a, b) / a
-    return 1 - front * _fraction(1 - x, b, a) / b
+    if at < (a + 1) / (a + b + 2):
+        return front * _fraction(at, a, b) / a
+    return 1 - front * _fraction(1 - at, b, a) / b
 
 
-def _fraction(x: float, a: float, b: float) -> float:
+def _fraction(at: float, a: float, b: float) -> float:
     """Evaluate the continued fraction of the incomplete beta function by Lentz's method (DLMF 8.17.22)."""
-    c, d = 1.0, 1 / _off_zero(1 - (a + b) * x / (a + 1))
+    c, d = 1.0, 1 / _off_zero(1 - (a + b) * at / (a + 1))
     value = d
     for m in range(1, 500):
-        even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
-        odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))
+        even = m * (b - m) * at / ((a + 2 * m - 1) * (a + 2 * m))
+        odd = -(a + m) * (a + b + m) * at / ((a + 2 * m) * (a + 2 * m + 1))
         change = 1.0
         for term in (even, odd):
             d = 1 / _off_zero(1 + term * d)

@@ -1,0 +1,1 @@
+"""What people configure of adapters: sizes of limits, time limits of calls, and how often accounts are checked."""

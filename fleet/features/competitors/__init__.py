@@ -1,0 +1,1 @@
+"""The feature competitors: figures of competitors, imported as CSV and shown beside own ones."""
