@@ -52,6 +52,7 @@ BUILT_IN = (
     "fleet.features.products.feature:FEATURE",
     "fleet.features.orders.feature:FEATURE",
     "fleet.features.stores.feature:FEATURE",
+    "fleet.features.product_content.feature:FEATURE",
     "fleet.features.forecast.feature:FEATURE",
     "fleet.features.fraud.feature:FEATURE",
     "fleet.features.webhooks.feature:FEATURE",

@@ -21,8 +21,7 @@ from fleet.features.orders import service as orders
 from fleet.features.orders.models import StoreOrderRow
 from fleet.features.stores.extensions import move_order
 from fleet.features.stores.rules import Strategy
-from tests.features.orders.test_orders import NOON, Shop, fleet, shop  # noqa: F401 - fixtures
-from tests.features.stores.conftest import stores  # noqa: F401 - a fixture
+from tests.features.orders.test_orders import NOON, Shop
 from tests.features.stores.world import StoreWorld
 
 WHO = Principal(uuid.uuid4(), "ana", Role.OWNER, Via.TERMINAL, uuid.uuid4())
@@ -40,7 +39,7 @@ def place(at_shop: Shop, number: int, minutes: float, *, email: str = "x@example
         return orders.get(tx, done.id)
 
 
-def test_a_score_holds_an_order_once_and_a_release_stays_until_the_score_rises(shop: Shop) -> None:  # noqa: F811
+def test_a_score_holds_an_order_once_and_a_release_stays_until_the_score_rises(shop: Shop) -> None:
     for number in range(3):  # a customer with habits
         assert place(shop, number, number).held_at is None
     many = place(shop, 3, 3, minor=50_000)
@@ -62,12 +61,12 @@ def test_a_score_holds_an_order_once_and_a_release_stays_until_the_score_rises(s
         assert (counted.held, counted.above_bar, counted.scored) == (1, 1, 4)  # refunded ones are not scored
 
 
-def test_orders_of_other_customers_are_no_velocity(shop: Shop) -> None:  # noqa: F811
+def test_orders_of_other_customers_are_no_velocity(shop: Shop) -> None:
     found = [place(shop, number, number, email=f"{number}@example.com") for number in range(8)]
     assert {one.fraud_points for one in found} == {0}
 
 
-def test_no_more_orders_are_held_than_may_be(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+def test_no_more_orders_are_held_than_may_be(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     own = service.settings_of
     monkeypatch.setattr(
         service, "settings_of", lambda *of: own(*of).model_copy(update={"fraud_most_held": 1, "fraud_bar": 30})
@@ -80,7 +79,7 @@ def test_no_more_orders_are_held_than_may_be(shop: Shop, monkeypatch: pytest.Mon
     assert said == ["fraud.full"]
 
 
-def test_a_held_order_is_not_shipped_until_a_person_releases_it(stores: StoreWorld) -> None:  # noqa: F811
+def test_a_held_order_is_not_shipped_until_a_person_releases_it(stores: StoreWorld) -> None:
     cup = stores.shop.add("cup", on_hand=10)["variants"][0]["id"]
     stores.sync()
     stores.shop.sell(cup, 3)
@@ -98,7 +97,7 @@ def test_a_held_order_is_not_shipped_until_a_person_releases_it(stores: StoreWor
     assert (stores.fleet.job(job_id).state, stores.shop.on_hand(cup)) == ("done", 7)
 
 
-def test_a_held_order_can_be_cancelled(stores: StoreWorld) -> None:  # noqa: F811
+def test_a_held_order_can_be_cancelled(stores: StoreWorld) -> None:
     cup = stores.shop.add("cup", on_hand=10)["variants"][0]["id"]
     stores.sync()
     stores.shop.sell(cup, 3)
