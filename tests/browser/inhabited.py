@@ -81,7 +81,7 @@ from fleet.features.webhooks.inbound import service as receiving
 from fleet.features.webhooks.outbound.subscriptions import SubscriptionFields
 from fleet.features.webhooks.signatures import Scheme
 from fleet.spending.budgets import Period, Scope
-from tests.factories import Fleet, raises
+from tests.factories import Fleet, InMemory, raises
 from tests.features.drafts.test_drafts import proposed
 from tests.features.drafts.test_scan import ASK, COMMENT, LOVE, POST, post, supervised
 
@@ -202,6 +202,8 @@ def _stocked(fleet: Fleet) -> dict[str, str]:
 def _at_a_store(fleet: Fleet, product_id: uuid.UUID) -> dict[str, str]:
     """Have a store with a product, a sync that runs, one that failed, and a title that both sides changed."""
     account_id = uuid.uuid4()
+    if isinstance(fleet.deps.outside, InMemory):
+        fleet.deps.outside.systems["corner-shop"] = fleet.surface
     with fleet.deps.db.transaction() as tx:
         tx.session.add(AccountRow(id=account_id, name="corner-shop", adapter="sandbox_shop",
                                   address="http://127.0.0.1:9", organisation_id=DEFAULT_ORGANISATION))  # fmt: skip

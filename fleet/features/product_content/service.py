@@ -29,7 +29,7 @@ from fleet.features.product_content.settings import ProductContentSettings
 from fleet.features.products.models import ProductRow
 from fleet.features.stores import service as stores
 from fleet.features.stores.models import ExternalRefRow, StoreRow
-from fleet.features.stores.sync.context import StoreContext
+from fleet.features.stores.state.context import StoreContext
 from fleet.features.stores.writes.plan import new_job
 
 MOST_AT_ONCE = 100

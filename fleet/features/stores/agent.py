@@ -26,9 +26,9 @@ from fleet.engine.jobs.states import FINAL
 from fleet.features.stores import rules, service
 from fleet.features.stores.models import ExternalRefRow, ShopEventRow, StoreRow, SyncCursorRow, SyncRunRow
 from fleet.features.stores.rules import Direction, StoreSignals, Strategy, SyncDecision, SyncRequest
+from fleet.features.stores.state.context import StoreContext, priority_of
+from fleet.features.stores.state.refs import WRITES
 from fleet.features.stores.sync import levels, pushing
-from fleet.features.stores.sync.context import StoreContext, priority_of
-from fleet.features.stores.sync.refs import WRITES
 from fleet.features.stores.sync.run import SYNC, fail, part_id
 
 _MOST_EVENTS, _MOST_REREADS = 1000, 200
@@ -99,8 +99,8 @@ def gather(deps: Deps, claimed: ClaimedAgent) -> StoreObservation:
         is_running=running, has_changes=_tells_changes(deps, context), has_stock_feed=True,
         synced_at=row.synced_at, swept_at=streams.get("products"), stock_at=streams.get("stock"),
         failed_syncs=row.failed_syncs + (lost_run is not None),
-        failed_at=claimed.now if lost_run is not None else failed_at, events=count, event_priority=urgency, event_at=oldest,
-        dirty=dirty, request=SyncRequest(
+        failed_at=claimed.now if lost_run is not None else failed_at, events=count, event_priority=urgency,
+        event_at=oldest, dirty=dirty, request=SyncRequest(
             strategy=Strategy(asked["strategy"]) if asked.get("strategy") else None,
             direction=Direction(asked["direction"]) if asked.get("direction") else None, by=asked["by"],
         ) if asked else None,

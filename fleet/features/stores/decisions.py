@@ -23,8 +23,8 @@ from fleet.features.products.stock import StockEntry
 from fleet.features.stores import service, values
 from fleet.features.stores.models import ExternalRefRow, ShopEventRow, StoreRow, SyncConflictRow
 from fleet.features.stores.rules import Direction
-from fleet.features.stores.sync import refs
-from fleet.features.stores.sync.context import StoreContext, now_of
+from fleet.features.stores.state import refs
+from fleet.features.stores.state.context import StoreContext, now_of
 from fleet.features.stores.sync.levels import places_of
 from fleet.features.stores.writes.plan import StockWrite, WritePlan
 

@@ -24,7 +24,7 @@ from fleet.features.products.models import ProductRow
 from fleet.features.products.points import ProductStores, StoreState
 from fleet.features.stores import service
 from fleet.features.stores.models import ExternalRefRow, StoreRow
-from fleet.features.stores.sync import refs
+from fleet.features.stores.state import refs
 from fleet.features.stores.writes.plan import new_job
 
 _OPEN = (OrderState.PENDING, OrderState.CONFIRMED, OrderState.PROCESSING)

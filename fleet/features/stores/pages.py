@@ -10,9 +10,9 @@ from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
 from fleet.access import Permission, Principal
+from fleet.accounts import service as accounts
 from fleet.core.errors import FleetError, InvalidInput
 from fleet.engine.deps import Deps
-from fleet.features.accounts import queries as account_queries
 from fleet.features.settings import commands as settings_commands
 from fleet.features.settings import queries as settings_queries
 from fleet.features.settings.queries import Target
@@ -29,7 +29,7 @@ from fleet.features.stores.api import (
     run_page,
 )
 from fleet.features.stores.rules import Direction, Strategy
-from fleet.features.stores.sync.context import traits_of
+from fleet.features.stores.state.context import traits_of
 from fleet.web.auth import TheDeps, needs
 from fleet.web.rendering import KeptForm, go, render
 
@@ -79,7 +79,8 @@ def stores(request: Request, deps: TheDeps) -> Response:
 
 def _free_accounts(deps: Deps, taken: set[str]) -> list[str]:
     """Return accounts at shops that are no stores."""
-    return [one.name for one in account_queries.listed(deps) if one.name not in taken and _is_shop(one.adapter)]
+    with deps.db.transaction() as tx:
+        return [one.name for one in accounts.listed(tx) if one.name not in taken and _is_shop(one.adapter)]
 
 
 def _is_shop(adapter: str) -> bool:

@@ -32,7 +32,7 @@ from fleet.features.stores.models import (
     SyncRunRow,
 )
 from fleet.features.stores.settings import StoresSettings
-from fleet.features.stores.sync.refs import WRITES
+from fleet.features.stores.state.refs import WRITES
 
 _MOST_STORES = 500
 _MOST_ERRORS = 10

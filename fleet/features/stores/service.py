@@ -30,7 +30,7 @@ from fleet.features.products.models import LocationRow
 from fleet.features.stores.models import StoreRow, SyncRunRow
 from fleet.features.stores.rules import Direction, Strategy
 from fleet.features.stores.settings import StoresSettings
-from fleet.features.stores.sync.context import StoreContext, priority_of, traits_of
+from fleet.features.stores.state.context import StoreContext, priority_of, traits_of
 
 KIND = "store_sync"
 EVERY_S = 60

@@ -21,6 +21,7 @@ from fleet.adapters.shops import (
     ShopTraits,
     ShopVariant,
 )
+from fleet.core.text import storable
 from fleet.features.stores.rules import equal
 
 VARIANT = "variant."
@@ -54,7 +55,7 @@ def variant_values(variant: ShopVariant, traits: ShopTraits) -> dict[str, Any]:
 
 def cut(text: str, longest: int) -> str:
     """Return a text without characters that the database refuses, at most so long."""
-    return text.replace("\x00", "")[:longest]
+    return storable(text)[:longest]
 
 
 def image_value(image: ProductImage) -> dict[str, str]:

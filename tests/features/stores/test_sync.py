@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
-from fleet.adapters.shops import Money
+from bench.bench_sync import GeneratedShop
+from fleet.adapters.shops import Money, ShopProduct
 from fleet.core.errors import NotFound
 from fleet.engine.attempts import perform
 from fleet.features.agents import commands as agents
@@ -217,3 +221,34 @@ def test_a_run_whose_job_is_lost_is_ended_by_its_agent(stores: StoreWorld) -> No
     stores.wake()
     (run,) = stores.runs()
     assert (run.state, run.problem, stores.store().failed_syncs) == ("failed", "no answer", 1)
+
+
+def test_texts_that_no_database_takes_fail_no_sync(stores: StoreWorld) -> None:
+    shop = GeneratedShop(4)
+    plain = shop._product
+    wrong: dict[int, Any] = {
+        0: {"title": "nul \x00 and \ud800 half", "description": "\x00"}, 1: {"title": "   "}, 2: {"id": "p\x002"},
+    }  # fmt: skip
+
+    def hostile(number: int) -> ShopProduct:
+        return replace(plain(number), **wrong.get(number, {}))
+
+    shop._product = hostile  # type: ignore[method-assign]
+    stores.connect(shop)
+    run = stores.sync()
+    assert (run.state, run.counts["created"], run.counts["failed"]) == ("done", 2, 2), run.problem
+    assert any(title.startswith("nul ") and "half" in title for title in stores.products())
+
+
+def test_a_request_during_a_run_wakes_the_agent_at_its_end(stores: StoreWorld) -> None:
+    stores.request(Strategy.FULL)
+    service.request_sync(stores.fleet.deps, "shop", by="tests", strategy=Strategy.STOCK)
+    stores.fleet.sql("UPDATE agents SET next_tick_at = clock_timestamp() + interval '1 hour' WHERE kind = 'store_sync'")
+    stores.work()
+    due = stores.fleet.sql(
+        "SELECT next_tick_at <= clock_timestamp() FROM agents WHERE kind = 'store_sync'"
+    ).scalar_one()
+    assert due
+    stores.wake()
+    stores.work()
+    assert [run.strategy for run in stores.runs()] == ["full", "stock"]

@@ -22,6 +22,7 @@ from fleet.adapters.webhook_signatures import SHOP_PLUGIN, secret_of
 from fleet.core import events
 from fleet.core.db import Tx
 from fleet.core.errors import FleetError, NotFound
+from fleet.core.text import storable
 from fleet.engine.agents import loop
 from fleet.engine.deps import Deps
 from fleet.engine.points.account_hooks import AccountHook
@@ -72,7 +73,7 @@ def receive(deps: Deps, name: str, headers: Mapping[str, str], body: bytes) -> i
         return _store(tx, found, read)
 
 
-def hook_of(deps: Deps, tx: Tx, account_id: uuid.UUID, adapter: str) -> AccountHook | None:
+def hook_of(deps: Deps, account_id: uuid.UUID, adapter: str) -> AccountHook | None:
     """Return what people need to know about a store's webhook; None for an account without one.
 
     The extension of "accounts.hooks".
@@ -80,16 +81,17 @@ def hook_of(deps: Deps, tx: Tx, account_id: uuid.UUID, adapter: str) -> AccountH
     kind = adapters.get(adapter).shop if adapter in adapters.names() else None
     if kind is None or kind.webhooks is None:
         return None
-    name = accounts.get(tx, account_id).name
-    row = ShopEventRow
-    is_delivered = (
-        row.account_id == account_id,
-        ~row.event_id.startswith("job:"),
-        ~row.event_id.startswith("decision:"),
-    )
-    count, latest = tx.execute(sa.select(sa.func.count(), sa.func.max(row.received_at)).where(*is_delivered)).one()
-    is_store = tx.scalar(sa.select(StoreRow.account_id).where(
-        StoreRow.account_id == account_id, StoreRow.removed_at.is_(None)))  # fmt: skip
+    with deps.db.transaction() as tx:
+        name = accounts.get(tx, account_id).name
+        row = ShopEventRow
+        is_delivered = (
+            row.account_id == account_id,
+            ~row.event_id.startswith("job:"),
+            ~row.event_id.startswith("decision:"),
+        )
+        count, latest = tx.execute(sa.select(sa.func.count(), sa.func.max(row.received_at)).where(*is_delivered)).one()
+        is_store = tx.scalar(sa.select(StoreRow.account_id).where(
+            StoreRow.account_id == account_id, StoreRow.removed_at.is_(None)))  # fmt: skip
     missing = "" if _secret(deps, account_id) else "Its credentials have no webhook_secret: deliveries are refused."
     unused = "" if is_store else f"It is no store: deliveries are refused. `fleet stores add {name}` makes it one."
     return AccountHook(
@@ -100,7 +102,7 @@ def hook_of(deps: Deps, tx: Tx, account_id: uuid.UUID, adapter: str) -> AccountH
 
 def _fits(event: ShopEvent) -> bool:
     named = (event.id, event.product_id, event.variant_id, event.order_id)
-    return bool(event.id) and all(len(one) <= _LONGEST_ID and "\x00" not in one for one in named)
+    return bool(event.id) and all(len(one) <= _LONGEST_ID and storable(one) == one for one in named)
 
 
 def _store(tx: Tx, found: _Hooked, read: Sequence[ShopEvent]) -> int:

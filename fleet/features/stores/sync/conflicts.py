@@ -14,7 +14,7 @@ from fleet.core import events, ids
 from fleet.core.db import Tx
 from fleet.features.products.models import VariantRow
 from fleet.features.stores.models import SyncConflictRow
-from fleet.features.stores.sync.context import StoreContext
+from fleet.features.stores.state.context import StoreContext
 
 _OBJECT = sa.text("coalesce(local_id::text, external_id)")
 

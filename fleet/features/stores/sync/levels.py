@@ -21,9 +21,10 @@ from fleet.features.products.models import ProductRow, VariantRow
 from fleet.features.products.stock import StockEntry
 from fleet.features.stores import rules
 from fleet.features.stores.rules import StockSides
-from fleet.features.stores.sync import conflicts, refs
+from fleet.features.stores.state import refs
+from fleet.features.stores.state.context import StoreContext, SyncCounts, now_of
+from fleet.features.stores.sync import conflicts
 from fleet.features.stores.sync.conflicts import FieldConflict
-from fleet.features.stores.sync.context import StoreContext, SyncCounts, now_of
 from fleet.features.stores.values import STOCK, stock_field
 from fleet.features.stores.writes.plan import StockWrite, WritePlan
 

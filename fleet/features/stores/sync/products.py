@@ -18,16 +18,18 @@ from fleet.adapters.base import LONGEST_ID
 from fleet.adapters.shops import ShopProduct, ShopVariant
 from fleet.core.db import Tx
 from fleet.core.errors import Conflict, InvalidInput
+from fleet.core.text import storable
 from fleet.features.products import service as catalogue
 from fleet.features.products.models import ProductRow, VariantRow
 from fleet.features.products.service import NewProduct, NewVariant
 from fleet.features.stores import rules, values
 from fleet.features.stores.models import ExternalRefRow
 from fleet.features.stores.rules import FieldSides, MatchKind, Merge, ProductMatch
-from fleet.features.stores.sync import conflicts, refs
+from fleet.features.stores.state import refs
+from fleet.features.stores.state.context import PageReading, StoreContext, SyncCounts
+from fleet.features.stores.state.refs import FieldState
+from fleet.features.stores.sync import conflicts
 from fleet.features.stores.sync.conflicts import FieldConflict, MatchConflict
-from fleet.features.stores.sync.context import PageReading, StoreContext, SyncCounts
-from fleet.features.stores.sync.refs import FieldState
 from fleet.features.stores.writes.plan import WritePlan
 
 _OUT_OF_STEP = -1
@@ -121,7 +123,7 @@ def apply_products(tx: Tx, context: StoreContext, items: Sequence[ShopProduct], 
 
 def _fits(product: ShopProduct) -> bool:
     ids = (product.id, *(one.id for one in product.variants))
-    return all(0 < len(one) <= LONGEST_ID and "\x00" not in one for one in ids)
+    return all(0 < len(one) <= LONGEST_ID and storable(one) == one for one in ids)
 
 
 def _title(product: ShopProduct) -> str:

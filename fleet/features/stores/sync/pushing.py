@@ -21,11 +21,12 @@ from fleet.features.products.models import ProductRow, VariantRow
 from fleet.features.stores import rules, values
 from fleet.features.stores.models import ExternalRefRow
 from fleet.features.stores.rules import FieldSides, Merge
-from fleet.features.stores.sync import conflicts, refs
+from fleet.features.stores.state import refs
+from fleet.features.stores.state.context import StoreContext, SyncCounts, now_of
+from fleet.features.stores.state.refs import FieldState
+from fleet.features.stores.sync import conflicts
 from fleet.features.stores.sync.conflicts import FieldConflict
-from fleet.features.stores.sync.context import StoreContext, SyncCounts, now_of
 from fleet.features.stores.sync.levels import places_of
-from fleet.features.stores.sync.refs import FieldState
 from fleet.features.stores.writes.plan import WritePlan, new_job
 
 _CHUNK, _MOST_NEW = 200, 200

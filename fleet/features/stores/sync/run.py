@@ -13,19 +13,21 @@ from datetime import timedelta
 from typing import Any, cast
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
 
 from fleet.adapters import base, shops
 from fleet.core import events, ids
 from fleet.core.db import Tx
 from fleet.core.failpoints import Point, reach
 from fleet.engine import publish
+from fleet.engine.agents import loop
 from fleet.engine.attempts.work import Work
 from fleet.engine.jobs.ledger import NewJob
 from fleet.engine.jobs.outcomes import Done, Skipped
 from fleet.features.stores import rules, service
 from fleet.features.stores.models import ShopEventRow, StoreRow, SyncRunRow
 from fleet.features.stores.rules import Direction, FailureKind, RetryStep, Strategy
-from fleet.features.stores.sync.context import StoreContext
+from fleet.features.stores.state.context import StoreContext
 from fleet.features.stores.sync.steps import STEPS, PageToStore, RunPosition, Steps, page_after
 
 SYNC = "sync_store"
@@ -172,6 +174,12 @@ def _finish(tx: Tx, context: StoreContext, run: _Run, counts: dict[str, int], *,
                .values(synced_at=tx.sql_now if is_whole else row.synced_at, failed_syncs=0, problem=problem)
                .execution_options(synchronize_session=False))  # fmt: skip
     handled(tx, run.id)
+    waits = sa.select(ShopEventRow.event_id).where(
+        ShopEventRow.account_id == run.account_id, ShopEventRow.handled_at.is_(None)
+    )
+    if tx.scalar(sa.select(sa.exists(waits) | (sa.select(row.requested).where(row.account_id == run.account_id)
+                                               .scalar_subquery() != sa.literal({}, JSONB)))):  # fmt: skip
+        loop.wake(tx, context.agent_id)  # what came meanwhile need not wait for the agent's next look
     events.emit(
         tx, "sync.done", agent_id=context.agent_id, store=context.name, run=str(run.id),
         organisation=str(context.organisation_id), page=f"/stores/{context.name}",

@@ -31,8 +31,9 @@ from fleet.features.orders import points
 from fleet.features.orders import service as orders
 from fleet.features.stores import rules, service
 from fleet.features.stores.rules import Strategy
-from fleet.features.stores.sync import cursors, levels, pushing, refs, sweeps
-from fleet.features.stores.sync.context import PageReading, StoreContext, SyncCounts
+from fleet.features.stores.state import refs
+from fleet.features.stores.state.context import PageReading, StoreContext, SyncCounts
+from fleet.features.stores.sync import cursors, levels, pushing, sweeps
 from fleet.features.stores.sync.products import apply_products
 
 log = logs.get(__name__)

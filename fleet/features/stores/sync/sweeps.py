@@ -17,7 +17,7 @@ from fleet.core.db import Tx
 from fleet.features.products.models import ProductRow, VariantRow
 from fleet.features.stores import rules
 from fleet.features.stores.models import ExternalRefRow, SyncConflictRow
-from fleet.features.stores.sync.context import StoreContext, SyncCounts
+from fleet.features.stores.state.context import StoreContext, SyncCounts
 
 BATCH = 20
 

@@ -19,7 +19,7 @@ from fleet.engine.jobs.outcomes import Done
 from fleet.features.products.models import VariantRow
 from fleet.features.stores import values
 from fleet.features.stores.models import ExternalRefRow, ShopEventRow
-from fleet.features.stores.sync import refs
+from fleet.features.stores.state import refs
 
 _ORDER_OF_NOW = "now"
 

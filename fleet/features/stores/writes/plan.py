@@ -9,14 +9,15 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from fleet.core import ids
 from fleet.core.db import Tx
 from fleet.engine import publish
 from fleet.engine.jobs.ledger import NewJob
-from fleet.features.stores.sync.context import StoreContext
-from fleet.features.stores.sync.refs import written
+from fleet.features.stores.state.context import StoreContext
+from fleet.features.stores.state.refs import written
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,11 +57,11 @@ class WritePlan:
 
     def add(self, tx: Tx, context: StoreContext) -> int:
         """Add the jobs in a transaction; return how many values they write."""
-        jobs = list(self._jobs(context))
+        jobs = list(self._jobs(context, tx.now()))
         publish.add_jobs(tx, context.deps.publisher, jobs)
         return sum(len(one.payload["fields"]) for one in jobs)
 
-    def _jobs(self, context: StoreContext) -> Iterator[NewJob]:
+    def _jobs(self, context: StoreContext, now: datetime) -> Iterator[NewJob]:
         for local_id, one in self.products.items():
             yield new_job(
                 context, "update_product", target=one["external_id"],
@@ -78,7 +79,7 @@ class WritePlan:
                         "quantity": one.quantity, "expected": one.expected} for one in places]  # fmt: skip
             yield new_job(context, "set_stock", payload={
                 "changes": changes, "fields": written((one.variant_id, one.field) for one in places),
-                "at": context.deps.now().isoformat(),
+                "at": now.isoformat(),
             })  # fmt: skip
 
 

@@ -34,7 +34,7 @@ from fleet.engine.jobs.outcomes import Held, Skipped
 from fleet.features.orders import service as orders
 from fleet.features.stores import values
 from fleet.features.stores.models import ExternalRefRow
-from fleet.features.stores.sync import refs
+from fleet.features.stores.state import refs
 
 _ENDS = (OrderState.CANCELLED, OrderState.REFUNDED)
 _LOOK_AGAIN = timedelta(hours=1)
