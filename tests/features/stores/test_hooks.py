@@ -100,8 +100,7 @@ def test_a_caller_without_proof_learns_nothing_and_changes_nothing(stores: Store
 
 def test_the_page_of_an_account_shows_the_address(stores: StoreWorld, web: Web) -> None:
     delivery(stores, web, id="e1", kind="order", orderId="4")
-    with stores.fleet.deps.db.transaction() as tx:
-        hook = hooks.hook_of(stores.fleet.deps, stores.account_id, "sandbox_shop")
+    hook = hooks.hook_of(stores.fleet.deps, stores.account_id, "sandbox_shop")
     assert isinstance(hook, AccountHook)
     assert (hook.url, hook.deliveries, hook.attention) == ("/hooks/in/store/shop", 1, "")
     assert "/hooks/in/store/shop" in web.browser().get("/accounts/shop").text
