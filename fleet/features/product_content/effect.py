@@ -15,7 +15,7 @@ from fleet.features.approvals.effects.effect import Effect
 from fleet.features.approvals.request import Request
 from fleet.features.approvals.states import RequestState
 from fleet.features.product_content import facts as known
-from fleet.features.product_content.handlers import claims_of, shown
+from fleet.features.product_content.handlers import claims_of, marked, shown, to_data
 from fleet.features.product_content.kinds import ACTION, RESOURCE
 from fleet.features.products import service as products
 
@@ -53,7 +53,7 @@ def checked(request: Request, payload: Mapping[str, Any]) -> dict[str, Any]:
     ):  # fmt: skip
         raise InvalidInput("title and description are texts; alt_texts has one for each picture.")
     found = claims_of(new["title"], new["description"], alts, known.from_data(request.facts["known"]))
-    return {**new, "unsupported": [{"kind": str(one.kind), "words": one.words} for one in found]}
+    return {**new, **marked([to_data(one) for one in found])}
 
 
 def facts(request: Request, payload: Mapping[str, Any]) -> dict[str, Any]:

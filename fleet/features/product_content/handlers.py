@@ -59,6 +59,16 @@ def claims_of(title: str, description: str, alt_texts: list[str], facts: checker
     return [one for part in (title, rules.plain(description), *alt_texts) for one in checker.check(part, facts)]
 
 
+def to_data(claim: ContentClaim) -> dict[str, str]:
+    """Return a claim as JSON."""
+    return {"kind": str(claim.kind), "words": claim.words}
+
+
+def marked(claims: list[dict[str, str]]) -> dict[str, Any]:
+    """Return the claims of a proposal as its payload has them: nothing without one."""
+    return {"unsupported": claims} if claims else {}
+
+
 def _written(work: Work, product: KnownProduct) -> dict[str, Any]:
     refused: tuple[str, ...] = ()
     writer = budget_guard.words_of(work)
@@ -77,7 +87,7 @@ def _written(work: Work, product: KnownProduct) -> dict[str, Any]:
     return {
         "title": words.title, "description": rules.formatted(words.description, product.limits),
         "alt_texts": list(words.alt_texts), "reason": words.reason, "by": by,
-        "claims": [{"kind": str(one.kind), "words": one.words} for one in claims],
+        "claims": [to_data(one) for one in claims],
     }  # fmt: skip
 
 
@@ -100,7 +110,7 @@ def _propose(work: Work, product: KnownProduct, before: dict[str, Any], made: di
     username, row = work.agent.username, product.row
     approvals.propose(work.deps, tx, Proposal(
         resource=RESOURCE, resource_id=str(row.id), action=ACTION,
-        payload={**{name: made[name] for name in before}, "unsupported": made["claims"]}, before=before,
+        payload={**{name: made[name] for name in before}, **marked(made["claims"])}, before=before,
         agent_id=work.claim.agent_id, requested_by=f"agent:{username}",
         summary=f"New texts of {row.title}"[:300],
         facts={"store": work.claim.payload.get("store", ""), "claims": len(made["claims"]), "by": made["by"],
