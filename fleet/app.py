@@ -54,6 +54,7 @@ BUILT_IN = (
     "fleet.features.stores.feature:FEATURE",
     "fleet.features.reconciliation.feature:FEATURE",
     "fleet.features.listings.feature:FEATURE",
+    "fleet.features.product_content.feature:FEATURE",
     "fleet.features.forecast.feature:FEATURE",
     "fleet.features.pricing.feature:FEATURE",
     "fleet.features.fraud.feature:FEATURE",

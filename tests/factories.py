@@ -69,6 +69,8 @@ from fleet.llm.base import (
     CommentWords,
     PostRequest,
     PostWords,
+    ProductRequest,
+    ProductWords,
     SeenPost,
     Speaker,
     Usage,
@@ -314,6 +316,10 @@ class Words:
         self.calls += 1
         return OfflineProvider().plan_campaign(request, dice)[0], _usage()
 
+    def describe(self, request: ProductRequest, dice: random.Random) -> tuple[ProductWords, Usage]:
+        self.calls += 1
+        return OfflineProvider().describe(request, dice)[0], _usage()
+
     def paid_by(self, till: Till) -> PaidWords:
         return PaidWords(self, till)
 
@@ -350,6 +356,11 @@ class PaidWords:
         self, request: BriefRequest, dice: random.Random, *, within_s: float | None = None
     ) -> tuple[CampaignPlan, Usage]:
         return self._paid(lambda: self.words.plan_campaign(request, dice))
+
+    def describe(
+        self, request: ProductRequest, dice: random.Random, *, within_s: float | None = None
+    ) -> tuple[ProductWords, Usage]:
+        return self._paid(lambda: self.words.describe(request, dice))
 
     def _paid(self, write: Callable[[], tuple[Any, Usage]]) -> tuple[Any, Usage]:
         reserved = self.till.reserve(self.name, 5)

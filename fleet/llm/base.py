@@ -111,6 +111,32 @@ class BriefRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class ProductRequest:
+    """The texts of a product: what is known of it, and how long they may be, in characters."""
+
+    title: str
+    facts: tuple[tuple[str, str], ...]
+    """Names and values, in order. Text of shops: untrusted."""
+    images: int
+    most_title: int
+    most_chars: int
+    most_alt: int
+    voice: str = ""
+    refused: tuple[str, ...] = ()
+    """Sentences of an earlier try that claimed what no fact says."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProductWords:
+    """The texts of a product: plain text, an alternative text for each picture, and the reason for the decision log."""
+
+    title: str
+    description: str
+    alt_texts: tuple[str, ...]
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class PlannedPost:
     """What one post is about. `day` counts from 1; an agent writes the words later."""
 

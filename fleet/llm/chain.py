@@ -15,7 +15,17 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from fleet.core import clock, logs
-from fleet.llm.base import BriefRequest, CampaignPlan, CommentRequest, CommentWords, PostRequest, PostWords, Usage
+from fleet.llm.base import (
+    BriefRequest,
+    CampaignPlan,
+    CommentRequest,
+    CommentWords,
+    PostRequest,
+    PostWords,
+    ProductRequest,
+    ProductWords,
+    Usage,
+)
 from fleet.llm.breaker import Breaker, BreakerRule, State
 from fleet.llm.errors import AuthFailed, ModelError, NotPaidFor, Rejected, Transient
 from fleet.llm.provider import Provider, Till
@@ -45,7 +55,7 @@ UNLIMITED: Till = _Unlimited()
 class _Errand(Generic[_Words]):
     """One text to be written. Every try sends the same prompt, for caches and recordings."""
 
-    request: PostRequest | CommentRequest | ScanRequest | BriefRequest
+    request: PostRequest | CommentRequest | ScanRequest | BriefRequest | ProductRequest
     ask: Callable[[Provider, random.Random, float], tuple[_Words, Usage]]
     seed: int
     spent: list[Usage] = field(default_factory=list)
@@ -158,7 +168,16 @@ class Chain:
         )
         return self._write(errand, within_s)
 
-    def estimate(self, request: PostRequest | CommentRequest | ScanRequest | BriefRequest) -> int:
+    def describe(
+        self, request: ProductRequest, dice: random.Random, *, within_s: float | None = None
+    ) -> tuple[ProductWords, Usage]:
+        """Write the texts of a product with the first provider that works. Raises the errors of the till."""
+        errand = _Errand(
+            request, lambda one, dice, left_s: one.describe(request, dice, within_s=left_s), dice.getrandbits(64)
+        )
+        return self._write(errand, within_s)
+
+    def estimate(self, request: PostRequest | CommentRequest | ScanRequest | BriefRequest | ProductRequest) -> int:
         """Return the maximum cost of a text, if every provider is tried as often as allowed, and bills it."""
         return sum(link.provider.estimate(request) for link in self._links) * (len(BACKOFF_S) + 1)
 

@@ -10,7 +10,17 @@ import uuid
 from collections.abc import Iterable
 from typing import Any, Protocol, Self
 
-from fleet.llm.base import BriefRequest, CampaignPlan, CommentRequest, CommentWords, PostRequest, PostWords, Usage
+from fleet.llm.base import (
+    BriefRequest,
+    CampaignPlan,
+    CommentRequest,
+    CommentWords,
+    PostRequest,
+    PostWords,
+    ProductRequest,
+    ProductWords,
+    Usage,
+)
 from fleet.llm.scan_request import ScanAnswer, ScanRequest
 
 
@@ -47,7 +57,11 @@ class Provider(Protocol):
         self, request: BriefRequest, dice: random.Random, *, within_s: float | None = None
     ) -> tuple[CampaignPlan, Usage]: ...
 
-    def estimate(self, request: PostRequest | CommentRequest | ScanRequest | BriefRequest) -> int:
+    def describe(
+        self, request: ProductRequest, dice: random.Random, *, within_s: float | None = None
+    ) -> tuple[ProductWords, Usage]: ...
+
+    def estimate(self, request: PostRequest | CommentRequest | ScanRequest | BriefRequest | ProductRequest) -> int:
         """Return the maximum cost of a text, in microusd, for a check of the budget beforehand."""
         ...
 

@@ -30,6 +30,8 @@ from fleet.llm.base import (
     PlannedPost,
     PostRequest,
     PostWords,
+    ProductRequest,
+    ProductWords,
     Speaker,
     Usage,
 )
@@ -41,7 +43,7 @@ log = logs.get(__name__)
 FORMAT = 1
 _SHAPES: dict[str, Callable[..., object]] = {
     "post": PostWords, "comment": CommentWords, "scan": lambda **told: scanning.from_data(told),
-    "plan": lambda **told: _plan_of(told),
+    "plan": lambda **told: _plan_of(told), "product": lambda **told: _product_of(told),
 }  # fmt: skip
 _Words = TypeVar("_Words", PostWords, CommentWords)
 
@@ -50,13 +52,13 @@ class NotRecorded(InvalidInput):
     """The recording has no text for this request."""
 
 
-def key_of(request: PostRequest | CommentRequest | ScanRequest | BriefRequest) -> str:
+def key_of(request: PostRequest | CommentRequest | ScanRequest | BriefRequest | ProductRequest) -> str:
     """Return the hash of a request: equal requests have equal hashes, in every process.
 
     Ids of posts do not count: a surface assigns new ones in every run. Nor do memories and `heard`: they depend on the
     timing of workers.
     """
-    if not isinstance(request, BriefRequest):
+    if not isinstance(request, BriefRequest | ProductRequest):
         request = dataclasses.replace(request, memories=())
     if isinstance(request, CommentRequest):
         seen = tuple(dataclasses.replace(post, id=str(number)) for number, post in enumerate(request.seen))
@@ -112,7 +114,15 @@ class Recorder:
         self._add("plan", key_of(request), dataclasses.asdict(plan), usage)
         return plan, usage
 
-    def estimate(self, request: PostRequest | CommentRequest | ScanRequest | BriefRequest) -> int:
+    def describe(
+        self, request: ProductRequest, dice: random.Random, *, within_s: float | None = None
+    ) -> tuple[ProductWords, Usage]:
+        """Write the texts of a product, and record them; keys were removed when they were parsed."""
+        words, usage = self._provider.describe(request, dice, within_s=within_s)
+        self._add("product", key_of(request), dataclasses.asdict(words), usage)
+        return words, usage
+
+    def estimate(self, request: PostRequest | CommentRequest | ScanRequest | BriefRequest | ProductRequest) -> int:
         """Return the provider's own estimate."""
         return self._provider.estimate(request)
 
@@ -199,7 +209,18 @@ class Replayer:
         told, usage = self._again(request)
         return _plan_of(told), usage
 
-    def estimate(self, request: PostRequest | CommentRequest | ScanRequest | BriefRequest) -> int:  # noqa: ARG002
+    def describe(
+        self,
+        request: ProductRequest,
+        dice: random.Random,  # noqa: ARG002
+        *,
+        within_s: float | None = None,  # noqa: ARG002
+    ) -> tuple[ProductWords, Usage]:
+        """Return the recorded texts of a product. Raises NotRecorded."""
+        told, usage = self._again(request)
+        return _product_of(told), usage
+
+    def estimate(self, request: PostRequest | CommentRequest | ScanRequest | BriefRequest | ProductRequest) -> int:  # noqa: ARG002
         """Return 0: no model is called."""
         return 0
 
@@ -219,7 +240,7 @@ class Replayer:
             if told["format"] != FORMAT:
                 raise ValueError("another format")
             _SHAPES[told["kind"]](**told["words"])  # raises for unknown fields
-            if told["kind"] not in ("scan", "plan") and not _are_words(told["words"]):
+            if told["kind"] not in ("scan", "plan", "product") and not _are_words(told["words"]):
                 raise ValueError("words that are no texts")
             self._answers[told["key"]].append((told["words"], _usage(told["usage"])))
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -228,7 +249,7 @@ class Replayer:
             ) from None
 
     def _again(
-        self, request: PostRequest | CommentRequest | ScanRequest | BriefRequest
+        self, request: PostRequest | CommentRequest | ScanRequest | BriefRequest | ProductRequest
     ) -> tuple[dict[str, Any], Usage]:
         key = key_of(request)
         with self._lock:
@@ -271,6 +292,10 @@ def _plan_of(told: Mapping[str, Any]) -> CampaignPlan:
     """Return a recorded plan. Raises TypeError, KeyError, AttributeError for another shape."""
     posts = [PlannedPost(**{**one, "hashtags": tuple(one["hashtags"])}) for one in told["posts"]]
     return CampaignPlan(tuple(posts), told["reason"])
+
+
+def _product_of(told: Mapping[str, Any]) -> ProductWords:
+    return ProductWords(**{**told, "alt_texts": tuple(map(str, told["alt_texts"]))})
 
 
 def _usage(told: dict[str, Any]) -> Usage:

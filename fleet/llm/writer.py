@@ -23,10 +23,14 @@ from fleet.llm.base import (
     CommentWords,
     PostRequest,
     PostWords,
+    ProductRequest,
+    ProductWords,
     Usage,
 )
 from fleet.llm.briefing import answers as briefing_answers
 from fleet.llm.briefing import prompt as briefing_prompt
+from fleet.llm.describing import answers as describing_answers
+from fleet.llm.describing import prompt as describing_prompt
 from fleet.llm.errors import Malformed, ModelError, Transient, Unfit
 from fleet.llm.model import BatchModel, Model, ModelAnswer, Prompt
 from fleet.llm.prices import Prices
@@ -91,7 +95,14 @@ class ModelWriter:
         prompt = briefing_prompt.plan(request, dice)
         return self.put(prompt, lambda raw: briefing_answers.read(request, raw), within_s)
 
-    def estimate(self, request: Request | ScanRequest | BriefRequest) -> int:
+    def describe(
+        self, request: ProductRequest, dice: random.Random, *, within_s: float | None = None
+    ) -> tuple[ProductWords, Usage]:
+        """Write the texts of a product."""
+        prompt = describing_prompt.describe(request, dice)
+        return self.put(prompt, lambda raw: describing_answers.read(request, raw), within_s)
+
+    def estimate(self, request: Request | ScanRequest | BriefRequest | ProductRequest) -> int:
         """Return the maximum cost of one try: the call and its correction."""
         # Other dice draw another spark, of at most a few hundred bytes: the overhead has room for it.
         return self.at_most(ask_for(request, random.Random(0)))
@@ -240,10 +251,12 @@ class NotToBeShown(FleetError):
     """A text of the right shape that must not be published."""
 
 
-def ask_for(request: Request | ScanRequest | BriefRequest, dice: random.Random) -> Prompt:
+def ask_for(request: Request | ScanRequest | BriefRequest | ProductRequest, dice: random.Random) -> Prompt:
     """Return the prompt of a request."""
     if isinstance(request, BriefRequest):
         return briefing_prompt.plan(request, dice)
+    if isinstance(request, ProductRequest):
+        return describing_prompt.describe(request, dice)
     if isinstance(request, ScanRequest):
         return scanning_prompt.scan(request, dice)
     return prompts.post(request, dice) if isinstance(request, PostRequest) else prompts.comment(request, dice)

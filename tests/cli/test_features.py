@@ -23,8 +23,8 @@ IN_ORDER = {
     " organisations metrics gallery dispatch sweep chaos",
     "Look": "status stats activity persona costs engagement pictures team calendar inbox competitors reports forecast"
     " fraud experiments replay search",
-    "Act": "agents trigger jobs drafts links products orders stores listings reconcile pricing scan opt-outs campaigns"
-    " dead approvals hooks events budgets pause resume kill-switch",
+    "Act": "agents trigger jobs drafts links products orders stores listings reconcile product-content pricing scan"
+    " opt-outs campaigns dead approvals hooks events budgets pause resume kill-switch",
     "Shell": "completion",
 }
 

@@ -1,4 +1,4 @@
-"""`fleet fraud`: scores of orders from files. Needs no database and no running fleet."""
+"""`fleet fraud`: scores of orders of stores over the API, and of files, which need no running fleet."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fleet.cli.frame import render
+from fleet.cli.frame.api import at
 from fleet.cli.frame.command import FleetGroup
 from fleet.cli.frame.context import Door, pass_door
-from fleet.cli.frame.options import PathType, json_option
+from fleet.cli.frame.options import PathType, TextType, json_option
+from fleet.core.errors import NotFound
 
 if TYPE_CHECKING:
     from fleet.features.fraud.evaluation import Share
@@ -24,8 +26,48 @@ _bar = click.option("--hold", "bar", type=click.IntRange(1, 100), default=_HOLD,
 @click.group(cls=FleetGroup)
 @pass_door
 def fraud(door: Door) -> None:
-    """Score orders of a file, and show how well scores tell fraud from honest orders."""
+    """Score orders of stores or of a file, and show how well scores tell fraud from honest orders."""
     door.needs_database = False
+
+
+@fraud.command("stores")
+@json_option
+@pass_door
+def list_stores(door: Door, /, *, as_json: bool) -> None:
+    """Show how orders are scored at each store, and how many are held."""
+    found = door.api.get("/fraud")
+    if as_json:
+        door.json(found)
+        return
+    right = {"justify": "right"}
+    table = render.table("Store", "Mode", *((name, right) for name in ("Bar", "Scored", "From the bar up", "Held")))
+    for one in found["items"]:
+        render.row(table, one["store"], one["mode"], one["bar"], one["scored"], one["above_bar"], one["held"])
+    door.show(table)
+    if not found["items"]:
+        door.note("No store has orders yet. Connect one: `fleet stores add ACCOUNT`.")
+    door.note(f"Shops do not give: {', '.join(found['left_out'])}. Held orders: `fleet orders list --held`.")
+
+
+@fraud.command()
+@click.argument("order", type=TextType(100))
+@json_option
+@pass_door
+def check(door: Door, /, *, order: str, as_json: bool) -> None:
+    """Score an ORDER of a store again, by its id or number."""
+    found = [order] if len(order) == 36 and order.count("-") == 4 else [
+        one["id"] for one in door.api.list("/orders", number=order, limit=50).items if one["number"] == order
+    ]  # fmt: skip
+    if len(found) != 1:
+        raise NotFound(f"There is no one order {order}.", fix="`fleet orders list` shows ids and numbers.")
+    done = door.api.post(at("fraud", "orders", found[0]))
+    if as_json:
+        door.json(done)
+        return
+    said = "It is not scored: it is not open, or the mode is off." if done["points"] is None else ""
+    door.say(said or f"The order {done['number']} has {done['points']} points: {'; '.join(done['reasons']) or 'none'}.")
+    if done["held_why"]:
+        door.say(f"It is held: {done['held_why']}. Release it with `fleet orders release {done['number']}`.")
 
 
 @fraud.command()

@@ -34,9 +34,9 @@ from fleet.features.listings.models import StoreBudgetRow
 from fleet.features.listings.rules import BudgetKind, BudgetPeriod
 from fleet.features.listings.settings import ListingsSettings
 from fleet.features.stores import service as stores
+from fleet.features.stores.kinds import WRITES
 from fleet.features.stores.models import StoreRow
 from fleet.features.stores.state.context import StoreContext
-from fleet.features.stores.state.refs import WRITES
 
 RESOURCE, ACTION = "store", "budget_override"
 BEGINNINGS = ("publish_listing", "delist_listing", "revert_listing")

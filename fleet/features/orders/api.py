@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
@@ -10,7 +11,8 @@ from fastapi import APIRouter, Path, Query
 from fleet.access import Permission, Principal
 from fleet.core.errors import NotFound
 from fleet.engine.deps import Deps
-from fleet.features.orders import customers, points, queries, schema, service
+from fleet.engine.points import verbs
+from fleet.features.orders import customers, queries, schema, service
 from fleet.features.orders.schema import OrderActionDone, OrderActionIn, OrderDetail, OrderListPage, OrderQuery
 from fleet.features.products.queries import place
 from fleet.web.auth import TheDeps, needs
@@ -36,9 +38,13 @@ def detail(deps: Deps, order_id: uuid.UUID, who: Principal) -> OrderDetail:
 
 
 def released(deps: Deps, order_id: uuid.UUID, who: Principal) -> bool:
-    """Release an order that is held; False if it was not. Raises NotFound."""
-    with deps.db.transaction() as tx:
-        return service.release(tx, order_id, by=who.by)
+    """Release an order that is held; False if it was not. Raises NotFound, NeedsApproval."""
+    return bool(verbs.perform(deps, who, "order", "release", order=order_id))
+
+
+def acted(deps: Deps, order_id: uuid.UUID, name: str, values: Mapping[str, str], who: Principal) -> str:
+    """Do an action on an order at its store; return the message. Raises FleetError, NeedsApproval."""
+    return str(verbs.perform(deps, who, "order", "act", order=order_id, name=name, values=dict(values)))
 
 
 def erased(deps: Deps, order_id: uuid.UUID, who: Principal) -> bool:
@@ -81,5 +87,5 @@ def act_on_order(
     deps: TheDeps, order_id: uuid.UUID, name: ActionName, *, body: OrderActionIn, who: OrderEditor
 ) -> OrderActionDone:
     """Do an action on an order at its store, such as shipping it."""
-    message = points.run(deps, order_id, name, body.values, who)
+    message = acted(deps, order_id, name, body.values, who)
     return OrderActionDone(message=message, order=detail(deps, order_id, who))

@@ -10,6 +10,7 @@ FEATURE = Feature(
     needs=("products",),
     tables=("fleet.features.orders.models",),
     resealers=("fleet.features.orders.customers:reseal",),
+    extends={"verbs": ("fleet.features.orders.verbs:RELEASE", "fleet.features.orders.verbs:ACT")},
     api=("fleet.features.orders.api:router",),
     pages=("fleet.features.orders.pages:router",),
     templates=__package__,

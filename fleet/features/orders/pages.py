@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from fleet.access import Permission
 from fleet.adapters.shops import OrderState
 from fleet.core.errors import FleetError
-from fleet.features.orders import api, points, queries
+from fleet.features.orders import api, queries
 from fleet.features.orders.api import ActionName, OrderEditor, Viewer
 from fleet.features.orders.schema import OrderQuery
 from fleet.web.auth import TheDeps, needs
@@ -71,7 +71,7 @@ async def act(request: Request, deps: TheDeps, who: OrderEditor, order_id: uuid.
     values = {key: value for key, value in form.items() if isinstance(value, str) and key != "csrf"}
     at = f"{_LIST}/{order_id}"
     try:
-        said = await run_in_threadpool(points.run, deps, order_id, name, values, who)
+        said = await run_in_threadpool(api.acted, deps, order_id, name, values, who)
     except FleetError as error:
         field = error.message.partition(":")[0]
         return go(request, at, str(error), kept=KeptForm(f"action {name}", field, values))

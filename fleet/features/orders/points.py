@@ -1,9 +1,11 @@
-"""The extension point `orders.actions`: what people can do with an order at its store."""
+"""The extension points of orders: `orders.actions` (what people can do with one at its store), `orders.recorded` (what
+follows from a reading) and `orders.sections` (what other features show on its page).
+"""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from fleet.access import Principal
@@ -13,8 +15,11 @@ from fleet.engine import registry
 from fleet.engine.deps import Deps
 from fleet.features.orders import service
 from fleet.features.orders.models import StoreOrderRow
+from fleet.features.orders.service import RecordedOrder
 
 ACTIONS = "orders.actions"
+RECORDED = "orders.recorded"
+SECTIONS = "orders.sections"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +50,30 @@ class OrderAction:
     """A question to ask first."""
     is_dangerous: bool = False
     is_allowed_while_held: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderSection:
+    """What a feature shows on the page of an order: pairs of a name and words."""
+
+    title: str
+    facts: Sequence[tuple[str, str]]
+
+
+def recorded(deps: Deps, tx: Tx, done: RecordedOrder) -> None:
+    """Let features follow a reading that is new or changed something, in its transaction (`orders.recorded`).
+
+    Each is called as `follow(deps, tx, done)`; an error of one undoes the reading.
+    """
+    if done.is_new or done.is_changed:
+        for follow in registry.current().extensions(RECORDED):
+            follow(deps, tx, done)
+
+
+def sections(deps: Deps, tx: Tx, order: StoreOrderRow) -> list[OrderSection]:
+    """Return what features show of an order (`orders.sections`): `section(deps, tx, order)`, or None for nothing."""
+    found = (section(deps, tx, order) for section in registry.current().extensions(SECTIONS))
+    return [one for one in found if one is not None]
 
 
 def offered(deps: Deps, tx: Tx, order: StoreOrderRow) -> list[OrderAction]:

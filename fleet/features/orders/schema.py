@@ -121,6 +121,13 @@ class OrderActionOut(BaseModel):
     is_dangerous: bool
 
 
+class OrderSectionOut(BaseModel):
+    """What a feature tells of an order: pairs of a name and words."""
+
+    title: str
+    facts: list[tuple[str, str]]
+
+
 class OrderDetail(OrderOut):
     """An order with everything about it."""
 
@@ -128,6 +135,7 @@ class OrderDetail(OrderOut):
     fulfilments: list[FulfilmentOut]
     customer: CustomerOut | None
     actions: list[OrderActionOut]
+    sections: list[OrderSectionOut] = Field(description="what other features tell of it, such as fraud")
 
 
 class OrderActionIn(Body):
@@ -179,6 +187,7 @@ def detail(deps: Deps, tx: Tx, order_id: uuid.UUID, who: Principal) -> OrderDeta
             )
             for one in points.offered(deps, tx, row)
         ],
+        sections=[OrderSectionOut(title=one.title, facts=list(one.facts)) for one in points.sections(deps, tx, row)],
     )  # fmt: skip
 
 

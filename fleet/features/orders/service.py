@@ -17,11 +17,12 @@ from sqlalchemy.dialects.postgresql import insert
 
 from fleet.access import audit
 from fleet.accounts.sealing import Keyring
-from fleet.adapters.shops import OrderLine, OrderState, ShopOrder
+from fleet.adapters.shops import UPDATE_ORDER, OrderLine, OrderState, ShopOrder
 from fleet.core import events, ids
 from fleet.core.db import Tx
 from fleet.core.errors import InvalidInput, NotFound
 from fleet.core.text import storable
+from fleet.engine.jobs import snooze
 from fleet.features.orders import customers, states
 from fleet.features.orders.models import FulfilmentRow, OrderLineRow, StoreOrderRow
 from fleet.features.products import stock
@@ -130,7 +131,8 @@ def assess(tx: Tx, order_id: uuid.UUID, *, points: int, reasons: Sequence[str]) 
 
 
 def release(tx: Tx, order_id: uuid.UUID, *, by: str) -> bool:
-    """Release an order that is held. False if it was not. Raises NotFound."""
+    """Release an order that is held, and its jobs that wait. False if it was not held. Raises NotFound."""
+    snooze.free_held(tx, (UPDATE_ORDER.name,))
     row = get(tx, order_id, is_locked=True)
     if row.held_at is None:
         return False

@@ -19,8 +19,8 @@ SYNC_STORE = JobHandler(
 )
 
 
-def _write(kind: str, noun: str, plural: str) -> JobHandler:
-    return JobHandler(kind=kind, noun=noun, plural=plural, prepare=f"{_PREPARE}:{kind}",
+def _write(kind: str, noun: str, plural: str, obstacle: str | None = None) -> JobHandler:
+    return JobHandler(kind=kind, noun=noun, plural=plural, prepare=f"{_PREPARE}:{kind}", obstacle=obstacle,
                       expires_after=timedelta(hours=24), is_public=True)  # fmt: skip
 
 
@@ -31,7 +31,7 @@ JOBS = (
     _write("update_variants", "a change of prices", "changes of prices"),
     _write("set_stock", "a change of stock", "changes of stock"),
     _write("remove_product", "a removal of a product", "removals of products"),
-    _write("update_order", "a change of an order", "changes of orders"),
+    _write("update_order", "a change of an order", "changes of orders", obstacle=f"{_PREPARE}:held_order"),
 )
 FOLLOW_UPS = (
     FollowUp(kind="create_product", run=f"{_FOLLOW}:created"),

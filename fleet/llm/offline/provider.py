@@ -20,12 +20,14 @@ from fleet.llm.base import (
     Grammar,
     PostRequest,
     PostWords,
+    ProductRequest,
+    ProductWords,
     SeenPost,
     Speaker,
     Usage,
 )
 from fleet.llm.lexicon import subject
-from fleet.llm.offline import briefing, grammar, leads, phrases, scanning, styles
+from fleet.llm.offline import briefing, describing, grammar, leads, phrases, scanning, styles
 from fleet.llm.provider import Till
 from fleet.llm.scan_request import ScanAnswer, ScanRequest
 
@@ -88,7 +90,17 @@ class OfflineProvider:
         """Return angles on the goal of a campaign."""
         return self._timed(lambda: briefing.answer(request, dice))
 
-    def estimate(self, request: PostRequest | CommentRequest | ScanRequest | BriefRequest) -> int:  # noqa: ARG002
+    def describe(
+        self,
+        request: ProductRequest,
+        dice: random.Random,  # noqa: ARG002
+        *,
+        within_s: float | None = None,  # noqa: ARG002
+    ) -> tuple[ProductWords, Usage]:
+        """Return the facts of a product as sentences."""
+        return self._timed(lambda: describing.answer(request))
+
+    def estimate(self, request: PostRequest | CommentRequest | ScanRequest | BriefRequest | ProductRequest) -> int:  # noqa: ARG002
         """Return 0: no model is called."""
         return 0
 

@@ -201,6 +201,7 @@ def test_the_page_edits_moves_removes_tries_and_saves_without_a_script(web: Web)
         "listings",
         "store budgets",
         "content",
+        "product-texts",
         "likes",
     ]
     assert found[0].when == (Condition("usd", Op.GT, 100),) and not found[-1].requires_approval

@@ -97,7 +97,7 @@ def test_actions_of_stores_are_offered_checked_and_run(web: Web, shop: Shop) -> 
         return "The shop will be told."
 
     action = OrderAction(
-        name="ship", label="Ship", is_offered=lambda _deps, _tx, order: order.state == "confirmed", run=ship,
+        name="pack", label="Pack", is_offered=lambda _deps, _tx, order: order.state == "confirmed", run=ship,
         fields=(OrderField(name="tracking", label="Tracking number", is_needed=True),),
     )  # fmt: skip
     order = shop.record(shop.order()).id
@@ -106,15 +106,15 @@ def test_actions_of_stores_are_offered_checked_and_run(web: Web, shop: Shop) -> 
     try:
         ana, api = web.browser("operator"), web.program("operator")
         assert "Tracking number" in ana.get(f"/orders/{order}").text
-        refused = ana.post(f"/orders/{order}/actions/ship", tracking="")
+        refused = ana.post(f"/orders/{order}/actions/pack", tracking="")
         assert refused.status_code == 303 and "write 1 to 200" in ana.get(f"/orders/{order}").text
-        assert ana.post(f"/orders/{order}/actions/ship", tracking="AB 1").status_code == 303
-        done = api.post(f"/api/v1/orders/{order}/actions/ship", json={"values": {"tracking": "AB 2"}})
+        assert ana.post(f"/orders/{order}/actions/pack", tracking="AB 1").status_code == 303
+        done = api.post(f"/api/v1/orders/{order}/actions/pack", json={"values": {"tracking": "AB 2"}})
         assert done.json()["message"] == "The shop will be told."
         assert [(one, values["tracking"]) for one, values, _ in sent] == [(order, "AB 1"), (order, "AB 2")]
         with web.deps.db.transaction() as tx:
             service.hold(tx, order, "look at it", by="fraud")
-        held = api.post(f"/api/v1/orders/{order}/actions/ship", json={"values": {"tracking": "AB 3"}})
+        held = api.post(f"/api/v1/orders/{order}/actions/pack", json={"values": {"tracking": "AB 3"}})
         assert held.status_code == 409 and "is held" in held.text and len(sent) == 2
         assert api.post(f"/api/v1/orders/{order}/actions/fly", json={}).status_code == 404
     finally:

@@ -78,11 +78,6 @@ def hook_of(deps: Deps, account_id: uuid.UUID, adapter: str) -> AccountHook | No
 
     The extension of "accounts.hooks".
     """
-    with deps.db.transaction() as tx:
-        return _hook_of(deps, tx, account_id, adapter)
-
-
-def _hook_of(deps: Deps, tx: Tx, account_id: uuid.UUID, adapter: str) -> AccountHook | None:
     kind = adapters.get(adapter).shop if adapter in adapters.names() else None
     if kind is None or kind.webhooks is None:
         return None

@@ -27,6 +27,7 @@ from fleet.adapters.shops import (
 from fleet.core import logs
 from fleet.core.db import Tx
 from fleet.core.errors import InvalidInput
+from fleet.features.orders import points
 from fleet.features.orders import service as orders
 from fleet.features.stores import rules, service
 from fleet.features.stores.rules import Strategy
@@ -192,6 +193,7 @@ class Steps:
                         location_id=context.main,
                         takes_stock=(one.updated_at or one.placed_at) >= self.added_at,
                     )  # fmt: skip
+                    points.recorded(context.deps, tx, recorded)
             except InvalidInput as error:
                 log.warning("order_not_recorded", store=context.name, order=one.number[:40], reason=str(error))
                 counts.failed += 1

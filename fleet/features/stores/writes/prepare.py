@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection
+from datetime import timedelta
 from typing import Any
 
 from fleet.accounts.models import key_of
@@ -27,12 +28,16 @@ from fleet.adapters.shops import (
     UpdateVariantsPayload,
     VariantChange,
 )
+from fleet.core.db import Tx
 from fleet.engine.attempts.work import Work
-from fleet.engine.jobs.outcomes import Skipped
+from fleet.engine.jobs.outcomes import Held, Skipped
+from fleet.features.orders import service as orders
 from fleet.features.stores import values
 from fleet.features.stores.models import ExternalRefRow
 from fleet.features.stores.state import refs
 
+_ENDS = (OrderState.CANCELLED, OrderState.REFUNDED)
+_LOOK_AGAIN = timedelta(hours=1)
 _UNKNOWN = Skipped("the store does not have it any more")
 
 
@@ -115,6 +120,17 @@ def update_order(work: Work) -> AnyAction:
     return work.action(UPDATE_ORDER, UpdateOrderPayload(
         payload["external_id"], OrderState(payload["state"]), payload.get("tracking", ""), payload.get("reason", ""),
     ))  # fmt: skip
+
+
+def held_order(tx: Tx, work: Work, _: AnyAction) -> Held | Skipped | None:
+    """Say that a state that sends an order waits while the order is held; it can still be cancelled or refunded."""
+    payload = work.claim.payload
+    if payload["state"] in _ENDS:
+        return None
+    order = orders.get(tx, uuid.UUID(payload["order"]))
+    if order.held_at is None:
+        return None
+    return Held(f"the order {order.number} is held: {order.held_why}", work.deps.now() + _LOOK_AGAIN)
 
 
 def _mapped(work: Work, kind: str, local_ids: Collection[str]) -> dict[uuid.UUID, ExternalRefRow]:

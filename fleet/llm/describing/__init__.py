@@ -1,0 +1,1 @@
+"""Texts of products by a model: the prompt, and the check of its answer."""
