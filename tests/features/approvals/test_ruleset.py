@@ -199,7 +199,7 @@ def test_the_page_edits_moves_removes_tries_and_saves_without_a_script(web: Web)
         "removals",
         "consent",
         "listings",
-        "store budgets",
+        "store-budgets",
         "content",
         "product-texts",
         "likes",
