@@ -201,6 +201,7 @@ def test_the_page_edits_moves_removes_tries_and_saves_without_a_script(web: Web)
         "listings",
         "store-budgets",
         "content",
+        "prices",
         "product-texts",
         "likes",
     ]

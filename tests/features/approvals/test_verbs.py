@@ -307,12 +307,12 @@ def test_programs_ask_about_verbs_and_about_things_of_their_own(web: Web) -> Non
     operator = web.program("operator", name="dan")  # may ask, but may not delete agents
     assert operator.post("/api/v1/approvals", json=verb).status_code == 403
 
-    own = {"resource": "discrepancy", "action": "fix", "resource_id": "sku-1", "payload": {"stock": 4},
+    own = {"resource": "budget", "action": "review", "resource_id": "sku-1", "payload": {"stock": 4},
            "before": {"stock": 5}, "summary": "Take one from the stock of <b>sku-1</b>"}  # fmt: skip
     found = ann.post("/api/v1/approvals", json=own).json()
-    assert (found["rule"], found["is_verb"], found["state"]) == ("reconciliation", False, "pending")
+    assert (found["rule"], found["is_verb"], found["state"]) == ("budgets", False, "pending")
     assert ann.post("/api/v1/approvals", json={**own, "payload": {"stock": 1}}).status_code == 409
-    for taken in (("draft", "publish"), ("agent", "delete")):
+    for taken in (("draft", "publish"), ("discrepancy", "fix"), ("agent", "delete")):
         reserved = {**own, "resource": taken[0], "action": taken[1]}
         assert ann.post("/api/v1/approvals", json=reserved).status_code in {404, 409}
     assert "&lt;b&gt;sku-1" in web.browser("reviewer", "fay").get(f"/review/{found['id']}").text
