@@ -37,9 +37,10 @@ _BY_PLACE: Mapping[str, str] = {
     "personas": "persona", "users": "user", "experiments": "experiment", "costs": "agent", "sources": "source",
     "join": "invitation", "accounts": "account", "settings": "setting", "organisations": "organisation",
     "inbox": "notification", "team": "message", "campaigns": "campaign", "content-items": "item", "brands": "brand",
-    "calendar": "job", "reports": "report", "links": "link", "l": "link",
+    "calendar": "job", "engagement": "job", "reports": "report", "links": "link", "l": "link",
     "products": "product", "product-pictures": "product", "orders": "order", "product-imports": "import",
-    "stores": "store", "listings": "listing", "sync-runs": "run", "sync-conflicts": "conflict",
+    "stores": "store", "store-budgets": "store", "listings": "listing", "sync-runs": "run",
+    "sync-conflicts": "conflict",
     "reconciliation": "discrepancy", "discrepancies": "discrepancy", "reconciliations": "comparison",
     "forecast": "forecast", "forecasts": "forecast", "reorder-proposals": "reorder", "price-proposals": "price",
 }  # fmt: skip
@@ -47,7 +48,7 @@ THINGS = frozenset({*_BY_NAME.values(), *_BY_PLACE.values()})
 """What `names` has something for."""
 _FIXED: Mapping[str, str] = {
     "act": "replay", "form": "edit", "place": "0", "subscriber": "ledger", "adapter": "floimg",
-    "operation": "like", "origin": "jobs",
+    "operation": "like", "origin": "jobs", "kind": "actions", "period": "day",
 }  # whatever there is  # fmt: skip
 _QUERY: Mapping[str, str] = {
     "/agents/bulk": "?do=pause&all=1",

@@ -216,6 +216,8 @@ def stage(
 ) -> Response:
     """Stage a listing with the values of its store."""
     page = f"{LIST}/{listing_id}"
+    typed = {"title": filled.title, "description": filled.description,
+             **{f"price {one}": price for one, price in zip(filled.variant, filled.price, strict=False)}}  # fmt: skip
     try:
         view = queries.one(deps, listing_id)
         pairs = zip(filled.variant, filled.price, strict=False)
@@ -226,11 +228,13 @@ def stage(
         body = StageIn(products=[view.product_id], stores=[view.store], overrides=own)
         done = service.stage(deps, body.products, body.stores, by=who.by, overrides=api.overrides_of(deps, body))
     except ValidationError:
-        return go(request, page, "A title is one line of at most 300 characters.", wrong=True)
+        return go(request, page, "A title is one line of at most 300 characters.",
+                  kept=KeptForm("own", "title", typed))  # fmt: skip
     except FleetError as error:
-        return go(request, page, error.plain, wrong=True)
+        return go(request, page, error.plain, kept=KeptForm("own", "title", typed))
     if done.problems:
-        return go(request, page, f"It cannot be published: {done.problems[0]}", wrong=True)
+        problem = f"It cannot be published: {done.problems[0]}"
+        return go(request, page, problem, kept=KeptForm("own", "title", typed))
     return go(request, page, "It is staged. Its preview shows what will be sent.")
 
 

@@ -215,5 +215,6 @@ def set_setting(
             raise InvalidInput("There is no such setting of stores.")
         settings_commands.put(deps, filled.name, filled.value, targets[filled.scope], by=who.by)
     except FleetError as error:
-        return go(request, f"/stores/{store}", error.plain, wrong=True)
+        kept = KeptForm(f"setting {filled.name}", "value", {"value": filled.value})
+        return go(request, f"/stores/{store}", error.plain, kept=kept)
     return go(request, f"/stores/{store}", "The setting is in force within seconds.")

@@ -194,7 +194,7 @@ def test_other_features_add_stores_and_sections(web: Web) -> None:
     )
     before = registry.current()
     feature = Feature(name="tests_of_products", extends={points.STORES: (brought,), points.SECTIONS: (section,)})
-    registry.use(Registry([*before, feature]))
+    registry.use(Registry([feature, *before]))
     try:
         ana = web.browser("viewer")
         assert 'href="/stores/shop"' in ana.get("/products?store=shop").text
