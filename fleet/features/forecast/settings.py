@@ -18,7 +18,7 @@ class ForecastSettings(BaseModel):
         True, description="whether the forecast agent makes forecasts and proposes reorders by itself"
     )
     forecast_every_h: Annotated[float, _SHOP] = Field(
-        24, ge=1, le=720, allow_inf_nan=False, description="hours between two forecasts of an organisation"
+        24, ge=1, le=720, allow_inf_nan=False, description="hours between two forecasts"
     )
     forecast_days: Annotated[int, _SHOP] = Field(28, ge=1, le=180, description="days that are forecast")
     forecast_lead_days: Annotated[int, _SHOP] = Field(

@@ -19,7 +19,7 @@ class PricingSettings(BaseModel):
         True, description="whether the pricing agent proposes prices by itself; each waits for an approval"
     )
     pricing_every_h: Annotated[float, _SHOP] = Field(
-        24, ge=1, le=720, allow_inf_nan=False, description="hours between two looks at all prices of an organisation"
+        24, ge=1, le=720, allow_inf_nan=False, description="hours between two looks at all prices"
     )
     pricing_day_percent: Annotated[float, _SHOP] = Field(
         5, gt=0, le=50, allow_inf_nan=False, description="most percent that a price changes within a day"
@@ -31,7 +31,7 @@ class PricingSettings(BaseModel):
         1, ge=0, le=50, allow_inf_nan=False, description="smallest change of a price that is proposed, in percent"
     )
     pricing_changes_per_day: Annotated[int, _SHOP] = Field(
-        50, ge=0, le=100_000, description="most prices of an organisation that change within a day"
+        50, ge=0, le=100_000, description="most prices that change within a day"
     )
     pricing_margin_percent: Annotated[float, _SHOP] = Field(
         0, ge=0, le=500, allow_inf_nan=False, description="least percent of a variant's cost that its price is above it"
