@@ -23,7 +23,7 @@ IN_ORDER = {
     " organisations metrics gallery dispatch sweep chaos",
     "Look": "status stats activity persona costs engagement pictures team calendar inbox competitors reports forecast"
     " fraud experiments replay search",
-    "Act": "agents trigger jobs drafts links products orders stores listings reconcile product-content pricing scan"
+    "Act": "agents trigger jobs drafts links products orders stores listings scan reconcile product-content pricing"
     " opt-outs campaigns dead approvals hooks events budgets pause resume kill-switch",
     "Shell": "completion",
 }

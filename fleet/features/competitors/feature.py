@@ -18,7 +18,7 @@ FEATURE = Feature(
             subject="competitors.imported",
             words="imported figures of competitors: {new} new, {replaced} replaced, by {by}",
             sign="⇅",
-            icon="chart",
+            icon="again",
             family="people",
         ),
     ),

@@ -115,7 +115,7 @@ FEATURE = Feature(
             name="pricing",
             run="fleet.features.pricing.cli:pricing",
             section="Act",
-            order=49,
+            order=53,
             help="Propose prices, accept and undo them.",
         ),
     ),

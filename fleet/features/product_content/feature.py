@@ -33,7 +33,7 @@ FEATURE = Feature(
             name="product-content",
             run="fleet.features.product_content.cli:product_content",
             section="Act",
-            order=49,
+            order=52,
             help="Have texts of products written, and check claims.",
         ),
     ),

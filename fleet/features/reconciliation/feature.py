@@ -50,7 +50,7 @@ FEATURE = Feature(
             name="reconcile",
             run="fleet.features.reconciliation.cli:reconcile",
             section="Act",
-            order=49,
+            order=51,
             help="Compare stores with the catalogue, and fix what differs.",
         ),
     ),
