@@ -9,6 +9,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
+from fleet.accounts.models import SETTINGS_ACCOUNT, AccountRow
 from fleet.core.db import Database
 from fleet.sandbox.servers.postgres import APP
 from tests.browser.inhabited import lived
@@ -59,7 +60,7 @@ def test_a_used_database_equals_the_template_again(
     fleet = make_fleet(postgres_server.url(name, role=APP))
     lived(fleet)
     with fleet.deps.db.transaction() as tx:
-        tx.execute(sa.text("UPDATE accounts SET name = 'changed'"))
+        tx.execute(sa.update(AccountRow).where(AccountRow.id == SETTINGS_ACCOUNT).values(name="changed"))
         tx.execute(sa.text("INSERT INTO accounts (id, name, adapter) VALUES (gen_random_uuid(), 'new', 'floimg')"))
     fleet.deps.close()
     used = contents(postgres_server, name)
