@@ -9,12 +9,13 @@ import functools
 import itertools
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from fleet.adapters import registry
 from fleet.adapters.base import Account, AnyAction, Receipt, Resolution, SurfaceObject
-from fleet.adapters.manifest import AccountAccess, AdapterType
+from fleet.adapters.manifest import AccountAccess
 from fleet.adapters.pictures import PictureFile, PictureOrder
 from fleet.adapters.social import ACTIONS, FeedItem, Offers, SaidComment
 from fleet.core.queue import Message
@@ -102,7 +103,7 @@ def register() -> None:
 
 def put_in_place(connect: Callable[[AccountAccess], Any]) -> None:
     """Have every account of this process lead to one surface, which makes pictures, too."""
-    stub = AdapterType(name="floimg", help="", credentials="", connect=connect, connect_pictures=connect)
+    stub = replace(registry.get("floimg"), connect=connect, connect_pictures=connect)
     registry.get = lambda _: stub  # type: ignore[assignment]
     registry.names = lambda: [stub.name]
     deps.Outside.makes_pictures = lambda *_: True  # type: ignore[method-assign]

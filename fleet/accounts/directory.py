@@ -52,6 +52,8 @@ class Accounts:
     ) -> None:
         self._db, self._settings, self._keys, self._clock_s = db, settings, keys, clock_s
         self._open: dict[uuid.UUID, OpenAccount] = {}
+        self._ours: tuple[Settings, OpenAccount, FleetError | None, OpenAccount] | None = None
+        """The account of the settings as it was made last, after what it was made of."""
         self._next_s = 0.0
         self._is_loaded = False
         self._lock = threading.RLock()
@@ -153,7 +155,11 @@ class Accounts:
         )  # fmt: skip
 
     def _of_settings(self) -> OpenAccount:
-        settings, row = self._keys.settings, self._open[SETTINGS_ACCOUNT]
+        settings, row, lost = self._keys.settings, self._open[SETTINGS_ACCOUNT], self._keys.lost.get("service_token")
+        made = self._ours
+        if made is not None and made[0] is settings and made[1] is row and made[2] is lost:
+            return made[3]
         access = AccountAccess(settings.gallery_url, settings.service_token, settings.http_timeout_s)
-        return OpenAccount(row.key, row.adapter, access, row.limits, self._keys.lost.get("service_token"),
-                           operations=row.operations)  # fmt: skip
+        found = OpenAccount(row.key, row.adapter, access, row.limits, lost, operations=row.operations)
+        self._ours = settings, row, lost, found
+        return found

@@ -6,6 +6,7 @@ ends soon. Pure except for the functions that it is given. It knows only the reg
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -190,11 +191,18 @@ class Gateway(_Guard):
     ) -> None:
         super().__init__(adapter, policy, stopped)
         self.adapter = adapter
+        # Asked once: to compare an object with a protocol takes as long as a tenth of a statement.
+        self.uploading = adapter if isinstance(adapter, UploadingAdapter) else None
+        self._reserving = adapter if isinstance(adapter, ReservingAdapter) else None
         self._rules = rules
 
     def under(self, policy: Policy) -> Gateway:
         """Return this gateway with other rules."""
-        return self if policy == self.policy else Gateway(self.adapter, policy, self._stopped, self._rules)
+        if policy is self.policy or policy == self.policy:
+            return self
+        other = copy.copy(self)
+        other.policy = policy
+        return other
 
     def permit(self, one: ActionType[Payload], *, is_approved: bool = True) -> None:
         """Raise NotAllowed if the rules forbid such a write whatever its payload is.
@@ -235,19 +243,19 @@ class Gateway(_Guard):
     ) -> Mapping[str, Any] | None:
         """Send what the write will refer to; None if it needs nothing. Raises as `write`, and UploadPending."""
         self.permit(action.type, is_approved=action.is_approved)
-        if self.policy.dry_run or not isinstance(self.adapter, UploadingAdapter):
+        if self.policy.dry_run or self.uploading is None:
             return None
-        return self.adapter.upload(action, timeout_s=self._clear_to_send(lease, stopped))
+        return self.uploading.upload(action, timeout_s=self._clear_to_send(lease, stopped))
 
     def reserve(self, action: AnyAction) -> None:
         """Reserve room for a write in the system's limits. Raises LimitSpent without room."""
-        if isinstance(self.adapter, ReservingAdapter):
-            self.adapter.reserve(action)
+        if self._reserving is not None:
+            self._reserving.reserve(action)
 
     def release(self, action: AnyAction) -> None:
         """Give back what was reserved for a write that is not made."""
-        if isinstance(self.adapter, ReservingAdapter):
-            self.adapter.release(action)
+        if self._reserving is not None:
+            self._reserving.release(action)
 
     def write(self, action: AnyAction, lease: Lease, *, stopped: Callable[[], str | None] | None = None) -> Receipt:
         """Make the one outside write. Raises NotAllowed, DryRun, Stopped, LeaseEnding or an AdapterError.

@@ -84,6 +84,8 @@ def covering(
     `is_notice`: the work notifies operators of events. Notices report the kill switch and pauses of agents, so only a
     pause of their own agent or kind of job covers them.
     """
+    if not holds:
+        return None
     keys = {"agent": str(agent.id), "kind": kind}
     if not is_notice:
         keys |= {"fleet": ALL, "surface": agent.surface, "persona": agent.persona_id}

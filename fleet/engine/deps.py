@@ -115,6 +115,8 @@ class Deps:
     outside: Outside = field(default_factory=Outside)
     """How accounts are connected to."""
     _gateways: dict[uuid.UUID, tuple[Gateway, Mapping[str, Any]]] = field(default_factory=dict)
+    _policies: dict[uuid.UUID, tuple[Settings, Mapping[str, Any], Policy]] = field(default_factory=dict)
+    """The rules last made for each account, with what they were made of."""
     _makers: dict[uuid.UUID, tuple[PictureGateway, Mapping[str, Any]]] = field(default_factory=dict)
     _connected: dict[tuple[str, Hashable], Any] = field(default_factory=dict)
     _used_s: dict[tuple[str, Hashable], float] = field(default_factory=dict)
@@ -164,12 +166,14 @@ class Deps:
             if key not in self._gateways:
                 found = self._usable(account_id)
                 adapter = self._connect_account(found)
-                made = Gateway(adapter, policy(rules, found.limits), self._kill_reason, _system_rules(found))
+                made = Gateway(
+                    adapter, self._policy(key, rules, found.limits), self._kill_reason, _system_rules(found)
+                )  # fmt: skip
                 if key != SETTINGS_ACCOUNT:  # else anybody who may edit agents could send our requests to any host
                     made.require_host()
                 self._gateways[key] = made, found.limits
             gateway, limits = self._gateways[key]
-        return gateway.under(policy(rules, limits))
+        return gateway.under(self._policy(key, rules, limits))
 
     def pictures(
         self, account_id: uuid.UUID | None = None, agent_id: uuid.UUID | None = None,
@@ -182,10 +186,18 @@ class Deps:
                 found = self._usable(account_id)
                 maker = self.outside.connect_pictures(found)
                 fetch = self.outside.fetcher(maker, self.given)
-                made = PictureGateway(maker, policy(settings, found.limits), self._kill_reason, fetch=fetch)
+                rules = self._policy(key, settings, found.limits)
+                made = PictureGateway(maker, rules, self._kill_reason, fetch=fetch)
                 self._makers[key] = made, found.limits
             gateway, limits = self._makers[key]
-        return gateway.under(policy(settings, limits))
+        return gateway.under(self._policy(key, settings, limits))
+
+    def _policy(self, key: uuid.UUID, settings: Settings, limits: Mapping[str, Any]) -> Policy:
+        """Return the rules for an account, made once for each change of settings: an attempt asks for them thrice."""
+        known = self._policies.get(key)
+        if known is None or known[0] is not settings or known[1] is not limits:
+            known = self._policies[key] = settings, limits, policy(settings, limits)
+        return known[2]
 
     def picture_account(self, account_id: uuid.UUID | None) -> AccountKey | None:
         """Return the account whose system makes the pictures of an account's posts; None if there is none.

@@ -403,6 +403,11 @@ class Registry:
         return _by_name([*registered, MESSAGE], lambda job: job.kind, "kind of job")
 
     @cached_property
+    def acts(self) -> list[str]:
+        """The kinds of job that are acts of their agents, sorted: each claim names them."""
+        return sorted(self.kinds(lambda job: job.is_act))
+
+    @cached_property
     def action_types(self) -> Mapping[str, ActionType[Payload]]:
         """Types of action by name."""
         return _by_name((action for one in self for action in one.actions), lambda action: action.name, "action")

@@ -72,7 +72,7 @@ def _claim(deps: Deps, job_id: uuid.UUID) -> Work | None:
     lease = Lease(deps.clock.monotonic_s() + deps.settings.lease_s, deps.clock)
     rows = deps.db.run(
         _CLAIM_JOB, **ledger.claim_parameters(job_id, worker=deps.worker, lease_s=deps.settings.lease_s),
-        acts=sorted(registry.current().kinds(lambda job: job.is_act)),
+        acts=registry.current().acts,
     )  # fmt: skip
     if not rows:
         _suppress(deps, job_id)
@@ -170,7 +170,7 @@ def _upload(work: Work, gateway: Gateway, action: AnyAction) -> AnyAction:
 
     Raises UploadPending, and UploadsLost for uploads that the system could not process.
     """
-    if not isinstance(gateway.adapter, base.UploadingAdapter):
+    if gateway.uploading is None:
         return action
     known = work.known(_UPLOADS) or {"is_complete": False, "uploads": {}}
     action = replace(action, uploads=known["uploads"])

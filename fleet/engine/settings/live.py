@@ -53,6 +53,8 @@ class _Snapshot:
     lost: Values = field(default_factory=dict)
     documents: Mapping[str, Contents] = field(default_factory=dict)
     scoped: dict[str, Settings] = field(default_factory=dict)
+    is_scoped: bool = False
+    """Whether any row is of a scope below the fleet: without one, all agents have the fleet's settings."""
 
 
 class LiveSettings:
@@ -77,6 +79,8 @@ class LiveSettings:
         of the settings.
         """
         known = self._known
+        if not known.is_scoped:
+            return known.fleet
         organisation = known.rows.get((SettingScope.ORGANISATION, str(organisation_id)), {})
         persona = known.rows.get((SettingScope.PERSONA, str(persona_id)), {})
         account = known.rows.get((SettingScope.ACCOUNT, str(key_of(account_id))), {})
@@ -169,7 +173,9 @@ class LiveSettings:
         revisions = max((one.revision for one in found), default=0), newest
         if newest == self._known.revisions[1]:
             current = self._known.documents  # features keep what they made of these objects
-        return _Snapshot(revisions, rows, layers.apply_valid(self._given, values), lost, current)
+        is_scoped = any(scope != SettingScope.FLEET for scope, _ in rows)
+        fleet = layers.apply_valid(self._given, values)
+        return _Snapshot(revisions, rows, fleet, lost, current, is_scoped=is_scoped)
 
     def _opened(self, values: Values) -> tuple[Values, Values]:
         """Return values with sealed ones opened, and apart from them those that cannot be opened."""

@@ -68,12 +68,28 @@ def choose(deps: Deps, claim: Claim, agent: ActingAgent, holds: Sequence[Hold]) 
     hold = controls.covering(holds, agent, claim.kind)
     if hold is not None and hold.scope not in ("account", "surface"):
         return None  # it would wait there as well
+    if not _exists_elsewhere(deps, agent, claim, action, holds):
+        return None
     others = [one for one in _others(deps, agent, claim, action, holds) if _is_near(deps, claim, one, action)]
     found = best(others)
     if found is None:
         return None
     stored = None if found.account_id == SETTINGS_ACCOUNT else found.account_id
     return OtherAccount(stored, found.surface, found.name, own.name, own.obstacle)
+
+
+def _exists_elsewhere(deps: Deps, agent: ActingAgent, claim: Claim, action: str, holds: Sequence[Hold]) -> bool:
+    """Say without the database whether any other account of the fleet could do a job, whichever agent has it.
+
+    Most jobs that wait at a stopped account have no other one: they cost no transaction.
+    """
+    for account in deps.accounts.all():
+        if account.key.id != key_of(claim.account_id):
+            stored = None if account.key.id == SETTINGS_ACCOUNT else account.key.id
+            one = _candidate(deps, through(agent, stored, account.adapter), claim, action, holds)
+            if best([one]) is not None and _is_near(deps, claim, one, action):
+                return True
+    return False
 
 
 def _others(deps: Deps, agent: ActingAgent, claim: Claim, action: str, holds: Sequence[Hold]) -> list[AccountCandidate]:

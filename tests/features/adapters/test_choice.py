@@ -18,6 +18,7 @@ from fleet.engine.attempts.perform import perform
 from fleet.engine.jobs import ledger
 from fleet.engine.jobs.ledger import NewJob
 from fleet.engine.jobs.states import JobState
+from fleet.features.adapters import choice
 from fleet.features.adapters.choice import AccountCandidate, best
 from tests.factories import Fleet, Surface, make_fleet
 
@@ -95,6 +96,17 @@ def test_a_post_goes_through_another_account_while_its_own_is_stopped(two: Fleet
     (told,) = moves(two)
     assert (told["account"], told["instead_of"]) == ("second", "gallery") and "does not work" in str(told["why"])
     assert two.job(job).account_id == two.accounts["second"]
+
+
+def test_jobs_that_wait_read_no_accounts_where_no_other_could_do_them(
+    two: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(choice, "_others", lambda *_: pytest.fail("each job that waits would cost a transaction"))
+    jobs = [decided(two, "like", target="p1"), decided(two)]
+    stop(two, "gallery", "second")
+    for job in jobs:
+        perform(two.deps, job)
+    assert {str(two.job(job).state) for job in jobs} == {JobState.READY}
 
 
 def test_an_operation_that_is_off_is_done_where_it_is_on(
