@@ -25,8 +25,8 @@ from fleet.adapters.network import (
     ConnectedAdapter,
     NetworkToken,
     before_the_write,
-    credentials_of,
     read_back,
+    removed,
 )
 from fleet.adapters.shopify import answers, documents
 from fleet.adapters.shopify.answers import end_of, has_more, id_of, nodes_of, number_of
@@ -81,17 +81,19 @@ _PATH = f"/admin/api/{VERSION}/graphql.json"
 _MOST_PAGES = 25
 
 
-class Shopify(ConnectedAdapter):
+class Shopify(ConnectedAdapter[NetworkToken]):
     """The adapter of one shop."""
 
     name = "shopify"
+    credentials = NetworkToken
+    oauth = OAUTH
     actions: Mapping[str, Resolution] = {
         "create_product": Resolution.PROBE, "update_product": Resolution.PROBE, "update_variants": Resolution.PROBE,
         "set_stock": Resolution.PROBE, "remove_product": Resolution.NATURAL, "update_order": Resolution.PROBE,
     }  # fmt: skip
 
     def __init__(self, access: AccountAccess) -> None:
-        super().__init__(access, credentials_of(access, NetworkToken), oauth=OAUTH)
+        super().__init__(access)
         self._orders = OrderCalls(self._ask)
         self._place = ""
         self._is_defined = False
@@ -363,11 +365,10 @@ class Shopify(ConnectedAdapter):
 
     def _remove(self, product_id: str, deadline: CallDeadline) -> Receipt:
         gid = _gid(product_id, "Product")
-        try:
-            self._mutate(documents.PRODUCT_DELETE, {"input": {"id": gid}}, "productDelete", deadline, about=gid)
-        except base.Vanished:
-            return Receipt(gid, {"was_gone": True})
-        return Receipt(gid)
+        request = {"input": {"id": gid}}
+        return removed(
+            gid, lambda: self._mutate(documents.PRODUCT_DELETE, request, "productDelete", deadline, about=gid)
+        )
 
     # Help
 
