@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fleet.adapters.shops import SHOP_ACTIONS
+from fleet.adapters.webhook_signatures import SUBSCRIBE_HOOKS
 from fleet.engine.registry import AgentType, Command, Feature, NavItem
 from fleet.features.stores.kinds import EVENTS, FOLLOW_UPS, JOBS
 
@@ -13,7 +14,7 @@ FEATURE = Feature(
     settings="fleet.features.stores.settings:StoresSettings",
     tables=("fleet.features.stores.models",),
     agents=(AgentType(kind="store_sync", behaviour="fleet.features.stores.agent"),),
-    actions=SHOP_ACTIONS,
+    actions=(*SHOP_ACTIONS, SUBSCRIBE_HOOKS),
     jobs=JOBS,
     follow_ups=FOLLOW_UPS,
     events=EVENTS,
