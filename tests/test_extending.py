@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from fleet.engine import registry
 from fleet.engine.registry import Feature
 from tests.extending import MINIMUM, PAGE, TEMPLATE, snippets
 
@@ -41,6 +42,12 @@ def test_the_page_shows_something_of_every_file_of_the_template() -> None:
 def test_the_page_says_what_each_field_of_a_feature_means() -> None:
     told = set(re.findall(r"^\| `(\w+)`", _section("What a feature can register"), re.M))
     assert told == {field.name for field in dataclasses.fields(Feature)}
+
+
+def test_the_page_names_every_point_that_features_extend() -> None:
+    (row,) = re.findall(r"^\| `extends` .*", _section("What a feature can register"), re.M)
+    named = re.findall(r"`([a-z]+(?:\.[a-z_]+)?)`", row)[1:]
+    assert sorted(named) == sorted({point for feature in registry.current() for point in feature.extends})
 
 
 def _imported() -> Iterator[str]:

@@ -280,6 +280,11 @@ def test_locks_name_hashes_and_no_address() -> None:
         assert "://" not in lock, f"{name}: an address"
 
 
+def test_two_pages_of_a_group_of_the_navigation_never_share_a_place() -> None:
+    places = Counter((item.group, item.order) for item in registry.current().nav)
+    assert not [place for place, pages in places.items() if pages > 1]
+
+
 def test_the_beat_schedule_is_plain_data() -> None:
     tree = source_files.tree(ROOT / "beat_schedule.py")
     assert not [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom | ast.Call)]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from fleet.adapters import base
 from fleet.adapters.answers import bounded_s, count_of, dict_of, dicts_of, retry_after_s, text_of
 from fleet.adapters.http import Response
-from fleet.adapters.network import NetworkAdapter, words
+from fleet.adapters.network import NetworkAdapter, NetworkToken, words
 
 GRAPH = "v26.0"
 """The version of the Graph API."""
@@ -23,13 +23,14 @@ _LOST_MEDIA = {2207003, 2207020, 2207052, 2207053, 2207082}
 _MISSING = {33, 2207006}
 _TEMPORARY = {1, 2}
 _WAIT_S, _NOT_READY_S = 300.0, 60.0
+_C = TypeVar("_C", bound=NetworkToken)
 
 
 class MetaDuplicate(base.Refused):
     """Meta has an equal post or photo."""
 
 
-class MetaAdapter(NetworkAdapter):
+class MetaAdapter(NetworkAdapter[_C]):
     """The base of an adapter to the Graph API."""
 
     upload_hosts = (".facebook.com",)

@@ -9,9 +9,9 @@ from __future__ import annotations
 import contextlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Self, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -23,6 +23,20 @@ from fleet.adapters.http import MAX_JSON_BYTES, HttpClient, Response
 from fleet.adapters.limits import Observation
 from fleet.adapters.manifest import AccountAccess, MediaFile, MediaRule, OAuth
 from fleet.adapters.oauth import Bearer
+from fleet.adapters.shops import (
+    CreateProductPayload,
+    OrderPage,
+    ProductPage,
+    RemoveProductPayload,
+    SetStockPayload,
+    ShopInfo,
+    ShopOrder,
+    ShopProduct,
+    StockLevel,
+    StockPage,
+    UpdateProductPayload,
+    UpdateVariantsPayload,
+)
 from fleet.adapters.social import DeprovisionPayload, FeedItem, Media, Offers, ProvisionPayload, read_data_url
 from fleet.core import logs, masking
 from fleet.core.clock import SYSTEM
@@ -111,32 +125,46 @@ def read_back(read: Callable[[], list[dict[str, Any]]]) -> dict[str, Any]:
         return {"now": read()}
 
 
-class ConnectedAdapter(ABC):
+def removed(target: str, remove: Callable[[], object]) -> Receipt:
+    """Remove an object and return the receipt. One that is gone already counts as removed."""
+    try:
+        remove()
+    except base.Vanished:
+        return Receipt(target, {"was_gone": True})
+    return Receipt(target)
+
+
+def place_of(access: AccountAccess, name: str) -> tuple[str, str, int]:
+    """Return the scheme, host and port of an account's address. Raises InvalidInput."""
+    parts = web_address.split(access.address)
+    if parts is None or parts.hostname is None:
+        raise InvalidInput(
+            f"The address of the {name} account is not a URL: {logs.mask(access.address)!r}.",
+            fix="Write it as https://host.",
+        )
+    return parts.scheme, parts.hostname, parts.port or web_address.PORTS[parts.scheme]
+
+
+class ConnectedAdapter(ABC, Generic[_C]):
     """The base of an adapter to one account. One an account and process; safe to use from many threads."""
 
     name = ""
+    credentials: type[_C]
+    """The form of its credentials."""
+    oauth: OAuth | None = None
     actions: Mapping[str, Resolution] = {}
     third_party = True
     upload_hosts: tuple[str, ...] = ()
     """Ends of the names of hosts to which the network may direct uploads: ".linkedin.com"."""
 
-    def __init__(
-        self, access: AccountAccess, token: NetworkToken, *, oauth: OAuth | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> None:  # fmt: skip
-        parts = web_address.split(access.address)
-        if parts is None or parts.hostname is None:
-            raise InvalidInput(
-                f"The address of the {self.name} account is not a URL: {logs.mask(access.address)!r}.",
-                fix="Write it as https://host.",
-            )
-        self.scheme, self.host = parts.scheme, parts.hostname
-        self.port = parts.port or web_address.PORTS[parts.scheme]
+    def __init__(self, access: AccountAccess) -> None:
+        self._settings = credentials_of(access, self.credentials)
+        self.scheme, self.host, self.port = place_of(access, self.name)
         self._base = access.address.rstrip("/")
-        if not token.access_token and oauth is None:
+        self._given, oauth = self._settings.access_token, self._oauth()
+        if not self._given and oauth is None:
             raise InvalidInput(f"Fleet refreshes no tokens of {self.name}.", fix="Give an access_token.")
-        self._given = token.access_token
-        self._bearer = Bearer(access, oauth) if oauth is not None and not token.access_token else None
+        self._bearer = Bearer(access, oauth) if oauth is not None and not self._given else None
         self._renewed = ""
         self._media = access.media
         self._timeout_s = access.timeout_s
@@ -144,7 +172,7 @@ class ConnectedAdapter(ABC):
         self._http = HttpClient(
             access.address,
             timeout_s=access.timeout_s,
-            headers=dict(headers or {}),
+            headers=self._headers(),
             most_bytes=MAX_JSON_BYTES,
             observe=access.observe,
         )
@@ -168,6 +196,14 @@ class ConnectedAdapter(ABC):
     @abstractmethod
     def _error_of(self, response: Response, body: dict[str, Any]) -> base.AdapterError:
         """Translate a refusal by its code."""
+
+    def _oauth(self) -> OAuth | None:
+        """Return how tokens are refreshed; None where the credentials hold one that stays."""
+        return self.oauth
+
+    def _headers(self) -> dict[str, str]:
+        """Return the headers of each call, besides the token's."""
+        return {}
 
     def _is_failure(self, response: Response, body: dict[str, Any]) -> bool:
         return not response.is_success
@@ -244,7 +280,7 @@ class ConnectedAdapter(ABC):
         return () if self.host in LOOPBACK else self.upload_hosts
 
 
-class NetworkAdapter(ConnectedAdapter):
+class NetworkAdapter(ConnectedAdapter[_C]):
     """The base of an adapter to a public network."""
 
     def offers(self) -> Offers:
@@ -265,6 +301,126 @@ class NetworkAdapter(ConnectedAdapter):
             case DeprovisionPayload():
                 return Receipt(action.account.remote_id, {"was": "the account stays"})
         return super().write(action, timeout_s=timeout_s)
+
+
+class ProductReads(Protocol):
+    """How a `ComposedShop` reads products and stock."""
+
+    def shop(self) -> ShopInfo: ...
+    def products(self, *, cursor: str | None, limit: int) -> ProductPage: ...
+    def product(self, product_id: str) -> ShopProduct: ...
+    def changed_products(self, *, since: datetime, cursor: str | None, limit: int) -> ProductPage: ...
+    def stock(self, *, cursor: str | None, limit: int) -> StockPage: ...
+    def stock_of(self, ids: Sequence[str], /) -> Sequence[StockLevel]: ...
+
+
+class ProductWrites(Protocol):
+    """How it writes products, and looks for the effect of a write."""
+
+    def create(self, action: AnyAction, payload: CreateProductPayload, deadline: CallDeadline) -> Receipt: ...
+    def update(self, payload: UpdateProductPayload, deadline: CallDeadline) -> Receipt: ...
+    def remove(self, product_id: str, deadline: CallDeadline) -> Receipt: ...
+    def probe_update(self, payload: UpdateProductPayload) -> Receipt | None: ...
+    def probe_creation(
+        self, action: AnyAction, payload: CreateProductPayload, since: datetime, known: frozenset[str]
+    ) -> Receipt | None: ...
+
+
+class VariantWrites(Protocol):
+    """How it writes prices, SKUs and stock, and looks for the effect of a write."""
+
+    def update(self, payload: UpdateVariantsPayload, deadline: CallDeadline) -> Receipt: ...
+    def set_stock(self, payload: SetStockPayload, deadline: CallDeadline) -> Receipt: ...
+    def probe_update(self, payload: UpdateVariantsPayload) -> Receipt | None: ...
+    def probe_stock(self, payload: SetStockPayload) -> Receipt | None: ...
+
+
+class OrderReads(Protocol):
+    """How it reads orders."""
+
+    def orders(self, *, since: datetime | None, cursor: str | None, limit: int) -> OrderPage: ...
+    def order(self, order_id: str) -> ShopOrder: ...
+
+
+class ComposedShop:
+    """The base of an adapter to a self-hosted shop, of four parts that a subclass makes.
+
+    One an account and process; safe to use from many threads.
+    """
+
+    name = ""
+    path = ""
+    """The path of the shop's API, which an address may end with."""
+    _reader: ProductReads
+    _products: ProductWrites
+    _variants: VariantWrites
+    _orders: OrderReads
+
+    def __init__(self, access: AccountAccess) -> None:
+        self.scheme, self.host, self.port = place_of(access, self.name)
+        self.third_party = self.host not in LOOPBACK
+        self._address = access.address.rstrip("/").removesuffix(self.path)
+
+    def shop(self) -> ShopInfo:
+        """Return the shop."""
+        return self._reader.shop()
+
+    def products(self, *, cursor: str | None, limit: int) -> ProductPage:
+        """Return a page of all products."""
+        return self._reader.products(cursor=cursor, limit=limit)
+
+    def product(self, product_id: str) -> ShopProduct:
+        """Return a product. Raises Vanished."""
+        return self._reader.product(product_id)
+
+    def changed_products(self, *, since: datetime, cursor: str | None, limit: int) -> ProductPage:
+        """Return products that changed at or after a time."""
+        return self._reader.changed_products(since=since, cursor=cursor, limit=limit)
+
+    def stock(self, *, cursor: str | None, limit: int) -> StockPage:
+        """Return a page of the stock of all variants."""
+        return self._reader.stock(cursor=cursor, limit=limit)
+
+    def stock_of(self, variant_ids: Sequence[str]) -> Sequence[StockLevel]:
+        """Return the stock of variants at each location."""
+        return self._reader.stock_of(variant_ids)
+
+    def orders(self, *, since: datetime | None, cursor: str | None, limit: int) -> OrderPage:
+        """Return a page of orders from a time on."""
+        return self._orders.orders(since=since, cursor=cursor, limit=limit)
+
+    def order(self, order_id: str) -> ShopOrder:
+        """Return an order. Raises Vanished."""
+        return self._orders.order(order_id)
+
+    def write(self, action: AnyAction, *, timeout_s: float) -> Receipt:
+        """Make one write. Raises an AdapterError."""
+        deadline = CallDeadline(timeout_s)
+        match action.payload:
+            case CreateProductPayload() as creation:
+                return self._products.create(action, creation, deadline)
+            case UpdateProductPayload() as change:
+                return self._products.update(change, deadline)
+            case RemoveProductPayload(product_id):
+                return self._products.remove(product_id, deadline)
+            case UpdateVariantsPayload() as update:
+                return self._variants.update(update, deadline)
+            case SetStockPayload() as stock:
+                return self._variants.set_stock(stock, deadline)
+        raise base.Refused(f"the API of {self.name} has no {action.type.noun}")
+
+    def probe(self, action: AnyAction, *, since: datetime, known: frozenset[str]) -> Receipt | None:
+        """Look for the effect of a write; None if it is surely not there."""
+        match action.payload:
+            case CreateProductPayload() as creation:
+                return self._products.probe_creation(action, creation, since, known)
+            case UpdateProductPayload() as change:
+                return self._products.probe_update(change)
+            case UpdateVariantsPayload() as update:
+                return self._variants.probe_update(update)
+            case SetStockPayload() as stock:
+                return self._variants.probe_stock(stock)
+        return None
 
 
 def since_of(action: AnyAction, since: datetime) -> datetime:

@@ -15,6 +15,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from fleet.adapters.base import ActionType, Payload
 from fleet.adapters.shops import ShopEvent, ShopEventKind, ShopHookRules
 
 TOLERANCE_S = 300
@@ -147,3 +148,16 @@ def _named(found: object, name: str) -> str:
 SHOP_PLUGIN = ShopHookRules(is_genuine=_shop_genuine, read=_shop_events)
 """Shops that send no webhooks by themselves: a plugin posts JSON (`id`, `type`, and `product`, `variants` or `order`)
 with the HMAC-SHA256 of the body in hex as `x-shop-signature`. docs/shops/ has such plugins."""
+
+
+@dataclass(frozen=True, slots=True)
+class SubscribeHooksPayload(Payload):
+    """The address at which a shop is to deliver its events. What is subscribed there already stays."""
+
+    url: str
+
+
+SUBSCRIBE_HOOKS = ActionType(
+    name="subscribe_hooks", noun="subscription of webhooks", payload=SubscribeHooksPayload, is_counted=False
+)
+"""Of shops that take subscriptions by their API. Adapters of others do not name the operation."""

@@ -7,16 +7,17 @@ so that `fleet --help` loads neither a database driver nor a web framework.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import Enum
 from functools import cache, cached_property
 from itertools import chain
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from fleet.adapters.base import ActionType, Payload
 from fleet.core.errors import InvalidInput
+from fleet.engine.names import by_name, only, refuse_long
 from fleet.engine.policy import Priority, RetryPolicy
 
 if TYPE_CHECKING:
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 
 AUTONOMOUS = "autonomous"  # the mode of agents that behave as their type says
 
-T = TypeVar("T")
-K = TypeVar("K", bound=Hashable)
 Ref = str  # a reference to a part of a feature: "package.module:attribute", or "package.module"
 _imported = cache(importlib.import_module)  # each request looks up several parts
 
@@ -364,18 +363,21 @@ class Feature:
 
 
 class Registry:
-    """The features of this process, and their registrations, by kind. Raises InvalidInput for two of one name.
+    """The features of this process, and their registrations, by kind.
+
+    Raises InvalidInput for two of one name, and for a name that is too long for the database.
 
     `left_out` are installed features that this process does not load. Their private registrations stay in force: their
     jobs and events are still in the database.
     """
 
     def __init__(self, features: Iterable[Feature], *, left_out: Iterable[Feature] = ()) -> None:
-        self.features: Mapping[str, Feature] = _by_name(features, lambda one: one.name, "feature")
-        self.left_out: Mapping[str, Feature] = _by_name(left_out, lambda one: one.name, "feature")
+        self.features: Mapping[str, Feature] = by_name(features, lambda one: one.name, "feature")
+        self.left_out: Mapping[str, Feature] = by_name(left_out, lambda one: one.name, "feature")
         self._parts: dict[str, tuple[Any, ...]] = {}
         self._extensions: dict[str, tuple[Any, ...]] = {}
         for one in self.features.values():
+            _refuse_long_names(one)
             missing = [name for name in one.needs if name not in self.features]
             if missing:
                 raise InvalidInput(
@@ -400,7 +402,7 @@ class Registry:
     def jobs(self) -> Mapping[str, JobHandler]:
         """Handlers by kind of job, the ledger's own kind last."""
         registered = [job for one in self for job in one.jobs]
-        return _by_name([*registered, MESSAGE], lambda job: job.kind, "kind of job")
+        return by_name([*registered, MESSAGE], lambda job: job.kind, "kind of job")
 
     @cached_property
     def acts(self) -> list[str]:
@@ -410,7 +412,7 @@ class Registry:
     @cached_property
     def action_types(self) -> Mapping[str, ActionType[Payload]]:
         """Types of action by name."""
-        return _by_name((action for one in self for action in one.actions), lambda action: action.name, "action")
+        return by_name((action for one in self for action in one.actions), lambda action: action.name, "action")
 
     def action_of(self, kind: str) -> str:
         """Return the name of the type of action that jobs of a kind write; of an unknown kind it is the kind."""
@@ -428,18 +430,18 @@ class Registry:
     @cached_property
     def agents(self) -> Mapping[str, AgentType]:
         """Agent types by kind of agent."""
-        return _by_name((kind for one in self for kind in one.agents), lambda kind: kind.kind, "kind of agent")
+        return by_name((kind for one in self for kind in one.agents), lambda kind: kind.kind, "kind of agent")
 
     @cached_property
     def commands(self) -> Mapping[str, Command]:
         """Commands of features by name."""
-        return _by_name((command for one in self for command in one.commands), lambda command: command.name, "command")
+        return by_name((command for one in self for command in one.commands), lambda command: command.name, "command")
 
     @cached_property
     def completions(self) -> Mapping[str, Ref]:
         """Functions that complete names, by type of name."""
         pairs = (pair for one in self for pair in one.completions.items())
-        return dict(_by_name(pairs, lambda pair: pair[0], "completion").values())
+        return dict(by_name(pairs, lambda pair: pair[0], "completion").values())
 
     def checks(self, stage: CheckStage) -> Iterator[Check]:
         """Return the checks of one stage, in the order of features."""
@@ -454,7 +456,7 @@ class Registry:
     @cached_property
     def modes(self) -> Mapping[tuple[str, str], AgentMode]:
         """Modes by kind of agent and name."""
-        return _by_name((mode for one in self for mode in one.modes), lambda mode: (mode.kind, mode.name), "mode")
+        return by_name((mode for one in self for mode in one.modes), lambda mode: (mode.kind, mode.name), "mode")
 
     def actions(self, kind: str, mode: str) -> tuple[str, ...]:
         """Return the actions that a person can request of an agent of a kind in a mode."""
@@ -501,17 +503,17 @@ class Registry:
     @cached_property
     def live_feed(self) -> Ref | None:
         """What builds the lines of the feed."""
-        return _only([one.live_feed for one in self if one.live_feed is not None], "feed")
+        return only([one.live_feed for one in self if one.live_feed is not None], "feed")
 
     @cached_property
     def live_cards(self) -> Ref | None:
         """What builds the cards of the first page."""
-        return _only([one.live_cards for one in self if one.live_cards is not None], "cards of the first page")
+        return only([one.live_cards for one in self if one.live_cards is not None], "cards of the first page")
 
     @cached_property
     def events(self) -> Mapping[str, EventType]:
         """Types of events by subject, or by "subject/kind"."""
-        return _by_name((event for one in self for event in one.events), lambda event: event.key, "event")
+        return by_name((event for one in self for event in one.events), lambda event: event.key, "event")
 
     @cached_property
     def subjects(self) -> frozenset[str]:
@@ -565,19 +567,15 @@ class Registry:
         return frozenset(job.kind for job in self.jobs.values() if is_wanted(job))
 
 
-def _by_name(found: Iterable[T], name_of: Callable[[T], K], what: str) -> Mapping[K, T]:
-    named: dict[K, T] = {}
-    for one in found:
-        if name_of(one) in named:
-            raise InvalidInput(f"Two features register the {what} {name_of(one)!r}.")
-        named[name_of(one)] = one
-    return named
-
-
-def _only(found: Sequence[Ref], what: str) -> Ref | None:
-    if len(found) > 1:
-        raise InvalidInput(f"{len(found)} features register the {what}; there is one.")
-    return found[0] if found else None
+def _refuse_long_names(one: Feature) -> None:
+    refuse_long(one.name, "kind of job", (job.kind for job in one.jobs))
+    refuse_long(one.name, "kind of agent", (agent.kind for agent in one.agents))
+    refuse_long(one.name, "username", (agent.system.username for agent in one.agents if agent.system))
+    refuse_long(one.name, "mode", (mode.name for mode in one.modes))
+    refuse_long(one.name, "requested action", (name for agent in one.agents for name in agent.actions))
+    refuse_long(one.name, "requested action", (name for mode in one.modes for name in mode.actions))
+    refuse_long(one.name, "action", (action.name for action in one.actions))
+    refuse_long(one.name, "event", (event.subject for event in one.events))
 
 
 _active: Registry | None = None

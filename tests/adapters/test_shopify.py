@@ -15,7 +15,9 @@ import pytest
 from fleet.adapters import base, registry, shops
 from fleet.adapters.manifest import check
 from fleet.adapters.oauth import AppKeys, OAuthClient
+from fleet.adapters.shopify.adapter import TOPICS
 from fleet.adapters.shops import Money, OrderingAdapter, OrderState, ProductImage, ShopAdapter, ShopEventKind, Stale
+from fleet.adapters.webhook_signatures import SUBSCRIBE_HOOKS
 from fleet.core.settings import Settings
 from fleet.images.placeholder import data_url, render_jpeg
 from tests.adapters.networks import PublicPictures
@@ -370,6 +372,24 @@ def test_an_app_is_let_in_at_the_shop(server: ShopifyContract) -> None:
     assert (
         client.exchange(keys, code="code-1", verifier="", redirect_uri="https://fleet.test/back").access_token == TOKEN
     )
+
+
+def test_webhooks_are_subscribed_once_whatever_was_there(server: ShopifyContract, adapter: Any) -> None:
+    url, topics = "https://fleet.test/hooks/in/store/lamps", set(TOPICS)
+    others = {"id": "1", "topic": "ORDERS_CREATE", "uri": "https://other.test/"}
+    server.subscriptions += [others, {"id": "2", "topic": "REFUNDS_CREATE", "uri": url}]
+    server.closed_topics = {"ORDERS_CREATE"}
+    first = do(adapter, act(SUBSCRIBE_HOOKS, url))
+    assert set(first.detail["subscribed"]) == topics - {"ORDERS_CREATE", "REFUNDS_CREATE"}
+    assert "not approved" in first.detail["refused"]["ORDERS_CREATE"]
+    server.closed_topics.clear()
+    server.lose_reply("POST", PATH, having="mutation FleetSubscribe")
+    with pytest.raises(base.Uncertain):
+        do(adapter, act(SUBSCRIBE_HOOKS, url))
+    assert do(adapter, act(SUBSCRIBE_HOOKS, url)).detail == {"subscribed": [], "refused": {}}
+    assert sorted(one["topic"] for one in server.subscriptions if one["uri"] == url) == sorted(topics)
+    with pytest.raises(base.Refused, match="protocol"):
+        do(adapter, act(SUBSCRIBE_HOOKS, "http://fleet.test/hooks/in/store/lamps"))
 
 
 def test_webhooks_are_genuine_by_their_signature_and_known_by_their_delivery() -> None:

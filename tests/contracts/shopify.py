@@ -57,6 +57,9 @@ class ShopifyContract(Contract):
         self.answered: dict[str, tuple[Any, Any]] = {}
         """The payload of each idempotency key, with its input."""
         self.defined: set[str] = set()
+        self.subscriptions: list[dict[str, Any]] = []
+        self.closed_topics: set[str] = set()
+        """Topics for which the app lacks an approval."""
         self.scopes = set(SCOPES)
         self.places = [gid("Location", 1), gid("Location", 2)]
         self.left = BUCKET
@@ -286,7 +289,22 @@ class ShopifyContract(Contract):
             "nodes": [{"id": "gid://shopify/MetafieldDefinition/1"}] if f"{namespace}.{key}" in self.defined else []
         }
 
+    def webhookSubscriptions(self, _info: Any, first: int, topics: Sequence[str] = ()) -> dict[str, Any]:
+        return {"nodes": [one for one in self.subscriptions if one["topic"] in topics][:first]}
+
     # Mutations
+
+    def webhookSubscriptionCreate(self, _info: Any, topic: str, webhookSubscription: dict[str, Any]) -> dict[str, Any]:
+        uri, where = webhookSubscription["uri"], ("webhookSubscription", "uri")
+        if not uri.startswith("https://"):
+            return {"userErrors": [user_error("", "Address protocol http:// is not supported", *where)]}
+        if topic in self.closed_topics:
+            return {"userErrors": [user_error("", "This app is not approved to subscribe to the topic", "topic")]}
+        if any((one["topic"], one["uri"]) == (topic, uri) for one in self.subscriptions):
+            return {"userErrors": [user_error("", "Address for this topic has already been taken", *where)]}
+        made = {"id": gid("WebhookSubscription", self.next()), "topic": topic, "uri": uri}
+        self.subscriptions.append(made)
+        return {"webhookSubscription": made, "userErrors": []}
 
     def metafieldDefinitionCreate(self, _info: Any, definition: dict[str, Any]) -> dict[str, Any]:
         name = f"{definition['namespace']}.{definition['key']}"

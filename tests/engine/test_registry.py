@@ -9,10 +9,14 @@ from typing import Any
 import pytest
 
 from fleet import app
+from fleet.accounts.models import AccountUsageRow
 from fleet.core.errors import InvalidInput
-from fleet.engine import registry
+from fleet.core.events import EventRow
+from fleet.engine import names, registry
+from fleet.engine.agents.models import AgentRow
 from fleet.engine.attempts.perform import perform
-from fleet.engine.registry import Feature, JobHandler, Registry
+from fleet.engine.jobs.models import JobRow, TickRow
+from fleet.engine.registry import AgentMode, AgentType, EventType, Feature, JobHandler, Registry
 from tests.engine.test_perform import add
 from tests.factories import Fleet
 from tests.optional_features import OPTIONAL, gone_with, without
@@ -86,6 +90,29 @@ def test_two_features_cannot_register_the_same_kind_and_needs_must_be_there() ->
         _ = Registry([Feature(name="a", jobs=(job,)), Feature(name="b", jobs=(job,))]).jobs
     with pytest.raises(InvalidInput, match="b needs a"):
         Registry([Feature(name="b", needs=("a",))])
+
+
+def test_names_that_no_column_can_hold_are_refused_when_they_are_registered() -> None:
+    columns = {
+        "kind of job": JobRow.kind, "kind of agent": AgentRow.kind, "mode": AgentRow.autonomy,
+        "requested action": TickRow.asked_for, "action": AccountUsageRow.operation, "event": EventRow.subject,
+        "username": AgentRow.username,
+    }  # fmt: skip
+    assert {name: column.type.length for name, column in columns.items()} == names.LONGEST  # type: ignore[attr-defined]
+    long = "reconcile_everything2"
+    job = JobHandler(kind=long[:-1], noun="a look", prepare="fleet.app:load")
+    assert long[:-1] in Registry([Feature(name="a", jobs=(job,))]).jobs
+    with pytest.raises(InvalidInput, match=r"The feature a registers the kind of job .* has 21 characters"):
+        Registry([Feature(name="a", jobs=(dataclasses.replace(job, kind=long),))])
+    asked = AgentType(kind="a", behaviour="fleet.app", actions=(long,))
+    for feature in (
+        Feature(name="a", agents=(asked,)),
+        Feature(name="a", agents=(dataclasses.replace(asked, kind=long, actions=()),)),
+        Feature(name="a", modes=(AgentMode(kind="a", name=long, behaviour="fleet.app"),)),
+        Feature(name="a", events=(EventType(subject="e" * 81),)),
+    ):
+        with pytest.raises(InvalidInput, match="characters"):
+            Registry([feature])
 
 
 def test_an_agent_whose_mode_no_feature_knows_publishes_nothing(fleet: Fleet) -> None:

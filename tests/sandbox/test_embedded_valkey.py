@@ -6,6 +6,9 @@ import os
 import signal
 import socket
 import stat
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -68,11 +71,30 @@ def test_a_server_left_by_a_killed_run_never_shares_its_files(private_valkey: Em
     second = EmbeddedValkey(private_valkey.data_dir)
     second.start()
     try:
-        assert left.exit_code() is not None
+        assert left.wait(5)
         with second.client() as client:
             assert client.get("word") == b"here"
     finally:
         second.stop()
+
+
+def test_a_process_lives_on_its_files_until_its_last_thread_has_ended(tmp_path: Path) -> None:
+    program = (
+        "import ctypes, sys, threading\nthreading.Thread(target=sys.stdin.read).start()\nctypes.CDLL(None).syscall({})"
+    )
+    ends_a_thread = {"x86_64": 60, "aarch64": 93}[os.uname().machine]
+    left = subprocess.Popen([sys.executable, "-c", program.format(ends_a_thread)], cwd=tmp_path, stdin=subprocess.PIPE)
+    try:
+        deadline = time.monotonic() + 30
+        while "State:\tZ" not in Path(f"/proc/{left.pid}/status").read_text() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        (name,) = {Path(f"/proc/{left.pid}/comm").read_text().strip()}
+        found = proc.ref(left.pid)
+        assert left.poll() is None and found is not None
+        assert proc.working_in(tmp_path, frozenset({name})) == [found]
+    finally:
+        left.communicate()
+    assert not proc.is_alive(found)
 
 
 def test_a_password_of_ones_own_is_used(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from fleet.adapters.network import (
     ConnectedAdapter,
     NetworkToken,
     before_the_write,
-    credentials_of,
+    removed,
     since_of,
 )
 from fleet.adapters.oauth import AppKeys, OAuthClient, TokenPair
@@ -85,10 +85,11 @@ class AmazonToken(NetworkToken):
     """Of new listings, as Amazon's product type definitions name it."""
 
 
-class Amazon(ConnectedAdapter):
+class Amazon(ConnectedAdapter[AmazonToken]):
     """The adapter of one seller."""
 
     name = "amazon"
+    credentials = AmazonToken
     upload_hosts = (".amazonaws.com",)
     actions: Mapping[str, Resolution] = {
         "create_product": Resolution.PROBE, "update_product": Resolution.PROBE, "update_variants": Resolution.PROBE,
@@ -96,14 +97,15 @@ class Amazon(ConnectedAdapter):
     }  # fmt: skip
 
     def __init__(self, access: AccountAccess) -> None:
-        token = credentials_of(access, AmazonToken)
-        login = OAuth(authorize_url="", token_url=f"{token.login_address.rstrip('/')}/auth/o2/token", scopes=())
-        super().__init__(access, token, oauth=login)
-        self._login = OAuthClient(login, token.login_address, timeout_s=access.timeout_s)
+        super().__init__(access)
+        self._login = OAuthClient(self._oauth(), self._settings.login_address, timeout_s=access.timeout_s)
         self._tokens = access.tokens
-        self._settings = token
-        self._items = f"{_LISTINGS}/{token.seller_id}"
-        self._here = {"marketplaceIds": token.marketplace_id}
+        self._items = f"{_LISTINGS}/{self._settings.seller_id}"
+        self._here = {"marketplaceIds": self._settings.marketplace_id}
+
+    def _oauth(self) -> OAuth:
+        address = self._settings.login_address.rstrip("/")
+        return OAuth(authorize_url="", token_url=f"{address}/auth/o2/token", scopes=())
 
     # Reads
 
@@ -227,11 +229,9 @@ class Amazon(ConnectedAdapter):
                     return self._send_feed(action, changes, deadline)
                 return self._change(changes, deadline)
             case RemoveProductPayload(product_id):
-                try:
-                    self._call("DELETE", self._path(product_id), params=self._here, timeout_s=deadline.left_s)
-                except base.Vanished:
-                    return Receipt(product_id, {"was_gone": True})
-                return Receipt(product_id)
+                return removed(product_id, lambda: self._call(
+                    "DELETE", self._path(product_id), params=self._here, timeout_s=deadline.left_s
+                ))  # fmt: skip
             case UpdateOrderPayload() as order:
                 return self._ship(order, deadline)
         raise base.Refused(f"Amazon has no {action.type.name}")

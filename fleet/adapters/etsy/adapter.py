@@ -29,8 +29,8 @@ from fleet.adapters.network import (
     NetworkToken,
     after_the_write,
     before_the_write,
-    credentials_of,
     read_back,
+    removed,
     since_of,
 )
 from fleet.adapters.shops import (
@@ -95,21 +95,23 @@ class EtsyToken(NetworkToken):
     when_made: str = "made_to_order"
 
 
-class Etsy(ConnectedAdapter):
+class Etsy(ConnectedAdapter[EtsyToken]):
     """The adapter of one shop."""
 
     name = "etsy"
+    credentials = EtsyToken
+    oauth = OAUTH
     actions: Mapping[str, Resolution] = {
         "create_product": Resolution.PROBE, "update_product": Resolution.PROBE, "update_variants": Resolution.PROBE,
         "set_stock": Resolution.PROBE, "remove_product": Resolution.NATURAL, "update_order": Resolution.PROBE,
     }  # fmt: skip
 
     def __init__(self, access: AccountAccess) -> None:
-        token = credentials_of(access, EtsyToken)
-        super().__init__(access, token, oauth=OAUTH,
-                         headers={"x-api-key": f"{token.client_id}:{token.client_secret}"})  # fmt: skip
-        self._settings = token
-        self._shop = f"{_APP}/shops/{token.shop_id}"
+        super().__init__(access)
+        self._shop = f"{_APP}/shops/{self._settings.shop_id}"
+
+    def _headers(self) -> dict[str, str]:
+        return {"x-api-key": f"{self._settings.client_id}:{self._settings.client_secret}"}
 
     # Reads
 
@@ -229,11 +231,9 @@ class Etsy(ConnectedAdapter):
             case UpdateVariantsPayload(changes) | SetStockPayload(changes):
                 return self._change(changes, deadline)
             case RemoveProductPayload(product_id):
-                try:
-                    self._call("DELETE", f"{_APP}/listings/{_id(product_id)}", timeout_s=deadline.left_s)
-                except base.Vanished:
-                    return Receipt(product_id, {"was_gone": True})
-                return Receipt(product_id)
+                return removed(product_id, lambda: self._call(
+                    "DELETE", f"{_APP}/listings/{_id(product_id)}", timeout_s=deadline.left_s
+                ))  # fmt: skip
             case UpdateOrderPayload() as order:
                 return self._ship(order, deadline)
         raise base.Refused(f"Etsy has no {action.type.name}")

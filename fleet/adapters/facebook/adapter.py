@@ -25,7 +25,6 @@ from fleet.adapters.network import (
     CallDeadline,
     NetworkToken,
     before_the_write,
-    credentials_of,
     since_of,
 )
 from fleet.adapters.social import (
@@ -75,10 +74,12 @@ class FacebookToken(NetworkToken):
     """The words at the end of posts without a picture or a video, which can have no other mark."""
 
 
-class Facebook(MetaAdapter):
+class Facebook(MetaAdapter[FacebookToken]):
     """The adapter of one page."""
 
     name = "facebook"
+    credentials = FacebookToken
+    oauth = OAUTH
     actions: Mapping[str, Resolution] = {
         "post": Resolution.PROBE, "comment": Resolution.PROBE, "like": Resolution.NATURAL,
         "unlike": Resolution.NATURAL, "edit": Resolution.NATURAL, "delete": Resolution.NATURAL,
@@ -86,9 +87,8 @@ class Facebook(MetaAdapter):
     }  # fmt: skip
 
     def __init__(self, access: AccountAccess) -> None:
-        token = credentials_of(access, FacebookToken)
-        super().__init__(access, token, oauth=OAUTH)
-        self._page, self._label = token.page_id, token.label
+        super().__init__(access)
+        self._page, self._label = self._settings.page_id, self._settings.label
         self._page_token = ("", "")
 
     def _access_token(self) -> str:

@@ -25,8 +25,8 @@ from fleet.adapters.network import (
     NetworkToken,
     after_the_write,
     before_the_write,
-    credentials_of,
     read_back,
+    removed,
     words,
 )
 from fleet.adapters.shops import (
@@ -78,17 +78,19 @@ _NOT_FOUND = ("The product was not found.", "The sale was not found.")
 """Gumroad has no codes: the whole message is compared."""
 
 
-class Gumroad(ConnectedAdapter):
+class Gumroad(ConnectedAdapter[NetworkToken]):
     """The adapter of one seller."""
 
     name = "gumroad"
+    credentials = NetworkToken
+    oauth = OAUTH
     actions: Mapping[str, Resolution] = {
         "create_product": Resolution.PROBE, "update_product": Resolution.PROBE, "update_variants": Resolution.PROBE,
         "set_stock": Resolution.PROBE, "remove_product": Resolution.NATURAL, "update_order": Resolution.PROBE,
     }  # fmt: skip
 
     def __init__(self, access: AccountAccess) -> None:
-        super().__init__(access, credentials_of(access, NetworkToken), oauth=OAUTH)
+        super().__init__(access)
         self._currencies: dict[str, str] = {}
 
     # Reads
@@ -200,11 +202,9 @@ class Gumroad(ConnectedAdapter):
                 require_batch(changes, 1)
                 return self._change(changes[0], deadline)
             case RemoveProductPayload(product_id):
-                try:
-                    self._call("DELETE", f"/v2/products/{_id(product_id)}", timeout_s=deadline.left_s)
-                except base.Vanished:
-                    return Receipt(product_id, {"was_gone": True})
-                return Receipt(product_id)
+                return removed(product_id, lambda: self._call(
+                    "DELETE", f"/v2/products/{_id(product_id)}", timeout_s=deadline.left_s
+                ))  # fmt: skip
             case UpdateOrderPayload() as order:
                 return self._move(order, deadline)
         raise base.Refused(f"Gumroad has no {action.type.name}")

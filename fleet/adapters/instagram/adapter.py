@@ -18,7 +18,7 @@ from fleet.adapters.answers import LONGEST_NAME_CHARS, aware, count_of, moment_o
 from fleet.adapters.base import Account, AnyAction, Receipt, RemoteAccount, Resolution, SurfaceObject
 from fleet.adapters.manifest import AccountAccess, MediaRule, OAuth, TokenExchange
 from fleet.adapters.meta import MetaAdapter, insights_of
-from fleet.adapters.network import ADOPTED, LOOPBACK, CallDeadline, NetworkToken, credentials_of, since_of
+from fleet.adapters.network import ADOPTED, LOOPBACK, CallDeadline, NetworkToken, since_of
 from fleet.adapters.social import (
     AccountMetrics,
     CommentPayload,
@@ -66,19 +66,20 @@ class InstagramToken(NetworkToken):
     user_id: str = Field(pattern=r"^\d{1,30}$")
 
 
-class Instagram(MetaAdapter):
+class Instagram(MetaAdapter[InstagramToken]):
     """The adapter of one account."""
 
     name = "instagram"
+    credentials = InstagramToken
+    oauth = OAUTH
     actions: Mapping[str, Resolution] = {
         "post": Resolution.PROBE, "comment": Resolution.PROBE, "delete": Resolution.NATURAL,
         "provision": Resolution.NATURAL, "deprovision": Resolution.NATURAL,
     }  # fmt: skip
 
     def __init__(self, access: AccountAccess) -> None:
-        token = credentials_of(access, InstagramToken)
-        super().__init__(access, token, oauth=OAUTH)
-        self._user = token.user_id
+        super().__init__(access)
+        self._user = self._settings.user_id
 
     # Reads
 

@@ -28,7 +28,6 @@ from fleet.adapters.network import (
     CallDeadline,
     NetworkAdapter,
     NetworkToken,
-    credentials_of,
     since_of,
 )
 from fleet.adapters.social import (
@@ -72,10 +71,12 @@ class LinkedInToken(NetworkToken):
     """The words at the end of each post: LinkedIn has no field for this."""
 
 
-class LinkedIn(NetworkAdapter):
+class LinkedIn(NetworkAdapter[LinkedInToken]):
     """The adapter of one author."""
 
     name = "linkedin"
+    credentials = LinkedInToken
+    oauth = OAUTH
     upload_hosts = (".linkedin.com", ".licdn.com")
     actions: Mapping[str, Resolution] = {
         "post": Resolution.PROBE, "comment": Resolution.PROBE, "repost": Resolution.PROBE, "like": Resolution.NATURAL,
@@ -84,10 +85,11 @@ class LinkedIn(NetworkAdapter):
     }  # fmt: skip
 
     def __init__(self, access: AccountAccess) -> None:
-        token = credentials_of(access, LinkedInToken)
-        headers = {"LinkedIn-Version": VERSION, "X-Restli-Protocol-Version": "2.0.0"}
-        super().__init__(access, token, oauth=OAUTH, headers=headers)
-        self._author, self._label = token.author, token.label
+        super().__init__(access)
+        self._author, self._label = self._settings.author, self._settings.label
+
+    def _headers(self) -> dict[str, str]:
+        return {"LinkedIn-Version": VERSION, "X-Restli-Protocol-Version": "2.0.0"}
 
     @property
     def is_organisation(self) -> bool:

@@ -26,8 +26,8 @@ from fleet.adapters.network import (
     NetworkToken,
     after_the_write,
     before_the_write,
-    credentials_of,
     read_back,
+    removed,
     since_of,
     words,
 )
@@ -80,20 +80,19 @@ class PrintifyToken(NetworkToken):
     """Where the artwork is printed."""
 
 
-class Printify(ConnectedAdapter):
+class Printify(ConnectedAdapter[PrintifyToken]):
     """The adapter of one shop."""
 
     name = "printify"
+    credentials = PrintifyToken
     actions: Mapping[str, Resolution] = {
         "create_product": Resolution.PROBE, "update_product": Resolution.PROBE, "update_variants": Resolution.PROBE,
         "remove_product": Resolution.NATURAL, "update_order": Resolution.PROBE,
     }  # fmt: skip
 
     def __init__(self, access: AccountAccess) -> None:
-        token = credentials_of(access, PrintifyToken)
-        super().__init__(access, token)
-        self._settings = token
-        self._shop = f"/v1/shops/{token.shop_id}"
+        super().__init__(access)
+        self._shop = f"/v1/shops/{self._settings.shop_id}"
 
     # Reads
 
@@ -205,11 +204,9 @@ class Printify(ConnectedAdapter):
             case UpdateVariantsPayload(changes):
                 return self._update_variants(changes, deadline)
             case RemoveProductPayload(product_id):
-                try:
-                    self._call("DELETE", f"{self._shop}/products/{_id(product_id)}.json", timeout_s=deadline.left_s)
-                except base.Vanished:
-                    return Receipt(product_id, {"was_gone": True})
-                return Receipt(product_id)
+                return removed(product_id, lambda: self._call(
+                    "DELETE", f"{self._shop}/products/{_id(product_id)}.json", timeout_s=deadline.left_s
+                ))  # fmt: skip
             case UpdateOrderPayload() as order:
                 return self._cancel(order, deadline)
         raise base.Refused(f"Printify has no {action.type.name}: it prints on demand")

@@ -29,6 +29,7 @@ ADAPTER = AdapterType(
         Operation(name="set_stock", unknown=Resolution.PROBE, note="Shopify compares and sets in one step."),
         Operation(name="remove_product", unknown=Resolution.NATURAL),
         Operation(name="update_order", unknown=Resolution.PROBE, note="Shipped, cancelled, refunded."),
+        Operation(name="subscribe_hooks", unknown=Resolution.NATURAL, note="Reads the subscriptions first."),
         Operation(name="bulk", capability=Capability.UNSUPPORTED, rule=_BULK),
         Operation(name="shop"),
         Operation(name="products", batch=PRODUCT_PAGE),
@@ -42,7 +43,8 @@ ADAPTER = AdapterType(
         # The bucket of the plan Standard: 2,000 points, 100 a second. Answers say what the shop's plan has.
         Limit(
             name=POINTS, most=2000, window=timedelta(seconds=20), cost=20, source=_COSTS,
-            costs={"products": 250, "changes": 250, "stock": 250, "orders": 300, "update_variants": 100, "check": 2},
+            costs={"products": 250, "changes": 250, "stock": 250, "orders": 300, "update_variants": 100, "check": 2,
+                   "subscribe_hooks": 100},
         ),
     ),
     auth=AuthKind.OAUTH2,

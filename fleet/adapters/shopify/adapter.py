@@ -25,8 +25,8 @@ from fleet.adapters.network import (
     ConnectedAdapter,
     NetworkToken,
     before_the_write,
-    credentials_of,
     read_back,
+    removed,
 )
 from fleet.adapters.shopify import answers, documents
 from fleet.adapters.shopify.answers import end_of, has_more, id_of, nodes_of, number_of
@@ -61,6 +61,7 @@ from fleet.adapters.shops import (
     stock_state,
     variant_state,
 )
+from fleet.adapters.webhook_signatures import SubscribeHooksPayload
 
 VERSION = "2026-10"
 """Of the API. Shopify supports a version for a year."""
@@ -78,20 +79,27 @@ PICTURES = MediaRule(
 )  # fmt: skip
 BATCH = 50
 _PATH = f"/admin/api/{VERSION}/graphql.json"
-_MOST_PAGES = 25
+_MOST_PAGES, _MOST_SUBSCRIPTIONS = 25, 250
+TOPICS = ("PRODUCTS_CREATE", "PRODUCTS_UPDATE", "PRODUCTS_DELETE", "INVENTORY_LEVELS_UPDATE", "ORDERS_CREATE",
+          "ORDERS_UPDATED", "REFUNDS_CREATE")  # fmt: skip
+"""The topics that `answers.events_of` understands."""
+_TAKEN = "already been taken"
 
 
-class Shopify(ConnectedAdapter):
+class Shopify(ConnectedAdapter[NetworkToken]):
     """The adapter of one shop."""
 
     name = "shopify"
+    credentials = NetworkToken
+    oauth = OAUTH
     actions: Mapping[str, Resolution] = {
         "create_product": Resolution.PROBE, "update_product": Resolution.PROBE, "update_variants": Resolution.PROBE,
         "set_stock": Resolution.PROBE, "remove_product": Resolution.NATURAL, "update_order": Resolution.PROBE,
+        "subscribe_hooks": Resolution.NATURAL,
     }  # fmt: skip
 
     def __init__(self, access: AccountAccess) -> None:
-        super().__init__(access, credentials_of(access, NetworkToken), oauth=OAUTH)
+        super().__init__(access)
         self._orders = OrderCalls(self._ask)
         self._place = ""
         self._is_defined = False
@@ -227,6 +235,8 @@ class Shopify(ConnectedAdapter):
                 return self._remove(product_id, deadline)
             case UpdateOrderPayload() as order:
                 return self._orders.move(replace(order, order_id=_gid(order.order_id, "Order")), action.key, deadline)
+            case SubscribeHooksPayload(url):
+                return self._subscribe(url, deadline)
         raise base.Refused(f"Shopify has no {action.type.name}")
 
     def _create(self, key: str, product: ShopProduct, deadline: CallDeadline) -> Receipt:
@@ -363,11 +373,29 @@ class Shopify(ConnectedAdapter):
 
     def _remove(self, product_id: str, deadline: CallDeadline) -> Receipt:
         gid = _gid(product_id, "Product")
-        try:
-            self._mutate(documents.PRODUCT_DELETE, {"input": {"id": gid}}, "productDelete", deadline, about=gid)
-        except base.Vanished:
-            return Receipt(gid, {"was_gone": True})
-        return Receipt(gid)
+        request = {"input": {"id": gid}}
+        return removed(
+            gid, lambda: self._mutate(documents.PRODUCT_DELETE, request, "productDelete", deadline, about=gid)
+        )
+
+    def _subscribe(self, url: str, deadline: CallDeadline) -> Receipt:
+        """Subscribe the topics that are not delivered to an address yet. Topics that Shopify refuses are named."""
+        with before_the_write():
+            variables = {"first": _MOST_SUBSCRIPTIONS, "topics": [*TOPICS]}
+            found = self._ask(documents.SUBSCRIPTIONS, variables, deadline.left_s).get("webhookSubscriptions")
+            there = {text_of(one.get("topic"), 100) for one in nodes_of(found) if one.get("uri") == url}
+        new, refused = [one for one in TOPICS if one not in there], dict[str, base.Refused]()
+        for topic in new:
+            request = {"topic": topic, "webhookSubscription": {"uri": url}}
+            try:
+                self._mutate(documents.SUBSCRIBE, request, "webhookSubscriptionCreate", deadline)
+            except base.Refused as error:
+                if _TAKEN not in str(error):  # there is no code for it
+                    refused[topic] = error
+        if len(refused) == len(TOPICS):
+            raise next(iter(refused.values()))
+        return Receipt(None, {"subscribed": [one for one in new if one not in refused],
+                              "refused": {topic: str(error) for topic, error in refused.items()}})  # fmt: skip
 
     # Help
 

@@ -217,6 +217,19 @@ mutation FleetRefund($input: RefundInput!, $key: String!) {
   refundCreate(input: $input) @idempotent(key: $key) { refund { id } userErrors { field message } }
 }
 """
+SUBSCRIPTIONS = """
+query FleetSubscriptions($first: Int!, $topics: [WebhookSubscriptionTopic!]) {
+  webhookSubscriptions(first: $first, topics: $topics) { nodes { id topic uri } }
+}
+"""
+SUBSCRIBE = """
+mutation FleetSubscribe($topic: WebhookSubscriptionTopic!, $webhookSubscription: WebhookSubscriptionInput!) {
+  webhookSubscriptionCreate(topic: $topic, webhookSubscription: $webhookSubscription) {
+    webhookSubscription { id }
+    userErrors { field message }
+  }
+}
+"""
 
 
 def update_variants(products: int) -> str:

@@ -24,7 +24,6 @@ from fleet.adapters.network import (
     NetworkAdapter,
     NetworkToken,
     before_the_write,
-    credentials_of,
 )
 from fleet.adapters.social import (
     AccountMetrics,
@@ -71,19 +70,22 @@ class TikTokToken(NetworkToken):
     username: str = ""
 
 
-class TikTok(NetworkAdapter):
+class TikTok(NetworkAdapter[TikTokToken]):
     """The adapter of one account."""
 
     name = "tiktok"
+    credentials = TikTokToken
+    oauth = OAUTH
     upload_hosts = (".tiktokapis.com",)
     actions: Mapping[str, Resolution] = {
         "post": Resolution.PROBE, "provision": Resolution.NATURAL, "deprovision": Resolution.NATURAL,
     }  # fmt: skip
 
     def __init__(self, access: AccountAccess) -> None:
-        token = credentials_of(access, TikTokToken)
-        super().__init__(access, token, oauth=OAUTH)
-        self._is_direct, self._privacy, self._username = token.publish == "direct", token.privacy_level, token.username
+        super().__init__(access)
+        settings = self._settings
+        self._is_direct, self._privacy = settings.publish == "direct", settings.privacy_level
+        self._username = settings.username
 
     # Reads
 

@@ -24,7 +24,6 @@ from fleet.adapters.network import (
     NetworkAdapter,
     NetworkToken,
     before_the_write,
-    credentials_of,
     since_of,
 )
 from fleet.adapters.social import (
@@ -78,10 +77,12 @@ class XToken(NetworkToken):
     user_id: str = ""
 
 
-class X(NetworkAdapter):
+class X(NetworkAdapter[XToken]):
     """The adapter of one account."""
 
     name = "x"
+    credentials = XToken
+    oauth = OAUTH
     actions: Mapping[str, Resolution] = {
         "post": Resolution.PROBE, "comment": Resolution.PROBE, "delete": Resolution.NATURAL,
         "repost": Resolution.NATURAL, "unrepost": Resolution.NATURAL, "provision": Resolution.NATURAL,
@@ -89,9 +90,8 @@ class X(NetworkAdapter):
     }  # fmt: skip
 
     def __init__(self, access: AccountAccess) -> None:
-        token = credentials_of(access, XToken)
-        super().__init__(access, token, oauth=OAUTH)
-        self._user_id = token.user_id
+        super().__init__(access)
+        self._user_id = self._settings.user_id
 
     # Reads
 

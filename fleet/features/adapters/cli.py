@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +12,9 @@ from fleet.cli.frame.api import Answer, at
 from fleet.cli.frame.command import FleetGroup
 from fleet.cli.frame.context import Door, is_terminal, pass_door
 from fleet.cli.frame.options import TextType, json_option
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 _name = click.argument("name", type=TextType(60))
 _account = click.argument("account", type=TextType(60))
@@ -33,12 +36,24 @@ def list_(door: Door, /, *, as_json: bool) -> None:
     if as_json:
         door.json(found)
         return
-    names = list(dict.fromkeys(operation["name"] for one in found["items"] for operation in one["operations"]))
-    table = render.table("Operation", *(one["name"] for one in found["items"]))
-    known = [{operation["name"]: operation for operation in one["operations"]} for one in found["items"]]
-    for name in names:
-        render.row(table, name, *(_capability(one.get(name)) for one in known))
-    door.show(table)
+    shops = [one for one in found["items"] if any(each["name"] == "products" for each in one["operations"])]
+    networks = [one for one in found["items"] if one not in shops]
+    door.show(_matrix("Network", networks), "", _matrix("Shop", shops))
+    door.note("* by a workaround: fleet adapters show NAME says how")
+
+
+def _matrix(title: str, found: list[Answer]) -> Table:
+    """Return what some systems can do: a row an operation, a column a system."""
+    table = render.table(title, *(one["name"] for one in found))
+    known = [{operation["name"]: operation for operation in one["operations"]} for one in found]
+    for name in dict.fromkeys(name for one in known for name in one):
+        render.row(table, name, *(_mark(one.get(name)) for one in known))
+    return table
+
+
+def _mark(one: Answer | None) -> str:
+    capability = _capability(one)
+    return "yes*" if capability == "workaround" else capability
 
 
 def _capability(one: Answer | None) -> str:

@@ -24,6 +24,7 @@ class Proposal:
     `expiration` is the agent's own setting; the rule's wins where it is shorter. `requested_by` is `agent:USERNAME` for
     agents. `needs_person`: no rule may approve it automatically. A request to run a verb has its `arguments`;
     `asker` is the person who asked by themselves (`fleet.access.authenticate.to_data`), with whose permission it runs.
+    `organisation_id` is only for agents that serve all organisations: the one that the object belongs to.
     """
 
     resource: str
@@ -39,6 +40,7 @@ class Proposal:
     needs_person: bool = False
     arguments: Mapping[str, Any] | None = None
     asker: Mapping[str, Any] | None = None
+    organisation_id: uuid.UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
 from fleet.access import Permission, Principal
+from fleet.adapters.manifest import TextRule
 from fleet.core.db import Tx
 from fleet.core.errors import NotFound
 from fleet.engine.points import verbs
@@ -244,13 +245,22 @@ class ItemEditIn(Body):
 
 
 class PreviewIn(Body):
-    """A message, and the networks on which it is shown."""
+    """A message, and the networks and accounts through which it is shown, at least one of them."""
 
-    networks: Annotated[list[Annotated[str, line(40, least=1)]], Field(min_length=1, max_length=20)]
+    networks: Annotated[list[Annotated[str, line(40, least=1)]], Field(max_length=20)] = []
+    accounts: Annotated[list[Annotated[str, line(60, least=1)]], Field(
+        max_length=20, description="names or ids: by the lengths that the account's own server sets"
+    )] = []  # fmt: skip
     message: Annotated[str, prose(20_000)]
     link: LinkModel = LinkModel()
     hashtags: Annotated[list[Annotated[str, line(100)]], Field(max_length=30)] = []
     pictures: Annotated[int, Field(ge=0, le=10)] = 0
+
+    @model_validator(mode="after")
+    def _names_one(self) -> Self:
+        if not self.networks and not self.accounts:
+            raise ValueError("networks: name a network or an account")
+        return self
 
 
 class ItemPartOut(BaseModel):
@@ -266,6 +276,7 @@ class ItemPreviewOut(BaseModel):
     """A post as a network will show it."""
 
     network: str
+    account: str = Field(description="the account whose server's lengths count; empty: those of the network")
     parts: list[ItemPartOut]
     card: dict[str, str]
     ratio: float | None
@@ -275,7 +286,7 @@ class ItemPreviewOut(BaseModel):
 
 
 class PreviewsOut(BaseModel):
-    """A post as each of the networks will show it."""
+    """A post as each of the networks will show it, then as those of the accounts."""
 
     previews: list[ItemPreviewOut]
 
@@ -382,14 +393,19 @@ def compose_content_item(deps: TheDeps, *, body: ContentItemIn, who: Planner) ->
 
 
 @router.post("/content-items/preview", dependencies=_VIEW)
-def preview_content_item(deps: TheDeps, *, body: PreviewIn) -> PreviewsOut:  # noqa: ARG001
-    """Return how each network will show a message; nothing is stored."""
+def preview_content_item(deps: TheDeps, *, body: PreviewIn) -> PreviewsOut:
+    """Return how each network, and that of each account, will show a message; nothing is stored."""
     media = [{"alt_text": "picture"}] * body.pictures
     link = body.link.value().data()
-    found = [
-        preview.of(one, message=body.message, link=link, media=media, hashtags=body.hashtags) for one in body.networks
-    ]
-    return PreviewsOut(previews=[preview_out(one) for one in found])
+    systems: list[tuple[str, str, Mapping[str, TextRule]]] = [(network, "", {}) for network in body.networks]
+    with deps.db.transaction() as tx:
+        systems += [service.publishing_account(tx, name) for name in body.accounts]
+    return PreviewsOut(previews=[
+        preview_out(
+            preview.of(network, message=body.message, link=link, media=media, hashtags=body.hashtags, own=own), account
+        )
+        for network, account, own in systems
+    ])  # fmt: skip
 
 
 @router.get("/content-items/{item_id}", dependencies=_VIEW)
@@ -405,7 +421,8 @@ def show_content_item(deps: TheDeps, item_id: uuid.UUID) -> ContentItemFull:
 def show_preview(deps: TheDeps, item_id: uuid.UUID) -> ItemPreviewOut:
     """Return how its network will show an item."""
     with deps.db.transaction() as tx:
-        return preview_out(preview_of(require(tx, item_id)))
+        view = require(tx, item_id)
+        return preview_out(preview_of(view), view.account)
 
 
 @router.patch("/content-items/{item_id}")
@@ -466,11 +483,11 @@ def preview_of(view: ItemView) -> PostPreview:
     )  # fmt: skip
 
 
-def preview_out(one: PostPreview) -> ItemPreviewOut:
+def preview_out(one: PostPreview, account: str) -> ItemPreviewOut:
     """Return a preview for programs."""
     parts = [ItemPartOut(text=part.text, length=part.length, most=part.most, unit=part.unit) for part in one.parts]
     return ItemPreviewOut(
-        network=one.network, parts=parts, card=dict(one.card), ratio=one.ratio, label=one.label,
+        network=one.network, account=account, parts=parts, card=dict(one.card), ratio=one.ratio, label=one.label,
         problems=list(one.problems), notes=list(one.notes),
     )  # fmt: skip
 

@@ -183,7 +183,7 @@ FEATURE = Feature(
             label="Campaigns",
             permission="drafts.view",
             group="Work",
-            order=70,
+            order=71,
             icon="M4 10v4h3l7 4V6l-7 4H4zM17 9c1.500 1.500 1.500 4.500 0 6",
         ),
     ),

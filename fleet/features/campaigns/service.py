@@ -14,8 +14,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from fleet.access import audit
+from fleet.accounts import service as accounts
 from fleet.accounts import text_lengths
 from fleet.accounts.models import SETTINGS_ACCOUNT, AccountRow, key_of
+from fleet.adapters import registry as adapters
 from fleet.adapters.manifest import TextRule
 from fleet.core import ids
 from fleet.core.db import Tx
@@ -328,6 +330,18 @@ def networks_of(deps: Deps, targets: Sequence[ItemTarget]) -> dict[str, Mapping[
             if "post" in own and "post" in known and own["post"].most < known["post"].most:
                 found[identity.surface] = own
     return found
+
+
+def publishing_account(tx: Tx, name: str) -> tuple[str, str, Mapping[str, TextRule]]:
+    """Return an account's network, its name, and the text rules of its server, by the account's name or id.
+
+    Raises NotFound, InvalidInput for the account of a shop.
+    """
+    row = accounts.named(tx, name)
+    if row.adapter in adapters.names() and adapters.get(row.adapter).shop is not None:
+        raise InvalidInput(f"The account {row.name} is one of a shop, which takes no posts.",
+                           fix="`fleet accounts list` shows the others.")  # fmt: skip
+    return row.adapter, row.name, text_lengths.rules(row.adapter, row.text_lengths)
 
 
 def _require_free(deps: Deps, tx: Tx, agent: AgentRow, row: ContentItemRow, at: datetime) -> None:

@@ -27,7 +27,7 @@ FEATURE = Feature(
     templates=__package__,
     nav=(
         NavItem(
-            path="/listings", label="Listings", permission="fleet.view", group="Shop", order=82,
+            path="/listings", label="Listings", permission="fleet.view", group="Shop", order=83,
             icon="M4 5h16M4 12h16M4 19h16M9 3v18M15 3v18", tally="fleet.features.listings.queries:tally",
             is_alarming=True, is_shown="fleet.features.listings.queries:is_shown",
         ),

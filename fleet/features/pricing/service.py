@@ -22,7 +22,6 @@ from fleet.engine.agents.models import AgentRow
 from fleet.engine.deps import Deps
 from fleet.engine.jobs.ledger import NewJob
 from fleet.features.approvals import service as approvals
-from fleet.features.approvals.models import RequestRow
 from fleet.features.approvals.request import Ended, Proposal
 from fleet.features.approvals.requests import moves
 from fleet.features.approvals.rules import Person
@@ -119,14 +118,11 @@ def _ask(
         payload={**shown, "price": str(after), "why": row.words, "evidence": row.evidence, "expected": row.expected},
         facts={"change_percent": round(change, 2), "size_percent": round(abs(change), 2), "basis": row.basis,
                "sku": variant.sku, "is_assumed": row.evidence["is_assumed"]},
-        expiration=7 * _DAY, needs_person=needs_person,
+        expiration=7 * _DAY, needs_person=needs_person, organisation_id=row.organisation_id,
     )  # fmt: skip
     try:
         with tx.session.begin_nested():
             asked = approvals.propose(deps, tx, proposal)
-            # The agent serves all organisations; the request belongs to that of the variant.
-            own = sa.update(RequestRow).where(RequestRow.id == asked.id).values(organisation_id=row.organisation_id)
-            tx.execute(own.execution_options(synchronize_session=False))
     except Ended as error:
         _end(tx, row, PriceState.OVERTAKEN, why=error.message)
         return

@@ -23,7 +23,7 @@ FEATURE = Feature(
             label="Product texts",
             permission="fleet.view",
             group="Shop",
-            order=85,
+            order=87,
             icon="M5 4h14v16H5ZM8 8h8M8 12h8M8 16h5",
             is_shown="fleet.features.stores.queries:is_shown",
         ),

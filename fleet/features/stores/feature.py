@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fleet.adapters.shops import SHOP_ACTIONS
+from fleet.adapters.webhook_signatures import SUBSCRIBE_HOOKS
 from fleet.engine.registry import AgentType, Command, Feature, NavItem
 from fleet.features.stores.kinds import EVENTS, FOLLOW_UPS, JOBS
 
@@ -13,7 +14,7 @@ FEATURE = Feature(
     settings="fleet.features.stores.settings:StoresSettings",
     tables=("fleet.features.stores.models",),
     agents=(AgentType(kind="store_sync", behaviour="fleet.features.stores.agent"),),
-    actions=SHOP_ACTIONS,
+    actions=(*SHOP_ACTIONS, SUBSCRIBE_HOOKS),
     jobs=JOBS,
     follow_ups=FOLLOW_UPS,
     events=EVENTS,
@@ -33,7 +34,7 @@ FEATURE = Feature(
             label="Stores",
             permission="fleet.view",
             group="Shop",
-            order=83,
+            order=84,
             icon="M4 9l1-5h14l1 5M4 9a3 3 0 0 0 5.3 2 3 3 0 0 0 5.4 0A3 3 0 0 0 20 9M5 11v9h14v-9M9 20v-6h6v6",
             tally="fleet.features.stores.queries:tally",
             is_shown="fleet.features.stores.queries:is_shown",

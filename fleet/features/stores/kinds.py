@@ -31,9 +31,18 @@ JOBS = (
     _write("update_variants", "a change of prices", "changes of prices"),
     _write("set_stock", "a change of stock", "changes of stock"),
     _write("remove_product", "a removal of a product", "removals of products"),
+    JobHandler(
+        kind="subscribe_hooks",
+        noun="a subscription of webhooks",
+        plural="subscriptions of webhooks",
+        prepare="fleet.features.stores.writes.subscription:prepare",
+        is_act=False,
+        expires_after=timedelta(hours=24),
+    ),
     _write("update_order", "a change of an order", "changes of orders", obstacle=f"{_PREPARE}:held_order"),
 )
 FOLLOW_UPS = (
+    FollowUp(kind="sync_store", run="fleet.features.stores.writes.subscription:renew"),
     FollowUp(kind="create_product", run=f"{_FOLLOW}:created"),
     FollowUp(kind="update_product", run=f"{_FOLLOW}:updated_product"),
     FollowUp(kind="update_variants", run=f"{_FOLLOW}:updated_variants"),

@@ -31,6 +31,7 @@ from fleet.features.stores.models import StoreRow, SyncRunRow
 from fleet.features.stores.rules import Direction, Strategy
 from fleet.features.stores.settings import StoresSettings
 from fleet.features.stores.state.context import StoreContext, priority_of, traits_of
+from fleet.features.stores.writes import subscription
 
 KIND = "store_sync"
 EVERY_S = 60
@@ -70,9 +71,11 @@ def add(deps: Deps, name: str, *, by: str, starts: bool = True) -> StoreRow:
                     organisation=str(account.organisation_id), page=f"/stores/{account.name}")  # fmt: skip
         audit.note(tx, "store.added", f"store:{account.name}",
                    after={"adapter": adapter, "currency": values["currency"]})  # fmt: skip
+        row = tx.session.get_one(StoreRow, account.id, populate_existing=True)
         if starts:
             commands.start(tx, agent_id, first_tick_at=first_tick_at(tx))
-        return tx.session.get_one(StoreRow, account.id, populate_existing=True)
+            subscription.request(deps, tx, row, adapter, after=agent_id)
+        return row
 
 
 def _refuse_other(adapter: str) -> None:

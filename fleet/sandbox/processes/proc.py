@@ -31,12 +31,18 @@ class _Stat:
     state: str
     session: int
     started: int
+    threads: int
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether a thread still runs. The first one can end before the others, which still hold the files."""
+        return self.state not in "ZX" or self.threads > 1
 
 
 def ref(pid: int) -> ProcessRef | None:
-    """Return the living process with this number; None if there is none or it is a zombie."""
+    """Return the living process with this number; None if there is none or all of its threads have ended."""
     stat = _stat(pid)
-    return ProcessRef(pid, stat.started) if stat and stat.state not in "ZX" else None
+    return ProcessRef(pid, stat.started) if stat and stat.is_alive else None
 
 
 def is_alive(process: ProcessRef) -> bool:
@@ -55,7 +61,7 @@ def command_line(pid: int) -> list[str]:
 
 def session_members(session: int) -> list[ProcessRef]:
     """Return the living processes of a session, whichever process groups they formed inside it."""
-    return [ProcessRef(s.pid, s.started) for s in _all() if s.session == session and s.state not in "ZX"]
+    return [ProcessRef(s.pid, s.started) for s in _all() if s.session == session and s.is_alive]
 
 
 def working_in(folder: Path, names: frozenset[str]) -> list[ProcessRef]:
@@ -64,7 +70,7 @@ def working_in(folder: Path, names: frozenset[str]) -> list[ProcessRef]:
     return [
         ProcessRef(stat.pid, stat.started)
         for stat in _all()
-        if stat.name in names and stat.state not in "ZX" and _working_folder(stat.pid) == wanted
+        if stat.name in names and stat.is_alive and _working_folder(stat.pid) == wanted
     ]
 
 
@@ -118,10 +124,13 @@ def _stat(pid: int) -> _Stat | None:
     # The name is in parentheses and may itself contain spaces and parentheses.
     head, _, tail = text.rpartition(")")
     fields = tail.split()
-    return _Stat(pid, head.partition("(")[2], fields[0], int(fields[3]), int(fields[19]))
+    return _Stat(pid, head.partition("(")[2], fields[0], int(fields[3]), int(fields[19]), int(fields[17]))
 
 
 def _working_folder(pid: int) -> str:
+    """Return the working folder of a process; empty when it is gone. A thread that has ended has none any more."""
     with suppress(OSError):
-        return str((_PROC / str(pid) / "cwd").readlink())
+        for thread in (_PROC / str(pid) / "task").iterdir():
+            with suppress(OSError):
+                return str((thread / "cwd").readlink())
     return ""

@@ -151,14 +151,12 @@ class EmbeddedServer(ABC):
         """Start with retries: clear leftovers, wait for processes that are ending, change a port that was taken."""
         deadline = clock.monotonic_s() + _LEFTOVER_PATIENCE_S
         lost_ports = 0
-        self._clear_leftovers()
         while True:
-            complaint = self._try_start()
+            complaint = self._try_start() if self._clear_leftovers() else StartFailure.LEFTOVERS
             if complaint is None:
                 return
             if complaint is StartFailure.LEFTOVERS and clock.monotonic_s() < deadline:
                 time.sleep(_LEFTOVER_POLL_S)
-                self._clear_leftovers()
             elif complaint is StartFailure.PORT_TAKEN and self._named_port is None and lost_ports < _PORT_TRIES:
                 lost_ports += 1
                 self._preferred_port = None
@@ -194,16 +192,17 @@ class EmbeddedServer(ABC):
     def _words(self) -> str:
         return self._child.last_lines() if self._child else ""
 
-    def _clear_leftovers(self) -> None:
-        """Stop processes of a killed run that use our data: cleanly first, then by force."""
+    def _clear_leftovers(self) -> bool:
+        """Stop processes of a killed run that use our data: cleanly first, then by force. Returns whether all ended."""
         for signal_no, patience_s in ((self.stop_signal, self.leftover_patience_s), (signal.SIGKILL, 2.0)):
             left = self._leftovers()
             if not left:
-                return
+                return True
             log.warning("stopping_leftovers", server=self.title, pids=[p.pid for p in left], signal=signal_no.name)
             for process in left:
                 proc.send(process, signal_no)
             _wait_gone(left, patience_s)
+        return not self._leftovers()
 
 
 def _wait_gone(processes: list[proc.ProcessRef], timeout_s: float) -> None:

@@ -14,6 +14,7 @@ from fleet.engine.attempts import perform
 from fleet.engine.jobs.ticks import TickKey
 from fleet.features.campaigns import service
 from fleet.features.campaigns.values import ItemTarget, NewItem
+from fleet.features.organisations import service as organisations
 from tests.adapters.mastodon.contract_server import Server, served
 from tests.factories import Fleet, make_fleet
 from tests.features.campaigns.test_pipeline import agent, rows, work
@@ -77,6 +78,25 @@ def test_a_check_of_an_account_keeps_the_lengths_of_its_server(fleet: Fleet, ser
     assert fleet.job(job.id).state == "done"
     stored = fleet.sql("SELECT text_lengths FROM accounts WHERE name = 'mastodon'").scalar_one()
     assert stored["post"] == {"most": 1000, "url_length": 23}
+
+
+def test_programs_preview_by_accounts_of_their_own_scope(fleet: Fleet) -> None:
+    fleet.sql("UPDATE accounts SET text_lengths = '{\"post\": {\"most\": 1000}}' WHERE name = 'mastodon'")
+    account_id = str(fleet.sql("SELECT id FROM accounts WHERE name = 'mastodon'").scalar_one())
+    fleet.account("shop", adapter="vendure")
+    organisations.create(fleet.deps, "Client Two")
+    web, at = Web(fleet), "/api/v1/content-items/preview"
+    ours = web.program()
+    body = {"networks": ["mastodon"], "accounts": ["mastodon", account_id], "message": WORDS}
+    shown = ours.post(at, json=body).json()["previews"]
+    assert [(one["account"], len(one["parts"]), one["parts"][0]["most"]) for one in shown] == [
+        ("", 2, 500), ("mastodon", 1, 1000), ("mastodon", 1, 1000),
+    ]  # fmt: skip
+    for names, code in (([], 422), (["shop"], 422), (["nobody"], 404)):
+        assert ours.post(at, json={"accounts": names, "message": WORDS}).status_code == code
+    theirs = web.program(name="theirs")
+    organisations.add_member(fleet.deps, "Client Two", "theirs")
+    assert theirs.post(at, json={"accounts": [account_id], "message": WORDS}).status_code == 404
 
 
 def test_a_silent_server_keeps_the_lengths_that_it_said_last(fleet: Fleet, server: Server) -> None:

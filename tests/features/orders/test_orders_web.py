@@ -83,7 +83,9 @@ def test_a_held_order_is_released_by_people(web: Web, shop: Shop) -> None:
     with web.deps.db.transaction() as tx:
         service.hold(tx, order, "five orders in an hour", by="fraud", points=80, reasons=["velocity"])
     ana = web.browser("operator")
-    assert "five orders in an hour" in ana.get(f"/orders/{order}").text
+    page = ana.get(f"/orders/{order}").text
+    assert "five orders in an hour" in page
+    assert page.count("80 of 100 points") == 1 and "80 points" not in page
     assert ana.post(f"/orders/{order}/release").status_code == 303
     assert ana.get("/orders?held=true").text.count("No orders match.") == 1
     assert web.program().post(f"/api/v1/orders/{uuid.uuid4()}/release").status_code == 404

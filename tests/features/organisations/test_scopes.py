@@ -17,6 +17,9 @@ from fleet.accounts.sealing import new_key
 from fleet.core.errors import InvalidInput
 from fleet.engine.attempts import reserve
 from fleet.engine.attempts.perform import perform
+from fleet.features.approvals import service as approvals
+from fleet.features.approvals.models import RequestRow
+from fleet.features.approvals.request import Proposal
 from fleet.features.controls import commands as controls
 from fleet.features.costs import commands as costs
 from fleet.features.costs.budget_guard import Purse, Unpaid
@@ -239,6 +242,22 @@ def test_what_is_set_for_an_organisation_goes_with_it(web: Web, fleet: Fleet) ->
     with fleet.deps.db.transaction() as tx:
         for table in ("budgets", "controls"):
             assert tx.scalar(sa.text(f"SELECT count(*) FROM {table}")) == 0, table
+
+
+def test_a_request_of_an_agent_of_the_whole_fleet_belongs_to_the_organisation_of_its_object(fleet: Fleet) -> None:
+    fleet.sql("UPDATE agents SET organisation_id = NULL WHERE username = 'ours'")
+    agent_id, theirs = id_of(fleet, "ours"), fleet.sql("SELECT id FROM organisations WHERE name = 'Client Two'")
+    organisation_id = theirs.scalar_one()
+    proposal = Proposal("price", "1", "change", {"price": "1"}, "agent:ours", "a price", agent_id=agent_id)
+    for one, name in (
+        (proposal, ""),
+        (dataclasses.replace(proposal, resource_id="2", organisation_id=organisation_id), "Client Two"),
+    ):
+        with fleet.deps.db.transaction() as tx:
+            request = approvals.propose(fleet.deps, tx, one)
+            assert request.facts["organisation"] == name
+            stored = sa.select(RequestRow.organisation_id).where(RequestRow.id == request.id)
+            assert tx.scalar(stored) == one.organisation_id
 
 
 def test_the_command_line_names_the_organisation(database_url: str, broker_url: str, fleet: Fleet) -> None:

@@ -9,12 +9,16 @@ from typing import Any
 
 import pytest
 
+from fleet.adapters.shopify.adapter import TOPICS
 from fleet.engine.points.account_hooks import AccountHook
 from fleet.features.stores.extensions import SANDBOX_SHOP
 from fleet.features.stores.hooks import service as hooks
+from fleet.features.stores.rules import Strategy
 from fleet.sandbox.shop.deliveries import signature
 from fleet.web.requests.bodies import MOST_HOOK_BYTES
-from tests.features.stores.world import StoreWorld
+from tests.adapters.shops import connect
+from tests.contracts.shopify import TOKEN, ShopifyContract
+from tests.features.stores.world import StoreWorld, world_at
 from tests.web_client import Web
 
 
@@ -28,6 +32,21 @@ def delivery(stores: StoreWorld, web: Web, *, secret: str = "", store: str = "sh
     stamp = str(int(time.time()))
     signed = {"x-shop-timestamp": stamp, "x-shop-signature": signature(secret or stores.shop.secret, stamp, body)}
     return web.anonymous().post(f"/hooks/in/store/{store}", content=body, headers=signed)
+
+
+def test_a_shop_that_takes_subscriptions_is_subscribed_with_its_store_and_after_full_syncs(database_url: str) -> None:
+    keys = {"access_token": TOKEN, "client_secret": "shpss"}
+    with ShopifyContract().serve() as server:
+        adapter = connect("shopify", server.url, keys).adapter
+        credentials, url = json.dumps(keys), "https://fleet.test"
+        with world_at(database_url, adapter, "shopify", credentials, web_url=url) as stores:
+            (job,) = stores.work()
+            assert (job.kind, job.state, len(server.subscriptions)) == ("subscribe_hooks", "done", len(TOPICS))
+            assert {one["uri"] for one in server.subscriptions} == {"https://fleet.test/hooks/in/store/shop"}
+            server.subscriptions.clear()  # as Shopify does after deliveries that failed
+            assert stores.sync(Strategy.FULL).state == "done"
+            assert len(server.subscriptions) == len(TOPICS)
+        adapter.close()
 
 
 def test_a_delivery_wakes_the_agent_and_only_what_it_names_is_read(stores: StoreWorld, web: Web) -> None:

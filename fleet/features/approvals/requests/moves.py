@@ -44,7 +44,8 @@ def open(tx: Tx, proposal: Proposal, rules: Sequence[Rule]) -> Request:
     """
     _check(proposal)
     now = tx.now()
-    proposal = replace(proposal, facts={**proposal.facts, **organisation.fact(tx, proposal.agent_id)})
+    whose = organisation.fact(tx, proposal.agent_id, proposal.organisation_id)
+    proposal = replace(proposal, facts={**proposal.facts, **whose})
     rule = ruling.rule_for(rules, proposal.resource, proposal.action, proposal.facts)
     rule = agent_owners.named(tx, rule, proposal.agent_id, opens=True)
     row = tx.execute(_inserted(proposal, rule, now)).one_or_none()
@@ -80,6 +81,8 @@ def _inserted(proposal: Proposal, rule: Rule, now: datetime) -> sa.Executable:
         "created_at": now, "expires_at": expires_at, "escalate_at": escalate_at,
         "next_step_at": ruling.next_step_at(Times(now, expires_at, escalate_at)),
     }  # fmt: skip
+    if proposal.organisation_id is not None:  # else the column's default
+        values["organisation_id"] = proposal.organisation_id
     return insert(RequestRow).values(values).on_conflict_do_nothing().returning(*COLUMNS)
 
 

@@ -12,7 +12,8 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel
 
 from fleet.features.stores.hooks import service
-from fleet.features.stores.hooks.service import PATH, NotOfTheShop
+from fleet.features.stores.hooks.service import NotOfTheShop
+from fleet.features.stores.writes.subscription import PATH
 from fleet.web.auth import Open, TheDeps
 from fleet.web.problems import problem
 from fleet.web.requests.bodies import MOST_HOOK_BYTES, bounded_body

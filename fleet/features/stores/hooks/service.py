@@ -18,7 +18,7 @@ from sqlalchemy.dialects.postgresql import insert
 from fleet.accounts import service as accounts
 from fleet.adapters import registry as adapters
 from fleet.adapters.shops import ShopEvent, ShopHookRules
-from fleet.adapters.webhook_signatures import SHOP_PLUGIN, secret_of
+from fleet.adapters.webhook_signatures import SHOP_PLUGIN
 from fleet.core import events
 from fleet.core.db import Tx
 from fleet.core.errors import FleetError, NotFound
@@ -28,8 +28,8 @@ from fleet.engine.deps import Deps
 from fleet.engine.points.account_hooks import AccountHook
 from fleet.features.stores import service
 from fleet.features.stores.models import ShopEventRow, StoreRow
+from fleet.features.stores.writes import subscription
 
-PATH = "/hooks/in/store"
 MOST_EVENTS = 1000
 """Events of one delivery that are stored."""
 MOST_OPEN = 50_000
@@ -81,7 +81,8 @@ def hook_of(deps: Deps, account_id: uuid.UUID, adapter: str) -> AccountHook | No
     kind = adapters.get(adapter).shop if adapter in adapters.names() else None
     if kind is None or kind.webhooks is None:
         return None
-    missing = "" if _secret(deps, account_id) else "Its credentials have no webhook_secret: deliveries are refused."
+    is_signed = bool(subscription.secret(deps, account_id))
+    missing = "" if is_signed else "Its credentials have no webhook_secret: deliveries are refused."
     row = ShopEventRow
     is_delivered = (
         row.account_id == account_id,
@@ -95,7 +96,7 @@ def hook_of(deps: Deps, account_id: uuid.UUID, adapter: str) -> AccountHook | No
         is_store = tx.scalar(own)
     unused = "" if is_store else f"It is no store: deliveries are refused. `fleet stores add {name}` makes it one."
     return AccountHook(
-        url=f"{deps.settings.web_url.rstrip('/')}{PATH}/{name}", verify_token="", attention=missing or unused,
+        url=subscription.url_of(deps, name), verify_token="", attention=missing or unused,
         deliveries=count, delivered_at=latest,
     )  # fmt: skip
 
@@ -138,16 +139,7 @@ def _hooked(deps: Deps, name: str) -> _Hooked | None:
             return None
         account_id, agent_id, adapter = row.account_id, row.agent_id, account.adapter
     kind = adapters.get(adapter).shop if adapter in adapters.names() else None
-    secret = _secret(deps, account_id)
+    secret = subscription.secret(deps, account_id)
     if kind is None or kind.webhooks is None or not secret:
         return None
     return _Hooked(account_id, agent_id, name, kind.webhooks, secret)
-
-
-def _secret(deps: Deps, account_id: uuid.UUID) -> str:
-    """Return the secret by which the shop signs; empty if there is none, or its seal cannot be opened."""
-    try:
-        found = deps.accounts.get(account_id)
-    except FleetError:
-        return ""
-    return "" if found.lost is not None else secret_of(found.access.credentials.get_secret_value())
