@@ -21,6 +21,8 @@ _EMPTY = sa.text("'{}'::jsonb")
 # The organisation of a member who asks; of others it is that of the agent.
 _ASKERS = sa.text("nullif(split_part(current_setting('fleet.organisations', true), ',', 1), '')::uuid")
 _AGENT_IS_SEEN = seen("agents", "seen.id = approval_requests.agent_id")
+# An agent of the whole fleet, which members do not see, names the organisation of its object.
+_NAMES_ITS_OWN = "agent_id IS NULL OR (organisation_id IS NOT NULL AND requested_by LIKE 'agent:%')"
 
 
 class RequestRow(Base):
@@ -79,7 +81,7 @@ class RequestRow(Base):
         sa.Index("ix_approval_requests_state", "state", "created_at", "id"),
         sa.Index("ix_approval_requests_agent", "agent_id", "created_at", "id"),
         sa.Index("ix_approval_requests_resource", "resource", "resource_id", "action", "created_at"),
-        Rows(f"CASE WHEN agent_id IS NULL THEN {own()} ELSE {_AGENT_IS_SEEN} END").args,
+        Rows(f"CASE WHEN {_NAMES_ITS_OWN} THEN {own()} ELSE {_AGENT_IS_SEEN} END").args,
     )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from starlette.testclient import TestClient
 from fleet.access import Role
 from fleet.accounts.models import SETTINGS_ACCOUNT
 from fleet.accounts.sealing import new_key
+from fleet.core.db import visibility
 from fleet.core.errors import InvalidInput
 from fleet.engine.attempts import reserve
 from fleet.engine.attempts.perform import perform
@@ -258,6 +259,8 @@ def test_a_request_of_an_agent_of_the_whole_fleet_belongs_to_the_organisation_of
             assert request.facts["organisation"] == name
             stored = sa.select(RequestRow.organisation_id).where(RequestRow.id == request.id)
             assert tx.scalar(stored) == one.organisation_id
+    with visibility.restricted(frozenset({organisation_id})), fleet.deps.db.transaction() as tx:
+        assert list(tx.session.scalars(sa.select(RequestRow.resource_id))) == ["2"]
 
 
 def test_the_command_line_names_the_organisation(database_url: str, broker_url: str, fleet: Fleet) -> None:
