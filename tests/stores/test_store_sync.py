@@ -2,32 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-
 import pytest
-from pydantic import SecretStr
 
-from fleet.adapters import registry
-from fleet.adapters.manifest import AccountAccess
 from fleet.adapters.shops import Money
 from fleet.features.stores.rules import Strategy
-from tests.features.stores.world import StoreWorld, world_at
+from tests.features.stores.world import StoreWorld
 from tests.stores import catalogue
-from tests.stores.servers import PASSWORD, USERNAME, Shop
+from tests.stores.servers import Shop
 
 pytestmark = pytest.mark.shops
-CREDENTIALS = {
-    "vendure": json.dumps({"username": USERNAME, "password": PASSWORD}),
-    "oscar": json.dumps({"username": USERNAME, "password": PASSWORD, "currency": "EUR"}),
-}
-
-
-@pytest.fixture
-def store(database_url: str, shop: Shop) -> Iterator[StoreWorld]:
-    adapter = registry.get(shop.name).connect(AccountAccess(shop.url, SecretStr(CREDENTIALS[shop.name]), 60.0))
-    with world_at(database_url, adapter, shop.name, CREDENTIALS[shop.name]) as made:
-        yield made
 
 
 def test_a_real_shop_and_the_catalogue_come_into_step(store: StoreWorld, shop: Shop) -> None:
