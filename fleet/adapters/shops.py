@@ -312,6 +312,8 @@ class ShopTraits:
 
     fields: frozenset[str] = frozenset(PRODUCT_FIELDS) | {f"variant.{name}" for name in VARIANT_FIELDS}
     """The fields that it stores: `PRODUCT_FIELDS`, and `VARIANT_FIELDS` after "variant."."""
+    statuses: frozenset[ProductStatus] = frozenset(ProductStatus)
+    """Those that a product can have. One that is archived here is a draft at a shop without archived products."""
     batch: int = 1
     """How many variants one write changes at most, in `UPDATE_VARIANTS` and `SET_STOCK`."""
     is_batch_atomic: bool = True

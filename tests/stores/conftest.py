@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -20,6 +22,16 @@ from tests.stores.vendure_server import Vendure
 
 _MORE = {"oscar": {"currency": "EUR"}}
 """Credentials that one shop needs besides."""
+
+
+@contextmanager
+def world_of(database_url: str, shop: Shop, **settings: Any) -> Iterator[StoreWorld]:
+    """Make a fleet with a store named "shop" at a real shop."""
+    credentials = json.dumps({"username": USERNAME, "password": PASSWORD} | _MORE.get(shop.name, {}))
+    adapter = registry.get(shop.name).connect(AccountAccess(shop.url, SecretStr(credentials), 60.0))
+    with world_at(database_url, adapter, shop.name, credentials, **settings) as made:
+        yield made
+    adapter.close()
 
 
 def _need_shops() -> None:
@@ -70,9 +82,7 @@ def shop(request: pytest.FixtureRequest) -> Shop:
 @pytest.fixture
 def store(database_url: str, shop: Shop) -> Iterator[StoreWorld]:
     """A fleet with a store named "shop" at the shop of `shop`."""
-    credentials = json.dumps({"username": USERNAME, "password": PASSWORD} | _MORE.get(shop.name, {}))
-    adapter = registry.get(shop.name).connect(AccountAccess(shop.url, SecretStr(credentials), 60.0))
-    with world_at(database_url, adapter, shop.name, credentials) as made:
+    with world_of(database_url, shop) as made:
         yield made
 
 

@@ -8,7 +8,7 @@ from fleet.adapters.oscar.adapter import Oscar
 from fleet.adapters.oscar.products import LONGEST_TITLE, MOST_VARIANTS, PICTURES
 from fleet.adapters.oscar.variants import BATCH
 from fleet.adapters.oscar.wire import LONGEST_DESCRIPTION
-from fleet.adapters.shops import PRODUCT_FIELDS, VARIANT_FIELDS, ShopTraits
+from fleet.adapters.shops import PRODUCT_FIELDS, VARIANT_FIELDS, ProductStatus, ShopTraits
 from fleet.adapters.webhook_signatures import SHOP_PLUGIN
 
 FIELDS = frozenset(PRODUCT_FIELDS) | {f"variant.{name}" for name in VARIANT_FIELDS if name != "barcode"}
@@ -44,6 +44,7 @@ ADAPTER = AdapterType(
     pictures=PICTURES,
     shop=ShopTraits(
         fields=FIELDS,
+        statuses=frozenset((ProductStatus.ACTIVE, ProductStatus.DRAFT)),
         batch=BATCH,
         is_batch_atomic=True,
         most_variants=MOST_VARIANTS,

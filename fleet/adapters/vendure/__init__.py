@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fleet.adapters.base import Resolution
 from fleet.adapters.manifest import AdapterType, Operation, TextRule
-from fleet.adapters.shops import PRODUCT_FIELDS, VARIANT_FIELDS, ShopTraits
+from fleet.adapters.shops import PRODUCT_FIELDS, VARIANT_FIELDS, ProductStatus, ShopTraits
 from fleet.adapters.vendure.adapter import Vendure
 from fleet.adapters.vendure.images import PICTURES
 from fleet.adapters.vendure.products import LONGEST_NAME, MOST_VARIANTS
@@ -44,6 +44,7 @@ ADAPTER = AdapterType(
     pictures=PICTURES,
     shop=ShopTraits(
         fields=FIELDS,
+        statuses=frozenset((ProductStatus.ACTIVE, ProductStatus.DRAFT)),
         most_variants=MOST_VARIANTS,
         sees_order_states=False,
         batch=BATCH,

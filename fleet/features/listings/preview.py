@@ -161,7 +161,7 @@ class _Wanted:
                 minor = own.get("prices", {}).get(str(one.id)) if name == values.PRICE else None
                 if minor is not None:
                     found.append((one.id, name, values.money_value(Money(int(minor), one.currency)), True))
-                elif value is not None:
+                elif value is not None and (name != values.VARIANT_TITLE or value):  # shops fill an empty title
                     found.append((one.id, name, value, False))
         return found
 

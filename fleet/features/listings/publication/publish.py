@@ -27,6 +27,7 @@ from fleet.features.products.models import VariantRow
 from fleet.features.stores import values
 from fleet.features.stores.state.context import StoreContext
 from fleet.features.stores.sync import pushing
+from fleet.features.stores.writes import pictures
 from fleet.features.stores.writes.plan import StockWrite, WritePlan, new_job
 
 Record = Callable[[Tx, ListingRow, StoreContext], None]
@@ -88,6 +89,7 @@ def publish(work: Work) -> Done | Skipped | Held:
         if read is None:
             return _fail(work, "the store does not have it any more: sync the store, then stage it again")
         before = read
+    pictures.note_digests(work, row.product_id)
     with work.deps.db.transaction() as tx:
         seen = preview(tx, context, row)
     if seen.problems:
@@ -191,11 +193,11 @@ def delist(work: Work) -> Done | Skipped | Held:
         if not archives:
             _remove(tx, work, row, context)
             return
-        plan = WritePlan()
-        if before.get(status) != "archived":
-            plan.product(row.product_id, there.external_id, "status", "archived", before.get(status))
+        plan, hidden = WritePlan(), values.status_value("archived", context.traits)
+        if before.get(status) != hidden:
+            plan.product(row.product_id, there.external_id, "status", hidden, before.get(status))
             plan.add(tx, context)
-        _begun(tx, work, row, plan.job_ids, sent={status: "archived"}, pinned=sorted({*row.pinned, status}),
+        _begun(tx, work, row, plan.job_ids, sent={status: hidden}, pinned=sorted({*row.pinned, status}),
                previous={status: before.get(status)})  # fmt: skip
 
     _then(work, record)

@@ -124,7 +124,7 @@ def _state(
 
     Only texts and images have forms of the shop's own.
     """
-    has_forms = name in ("title", "description", "images", "categories")
+    has_forms = name in ("title", "description", "images", "categories", values.VARIANT_TITLE)
     there = now if now is not None else None if has_forms else sent
     return {"local_id": local_id, "field": name, "base": refs.base_of(sent, there), "remote": there,
             "written_by": work.claim.job_id, "base_at": base_at}  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -35,6 +36,7 @@ from fleet.features.orders import service as orders
 from fleet.features.stores import values
 from fleet.features.stores.models import ExternalRefRow
 from fleet.features.stores.state import refs
+from fleet.features.stores.writes import pictures
 
 _ENDS = (OrderState.CANCELLED, OrderState.REFUNDED)
 _LOOK_AGAIN = timedelta(hours=1)
@@ -48,7 +50,9 @@ def create_product(work: Work) -> AnyAction | Skipped:
         found = refs.by_local(tx, key_of(work.claim.account_id), "product", [uuid.UUID(payload["product"])])
     if any(one.state == "mapped" for one in found.values()):
         return Skipped("the store has it already")
-    return work.action(CREATE_PRODUCT, CreateProductPayload(_product(payload["values"], payload["key"])))
+    product = _product(payload["values"], payload["key"])
+    images = pictures.for_shop(work, uuid.UUID(payload["product"]), product.images)
+    return work.action(CREATE_PRODUCT, CreateProductPayload(replace(product, images=images)))
 
 
 def _product(data: dict[str, Any], key: str) -> ShopProduct:
@@ -72,6 +76,9 @@ def update_product(work: Work) -> AnyAction | Skipped:
         return _UNKNOWN
     changes, expected = ({name: values.typed(name, value) for name, value in payload[part].items()}
                          for part in ("values", "expected"))  # fmt: skip
+    if "images" in changes:
+        there = payload["expected"].get("images", ())
+        changes["images"] = pictures.for_shop(work, uuid.UUID(payload["product"]), changes["images"], there)
     return work.action(UPDATE_PRODUCT, UpdateProductPayload(ref.external_id, changes, expected))
 
 
