@@ -328,6 +328,8 @@ class ShopTraits:
     """How far before the newest change an incremental read begins: its clock and its rounding may lose changes."""
     stock_moves_updated_at: bool = False
     """Whether an order that takes stock moves the variant's `updated_at`. Without it stock is read by itself."""
+    zero_stock: bool = True
+    """Whether a product can have no units at all. Without it a product is archived in place of writing its last 0."""
     sees_order_states: bool = True
     """Whether `orders` also returns those of which only the state changed. Without it open orders are read again."""
     has_html: bool = False

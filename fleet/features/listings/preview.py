@@ -27,6 +27,7 @@ from fleet.features.stores.queries import words_of
 from fleet.features.stores.state import refs
 from fleet.features.stores.state.context import StoreContext
 from fleet.features.stores.sync.levels import StockPlace, places_of
+from fleet.features.stores.writes import sold_out
 
 CREATE, UPDATE = "create", "update"
 _NEVER_SENT = (("brand", "brand"), ("attributes", "facts"))
@@ -95,6 +96,12 @@ def label_of(name: str, sku: str) -> str:
     return f"{plain} of {sku}" if sku else plain
 
 
+def is_stock(key: str) -> bool:
+    """Say whether a key is that of units."""
+    field = key.partition("/")[2]
+    return field == values.STOCK or field.startswith("s:")
+
+
 def preview(tx: Tx, context: StoreContext, row: ListingRow) -> ListingPreview:
     """Return what publishing a listing would send now. Makes no call. Raises NotFound for a product that is gone."""
     product = catalogue.get(tx, row.product_id)
@@ -108,7 +115,10 @@ def preview(tx: Tx, context: StoreContext, row: ListingRow) -> ListingPreview:
     wanted = _Wanted(row, context, settings, product, variants)
     place = next(iter(places_of(context)), None)
     found: list[PreviewField] = []
+    own_status = sold_out.pinned(tx, context.account_id, [product.id])
     for local_id, name, value, is_override in wanted.values(mapped if is_there else None):
+        if (local_id, name) in own_status:
+            continue  # it is hidden until it has units again
         state = known.get((local_id, name))
         now = None if state is None else state.remote
         if state is not None and now is None and str(state.written_by) in row.job_ids:
@@ -228,6 +238,8 @@ def _problems(
             found.append("sku: a variant has none, and a lost creation could not be found again")
         if len(variants) > traits.most_variants:
             found.append(f"variants: {len(variants)}, {traits.most_variants} allowed")
+        if not traits.zero_stock and not any(one.value for one in fields if is_stock(one.key)):
+            found.append("stock: no variant has units, and the store takes no product without any")
         if any(one.price_minor is None for one in variants) and values.PRICE in traits.fields:
             found.append("price: a variant has none")
     other = sorted({one.currency for one in variants if one.price_minor is not None} - {context.currency})

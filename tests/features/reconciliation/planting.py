@@ -180,9 +180,9 @@ def plant(world: StoreWorld, ground: PlantingGround, number: int, seed: int) -> 
     return planted
 
 
-def age(world: StoreWorld, ground: PlantingGround) -> None:
+def age(world: StoreWorld, ground: PlantingGround | None = None) -> None:
     """Let all changes have happened a day ago: none is so new that the next sync would see it."""
-    ground.age()
+    (ground or SandboxGround(world)).age()
     for table in ("products", "product_variants"):
         world.fleet.sql(f"""UPDATE {table} SET origins = (SELECT coalesce(jsonb_object_agg(key, value
             || jsonb_build_object('at', clock_timestamp() - interval '1 day')), '{{}}') FROM jsonb_each(origins))""")

@@ -19,7 +19,7 @@ from fleet.engine.jobs.ledger import NewJob
 from fleet.engine.jobs.outcomes import Done, Held, Skipped
 from fleet.features.listings import budgets, listings, rules
 from fleet.features.listings.models import ListingRow
-from fleet.features.listings.preview import CREATE, ListingPreview, label_of, preview
+from fleet.features.listings.preview import CREATE, ListingPreview, is_stock, label_of, preview
 from fleet.features.listings.publication import reading
 from fleet.features.listings.settings import ListingsSettings
 from fleet.features.listings.states import ListingAction, ListingEvent, ListingState
@@ -28,7 +28,8 @@ from fleet.features.stores import values
 from fleet.features.stores.state.context import StoreContext
 from fleet.features.stores.sync import pushing
 from fleet.features.stores.writes import pictures
-from fleet.features.stores.writes.plan import StockWrite, WritePlan, new_job
+from fleet.features.stores.writes.plan import WritePlan, new_job
+from fleet.features.stores.writes.sold_out import StockWrite
 
 Record = Callable[[Tx, ListingRow, StoreContext], None]
 _GONE = "gone"
@@ -137,7 +138,7 @@ def _write(
         local_id, name = rules.field_of(key)
         if values.same_of(name)(before.get(key), value):
             continue
-        if reading.is_stock(key):
+        if is_stock(key):
             assert now.place is not None
             plan.stock.append(StockWrite(variant_id=local_id, field=name, location=now.place.there,
                                          quantity=int(value), expected=before.get(key)))  # fmt: skip
@@ -233,7 +234,7 @@ def rollback(work: Work) -> Done | Skipped | Held:
         return _gone_already(work) if not row.previous else _fail(work, "the store does not have it any more")
     previous = row.previous or {}
     moved = [key for key in ({**row.sent, **previous} if previous else row.sent)
-             if not reading.is_stock(key) and not _is_known(row, key, before.get(key))]  # fmt: skip
+             if not is_stock(key) and not _is_known(row, key, before.get(key))]  # fmt: skip
     if moved:
         with work.deps.db.transaction() as tx:
             labels = [_label(tx, key) for key in moved]
@@ -246,7 +247,7 @@ def rollback(work: Work) -> Done | Skipped | Held:
         now = preview(tx, context, row)
         # Units moved with sales since: stock is not taken back.
         wanted = {key: value for key, value in row.previous.items()
-                  if not reading.is_stock(key) and value is not None}  # fmt: skip
+                  if not is_stock(key) and value is not None}  # fmt: skip
         jobs = _write(tx, context, there.external_id, wanted, before, now=now)
         apart = [key for key, value in wanted.items()
                  if not values.same_of(rules.field_of(key)[1])(value, now.sent.get(key))]  # fmt: skip

@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from fleet.adapters.base import LONGEST_ID
-from fleet.adapters.shops import ShopProduct, ShopVariant
+from fleet.adapters.shops import ProductStatus, ShopProduct, ShopVariant
 from fleet.core.db import Tx
 from fleet.core.errors import Conflict, InvalidInput
 from fleet.core.text import storable
@@ -30,6 +30,7 @@ from fleet.features.stores.state.context import PageReading, StoreContext, SyncC
 from fleet.features.stores.state.refs import FieldState
 from fleet.features.stores.sync import conflicts
 from fleet.features.stores.sync.conflicts import FieldConflict, MatchConflict
+from fleet.features.stores.writes import sold_out
 from fleet.features.stores.writes.plan import WritePlan
 
 _OUT_OF_STEP = -1
@@ -116,9 +117,16 @@ def apply_products(tx: Tx, context: StoreContext, items: Sequence[ShopProduct], 
     if merging:
         _merge(tx, page, merging, known_variants)
     _write(tx, page)
-    if reading.sweep is not None:
-        refs.mark_seen(tx, context.account_id, "product", list(products), reading.sweep)
+    _mark_seen(tx, context, list(products.values()), reading)
     return page.counts
+
+
+def _mark_seen(tx: Tx, context: StoreContext, products: Sequence[ShopProduct], reading: PageReading) -> None:
+    if not context.traits.zero_stock:
+        shown = [one.id for one in products if one.status is ProductStatus.ACTIVE]
+        sold_out.seen_shown(tx, context.account_id, shown, reading.began)
+    if reading.sweep is not None:
+        refs.mark_seen(tx, context.account_id, "product", [one.id for one in products], reading.sweep)
 
 
 def _fits(product: ShopProduct) -> bool:

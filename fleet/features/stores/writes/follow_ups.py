@@ -11,15 +11,18 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from fleet.accounts.models import key_of
-from fleet.core import events
+from fleet.core import events, ids
 from fleet.core.db import Tx
+from fleet.engine import publish
 from fleet.engine.agents import loop
 from fleet.engine.attempts.work import Work
+from fleet.engine.jobs.ledger import NewJob
 from fleet.engine.jobs.outcomes import Done
 from fleet.features.products.models import VariantRow
 from fleet.features.stores import values
 from fleet.features.stores.models import ExternalRefRow, ShopEventRow
 from fleet.features.stores.state import refs
+from fleet.features.stores.writes import sold_out
 
 _ORDER_OF_NOW = "now"
 
@@ -32,12 +35,12 @@ def created(tx: Tx, work: Work, outcome: Done) -> None:
                                    "key": payload["key"], "state": "mapped", "details": {}}]  # fmt: skip
     states = _states(work, product_id, {name: value for name, value in payload["values"].items()
                                         if name in values.PRODUCT_FIELD_NAMES}, {})  # fmt: skip
-    ids = outcome.result.get("variants") or {}
+    made = outcome.result.get("variants") or {}
     for one in payload["values"]["variants"]:
         variant_id, sku = uuid.UUID(one["variant"]), one.get("variant.sku", "")
-        if sku not in ids:
+        if sku not in made:
             continue
-        rows.append({"kind": "variant", "local_id": variant_id, "external_id": str(ids[sku]), "parent_id": external_id,
+        rows.append({"kind": "variant", "local_id": variant_id, "external_id": str(made[sku]), "parent_id": external_id,
                      "key": sku, "state": "mapped", "details": {}})  # fmt: skip
         states += _states(work, variant_id, {name: value for name, value in one.items()
                                              if name.startswith(values.VARIANT) and value is not None}, {})  # fmt: skip
@@ -65,6 +68,9 @@ def _free(tx: Tx, account_id: uuid.UUID, rows: list[dict[str, Any]]) -> None:
 def updated_product(tx: Tx, work: Work, outcome: Done) -> None:
     """Note the values of a product's fields as agreed."""
     payload = work.claim.payload
+    if payload.get(sold_out.NOTE):
+        sold_out.written(tx, key_of(work.claim.account_id), payload)
+        return
     now = next(iter(_now(outcome)), {})
     found = {name: now[name] for name in payload["values"] if name in now}
     states = _states(work, uuid.UUID(payload["product"]), payload["values"], found)
@@ -94,6 +100,14 @@ def stocked(tx: Tx, work: Work, outcome: Done) -> None:
         for one in payload["changes"] if found.get(one["variant"]) not in refused
     ]  # fmt: skip
     refs.save_states(tx, account_id, _at(tx, states))
+    claim = work.claim
+    shown = sold_out.show_again(tx, account_id, [one["local_id"] for one in states if one["base"]])
+    publish.add_jobs(tx, work.deps.publisher, [
+        NewJob(ids.new(), claim.agent_id, "update_product", claim.surface, target=one["external_id"],
+               payload={**one, "store": payload.get("store", "")}, requested_by=claim.requested_by,
+               account_id=claim.account_id)
+        for one in shown
+    ])  # fmt: skip
 
 
 def removed(tx: Tx, work: Work, outcome: Done) -> None:  # noqa: ARG001 - the shape of all follow-ups

@@ -18,17 +18,8 @@ from fleet.engine import publish
 from fleet.engine.jobs.ledger import NewJob
 from fleet.features.stores.state.context import StoreContext
 from fleet.features.stores.state.refs import written
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StockWrite:
-    """The units that a variant is to have at a location of a store."""
-
-    variant_id: uuid.UUID
-    field: str
-    location: str
-    quantity: int
-    expected: int | None
+from fleet.features.stores.writes import sold_out
+from fleet.features.stores.writes.sold_out import StockWrite
 
 
 @dataclass(slots=True)
@@ -59,7 +50,11 @@ class WritePlan:
 
     def add(self, tx: Tx, context: StoreContext) -> int:
         """Add the jobs in a transaction; return how many values they write."""
-        jobs = list(self._jobs(context, tx.now()))
+        hides: list[dict[str, Any]] = []
+        if not context.traits.zero_stock and self.stock:
+            self.stock, hides = sold_out.split(tx, context, self.stock)
+        jobs = [new_job(context, "update_product", target=one["external_id"], payload=one) for one in hides]
+        jobs += self._jobs(context, tx.now())
         publish.add_jobs(tx, context.deps.publisher, jobs)
         self.job_ids += [one.id for one in jobs]
         return sum(len(one.payload["fields"]) for one in jobs)
