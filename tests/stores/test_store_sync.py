@@ -41,3 +41,22 @@ def test_a_real_shop_and_the_catalogue_come_into_step(store: StoreWorld, shop: S
     assert (store.on_hand(four), shop.stock_levels()[four][0]) == (17, 17)
     assert store.conflicts() == []
     assert run.counts["sent"] == 0
+
+
+def test_an_incremental_sync_sees_that_an_order_was_shipped(store: StoreWorld, shop: Shop) -> None:
+    store.setting("store_direction", "both")
+    sku = catalogue.sku(4)
+    shop.set_stock(sku, 20)
+    store.sync()
+    order = shop.place_order({sku: 3})
+    store.sync(Strategy.INCREMENTAL)
+    assert (store.order().state, store.reserved(sku), store.on_hand(sku)) in {
+        ("confirmed", 3, 20), ("pending", 3, 20)
+    }  # fmt: skip
+    # Long ago for the shop: its list of changed orders no longer has it, and shipping moves no time of it.
+    store.fleet.sql("UPDATE sync_cursors SET value = value + interval '1 day' WHERE stream = 'orders'")
+    shop.ship_order(order.code)
+    store.sync(Strategy.INCREMENTAL)
+    store.sync(Strategy.STOCK)
+    assert (store.order().state, store.reserved(sku), store.on_hand(sku)) == ("shipped", 0, 17)
+    assert shop.stock_levels()[sku][0] == 17
