@@ -16,11 +16,13 @@ import sqlalchemy as sa
 
 from fleet.core.db import Tx
 from fleet.engine import publish
+from fleet.engine.jobs.models import JobRow
+from fleet.engine.jobs.states import LIVE, DeadReason, JobState
 from fleet.features.products import service as catalogue
 from fleet.features.products import stock
 from fleet.features.products.models import ProductRow, VariantRow
 from fleet.features.stores import rules, values
-from fleet.features.stores.models import ExternalRefRow
+from fleet.features.stores.models import ExternalRefRow, ShopEventRow
 from fleet.features.stores.rules import FieldSides, Merge
 from fleet.features.stores.state import pins, refs
 from fleet.features.stores.state.context import StoreContext, SyncCounts, now_of
@@ -195,18 +197,40 @@ def create_at_store(
 def resolve_creations(tx: Tx, context: StoreContext, hits: Mapping[str, int]) -> None:
     """Free the identities of creations that ended without a result, where the shop has nothing with their SKU.
 
-    `hits`: how many products of the shop have a SKU. One is mapped when its page is stored; several are conflicts.
+    `hits`: how many products of the shop have a SKU. One is mapped when its page is stored; several are conflicts. One
+    that the shop may still be working on is looked for again at the next look of the agent; one that it refused stays
+    for an hour.
     """
-    ref, now = ExternalRefRow, now_of(tx)
+    ref, event = ExternalRefRow, ShopEventRow
     for sku, number in hits.items():
         query = sa.select(ref.local_id, ref.created_at).join(VariantRow, VariantRow.product_id == ref.local_id)
         query = query.where(ref.account_id == context.account_id, ref.kind == "product", ref.state == "pending")
         for one in tx.execute(query.where(VariantRow.sku == sku, VariantRow.removed_at.is_(None))).all():
-            after = rules.after_unknown(hits=number, age=now - one.created_at, settle=context.deps.settle)
-            is_open = (one.local_id, "create") in refs.open_writes(tx, context.agent_id)
-            if after is rules.AfterUnknown.RESEND and not is_open:
-                own = (ref.account_id == context.account_id, ref.kind == "product", ref.local_id == one.local_id)
-                tx.execute(sa.delete(ref).where(*own, ref.state == "pending"))
+            match _after_creation(tx, context, one.local_id, one.created_at, number):
+                case rules.AfterUnknown.RESEND:
+                    own = (ref.account_id == context.account_id, ref.kind == "product", ref.local_id == one.local_id)
+                    tx.execute(sa.delete(ref).where(*own, ref.state == "pending"))
+                case rules.AfterUnknown.WAIT:
+                    asked = (event.account_id == context.account_id, event.kind == "sku", event.product_id == sku)
+                    tx.execute(sa.delete(event).where(*asked, event.handled_at.is_(None)))
+
+
+def _after_creation(
+    tx: Tx, context: StoreContext, product_id: uuid.UUID, began_at: datetime, hits: int
+) -> rules.AfterUnknown:  # fmt: skip
+    """Return what follows from the newest creation of a product, of which the shop has so many."""
+    job = JobRow
+    own = (job.agent_id == context.agent_id, job.kind == "create_product", job.target == str(product_id))
+    query = sa.select(job.state, job.dead_reason, job.finished_at).where(*own).order_by(job.created_at.desc()).limit(1)
+    newest = tx.execute(query).one_or_none()
+    if newest is not None and newest.state in LIVE:
+        return rules.AfterUnknown.DONE  # its end has an event of its own
+    is_refused = newest is not None and newest.state == JobState.DEAD \
+        and newest.dead_reason != DeadReason.UNKNOWN_OUTCOME  # fmt: skip
+    if is_refused and (product_id, "create") in refs.open_writes(tx, context.agent_id):
+        return rules.AfterUnknown.DONE
+    ended_at = began_at if newest is None else newest.finished_at
+    return rules.after_unknown(hits=hits, age=now_of(tx) - ended_at, settle=context.deps.settle)
 
 
 def remove_at_store(tx: Tx, context: StoreContext, product_id: uuid.UUID) -> uuid.UUID:

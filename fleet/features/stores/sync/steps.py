@@ -42,7 +42,7 @@ _NAMED, _MOST_OPEN = 20, 200
 _OPEN = "open orders"
 """The page of the step "orders" at which open orders are read by their ids, so many in one run at most."""
 STEPS: Mapping[Strategy, tuple[str, ...]] = {
-    Strategy.FULL: ("products", "stock", "orders", "levels", "gone", "push"),
+    Strategy.FULL: ("named", "products", "stock", "orders", "levels", "gone", "push"),
     Strategy.INCREMENTAL: ("named", "products", "orders", "levels", "push"),
     Strategy.SELECTIVE: ("named", "levels", "push"),
     Strategy.STOCK: ("named", "stock", "orders", "levels", "push"),
@@ -155,7 +155,7 @@ class Steps:
         if not isinstance(self.adapter, OrderingAdapter):
             return PageToStore(lambda _: SyncCounts(), None)
         if at.page == _OPEN:
-            return self._open_orders(at)
+            return self._orders_again(at)
         memory = dict(at.memory)
         if not memory:
             with context.deps.db.transaction() as tx:
@@ -176,7 +176,7 @@ class Steps:
         is_over = page.cursor is None and not context.traits.sees_order_states
         return PageToStore(store, _OPEN if is_over else page.cursor, {} if is_over else memory)
 
-    def _open_orders(self, at: RunPosition) -> PageToStore:
+    def _orders_again(self, at: RunPosition) -> PageToStore:
         """Read the next open orders by their ids: their shop does not tell which of them were paid or shipped."""
         context, began, number = self.context, self.context.deps.now(), int(at.memory.get("open", 0))
         with context.deps.db.transaction() as tx:
@@ -275,7 +275,9 @@ class Steps:
     def _named(self, at: RunPosition) -> PageToStore:
         """Read what webhooks, finished writes or people named, by its id."""
         context, start = self.context, int(at.page or 0)
-        named = [one.partition(":") for one in self.only[start : start + _NAMED]]
+        # A full sync reads all products and stock anyhow.
+        only = [one for one in self.only if self.strategy is not Strategy.FULL or one.startswith(("sku:", "order:"))]
+        named = [one.partition(":") for one in only[start : start + _NAMED]]
         if not named:
             return PageToStore(lambda _: SyncCounts(), None)
         began = context.deps.now()
@@ -304,7 +306,7 @@ class Steps:
             return _sum(done, self._record(tx, found, orders_began) if found else SyncCounts())
 
         following = start + _NAMED
-        return PageToStore(store, str(following) if following < len(self.only) else None)
+        return PageToStore(store, str(following) if following < len(only) else None)
 
     def _by_id(self, product_ids: Sequence[str]) -> tuple[list[ShopProduct], list[str]]:
         """Return the products that are there, and the ids of those that are not."""
