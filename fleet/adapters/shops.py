@@ -384,6 +384,19 @@ class UpdateProductPayload(Payload):
         return "\n".join(str(self.changes[name]) for name in ("title", "description") if name in self.changes)
 
 
+@dataclass(frozen=True, slots=True)
+class AddVariantsPayload(Payload):
+    """New variants of a product that the shop has, with their first stock. A SKU that the product has is left alone."""
+
+    product_id: str
+    variants: tuple[ShopVariant, ...]
+
+    @property
+    def words(self) -> str:
+        """Their titles."""
+        return "\n".join(one.title for one in self.variants if one.title)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VariantChange:
     """New values of one variant. None, or an empty text: the value stays."""
@@ -443,12 +456,13 @@ class UpdateOrderPayload(Payload):
 
 CREATE_PRODUCT = ActionType(name="create_product", noun="product", payload=CreateProductPayload, is_counted=False)
 UPDATE_PRODUCT = ActionType(name="update_product", noun="change", payload=UpdateProductPayload, is_counted=False)
+ADD_VARIANTS = ActionType(name="add_variants", noun="variant", payload=AddVariantsPayload, is_counted=False)
 UPDATE_VARIANTS = ActionType(name="update_variants", noun="change", payload=UpdateVariantsPayload, is_counted=False)
 SET_STOCK = ActionType(name="set_stock", noun="stock level", payload=SetStockPayload, is_counted=False)
 REMOVE_PRODUCT = ActionType(name="remove_product", noun="removal", payload=RemoveProductPayload, is_counted=False)
 UPDATE_ORDER = ActionType(name="update_order", noun="change", payload=UpdateOrderPayload, is_counted=False)
 SHOP_ACTIONS: tuple[ActionType[Payload], ...] = (
-    CREATE_PRODUCT, UPDATE_PRODUCT, UPDATE_VARIANTS, SET_STOCK, REMOVE_PRODUCT, UPDATE_ORDER,
+    CREATE_PRODUCT, UPDATE_PRODUCT, ADD_VARIANTS, UPDATE_VARIANTS, SET_STOCK, REMOVE_PRODUCT, UPDATE_ORDER,
 )  # fmt: skip
 
 
@@ -457,9 +471,10 @@ class ShopAdapter(Adapter, Protocol):
     """An adapter to a shop. Reads raise an AdapterError; a product that is gone raises Vanished.
 
     Receipts: `CREATE_PRODUCT` has the product's id as `remote_id`, and in `detail["variants"]` the ids of its variants
-    by SKU. All others have the id of what they changed, or of the first of several. `detail["now"]` is a list of what
-    the shop has after the write, as `product_state`, `variant_state`, `stock_state` and `order_state` write it: by
-    these values and times a reader tells the echo of its own write from somebody else's change.
+    by SKU; `ADD_VARIANTS` has both of the whole product. All others have the id of what they changed, or of the first
+    of several. `detail["now"]` is a list of what the shop has after the write, as `product_state`, `variant_state`,
+    `stock_state` and `order_state` write it: by these values and times a reader tells the echo of its own write from
+    somebody else's change.
     """
 
     def shop(self) -> ShopInfo: ...
@@ -576,6 +591,21 @@ def _same(name: str, product: ShopProduct, value: Any) -> bool:
     if name not in PRODUCT_FIELDS:
         raise Refused(f"products have no field {name[:40]!r}")
     return bool(getattr(product, name) == value)
+
+
+def missing_variants(product: ShopProduct, wanted: Sequence[ShopVariant]) -> list[ShopVariant]:
+    """Return the variants that a product lacks, by SKU. Raises Refused for variants that do not fit those it has."""
+    skus = [one.sku for one in wanted]
+    if not skus or not all(skus) or len(set(skus)) != len(skus):
+        raise Refused("each new variant needs a SKU of its own")
+    there = {one.sku for one in product.variants}
+    missing = [one for one in wanted if one.sku not in there]
+    if len({frozenset(one.options) for one in (*product.variants, *missing)}) > 1:
+        raise Refused("the new variants need the same options as those that the product has")
+    values = [tuple(sorted(one.options.items())) for one in (*product.variants, *missing)]
+    if missing and (not missing[0].options or len(set(values)) < len(values)):
+        raise Refused("each variant needs its own combination of options: the product has this one already")
+    return missing
 
 
 def number_of_cursor(cursor: str | None) -> int:

@@ -93,9 +93,11 @@ def test_a_listing_of_a_real_shop_from_approval_to_roll_back(listed: ListingWorl
     assert {one.sku: (one.options["Size"], one.price, one.on_hand) for one in made.variants} == {
         f"SHIRT-{size}": (size, Money(2000 + place, "EUR"), 4 + place) for place, size in enumerate(SIZES)
     }
-    # An edit: a text, a picture less, a price and units.
+    # An edit: a text, a picture less, a price, units, and a variant more.
     with stores.fleet.deps.db.transaction() as tx:
         images = catalogue.images_of(catalogue.get(tx, listed.mug))
+        more = NewVariant(sku="SHIRT-XL", options={"Size": "XL"}, price=Money(3000, "EUR"), currency="EUR")
+        catalogue.add_variant(tx, listed.mug, more, origin="user:tests")
     stores.change_product("Linen shirt", title="Linen shirt, washed", images=images[1:])
     stores.change("SHIRT-M", price=Money(2500, "EUR"))
     stores.count("SHIRT-L", 9)
@@ -108,7 +110,7 @@ def test_a_listing_of_a_real_shop_from_approval_to_roll_back(listed: ListingWorl
     assert (edited.id, edited.title, len(edited.images)) == (made.id, "Linen shirt, washed", 1)
     assert edited.images[0].digest == made.images[1].digest != ""
     assert {one.sku: (one.price and one.price.minor, one.on_hand) for one in edited.variants} == {
-        "SHIRT-S": (2000, 4), "SHIRT-M": (2500, 5), "SHIRT-L": (2002, 9)
+        "SHIRT-S": (2000, 4), "SHIRT-M": (2500, 5), "SHIRT-L": (2002, 9), "SHIRT-XL": (3000, 0)
     }  # fmt: skip
     # Delisted, and published again.
     service.delist(stores.fleet.deps, [listing_id], by="tests")

@@ -24,6 +24,8 @@ ADAPTER = AdapterType(
         Operation(name="create_product", unknown=Resolution.PROBE,
                   note="The key is the UPC. Several variants are a hidden parent with children, shown at last."),
         Operation(name="update_product", unknown=Resolution.PROBE, note="The shop fetches images by their addresses."),
+        Operation(name="add_variants", unknown=Resolution.PROBE,
+                  note="To products with options: children of a parent, one request each."),
         Operation(name="update_variants", unknown=Resolution.PROBE, note="One at a time."),
         Operation(name="set_stock", unknown=Resolution.PROBE, note="One at a time."),
         Operation(name="remove_product", unknown=Resolution.NATURAL, note="For good."),

@@ -20,11 +20,13 @@ from fleet.adapters.oscar.reads import OscarReader
 from fleet.adapters.oscar.rest_api import RestApi
 from fleet.adapters.oscar.variants import StockRecordWriter
 from fleet.adapters.shops import (
+    ADD_VARIANTS,
     CREATE_PRODUCT,
     REMOVE_PRODUCT,
     SET_STOCK,
     UPDATE_PRODUCT,
     UPDATE_VARIANTS,
+    AddVariantsPayload,
     CreateProductPayload,
     OrderPage,
     ProductPage,
@@ -48,7 +50,10 @@ class Oscar:
 
     name = "oscar"
     actions: Mapping[str, Resolution] = {
-        **{one.name: Resolution.PROBE for one in (CREATE_PRODUCT, UPDATE_PRODUCT, UPDATE_VARIANTS, SET_STOCK)},
+        **{
+            one.name: Resolution.PROBE
+            for one in (CREATE_PRODUCT, UPDATE_PRODUCT, ADD_VARIANTS, UPDATE_VARIANTS, SET_STOCK)
+        },
         REMOVE_PRODUCT.name: Resolution.NATURAL,
     }
 
@@ -131,6 +136,8 @@ class Oscar:
                 return self._products.create(action, creation, deadline)
             case UpdateProductPayload() as change:
                 return self._products.update(change, deadline)
+            case AddVariantsPayload() as addition:
+                return self._products.add_variants(addition, deadline)
             case RemoveProductPayload(product_id):
                 return self._products.remove(product_id, deadline)
             case UpdateVariantsPayload() as update:
@@ -146,6 +153,8 @@ class Oscar:
                 return self._products.probe_creation(action, creation, since, known)
             case UpdateProductPayload() as change:
                 return self._products.probe_update(change)
+            case AddVariantsPayload() as addition:
+                return self._products.probe_variants(addition)
             case UpdateVariantsPayload() as update:
                 return self._records.probe_update(update)
             case SetStockPayload() as stock:

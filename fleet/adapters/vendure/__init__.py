@@ -25,6 +25,7 @@ ADAPTER = AdapterType(
                   note="Created hidden, shown once its variants are there. Its categories are values of the facet "
                        "`category`."),
         Operation(name="update_product", unknown=Resolution.PROBE),
+        Operation(name="add_variants", unknown=Resolution.PROBE, note="To products with options."),
         Operation(name="update_variants", unknown=Resolution.PROBE, note="An atomic batch of up to 50."),
         Operation(name="set_stock", unknown=Resolution.PROBE, note="An atomic batch of up to 50, by location."),
         Operation(name="remove_product", unknown=Resolution.NATURAL, note="A soft delete: no list shows it again."),

@@ -17,12 +17,14 @@ from fleet.adapters.base import AnyAction, Receipt, RemoteAccount, Resolution, S
 from fleet.adapters.manifest import AccountAccess
 from fleet.adapters.network import LOOPBACK, CallDeadline
 from fleet.adapters.shops import (
+    ADD_VARIANTS,
     CREATE_PRODUCT,
     REMOVE_PRODUCT,
     SET_STOCK,
     UPDATE_ORDER,
     UPDATE_PRODUCT,
     UPDATE_VARIANTS,
+    AddVariantsPayload,
     CreateProductPayload,
     OrderPage,
     ProductPage,
@@ -57,7 +59,7 @@ class Vendure:
     name = "vendure"
     actions: Mapping[str, Resolution] = {
         **{one.name: Resolution.PROBE for one in (
-            CREATE_PRODUCT, UPDATE_PRODUCT, UPDATE_VARIANTS, SET_STOCK, UPDATE_ORDER
+            CREATE_PRODUCT, UPDATE_PRODUCT, ADD_VARIANTS, UPDATE_VARIANTS, SET_STOCK, UPDATE_ORDER
         )},
         REMOVE_PRODUCT.name: Resolution.NATURAL,
     }  # fmt: skip
@@ -145,6 +147,8 @@ class Vendure:
                 return self._products.create(action, creation, deadline)
             case UpdateProductPayload() as change:
                 return self._products.update(change, deadline)
+            case AddVariantsPayload() as addition:
+                return self._products.add_variants(addition, deadline)
             case RemoveProductPayload(product_id):
                 return self._products.remove(product_id, deadline)
             case UpdateOrderPayload() as order:
@@ -162,6 +166,8 @@ class Vendure:
                 return self._products.probe_creation(action, creation, since, known)
             case UpdateProductPayload() as change:
                 return self._products.probe_update(change)
+            case AddVariantsPayload() as addition:
+                return self._products.probe_variants(addition)
             case UpdateOrderPayload() as order:
                 return self._orders.probe(order)
             case UpdateVariantsPayload() as update:

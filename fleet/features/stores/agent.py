@@ -198,7 +198,7 @@ def _objects(tx: Tx, account_id: uuid.UUID, job: JobRow) -> list[dict[str, str]]
         skus = [one.get("variant.sku") for one in payload["values"]["variants"]]
         return [{**none, "kind": "sku", "product_id": str(sku)} for sku in skus[:1] if sku]
     ref = ExternalRefRow
-    if job.kind in ("update_product", "remove_product"):
+    if job.kind in ("update_product", "add_variants", "remove_product"):
         local_ids = [uuid.UUID(payload["product"])]
     else:
         local_ids = [uuid.UUID(one["variant"]) for one in payload["changes"]]

@@ -26,7 +26,7 @@ from fleet.features.listings.states import ListingAction, ListingEvent, ListingS
 from fleet.features.products.models import VariantRow
 from fleet.features.stores import values
 from fleet.features.stores.state.context import StoreContext
-from fleet.features.stores.sync import pushing
+from fleet.features.stores.sync import new_variants, pushing
 from fleet.features.stores.writes import pictures
 from fleet.features.stores.writes.plan import WritePlan, new_job
 from fleet.features.stores.writes.sold_out import StockWrite
@@ -134,9 +134,13 @@ def _write(
 ) -> list[uuid.UUID]:  # fmt: skip
     """Add the jobs that give a store other values, each expecting the value that was just read."""
     plan, product_id = WritePlan(), now.product.id
+    new = {one.id for one in now.new_variants}
+    if new & {rules.field_of(key)[0] for key in wanted}:
+        own = {rules.field_of(one.key): one.value for one in now.fields if one.is_override}
+        plan.new_variants(product_id, external_id, new_variants.data_of(tx, context, now.new_variants, own))
     for key, value in wanted.items():
         local_id, name = rules.field_of(key)
-        if values.same_of(name)(before.get(key), value):
+        if local_id in new or values.same_of(name)(before.get(key), value):
             continue
         if is_stock(key):
             assert now.place is not None

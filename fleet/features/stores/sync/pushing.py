@@ -19,7 +19,6 @@ from fleet.engine import publish
 from fleet.engine.jobs.models import JobRow
 from fleet.engine.jobs.states import LIVE, DeadReason, JobState
 from fleet.features.products import service as catalogue
-from fleet.features.products import stock
 from fleet.features.products.models import ProductRow, VariantRow
 from fleet.features.stores import rules, values
 from fleet.features.stores.models import ExternalRefRow, ShopEventRow
@@ -27,9 +26,8 @@ from fleet.features.stores.rules import FieldSides, Merge
 from fleet.features.stores.state import pins, refs
 from fleet.features.stores.state.context import StoreContext, SyncCounts, now_of
 from fleet.features.stores.state.refs import FieldState
-from fleet.features.stores.sync import conflicts
+from fleet.features.stores.sync import conflicts, new_variants
 from fleet.features.stores.sync.conflicts import FieldConflict
-from fleet.features.stores.sync.levels import places_of
 from fleet.features.stores.writes.plan import WritePlan, new_job
 
 _CHUNK, _MOST_NEW = 200, 200
@@ -109,6 +107,10 @@ def push_changes(tx: Tx, context: StoreContext, after: uuid.UUID) -> tuple[SyncC
             (one, variant_refs[one.id]) for one in variants[row.id]
             if one.id in variant_refs and variant_refs[one.id].state == "mapped"
         ])  # fmt: skip
+        external_id, new = own[row.id].external_id, new_variants.lacking(
+            context, variants[row.id], variant_refs, push.pending)  # fmt: skip
+        if external_id is not None and new:
+            push.plan.new_variants(row.id, external_id, new_variants.data_of(tx, context, new))
         is_waiting = any(local_id in {row.id, *(one.id for one in variants[row.id])} for local_id, _ in push.pending)
         if not is_waiting:
             looked.append({"kind": "product", "local_id": row.id, **_same(own[row.id]),
@@ -163,26 +165,13 @@ def create_at_store(
     """
     rows = catalogue.variants_of(tx, [product_id])[product_id]
     row = catalogue.get(tx, product_id)
-    is_sellable = all(one.sku and (one.price_minor is None or one.currency == context.currency) for one in rows)
+    is_sellable = all(new_variants.is_sellable(context, one) for one in rows)
     if not rows or not is_sellable or len(rows) > context.traits.most_variants:
         return None
     shown = catalogue.product_values(row, rows)
     sent = {name: own.get((product_id, name), value)
             for name, value in values.product_values(shown, context.traits).items()}  # fmt: skip
-    places = places_of(context)
-    levels = stock.levels(tx, [one.id for one in rows])
-    variants = []
-    for one in rows:
-        data: dict[str, Any] = {"variant": str(one.id), **values.variant_values(catalogue.variant_values(one),
-                                                                                context.traits)}  # fmt: skip
-        data |= {name: own[one.id, name] for name in data if (one.id, name) in own}
-        if places:
-            level = levels.get((one.id, places[0].here))
-            reserved = 0 if level is None else sum(level.reserved.values())
-            data["on_hand"] = 0 if level is None else rules.told(
-                level.on_hand, others=reserved, buffer=context.settings.store_buffer)  # fmt: skip
-            data["stock_field"] = places[0].field
-        variants.append(data)
+    variants = new_variants.data_of(tx, context, rows, own)
     key = f"{shown.key or 'product'}-{str(product_id)[:8]}"
     refs.save_refs(tx, context.account_id, [{"kind": "product", "local_id": product_id, "external_id": None,
                                              "key": key, "state": "pending"}])  # fmt: skip

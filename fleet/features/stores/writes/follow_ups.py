@@ -35,8 +35,38 @@ def created(tx: Tx, work: Work, outcome: Done) -> None:
                                    "key": payload["key"], "state": "mapped", "details": {}}]  # fmt: skip
     states = _states(work, product_id, {name: value for name, value in payload["values"].items()
                                         if name in values.PRODUCT_FIELD_NAMES}, {})  # fmt: skip
+    of_variants, more = _new_variants(work, outcome, external_id, payload["values"]["variants"])
+    rows += of_variants
+    states += more
+    _free(tx, account_id, rows)
+    refs.save_refs(tx, account_id, rows)
+    refs.save_states(tx, account_id, _at(tx, states))
+    events.emit(tx, "product.listed", agent_id=work.claim.agent_id, job_id=work.claim.job_id,
+                store=payload.get("store"), title=payload["values"].get("title"), product=payload["product"],
+                page=f"/products/{product_id}")  # fmt: skip
+
+
+def added_variants(tx: Tx, work: Work, outcome: Done) -> None:
+    """Map variants that were added to a product, by their SKUs."""
+    account_id, payload = key_of(work.claim.account_id), work.claim.payload
+    product_id = uuid.UUID(payload["product"])
+    ref = refs.by_local(tx, account_id, "product", [product_id]).get(product_id)
+    if ref is None or ref.external_id is None:
+        return
+    rows, states = _new_variants(work, outcome, ref.external_id, payload["variants"])
+    _free(tx, account_id, rows)
+    refs.save_refs(tx, account_id, rows)
+    refs.save_states(tx, account_id, _at(tx, states))
+
+
+def _new_variants(
+    work: Work, outcome: Done, external_id: str, variants: list[dict[str, Any]]
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:  # fmt: skip
+    """Return the identities and the states of variants that were created; those without an id there are left out."""
     made = outcome.result.get("variants") or {}
-    for one in payload["values"]["variants"]:
+    rows: list[dict[str, Any]] = []
+    states: list[dict[str, Any]] = []
+    for one in variants:
         variant_id, sku = uuid.UUID(one["variant"]), one.get("variant.sku", "")
         if sku not in made:
             continue
@@ -46,13 +76,8 @@ def created(tx: Tx, work: Work, outcome: Done) -> None:
                                              if name.startswith(values.VARIANT) and value is not None}, {})  # fmt: skip
         if one.get("on_hand") is not None and one.get("stock_field"):
             states.append(_state(work, variant_id, one["stock_field"], one["on_hand"], now=one["on_hand"],
-                                 base_at=_moment(payload.get("at"))))  # fmt: skip
-    _free(tx, account_id, rows)
-    refs.save_refs(tx, account_id, rows)
-    refs.save_states(tx, account_id, _at(tx, states))
-    events.emit(tx, "product.listed", agent_id=work.claim.agent_id, job_id=work.claim.job_id,
-                store=payload.get("store"), title=payload["values"].get("title"), product=payload["product"],
-                page=f"/products/{product_id}")  # fmt: skip
+                                 base_at=_moment(work.claim.payload.get("at"))))  # fmt: skip
+    return rows, states
 
 
 def _free(tx: Tx, account_id: uuid.UUID, rows: list[dict[str, Any]]) -> None:
