@@ -24,6 +24,7 @@ from fleet.adapters.limits import Observation
 from fleet.adapters.manifest import AccountAccess, MediaFile, MediaRule, OAuth
 from fleet.adapters.oauth import Bearer
 from fleet.adapters.shops import (
+    AddVariantsPayload,
     CreateProductPayload,
     OrderPage,
     ProductPage,
@@ -319,7 +320,9 @@ class ProductWrites(Protocol):
 
     def create(self, action: AnyAction, payload: CreateProductPayload, deadline: CallDeadline) -> Receipt: ...
     def update(self, payload: UpdateProductPayload, deadline: CallDeadline) -> Receipt: ...
+    def add_variants(self, payload: AddVariantsPayload, deadline: CallDeadline) -> Receipt: ...
     def remove(self, product_id: str, deadline: CallDeadline) -> Receipt: ...
+    def probe_variants(self, payload: AddVariantsPayload) -> Receipt | None: ...
     def probe_update(self, payload: UpdateProductPayload) -> Receipt | None: ...
     def probe_creation(
         self, action: AnyAction, payload: CreateProductPayload, since: datetime, known: frozenset[str]
@@ -401,6 +404,8 @@ class ComposedShop:
                 return self._products.create(action, creation, deadline)
             case UpdateProductPayload() as change:
                 return self._products.update(change, deadline)
+            case AddVariantsPayload() as addition:
+                return self._products.add_variants(addition, deadline)
             case RemoveProductPayload(product_id):
                 return self._products.remove(product_id, deadline)
             case UpdateVariantsPayload() as update:
@@ -416,6 +421,8 @@ class ComposedShop:
                 return self._products.probe_creation(action, creation, since, known)
             case UpdateProductPayload() as change:
                 return self._products.probe_update(change)
+            case AddVariantsPayload() as addition:
+                return self._products.probe_variants(addition)
             case UpdateVariantsPayload() as update:
                 return self._variants.probe_update(update)
             case SetStockPayload() as stock:

@@ -312,6 +312,8 @@ class ShopTraits:
 
     fields: frozenset[str] = frozenset(PRODUCT_FIELDS) | {f"variant.{name}" for name in VARIANT_FIELDS}
     """The fields that it stores: `PRODUCT_FIELDS`, and `VARIANT_FIELDS` after "variant."."""
+    statuses: frozenset[ProductStatus] = frozenset(ProductStatus)
+    """Those that a product can have. One that is archived here is a draft at a shop without archived products."""
     batch: int = 1
     """How many variants one write changes at most, in `UPDATE_VARIANTS` and `SET_STOCK`."""
     is_batch_atomic: bool = True
@@ -326,6 +328,8 @@ class ShopTraits:
     """How far before the newest change an incremental read begins: its clock and its rounding may lose changes."""
     stock_moves_updated_at: bool = False
     """Whether an order that takes stock moves the variant's `updated_at`. Without it stock is read by itself."""
+    zero_stock: bool = True
+    """Whether a product can have no units at all. Without it a product is archived in place of writing its last 0."""
     sees_order_states: bool = True
     """Whether `orders` also returns those of which only the state changed. Without it open orders are read again."""
     has_html: bool = False
@@ -378,6 +382,19 @@ class UpdateProductPayload(Payload):
     def words(self) -> str:
         """Its new title and description."""
         return "\n".join(str(self.changes[name]) for name in ("title", "description") if name in self.changes)
+
+
+@dataclass(frozen=True, slots=True)
+class AddVariantsPayload(Payload):
+    """New variants of a product that the shop has, with their first stock. A SKU that the product has is left alone."""
+
+    product_id: str
+    variants: tuple[ShopVariant, ...]
+
+    @property
+    def words(self) -> str:
+        """Their titles."""
+        return "\n".join(one.title for one in self.variants if one.title)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -439,12 +456,13 @@ class UpdateOrderPayload(Payload):
 
 CREATE_PRODUCT = ActionType(name="create_product", noun="product", payload=CreateProductPayload, is_counted=False)
 UPDATE_PRODUCT = ActionType(name="update_product", noun="change", payload=UpdateProductPayload, is_counted=False)
+ADD_VARIANTS = ActionType(name="add_variants", noun="variant", payload=AddVariantsPayload, is_counted=False)
 UPDATE_VARIANTS = ActionType(name="update_variants", noun="change", payload=UpdateVariantsPayload, is_counted=False)
 SET_STOCK = ActionType(name="set_stock", noun="stock level", payload=SetStockPayload, is_counted=False)
 REMOVE_PRODUCT = ActionType(name="remove_product", noun="removal", payload=RemoveProductPayload, is_counted=False)
 UPDATE_ORDER = ActionType(name="update_order", noun="change", payload=UpdateOrderPayload, is_counted=False)
 SHOP_ACTIONS: tuple[ActionType[Payload], ...] = (
-    CREATE_PRODUCT, UPDATE_PRODUCT, UPDATE_VARIANTS, SET_STOCK, REMOVE_PRODUCT, UPDATE_ORDER,
+    CREATE_PRODUCT, UPDATE_PRODUCT, ADD_VARIANTS, UPDATE_VARIANTS, SET_STOCK, REMOVE_PRODUCT, UPDATE_ORDER,
 )  # fmt: skip
 
 
@@ -453,9 +471,10 @@ class ShopAdapter(Adapter, Protocol):
     """An adapter to a shop. Reads raise an AdapterError; a product that is gone raises Vanished.
 
     Receipts: `CREATE_PRODUCT` has the product's id as `remote_id`, and in `detail["variants"]` the ids of its variants
-    by SKU. All others have the id of what they changed, or of the first of several. `detail["now"]` is a list of what
-    the shop has after the write, as `product_state`, `variant_state`, `stock_state` and `order_state` write it: by
-    these values and times a reader tells the echo of its own write from somebody else's change.
+    by SKU; `ADD_VARIANTS` has both of the whole product. All others have the id of what they changed, or of the first
+    of several. `detail["now"]` is a list of what the shop has after the write, as `product_state`, `variant_state`,
+    `stock_state` and `order_state` write it: by these values and times a reader tells the echo of its own write from
+    somebody else's change.
     """
 
     def shop(self) -> ShopInfo: ...
@@ -572,6 +591,21 @@ def _same(name: str, product: ShopProduct, value: Any) -> bool:
     if name not in PRODUCT_FIELDS:
         raise Refused(f"products have no field {name[:40]!r}")
     return bool(getattr(product, name) == value)
+
+
+def missing_variants(product: ShopProduct, wanted: Sequence[ShopVariant]) -> list[ShopVariant]:
+    """Return the variants that a product lacks, by SKU. Raises Refused for variants that do not fit those it has."""
+    skus = [one.sku for one in wanted]
+    if not skus or not all(skus) or len(set(skus)) != len(skus):
+        raise Refused("each new variant needs a SKU of its own")
+    there = {one.sku for one in product.variants}
+    missing = [one for one in wanted if one.sku not in there]
+    if len({frozenset(one.options) for one in (*product.variants, *missing)}) > 1:
+        raise Refused("the new variants need the same options as those that the product has")
+    values = [tuple(sorted(one.options.items())) for one in (*product.variants, *missing)]
+    if missing and (not missing[0].options or len(set(values)) < len(values)):
+        raise Refused("each variant needs its own combination of options: the product has this one already")
+    return missing
 
 
 def number_of_cursor(cursor: str | None) -> int:

@@ -20,6 +20,7 @@ from fleet.adapters import base, registry, shops
 from fleet.adapters.base import Account, Action, AnyAction, Receipt, Resolution
 from fleet.adapters.http import HttpClient
 from fleet.adapters.shops import (
+    ADD_VARIANTS,
     CREATE_PRODUCT,
     REMOVE_PRODUCT,
     SET_STOCK,
@@ -384,6 +385,39 @@ class ShopConformance:
                 adapter.write(action, timeout_s=TIMEOUT_S)
             assert raised.value.product_ids == (other.id,)
         assert opponent.catalogue() == before
+
+    def test_variants_are_added_once_to_a_product_with_options(
+        self, adapter: Any, monkeypatch: pytest.MonkeyPatch, opponent: Shop
+    ) -> None:  # fmt: skip
+        if ADD_VARIANTS.name not in adapter.actions:
+            pytest.skip("its shop takes no new variants")
+        first = ShopVariant(sku="NEW-S", options={"Size": "S"}, price=Money(1999, "EUR"), on_hand=7)
+        made = adapter.write(act(CREATE_PRODUCT, product(1, variants=(first,))), timeout_s=TIMEOUT_S)
+        others = tuple(replace(first, sku=f"NEW-{size}", options={"Size": size}, on_hand=number)
+                       for number, size in enumerate(("M", "L"), 1))  # fmt: skip
+        action = act(ADD_VARIANTS, made.remote_id, others)
+        since = datetime.now(UTC)
+        assert adapter.probe(action, since=since, known=NOBODY) is None
+        for number in (1, 2):  # the reply of each request is lost once; then it is there, and is not doubled
+            with losing(monkeypatch, number), suppress(base.AdapterError):
+                adapter.write(action, timeout_s=TIMEOUT_S)
+            receipt = resolved(adapter, action, since)
+        assert receipt.remote_id == made.remote_id and set(receipt.detail["variants"]) == {"NEW-S", "NEW-M", "NEW-L"}
+        found = adapter.product(made.remote_id)
+        assert {one.sku: (dict(one.options), one.price, one.on_hand) for one in found.variants} == {
+            "NEW-S": ({"Size": "S"}, Money(1999, "EUR"), 7), "NEW-M": ({"Size": "M"}, Money(1999, "EUR"), 1),
+            "NEW-L": ({"Size": "L"}, Money(1999, "EUR"), 2),
+        }  # fmt: skip
+        taken = replace(first, sku=catalogue.sku(3), options={"Size": "XL"})
+        for variant in (taken, replace(first, sku="NEW-X"), replace(first, sku="NEW-Y", options={"Colour": "red"})):
+            with pytest.raises(base.Refused):
+                adapter.write(act(ADD_VARIANTS, made.remote_id, (variant,)), timeout_s=TIMEOUT_S)
+        plain = only(adapter, catalogue.sku(1))
+        with pytest.raises(base.Refused):
+            adapter.write(act(ADD_VARIANTS, plain.id, (replace(first, sku="NEW-Z"),)), timeout_s=TIMEOUT_S)
+        with pytest.raises(base.Vanished):
+            adapter.write(act(ADD_VARIANTS, "999999", (replace(first, sku="NEW-Z"),)), timeout_s=TIMEOUT_S)
+        assert len(adapter.product(made.remote_id).variants) == 3
 
     @pytest.mark.parametrize("is_sent", [True, False])
     def test_a_creation_that_is_cut_off_anywhere_makes_one_product(

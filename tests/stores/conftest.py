@@ -2,16 +2,36 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
+from fleet.adapters import registry
+from fleet.adapters.manifest import AccountAccess
+from tests.features.stores.world import StoreWorld, world_at
 from tests.stores import servers
 from tests.stores.hook_inbox import HookInbox
 from tests.stores.oscar_server import Oscar
-from tests.stores.servers import Shop
+from tests.stores.servers import PASSWORD, USERNAME, Shop
 from tests.stores.vendure_server import Vendure
+
+_MORE = {"oscar": {"currency": "EUR"}}
+"""Credentials that one shop needs besides."""
+
+
+@contextmanager
+def world_of(database_url: str, shop: Shop, **settings: Any) -> Iterator[StoreWorld]:
+    """Make a fleet with a store named "shop" at a real shop."""
+    credentials = json.dumps({"username": USERNAME, "password": PASSWORD} | _MORE.get(shop.name, {}))
+    adapter = registry.get(shop.name).connect(AccountAccess(shop.url, SecretStr(credentials), 60.0))
+    with world_at(database_url, adapter, shop.name, credentials, **settings) as made:
+        yield made
+    adapter.close()
 
 
 def _need_shops() -> None:
@@ -57,6 +77,13 @@ def shop(request: pytest.FixtureRequest) -> Shop:
     """Each shop in turn, with 200 products."""
     found: Shop = request.getfixturevalue(request.param)
     return found
+
+
+@pytest.fixture
+def store(database_url: str, shop: Shop) -> Iterator[StoreWorld]:
+    """A fleet with a store named "shop" at the shop of `shop`."""
+    with world_of(database_url, shop) as made:
+        yield made
 
 
 @pytest.fixture

@@ -5,11 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import Any
 
 import pytest
@@ -22,6 +19,7 @@ from fleet.adapters.social import read_data_url
 from tests.adapters.shop_conformance import TIMEOUT_S, ShopConformance, act, changed, only, picture, product
 from tests.stores import catalogue
 from tests.stores.oscar_server import Oscar
+from tests.stores.picture_server import serving
 from tests.stores.servers import PASSWORD, USERNAME
 
 pytestmark = pytest.mark.shops
@@ -95,27 +93,3 @@ def test_pictures_are_fetched_by_the_shop_with_their_alternative_texts(oscar: Os
     assert adapter.product(made.id) == made
     adapter.write(act(UPDATE_PRODUCT, made.id, {"images": ()}), timeout_s=TIMEOUT_S)
     assert adapter.product(made.id).images == ()
-
-
-@contextmanager
-def serving(files: dict[str, bytes]) -> Iterator[str]:
-    """Serve files on this machine by the beginning of their digest."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            found = next((data for digest, data in files.items() if digest.startswith(self.path[1:21])), b"")
-            self.send_response(200 if found else 404)
-            self.send_header("Content-Length", str(len(found)))
-            self.end_headers()
-            self.wfile.write(found)
-
-        def log_message(self, *_: Any) -> None: ...
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        server.server_close()

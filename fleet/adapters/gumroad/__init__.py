@@ -7,7 +7,7 @@ from datetime import timedelta
 from fleet.adapters.base import Resolution
 from fleet.adapters.gumroad.adapter import FIELDS, OAUTH, PAGE, Gumroad
 from fleet.adapters.manifest import AdapterType, AuthKind, Capability, Limit, Operation
-from fleet.adapters.shops import ShopTraits
+from fleet.adapters.shops import ProductStatus, ShopTraits
 
 _SOURCE = "antiwork/gumroad, app/controllers/api/v2, read 2026-11-22"
 _UNSIGNED = f"Gumroad signs no deliveries, so anybody could send one ({_SOURCE})."
@@ -45,6 +45,7 @@ ADAPTER = AdapterType(
     oauth=OAUTH,
     shop=ShopTraits(
         fields=frozenset(FIELDS) | {"variant.sku", "variant.price"}, batch=1, most_variants=1, page=PAGE,
+        statuses=frozenset((ProductStatus.ACTIVE, ProductStatus.DRAFT)),
         sees_sku_once=True, sees_order_states=False, has_html=True,
     ),
     docs="shops/gumroad.md",

@@ -8,7 +8,7 @@ from fleet.adapters.oscar.adapter import Oscar
 from fleet.adapters.oscar.products import LONGEST_TITLE, MOST_VARIANTS, PICTURES
 from fleet.adapters.oscar.variants import BATCH
 from fleet.adapters.oscar.wire import LONGEST_DESCRIPTION
-from fleet.adapters.shops import PRODUCT_FIELDS, VARIANT_FIELDS, ShopTraits
+from fleet.adapters.shops import PRODUCT_FIELDS, VARIANT_FIELDS, ProductStatus, ShopTraits
 from fleet.adapters.webhook_signatures import SHOP_PLUGIN
 
 FIELDS = frozenset(PRODUCT_FIELDS) | {f"variant.{name}" for name in VARIANT_FIELDS if name != "barcode"}
@@ -24,6 +24,8 @@ ADAPTER = AdapterType(
         Operation(name="create_product", unknown=Resolution.PROBE,
                   note="The key is the UPC. Several variants are a hidden parent with children, shown at last."),
         Operation(name="update_product", unknown=Resolution.PROBE, note="The shop fetches images by their addresses."),
+        Operation(name="add_variants", unknown=Resolution.PROBE,
+                  note="To products with options: children of a parent, one request each."),
         Operation(name="update_variants", unknown=Resolution.PROBE, note="One at a time."),
         Operation(name="set_stock", unknown=Resolution.PROBE, note="One at a time."),
         Operation(name="remove_product", unknown=Resolution.NATURAL, note="For good."),
@@ -44,6 +46,7 @@ ADAPTER = AdapterType(
     pictures=PICTURES,
     shop=ShopTraits(
         fields=FIELDS,
+        statuses=frozenset((ProductStatus.ACTIVE, ProductStatus.DRAFT)),
         batch=BATCH,
         is_batch_atomic=True,
         most_variants=MOST_VARIANTS,

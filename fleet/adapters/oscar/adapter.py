@@ -19,6 +19,7 @@ from fleet.adapters.oscar.reads import OscarReader
 from fleet.adapters.oscar.rest_api import RestApi
 from fleet.adapters.oscar.variants import StockRecordWriter
 from fleet.adapters.shops import (
+    ADD_VARIANTS,
     CREATE_PRODUCT,
     REMOVE_PRODUCT,
     SET_STOCK,
@@ -35,7 +36,10 @@ class Oscar(ComposedShop):
     path = "/api"
     _reader: OscarReader
     actions: Mapping[str, Resolution] = {
-        **{one.name: Resolution.PROBE for one in (CREATE_PRODUCT, UPDATE_PRODUCT, UPDATE_VARIANTS, SET_STOCK)},
+        **{
+            one.name: Resolution.PROBE
+            for one in (CREATE_PRODUCT, UPDATE_PRODUCT, ADD_VARIANTS, UPDATE_VARIANTS, SET_STOCK)
+        },
         REMOVE_PRODUCT.name: Resolution.NATURAL,
     }
 

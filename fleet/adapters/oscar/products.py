@@ -10,6 +10,7 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -23,6 +24,7 @@ from fleet.adapters.oscar.reads import PRODUCTS, OscarReader
 from fleet.adapters.oscar.rest_api import RestApi
 from fleet.adapters.oscar.variants import price_text, require_sku
 from fleet.adapters.shops import (
+    AddVariantsPayload,
     CreateProductPayload,
     ProductExists,
     ProductImage,
@@ -33,6 +35,7 @@ from fleet.adapters.shops import (
     UpdateProductPayload,
     differences,
     digest_of,
+    missing_variants,
     product_state,
     variant_state,
 )
@@ -107,6 +110,38 @@ class OscarProductWriter:
         found = self._reader.product(own)
         skus = {one.sku for one in found.variants}
         if found.status is not wanted.status or skus != {one.sku for one in wanted.variants}:
+            return None
+        return _receipt_of(found, ADOPTED)
+
+    def add_variants(self, payload: AddVariantsPayload, deadline: CallDeadline) -> Receipt:
+        """Add children to a parent. Raises ProductExists for a SKU of another product, Refused, Vanished."""
+        with before_the_write():
+            shop = self._reader.known_shop(deadline.left_s)
+            row = self._reader.row(payload.product_id, timeout_s=deadline.left_s)
+            found = self._reader.product(payload.product_id, timeout_s=deadline.left_s)
+            missing = missing_variants(found, payload.variants)
+            if missing and row.get("structure") != wire.PARENT:
+                raise base.Refused("the product has no variants: only one that was created with options gets more")
+            if len(found.variants) + len(missing) > MOST_VARIANTS:
+                raise base.Refused(f"a product has at most {MOST_VARIANTS} variants")
+            for one in missing:
+                if len(require_sku(one.sku)) > LONGEST_KEY:
+                    raise base.Refused(
+                        f"the SKU of one variant of several is its UPC: at most {LONGEST_KEY} characters"
+                    )
+                _require_values(one, shop.currency)
+            if not shop.locations:
+                raise base.Refused("the shop has no partner that could own stock")
+            partner = f"{shop.url}/api/admin/partners/{shop.locations[0].id}/"
+            kind = self._product_class(deadline, text_of(row.get("product_class"), 200))
+        if missing:
+            self._add_children(found.id, replace(found, variants=tuple(missing)), kind, partner, deadline)
+        return self._receipt(found.id, deadline)
+
+    def probe_variants(self, payload: AddVariantsPayload) -> Receipt | None:
+        """Return a receipt if the product has all the SKUs. Raises Vanished."""
+        found = self._reader.product(payload.product_id)
+        if not {one.sku for one in payload.variants} <= {one.sku for one in found.variants}:
             return None
         return _receipt_of(found, ADOPTED)
 
@@ -208,9 +243,9 @@ class OscarProductWriter:
                 codes[name] = _code(name)
         return codes
 
-    def _product_class(self, deadline: CallDeadline) -> dict[str, Any]:
+    def _product_class(self, deadline: CallDeadline, slug: str = "") -> dict[str, Any]:
         rows, _ = self._api.rows(_CLASSES, offset=0, limit=100, timeout_s=deadline.left_s)
-        chosen = self._api.keys.product_class
+        chosen = slug or self._api.keys.product_class
         found = next((one for one in rows if one.get("slug") and chosen in ("", one.get("slug"))), None)
         if found is None:
             raise base.Refused("the shop has no such product class")
@@ -281,10 +316,14 @@ def _require_valid(wanted: ShopProduct, currency: str) -> None:
     if (len(variants) > 1 or variants[0].options) and max(map(len, skus)) > LONGEST_KEY:
         raise base.Refused(f"the SKU of one variant of several is its UPC: at most {LONGEST_KEY} characters")
     for one in variants:
-        if one.price is not None:
-            price_text(one.price, currency)
-        if one.on_hand is not None and one.on_hand < 0:
-            raise base.Refused("the stock is negative")
+        _require_values(one, currency)
+
+
+def _require_values(one: ShopVariant, currency: str) -> None:
+    if one.price is not None:
+        price_text(one.price, currency)
+    if one.on_hand is not None and one.on_hand < 0:
+        raise base.Refused("the stock is negative")
 
 
 def _require_texts(title: str, description: str) -> None:

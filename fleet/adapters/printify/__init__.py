@@ -8,7 +8,7 @@ from fleet.adapters.base import Resolution
 from fleet.adapters.manifest import AdapterType, Capability, Limit, Operation
 from fleet.adapters.printify.adapter import ARTWORK, BATCH, FIELDS, ORDER_PAGE, PAGE, Printify
 from fleet.adapters.printify.answers import events_of, is_genuine
-from fleet.adapters.shops import ShopHookRules, ShopTraits
+from fleet.adapters.shops import ProductStatus, ShopHookRules, ShopTraits
 
 _DOCS = "developers.printify.com, read 2026-11-22"
 _ON_DEMAND = f"Printify prints on demand: a provider has a variant or not, and no number of units ({_DOCS})."
@@ -47,6 +47,7 @@ ADAPTER = AdapterType(
     pictures=ARTWORK,
     shop=ShopTraits(
         fields=frozenset(FIELDS) | {"variant.sku", "variant.options", "variant.price"}, batch=BATCH,
+        statuses=frozenset((ProductStatus.ACTIVE, ProductStatus.DRAFT)),
         is_batch_atomic=False, page=PAGE, sees_order_states=False, has_html=True,
         webhooks=ShopHookRules(is_genuine=is_genuine, read=events_of),
     ),

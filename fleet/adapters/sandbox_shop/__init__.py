@@ -24,6 +24,7 @@ ADAPTER = AdapterType(
     operations=(
         Operation(name="create_product", unknown=Resolution.PROBE),
         Operation(name="update_product", unknown=Resolution.PROBE),
+        Operation(name="add_variants", unknown=Resolution.PROBE),
         Operation(name="update_variants", unknown=Resolution.PROBE),
         Operation(name="set_stock", unknown=Resolution.PROBE),
         Operation(name="remove_product", unknown=Resolution.NATURAL),

@@ -17,8 +17,10 @@ from fleet.adapters import base
 from fleet.adapters.answers import aware, body_of, dict_of, dicts_of, moment_of, retry_after_s, text_of
 from fleet.adapters.base import AnyAction, Receipt, RemoteAccount, Resolution, SurfaceObject
 from fleet.adapters.http import MAX_ANSWER_BYTES, HttpClient, Response
+from fleet.adapters.network import before_the_write
 from fleet.adapters.sandbox_shop import wire
 from fleet.adapters.shops import (
+    ADD_VARIANTS,
     CREATE_PRODUCT,
     PRODUCT_FIELDS,
     REMOVE_PRODUCT,
@@ -26,6 +28,7 @@ from fleet.adapters.shops import (
     UPDATE_ORDER,
     UPDATE_PRODUCT,
     UPDATE_VARIANTS,
+    AddVariantsPayload,
     CreateProductPayload,
     OrderPage,
     ProductPage,
@@ -41,6 +44,7 @@ from fleet.adapters.shops import (
     UpdateOrderPayload,
     UpdateProductPayload,
     UpdateVariantsPayload,
+    missing_variants,
 )
 from fleet.core import logs
 from fleet.core.errors import InvalidInput
@@ -56,6 +60,7 @@ class SandboxShop:
     actions: Mapping[str, Resolution] = {
         CREATE_PRODUCT.name: Resolution.PROBE,
         UPDATE_PRODUCT.name: Resolution.PROBE,
+        ADD_VARIANTS.name: Resolution.PROBE,
         UPDATE_VARIANTS.name: Resolution.PROBE,
         SET_STOCK.name: Resolution.PROBE,
         REMOVE_PRODUCT.name: Resolution.NATURAL,
@@ -151,6 +156,12 @@ class SandboxShop:
                 return _created(wire.product_of(body.get("product")))
             case UpdateProductPayload() as update:
                 return self._update_product(update, timeout_s)
+            case AddVariantsPayload(product_id, variants):
+                with before_the_write():
+                    missing_variants(self.product(product_id), variants)
+                new = {"variants": [wire.variant(one) for one in variants]}
+                body = self._call("POST", f"{_product(product_id)}/variants", json=new, timeout_s=timeout_s)
+                return _created(wire.product_of(body.get("product")))
             case UpdateVariantsPayload() as update:
                 return self._update_variants(update, timeout_s)
             case SetStockPayload() as levels:
@@ -183,6 +194,9 @@ class SandboxShop:
                 return None
             case UpdateProductPayload() as update:
                 return _adopted(Receipt(update.product_id)) if self._is_updated(update) else None
+            case AddVariantsPayload(product_id, variants):
+                found = self.product(product_id)
+                return _adopted(_created(found)) if {one.sku for one in variants} <= _skus(found) else None
             case UpdateVariantsPayload() as update:
                 return _adopted(_first(update.changes)) if self._are_updated(update) else None
             case SetStockPayload() as levels:

@@ -110,7 +110,7 @@ def written(product: ShopProduct) -> dict[str, Any]:
     return {
         "key": product.key, **{name: field(name, getattr(product, name)) for name in
                                ("title", "description", "status", "categories", "images")},
-        "variants": [_variant(one) for one in product.variants],
+        "variants": [variant(one) for one in product.variants],
     }  # fmt: skip
 
 
@@ -136,7 +136,8 @@ def comparable(name: str, value: Any) -> Any:
     return value
 
 
-def _variant(one: ShopVariant) -> dict[str, Any]:
+def variant(one: ShopVariant) -> dict[str, Any]:
+    """Return a variant as the shop takes it. Raises Refused for one without a price."""
     if one.price is None:
         raise base.Refused(f"the variant {one.sku} has no price, and the shop sells nothing without one")
     return {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fleet.adapters.base import Resolution
 from fleet.adapters.manifest import AdapterType, Operation, TextRule
-from fleet.adapters.shops import PRODUCT_FIELDS, VARIANT_FIELDS, ShopTraits
+from fleet.adapters.shops import PRODUCT_FIELDS, VARIANT_FIELDS, ProductStatus, ShopTraits
 from fleet.adapters.vendure.adapter import Vendure
 from fleet.adapters.vendure.images import PICTURES
 from fleet.adapters.vendure.products import LONGEST_NAME, MOST_VARIANTS
@@ -25,6 +25,7 @@ ADAPTER = AdapterType(
                   note="Created hidden, shown once its variants are there. Its categories are values of the facet "
                        "`category`."),
         Operation(name="update_product", unknown=Resolution.PROBE),
+        Operation(name="add_variants", unknown=Resolution.PROBE, note="To products with options."),
         Operation(name="update_variants", unknown=Resolution.PROBE, note="An atomic batch of up to 50."),
         Operation(name="set_stock", unknown=Resolution.PROBE, note="An atomic batch of up to 50, by location."),
         Operation(name="remove_product", unknown=Resolution.NATURAL, note="A soft delete: no list shows it again."),
@@ -44,6 +45,7 @@ ADAPTER = AdapterType(
     pictures=PICTURES,
     shop=ShopTraits(
         fields=FIELDS,
+        statuses=frozenset((ProductStatus.ACTIVE, ProductStatus.DRAFT)),
         most_variants=MOST_VARIANTS,
         sees_order_states=False,
         batch=BATCH,

@@ -17,6 +17,7 @@ from fleet.adapters.base import AnyAction, Receipt, RemoteAccount, Resolution, S
 from fleet.adapters.manifest import AccountAccess
 from fleet.adapters.network import CallDeadline, ComposedShop
 from fleet.adapters.shops import (
+    ADD_VARIANTS,
     CREATE_PRODUCT,
     REMOVE_PRODUCT,
     SET_STOCK,
@@ -45,7 +46,7 @@ class Vendure(ComposedShop):
     _orders: OrderDesk
     actions: Mapping[str, Resolution] = {
         **{one.name: Resolution.PROBE for one in (
-            CREATE_PRODUCT, UPDATE_PRODUCT, UPDATE_VARIANTS, SET_STOCK, UPDATE_ORDER
+            CREATE_PRODUCT, UPDATE_PRODUCT, ADD_VARIANTS, UPDATE_VARIANTS, SET_STOCK, UPDATE_ORDER
         )},
         REMOVE_PRODUCT.name: Resolution.NATURAL,
     }  # fmt: skip

@@ -44,6 +44,8 @@ CREATE_GROUP = """mutation CreateGroup($input: CreateProductOptionGroupInput!) {
   createProductOptionGroup(input: $input) { id name options { id name } } }"""
 ADD_GROUP = """mutation AddGroup($product: ID!, $group: ID!) {
   addOptionGroupToProduct(productId: $product, optionGroupId: $group) { id } }"""
+CREATE_OPTION = """mutation CreateOption($input: CreateProductOptionInput!) {
+  createProductOption(input: $input) { id name } }"""
 ASSETS = """query Assets($names: [String!]!) {
   assets(options: { take: 1000, sort: { id: ASC }, filter: { name: { in: $names } } }) { items { id name } } }"""
 CREATE_ASSET = f"""mutation CreateAsset($file: Upload!) {{

@@ -10,6 +10,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +19,7 @@ from fleet.adapters.answers import aware, dict_of, dicts_of, moment_of, text_of
 from fleet.adapters.base import AnyAction, Receipt
 from fleet.adapters.network import ADOPTED, CallDeadline, after_the_write, before_the_write, since_of
 from fleet.adapters.shops import (
+    AddVariantsPayload,
     CreateProductPayload,
     ProductExists,
     ProductStatus,
@@ -27,6 +29,7 @@ from fleet.adapters.shops import (
     UpdateProductPayload,
     differences,
     digest_of,
+    missing_variants,
     product_state,
     variant_state,
 )
@@ -101,6 +104,47 @@ class ProductWriter:
         if found is None or found.id in known or not _is_complete(found, wanted):
             return None
         return _receipt_of(found, ADOPTED)
+
+    def add_variants(self, payload: AddVariantsPayload, deadline: CallDeadline) -> Receipt:
+        """Add variants to a product. Raises ProductExists for a SKU of another product, Refused, Vanished."""
+        with before_the_write():
+            currency = self._reader.known_shop(deadline.left_s).currency
+            found = self._reader.product(payload.product_id, timeout_s=deadline.left_s)
+            missing = missing_variants(found, payload.variants)
+            if len(found.variants) + len(missing) > MOST_VARIANTS:
+                raise base.Refused(f"a product has at most {MOST_VARIANTS} variants")
+            for one in missing:
+                _require_variant(one, currency)
+            skus = [one.sku for one in payload.variants]
+            others = [one.id for one in self._reader.find_products(skus=skus, timeout_s=deadline.left_s)
+                      if one.id != found.id]  # fmt: skip
+            if others:
+                raise ProductExists("another product of the shop has one of these SKUs", product_ids=others)
+        if missing:
+            self._add_options(found.id, missing, deadline)
+            self._add_variants(found.id, replace(found, variants=tuple(missing)), missing, deadline)
+        with after_the_write():
+            return _receipt_of(self._reader.product(found.id, timeout_s=deadline.left_s), {})
+
+    def probe_variants(self, payload: AddVariantsPayload) -> Receipt | None:
+        """Return a receipt if the product has all the SKUs. Raises Vanished."""
+        found = self._reader.product(payload.product_id)
+        if not {one.sku for one in payload.variants} <= {one.sku for one in found.variants}:
+            return None
+        return _receipt_of(found, ADOPTED)
+
+    def _add_options(self, product_id: str, variants: Sequence[ShopVariant], deadline: CallDeadline) -> None:
+        """Add the values of options that a product's groups have not yet."""
+        data = self._api.read(documents.CREATED, {"id": product_id}, timeout_s=deadline.left_s)
+        for group in dicts_of(dict_of(data.get("product")).get("optionGroups")):
+            there = {text_of(one.get("name"), 200) for one in dicts_of(group.get("options"))}
+            wanted = dict.fromkeys(one.options.get(text_of(group.get("name"), 200), "") for one in variants)
+            for value in wanted:
+                if value and value not in there:
+                    words = [{"languageCode": self._reader.language(), "name": value}]
+                    request = {"productOptionGroupId": wire.id_of(group.get("id")), "code": _code(value),
+                               "translations": words}  # fmt: skip
+                    self._api.write(documents.CREATE_OPTION, {"input": request}, timeout_s=deadline.left_s)
 
     def update(self, payload: UpdateProductPayload, deadline: CallDeadline) -> Receipt:
         """Change fields of a product. Raises Stale if others changed them, Vanished."""
@@ -292,10 +336,14 @@ def _require_valid(wanted: ShopProduct, currency: str) -> None:
     if len(combinations) != len(variants) or len({frozenset(one.options) for one in variants}) > 1:
         raise base.Refused("the variants need the same options, in different combinations")
     for one in variants:
-        if one.price is not None and (one.price.currency != currency or one.price.minor < 0):
-            raise base.Refused(f"the shop's prices are in {currency}, and not negative")
-        if one.on_hand is not None and one.on_hand < 0:
-            raise base.Refused("the stock is negative")
+        _require_variant(one, currency)
+
+
+def _require_variant(one: ShopVariant, currency: str) -> None:
+    if one.price is not None and (one.price.currency != currency or one.price.minor < 0):
+        raise base.Refused(f"the shop's prices are in {currency}, and not negative")
+    if one.on_hand is not None and one.on_hand < 0:
+        raise base.Refused("the stock is negative")
 
 
 def _require_texts(title: str, description: str) -> None:

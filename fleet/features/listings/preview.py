@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,7 +26,9 @@ from fleet.features.stores.models import ExternalRefRow
 from fleet.features.stores.queries import words_of
 from fleet.features.stores.state import refs
 from fleet.features.stores.state.context import StoreContext
+from fleet.features.stores.sync import new_variants
 from fleet.features.stores.sync.levels import StockPlace, places_of
+from fleet.features.stores.writes import sold_out
 
 CREATE, UPDATE = "create", "update"
 _NEVER_SENT = (("brand", "brand"), ("attributes", "facts"))
@@ -66,6 +68,8 @@ class ListingPreview:
     problems: Sequence[str] = ()
     ref: ExternalRefRow | None = None
     variant_refs: Mapping[uuid.UUID, ExternalRefRow] = field(default_factory=dict)
+    new_variants: Sequence[VariantRow] = ()
+    """Variants that are added to a product that the store has."""
     place: StockPlace | None = None
 
     @property
@@ -95,6 +99,12 @@ def label_of(name: str, sku: str) -> str:
     return f"{plain} of {sku}" if sku else plain
 
 
+def is_stock(key: str) -> bool:
+    """Say whether a key is that of units."""
+    field = key.partition("/")[2]
+    return field == values.STOCK or field.startswith("s:")
+
+
 def preview(tx: Tx, context: StoreContext, row: ListingRow) -> ListingPreview:
     """Return what publishing a listing would send now. Makes no call. Raises NotFound for a product that is gone."""
     product = catalogue.get(tx, row.product_id)
@@ -104,11 +114,16 @@ def preview(tx: Tx, context: StoreContext, row: ListingRow) -> ListingPreview:
     of_variants = refs.by_local(tx, context.account_id, "variant", [one.id for one in variants])
     mapped = {one: found for one, found in of_variants.items() if found.state == "mapped"} if is_there else {}
     settings = context.deps.settings_of(None, context.account_id, None, context.organisation_id).of(ListingsSettings)
+    pending = refs.open_writes(tx, context.agent_id)
+    new = new_variants.lacking(context, variants, of_variants, pending) if is_there else []
     known = refs.states_of(tx, context.account_id, [product.id, *mapped]) if is_there else {}
     wanted = _Wanted(row, context, settings, product, variants)
     place = next(iter(places_of(context)), None)
     found: list[PreviewField] = []
-    for local_id, name, value, is_override in wanted.values(mapped if is_there else None):
+    own_status = sold_out.pinned(tx, context.account_id, [product.id])
+    for local_id, name, value, is_override in wanted.values({one.id for one in new}, mapped if is_there else None):
+        if (local_id, name) in own_status:
+            continue  # it is hidden until it has units again
         state = known.get((local_id, name))
         now = None if state is None else state.remote
         if state is not None and now is None and str(state.written_by) in row.job_ids:
@@ -116,8 +131,11 @@ def preview(tx: Tx, context: StoreContext, row: ListingRow) -> ListingPreview:
         is_change = not is_there or now is None or not values.same_of(name)(now, value)
         sku = next((one.sku for one in variants if one.id == local_id), "")
         found.append(PreviewField(rules.key(local_id, name), label_of(name, sku), value, now, is_override, is_change))
-    if place is not None and (not is_there or settings.listing_stock):
-        levels = _told(tx, context, place, [one for one in variants if not is_there or one.id in mapped])
+    if place is not None:
+        stocked = list(variants) if not is_there else [
+            one for one in variants if one in new or (settings.listing_stock and one.id in mapped)
+        ]  # fmt: skip
+        levels = _told(tx, context, place, stocked)
         for one, units in levels:
             state = known.get((one.id, place.field))
             now = None if state is None else state.remote
@@ -125,12 +143,12 @@ def preview(tx: Tx, context: StoreContext, row: ListingRow) -> ListingPreview:
                                       now != units))  # fmt: skip
     return ListingPreview(
         mode=UPDATE if is_there else CREATE, product=product, variants=variants, fields=found,
-        left_out=_left_out(context, product, variants, mapped if is_there else None),
+        left_out=_left_out(context, product, variants, {*mapped, *(one.id for one in new)} if is_there else None),
         problems=_problems(
             context, wanted, ref, found, is_there=is_there,
             may_be_there=not is_there and ref is not None and _may_be_there(tx, context, product.id),
         ), ref=ref if is_there else None,
-        variant_refs=mapped, place=place,
+        variant_refs=mapped, place=place, new_variants=new,
     )  # fmt: skip
 
 
@@ -144,8 +162,13 @@ class _Wanted:
     product: ProductRow
     variants: Sequence[VariantRow]
 
-    def values(self, mapped: Mapping[uuid.UUID, Any] | None) -> list[tuple[uuid.UUID, str, Any, bool]]:
-        """Return object, field, value and whether it is an override; of an update only what can be written."""
+    def values(
+        self, new: Collection[uuid.UUID], mapped: Collection[uuid.UUID] | None
+    ) -> list[tuple[uuid.UUID, str, Any, bool]]:  # fmt: skip
+        """Return object, field, value and whether it is an override; of an update only what can be written.
+
+        `new` has the variants that an update adds, with all values.
+        """
         own = self.row.overrides
         shown = values.product_values(catalogue.product_values(self.product, ()), self.context.traits)
         found: list[tuple[uuid.UUID, str, Any, bool]] = []
@@ -153,15 +176,16 @@ class _Wanted:
             is_own = name in ("title", "description") and name in own
             found.append((self.product.id, name, own[name] if is_own else value, is_own))
         for one in self.variants:
-            if mapped is not None and one.id not in mapped:
+            is_new = mapped is None or one.id in new
+            if mapped is not None and one.id not in mapped and not is_new:
                 continue
             for name, value in values.variant_values(catalogue.variant_values(one), self.context.traits).items():
-                if mapped is not None and name not in values.PUSHABLE_OF_VARIANTS:
+                if not is_new and name not in values.PUSHABLE_OF_VARIANTS:
                     continue
                 minor = own.get("prices", {}).get(str(one.id)) if name == values.PRICE else None
                 if minor is not None:
                     found.append((one.id, name, values.money_value(Money(int(minor), one.currency)), True))
-                elif value is not None:
+                elif value is not None and (name != values.VARIANT_TITLE or value):  # shops fill an empty title
                     found.append((one.id, name, value, False))
         return found
 
@@ -193,7 +217,7 @@ def _told(
 
 
 def _left_out(
-    context: StoreContext, product: ProductRow, variants: Sequence[VariantRow], mapped: Mapping[uuid.UUID, Any] | None
+    context: StoreContext, product: ProductRow, variants: Sequence[VariantRow], mapped: Collection[uuid.UUID] | None
 ) -> list[str]:  # fmt: skip
     fields = context.traits.fields
     found = [f"{name}: {context.adapter} does not store it" for name in PRODUCT_FIELDS
@@ -205,7 +229,7 @@ def _left_out(
             if f"{values.VARIANT}{name}" not in fields:
                 found.append(f"{words} of variants: {context.adapter} does not store it")
             elif mapped is not None:
-                found.append(f"{words} of variants: it is sent with a new product alone")
+                found.append(f"{words} of variants: it is sent with a new one alone")
     if mapped is not None:
         missing = [one.sku or "without SKU" for one in variants if one.id not in mapped]
         if missing:
@@ -228,6 +252,8 @@ def _problems(
             found.append("sku: a variant has none, and a lost creation could not be found again")
         if len(variants) > traits.most_variants:
             found.append(f"variants: {len(variants)}, {traits.most_variants} allowed")
+        if not traits.zero_stock and not any(one.value for one in fields if is_stock(one.key)):
+            found.append("stock: no variant has units, and the store takes no product without any")
         if any(one.price_minor is None for one in variants) and values.PRICE in traits.fields:
             found.append("price: a variant has none")
     other = sorted({one.currency for one in variants if one.price_minor is not None} - {context.currency})

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -31,6 +31,7 @@ from fleet.features.products.stock import StockEntry
 
 VariantOf = Callable[[OrderLine], uuid.UUID | None]
 """Returns the variant of the catalogue that a line of a store's order is about; None if it knows none."""
+_OPEN, _SENT_FOR = (OrderState.PENDING, OrderState.CONFIRMED, OrderState.PROCESSING), timedelta(days=60)
 _LONGEST_ID, _LONGEST_EVENT, _MOST_LINES = 200, 300, 1000
 
 
@@ -102,6 +103,27 @@ def record(
         _emit(tx, "order.placed" if is_new else "order.changed", row, number=values["number"],
               state=str(order.state), before=str(before or ""), total=str(order.total))  # fmt: skip
     return RecordedOrder(row.id, is_new, is_changed, before, order.state, touched)
+
+
+def open_orders(tx: Tx, account_id: uuid.UUID, *, read_before: datetime, limit: int) -> list[str]:
+    """Return the ids at a store of orders that may still change, those first that were not read for the longest time.
+
+    Shipped ones, which may be delivered or refunded, come last, and for 60 days.
+    """
+    row = StoreOrderRow
+    is_sent = row.state == OrderState.SHIPPED
+    query = sa.select(row.external_id).where(
+        row.account_id == account_id, row.read_at < read_before,
+        sa.or_(row.state.in_(_OPEN), sa.and_(is_sent, row.placed_at > tx.now() - _SENT_FOR)),
+    )  # fmt: skip
+    return list(tx.session.scalars(query.order_by(is_sent, row.read_at, row.id).limit(limit)))
+
+
+def note_read(tx: Tx, account_id: uuid.UUID, external_ids: Collection[str], at: datetime) -> None:
+    """Note that orders were looked for at their store, which does not have them any more."""
+    row = StoreOrderRow
+    which = (row.account_id == account_id, row.external_id.in_(external_ids), row.read_at < at)
+    tx.execute(_plain(sa.update(row).where(*which).values(read_at=at)))
 
 
 def hold(

@@ -28,6 +28,7 @@ from fleet.features.stores.kinds import WRITES
 from fleet.features.stores.models import ExternalRefRow, ShopEventRow, StoreRow, SyncCursorRow, SyncRunRow
 from fleet.features.stores.rules import Direction, StoreSignals, Strategy, SyncDecision, SyncRequest
 from fleet.features.stores.state.context import StoreContext, priority_of
+from fleet.features.stores.state.refs import AFTER_REFUSAL
 from fleet.features.stores.sync import levels, pushing
 from fleet.features.stores.sync.run import SYNC, fail, part_id
 
@@ -85,6 +86,7 @@ def gather(deps: Deps, claimed: ClaimedAgent) -> StoreObservation:
         context = service.context_for(deps, tx, row)
         running, lost_run, lost_why = _running(tx, row)
         _reread_stale(tx, row)
+        _retry_refused(tx, row)
         named, count, urgency, oldest = _events(tx, row)
         streams = {one.stream: one.swept_at for one in tx.session.scalars(
             sa.select(SyncCursorRow).where(SyncCursorRow.account_id == row.account_id))}  # fmt: skip
@@ -169,6 +171,23 @@ def _reread_stale(tx: Tx, row: StoreRow) -> None:
             tx.execute(insert(event).values(**one).on_conflict_do_nothing())
 
 
+def _retry_refused(tx: Tx, row: StoreRow) -> None:
+    """Have creations looked for again an hour after the shop refused them: their products can be created then."""
+    event = ShopEventRow
+    own_id = sa.literal("job:") + sa.cast(JobRow.id, sa.String) + ":later"
+    known = sa.select(event.event_id).where(event.account_id == row.account_id, event.event_id == own_id)
+    ended = tx.session.scalars(
+        sa.select(JobRow).where(
+            JobRow.agent_id == row.agent_id, JobRow.kind == "create_product", JobRow.state == "dead",
+            JobRow.finished_at.between(tx.sql_now - _REREAD_FOR, tx.sql_now - AFTER_REFUSAL), ~sa.exists(known),
+        ).limit(_MOST_REREADS)
+    ).all()  # fmt: skip
+    for job in ended:
+        for one in _objects(tx, row.account_id, job):
+            new = insert(event).values(account_id=row.account_id, event_id=f"job:{job.id}:later", priority=5, **one)
+            tx.execute(new.on_conflict_do_nothing())
+
+
 def _objects(tx: Tx, account_id: uuid.UUID, job: JobRow) -> list[dict[str, str]]:
     """Return what a write was about, as events: products, variants for stock, SKUs of a creation, or an order."""
     none = {"product_id": "", "variant_id": "", "order_id": ""}
@@ -179,7 +198,7 @@ def _objects(tx: Tx, account_id: uuid.UUID, job: JobRow) -> list[dict[str, str]]
         skus = [one.get("variant.sku") for one in payload["values"]["variants"]]
         return [{**none, "kind": "sku", "product_id": str(sku)} for sku in skus[:1] if sku]
     ref = ExternalRefRow
-    if job.kind in ("update_product", "remove_product"):
+    if job.kind in ("update_product", "add_variants", "remove_product"):
         local_ids = [uuid.UUID(payload["product"])]
     else:
         local_ids = [uuid.UUID(one["variant"]) for one in payload["changes"]]

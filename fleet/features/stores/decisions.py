@@ -26,7 +26,8 @@ from fleet.features.stores.rules import Direction
 from fleet.features.stores.state import refs
 from fleet.features.stores.state.context import StoreContext, now_of
 from fleet.features.stores.sync.levels import places_of
-from fleet.features.stores.writes.plan import StockWrite, WritePlan
+from fleet.features.stores.writes.plan import WritePlan
+from fleet.features.stores.writes.sold_out import StockWrite
 
 PUSH, PULL, IGNORE = "push", "pull", "ignore"
 MOST = 1000

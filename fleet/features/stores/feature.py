@@ -19,6 +19,7 @@ FEATURE = Feature(
     follow_ups=FOLLOW_UPS,
     events=EVENTS,
     extends={
+        "stores.pinned": ("fleet.features.stores.writes.sold_out:pinned",),
         "accounts.hooks": ("fleet.features.stores.hooks.service:hook_of",),
         "products.stores": ("fleet.features.stores.extensions:PRODUCT_STORES",),
         "sandbox.shop": ("fleet.features.stores.extensions:SANDBOX_SHOP",),

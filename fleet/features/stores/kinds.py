@@ -8,7 +8,8 @@ from fleet.engine.registry import EventType, FollowUp, JobHandler
 
 _PREPARE = "fleet.features.stores.writes.prepare"
 _FOLLOW = "fleet.features.stores.writes.follow_ups"
-WRITES = ("create_product", "update_product", "update_variants", "set_stock", "remove_product", "update_order")
+WRITES = ("create_product", "update_product", "add_variants", "update_variants", "set_stock", "remove_product",
+          "update_order")  # fmt: skip
 """The kinds of job that write to a shop, named as their types of action (`fleet.adapters.shops.SHOP_ACTIONS`)."""
 SYNC_STORE = JobHandler(
     kind="sync_store",
@@ -28,6 +29,7 @@ JOBS = (
     SYNC_STORE,
     _write("create_product", "a new product", "new products"),
     _write("update_product", "a change of a product", "changes of products"),
+    _write("add_variants", "new variants", "additions of variants"),
     _write("update_variants", "a change of prices", "changes of prices"),
     _write("set_stock", "a change of stock", "changes of stock"),
     _write("remove_product", "a removal of a product", "removals of products"),
@@ -45,6 +47,7 @@ FOLLOW_UPS = (
     FollowUp(kind="sync_store", run="fleet.features.stores.writes.subscription:renew"),
     FollowUp(kind="create_product", run=f"{_FOLLOW}:created"),
     FollowUp(kind="update_product", run=f"{_FOLLOW}:updated_product"),
+    FollowUp(kind="add_variants", run=f"{_FOLLOW}:added_variants"),
     FollowUp(kind="update_variants", run=f"{_FOLLOW}:updated_variants"),
     FollowUp(kind="set_stock", run=f"{_FOLLOW}:stocked"),
     FollowUp(kind="remove_product", run=f"{_FOLLOW}:removed"),

@@ -395,6 +395,24 @@ def told(on_hand: int, *, others: int, buffer: int) -> int:
     return max(0, on_hand - others - buffer)
 
 
+class SoldOut(StrEnum):
+    """What becomes of the stock of a product at a store that has no products without units."""
+
+    WRITE = "write"
+    HIDE = "hide"
+    SHOW = "show"
+
+
+def sold_out(units: Collection[int], *, is_hidden: bool) -> SoldOut:
+    """Return what becomes of a product by the units that its variants are to have at the store.
+
+    One without any is hidden in place of a write. One that is hidden gets the units of all its variants, and is shown.
+    """
+    if not any(one > 0 for one in units):
+        return SoldOut.HIDE
+    return SoldOut.SHOW if is_hidden else SoldOut.WRITE
+
+
 class MatchKind(StrEnum):
     """How an object of a store was found in the catalogue."""
 

@@ -25,7 +25,7 @@ from fleet.core.text import storable
 from fleet.features.stores.rules import equal
 
 VARIANT = "variant."
-PRICE = "variant.price"
+PRICE, VARIANT_TITLE = "variant.price", "variant.title"
 STOCK = "stock"
 PUSHABLE_OF_VARIANTS = frozenset({PRICE, "variant.sku"})
 """The fields of variants that `UPDATE_VARIANTS` changes."""
@@ -36,11 +36,16 @@ def product_values(product: ShopProduct, traits: ShopTraits) -> dict[str, Any]:
     """Return the fields of a product that its shop stores."""
     found: dict[str, Any] = {
         "title": cut(product.title, LONGEST_TITLE), "description": cut(product.description, LONGEST_TEXT),
-        "status": product.status.value,
+        "status": status_value(product.status.value, traits),
         "categories": sorted({cut(one, 100) for one in product.categories if one.strip()}),
         "images": [image_value(one) for one in product.images],
     }  # fmt: skip
     return {name: value for name, value in found.items() if name in traits.fields}
+
+
+def status_value(status: str, traits: ShopTraits) -> str:
+    """Return a status as a shop has it: one that archives no products hides them."""
+    return status if status in traits.statuses else ProductStatus.DRAFT.value
 
 
 def variant_values(variant: ShopVariant, traits: ShopTraits) -> dict[str, Any]:

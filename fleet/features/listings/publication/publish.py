@@ -19,15 +19,17 @@ from fleet.engine.jobs.ledger import NewJob
 from fleet.engine.jobs.outcomes import Done, Held, Skipped
 from fleet.features.listings import budgets, listings, rules
 from fleet.features.listings.models import ListingRow
-from fleet.features.listings.preview import CREATE, ListingPreview, label_of, preview
+from fleet.features.listings.preview import CREATE, ListingPreview, is_stock, label_of, preview
 from fleet.features.listings.publication import reading
 from fleet.features.listings.settings import ListingsSettings
 from fleet.features.listings.states import ListingAction, ListingEvent, ListingState
 from fleet.features.products.models import VariantRow
 from fleet.features.stores import values
 from fleet.features.stores.state.context import StoreContext
-from fleet.features.stores.sync import pushing
-from fleet.features.stores.writes.plan import StockWrite, WritePlan, new_job
+from fleet.features.stores.sync import new_variants, pushing
+from fleet.features.stores.writes import pictures
+from fleet.features.stores.writes.plan import WritePlan, new_job
+from fleet.features.stores.writes.sold_out import StockWrite
 
 Record = Callable[[Tx, ListingRow, StoreContext], None]
 _GONE = "gone"
@@ -88,6 +90,7 @@ def publish(work: Work) -> Done | Skipped | Held:
         if read is None:
             return _fail(work, "the store does not have it any more: sync the store, then stage it again")
         before = read
+    pictures.note_digests(work, row.product_id)
     with work.deps.db.transaction() as tx:
         seen = preview(tx, context, row)
     if seen.problems:
@@ -131,11 +134,15 @@ def _write(
 ) -> list[uuid.UUID]:  # fmt: skip
     """Add the jobs that give a store other values, each expecting the value that was just read."""
     plan, product_id = WritePlan(), now.product.id
+    new = {one.id for one in now.new_variants}
+    if new & {rules.field_of(key)[0] for key in wanted}:
+        own = {rules.field_of(one.key): one.value for one in now.fields if one.is_override}
+        plan.new_variants(product_id, external_id, new_variants.data_of(tx, context, now.new_variants, own))
     for key, value in wanted.items():
         local_id, name = rules.field_of(key)
-        if values.same_of(name)(before.get(key), value):
+        if local_id in new or values.same_of(name)(before.get(key), value):
             continue
-        if reading.is_stock(key):
+        if is_stock(key):
             assert now.place is not None
             plan.stock.append(StockWrite(variant_id=local_id, field=name, location=now.place.there,
                                          quantity=int(value), expected=before.get(key)))  # fmt: skip
@@ -191,11 +198,11 @@ def delist(work: Work) -> Done | Skipped | Held:
         if not archives:
             _remove(tx, work, row, context)
             return
-        plan = WritePlan()
-        if before.get(status) != "archived":
-            plan.product(row.product_id, there.external_id, "status", "archived", before.get(status))
+        plan, hidden = WritePlan(), values.status_value("archived", context.traits)
+        if before.get(status) != hidden:
+            plan.product(row.product_id, there.external_id, "status", hidden, before.get(status))
             plan.add(tx, context)
-        _begun(tx, work, row, plan.job_ids, sent={status: "archived"}, pinned=sorted({*row.pinned, status}),
+        _begun(tx, work, row, plan.job_ids, sent={status: hidden}, pinned=sorted({*row.pinned, status}),
                previous={status: before.get(status)})  # fmt: skip
 
     _then(work, record)
@@ -231,7 +238,7 @@ def rollback(work: Work) -> Done | Skipped | Held:
         return _gone_already(work) if not row.previous else _fail(work, "the store does not have it any more")
     previous = row.previous or {}
     moved = [key for key in ({**row.sent, **previous} if previous else row.sent)
-             if not reading.is_stock(key) and not _is_known(row, key, before.get(key))]  # fmt: skip
+             if not is_stock(key) and not _is_known(row, key, before.get(key))]  # fmt: skip
     if moved:
         with work.deps.db.transaction() as tx:
             labels = [_label(tx, key) for key in moved]
@@ -244,7 +251,7 @@ def rollback(work: Work) -> Done | Skipped | Held:
         now = preview(tx, context, row)
         # Units moved with sales since: stock is not taken back.
         wanted = {key: value for key, value in row.previous.items()
-                  if not reading.is_stock(key) and value is not None}  # fmt: skip
+                  if not is_stock(key) and value is not None}  # fmt: skip
         jobs = _write(tx, context, there.external_id, wanted, before, now=now)
         apart = [key for key, value in wanted.items()
                  if not values.same_of(rules.field_of(key)[1])(value, now.sent.get(key))]  # fmt: skip

@@ -53,9 +53,3 @@ def read(work: Work, context: StoreContext, one: StoreObject, *, with_stock: boo
     except Vanished:
         return None
     return found_at(product, levels, context, product_id=one.product_id, variants=one.variants, place=one.place)
-
-
-def is_stock(key: str) -> bool:
-    """Say whether a key is that of units."""
-    field = key.partition("/")[2]
-    return field == "stock" or field.startswith("s:")

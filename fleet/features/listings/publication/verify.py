@@ -20,7 +20,7 @@ from fleet.engine.jobs.outcomes import Done, Held, Skipped
 from fleet.engine.jobs.states import FINAL, JobState
 from fleet.features.listings import listings, rules
 from fleet.features.listings.models import ListingRow
-from fleet.features.listings.preview import label_of
+from fleet.features.listings.preview import is_stock, label_of
 from fleet.features.listings.publication import reading
 from fleet.features.listings.publication.publish import settings_of
 from fleet.features.listings.rules import Difference
@@ -63,7 +63,7 @@ def verify(work: Work) -> Done | Skipped | Held:
         return _end(work, ListingEvent.FAILED, "the store still has it")
     if there is None:
         return _end(work, ListingEvent.FAILED, "the store does not have it any more")
-    with_stock = any(reading.is_stock(key) for key in row.sent)
+    with_stock = any(is_stock(key) for key in row.sent)
     first = work.step(_FIRST, lambda: reading.read(work, context, there, with_stock=with_stock))
     if deps.now() < due:
         return Held(f"it is read back {settings_of(work).listing_verify_s:g} s after the publication", due,
@@ -78,7 +78,7 @@ def verify(work: Work) -> Done | Skipped | Held:
         return label_of(name, skus.get(local_id, ""))
 
     # Units that were sold meanwhile are no difference: a sync reads them.
-    wanted = {key: value for key, value in row.sent.items() if not reading.is_stock(key)}
+    wanted = {key: value for key, value in row.sent.items() if not is_stock(key)}
     apart = rules.differences(wanted, first or {}, found, label, values.same_of)
     if apart:
         words = "; ".join(one.words for one in apart[:3])

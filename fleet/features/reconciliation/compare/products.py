@@ -31,9 +31,10 @@ from fleet.features.reconciliation.rules import (
 )
 from fleet.features.stores import values
 from fleet.features.stores.models import ExternalRefRow, FieldStateRow
-from fleet.features.stores.state import refs
+from fleet.features.stores.state import pins, refs
 from fleet.features.stores.state.context import StoreContext
 from fleet.features.stores.sync.levels import places_of
+from fleet.features.stores.writes import sold_out
 
 
 @dataclass(slots=True)
@@ -94,6 +95,9 @@ class _Comparison:
         self.levels = stock.levels(tx, own)
         self.moves = _moves(tx, own)
         self.peers = _peers(tx, context.account_id, [*pairs, *own])
+        self.pinned = pins.pinned(tx, context.account_id, [*pairs, *own])
+        self.without_units = frozenset() if context.traits.zero_stock else sold_out.without_units(
+            tx, context.account_id)  # fmt: skip
         self.now = tx.now()
 
     def run(self) -> None:
@@ -138,6 +142,8 @@ class _Comparison:
         remote_at: datetime | None, external_id: str, can_push: bool = True,
     ) -> None:  # fmt: skip
         thing = row if variant is None else variant
+        if (thing.id, name) in self.pinned:
+            return  # the store has a value of its own
         origin = thing.origins.get(name.removeprefix(values.VARIANT))
         local_at = datetime.fromisoformat(origin["at"]) if origin else None
         if name == values.PRICE and local is not None and local["currency"] != self.context.currency:
@@ -171,7 +177,7 @@ class _Comparison:
                      if state is not None and state.base_at is not None and one.at > state.base_at]  # fmt: skip
             orders = sum(one.delta for one in moves if one.account_id == context.account_id and one.external_event)
             base = state.here if state is not None and isinstance(state.here, int) else None
-            remote = levels[place.there]
+            remote = 0 if self.pairs[row.id].id in self.without_units else levels[place.there]
             sides = Sides(
                 field=place.field, remote=remote, has_open_write=(variant.id, place.field) in self.pending,
                 local=rules.units_here(level.on_hand, others=others, buffer=context.settings.store_buffer,

@@ -31,7 +31,8 @@ from fleet.features.stores.state import refs
 from fleet.features.stores.state.context import StoreContext
 from fleet.features.stores.sync import pushing, sweeps
 from fleet.features.stores.sync.levels import StockPlace, places_of
-from fleet.features.stores.writes.plan import new_job
+from fleet.features.stores.writes.plan import WritePlan, new_job
+from fleet.features.stores.writes.sold_out import StockWrite
 
 _AGAIN = "Compare the store again: `fleet reconcile run` does."
 
@@ -200,11 +201,12 @@ def _write(tx: Tx, context: StoreContext, row: DiscrepancyRow, value: Any, expec
         job = new_job(context, "update_product", target=row.external_id, payload={
             "product": row.key, "values": {row.field: value}, "expected": had, "fields": fields})  # fmt: skip
     elif rules.is_stock(row.field):
-        place = _place(context, row)
-        job = new_job(context, "set_stock", payload={
-            "changes": [{"variant": row.key, "field": row.field, "location": place.there, "quantity": int(value),
-                         "expected": expected}],
-            "fields": fields, "at": tx.now().isoformat()})  # fmt: skip
+        plan = WritePlan(stock=[StockWrite(variant_id=local_id, field=row.field, location=_place(context, row).there,
+                                           quantity=int(value), expected=expected)])  # fmt: skip
+        plan.add(tx, context)
+        if not plan.job_ids:
+            raise Conflict(f"{row.about} has no units at {context.name} already.", fix=_AGAIN)
+        return plan.job_ids[0]
     elif row.field in values.PUSHABLE_OF_VARIANTS and value:
         job = new_job(context, "update_variants", payload={
             "changes": [{"variant": row.key, "values": {row.field: value}, "expected": had}],

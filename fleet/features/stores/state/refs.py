@@ -18,7 +18,8 @@ from fleet.features.stores.kinds import WRITES
 from fleet.features.stores.models import ExternalRefRow, FieldStateRow
 from fleet.features.stores.rules import GONE_AFTER
 
-_AFTER_REFUSAL = timedelta(hours=1)
+AFTER_REFUSAL = timedelta(hours=1)
+"""After this time a refused write is tried again."""
 _HERE, _THERE = "here", "there"
 _UPSERT_REFS = sa.text("""
 INSERT INTO external_refs (account_id, kind, local_id, external_id, parent_id, key, state, digest, changed_at, seen_at,
@@ -176,7 +177,7 @@ def open_writes(tx: Tx, agent_id: uuid.UUID) -> frozenset[tuple[uuid.UUID, str]]
     A refused write is tried again after an hour: each one is a dead letter that a person reads.
     """
     row = JobRow
-    is_refused = sa.and_(row.state == "dead", row.finished_at > tx.sql_now - _AFTER_REFUSAL)
+    is_refused = sa.and_(row.state == "dead", row.finished_at > tx.sql_now - AFTER_REFUSAL)
     query = sa.select(row.payload["fields"]).where(row.agent_id == agent_id, row.kind.in_(WRITES))
     query = query.where(row.state.in_(LIVE) | is_refused)
     found: set[tuple[uuid.UUID, str]] = set()

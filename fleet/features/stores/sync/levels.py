@@ -26,7 +26,9 @@ from fleet.features.stores.state.context import StoreContext, SyncCounts, now_of
 from fleet.features.stores.sync import conflicts
 from fleet.features.stores.sync.conflicts import FieldConflict
 from fleet.features.stores.values import STOCK, stock_field
-from fleet.features.stores.writes.plan import StockWrite, WritePlan
+from fleet.features.stores.writes import sold_out
+from fleet.features.stores.writes.plan import WritePlan
+from fleet.features.stores.writes.sold_out import StockWrite
 
 _CHUNK = 500
 _DIFFERING = """
@@ -93,11 +95,13 @@ def apply_levels(tx: Tx, context: StoreContext, levels: Sequence[StockLevel], re
     """Store the units that a shop has; levels of variants or locations that are not known here are left out."""
     known = refs.by_external(tx, context.account_id, "variant", {one.variant_id for one in levels})
     rows = {}
+    empty = frozenset() if context.traits.zero_stock else sold_out.without_units(tx, context.account_id)
     for one in levels:
         ref, here = known.get(one.variant_id), context.places.get(one.location_id)
         if ref is not None and ref.state == "mapped" and here is not None:
             field = stock_field(one.location_id, here)
-            rows[ref.local_id, field] = {"local_id": ref.local_id, "field": field, "remote": one.on_hand}
+            units = 0 if ref.parent_id in empty else one.on_hand
+            rows[ref.local_id, field] = {"local_id": ref.local_id, "field": field, "remote": units}
     refs.save_remote(tx, context.account_id, list(rows.values()), read_at=read_at)
     return SyncCounts(stock=len(rows))
 

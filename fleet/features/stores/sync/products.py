@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from fleet.adapters.base import LONGEST_ID
-from fleet.adapters.shops import ShopProduct, ShopVariant
+from fleet.adapters.shops import ProductStatus, ShopProduct, ShopVariant
 from fleet.core.db import Tx
 from fleet.core.errors import Conflict, InvalidInput
 from fleet.core.text import storable
@@ -28,8 +28,9 @@ from fleet.features.stores.rules import FieldSides, MatchKind, Merge, ProductMat
 from fleet.features.stores.state import pins, refs
 from fleet.features.stores.state.context import PageReading, StoreContext, SyncCounts
 from fleet.features.stores.state.refs import FieldState
-from fleet.features.stores.sync import conflicts
+from fleet.features.stores.sync import conflicts, new_variants
 from fleet.features.stores.sync.conflicts import FieldConflict, MatchConflict
+from fleet.features.stores.writes import sold_out
 from fleet.features.stores.writes.plan import WritePlan
 
 _OUT_OF_STEP = -1
@@ -116,9 +117,16 @@ def apply_products(tx: Tx, context: StoreContext, items: Sequence[ShopProduct], 
     if merging:
         _merge(tx, page, merging, known_variants)
     _write(tx, page)
-    if reading.sweep is not None:
-        refs.mark_seen(tx, context.account_id, "product", list(products), reading.sweep)
+    _mark_seen(tx, context, list(products.values()), reading)
     return page.counts
+
+
+def _mark_seen(tx: Tx, context: StoreContext, products: Sequence[ShopProduct], reading: PageReading) -> None:
+    if not context.traits.zero_stock:
+        shown = [one.id for one in products if one.status is ProductStatus.ACTIVE]
+        sold_out.seen_shown(tx, context.account_id, shown, reading.began)
+    if reading.sweep is not None:
+        refs.mark_seen(tx, context.account_id, "product", [one.id for one in products], reading.sweep)
 
 
 def _fits(product: ShopProduct) -> bool:
@@ -298,7 +306,8 @@ def _merge(
     pending = refs.open_writes(tx, context.agent_id)
     pinned = pins.pinned(tx, context.account_id, objects)
     mapped = refs.variants_of_product(tx, context.account_id, [one.id for one in changed.values()])
-    merger = _Merger(tx, page, states, pending, known, pinned)
+    had = refs.by_local(tx, context.account_id, "variant", [one.id for found in variants.values() for one in found])
+    merger = _Merger(tx, page, states, pending, known, pinned, frozenset(had))
     for local_id, product in changed.items():
         merger.product(_Local(rows[local_id], variants[local_id]), product,
                        [one for one in mapped if one.parent_id == product.id])  # fmt: skip
@@ -314,6 +323,8 @@ class _Merger:
     pending: Collection[tuple[uuid.UUID, str]]
     known: Mapping[str, ExternalRefRow]
     pinned: Collection[tuple[uuid.UUID, str]]
+    had: Collection[uuid.UUID]
+    """Variants that the store has or had."""
 
     def product(self, local: _Local, product: ShopProduct, mapped: Sequence[ExternalRefRow]) -> None:
         """Merge a product and its variants."""
@@ -345,6 +356,11 @@ class _Merger:
             else:
                 taken.add(found.id)
                 self._variant(row, found, product, variant, about)
+        if page.context.direction.pushes:
+            new = new_variants.lacking(context, local.variants, {*self.had, *taken}, self.pending)
+            if new:
+                page.plan.new_variants(row.id, product.id, new_variants.data_of(self.tx, context, new))
+                page.in_step[row.id] = False
         present = {one.id for one in product.variants}
         for ref in mapped:
             if ref.external_id not in present and page.reading.sweep is not None:

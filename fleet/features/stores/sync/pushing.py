@@ -16,18 +16,18 @@ import sqlalchemy as sa
 
 from fleet.core.db import Tx
 from fleet.engine import publish
+from fleet.engine.jobs.models import JobRow
+from fleet.engine.jobs.states import LIVE, DeadReason, JobState
 from fleet.features.products import service as catalogue
-from fleet.features.products import stock
 from fleet.features.products.models import ProductRow, VariantRow
 from fleet.features.stores import rules, values
-from fleet.features.stores.models import ExternalRefRow
+from fleet.features.stores.models import ExternalRefRow, ShopEventRow
 from fleet.features.stores.rules import FieldSides, Merge
 from fleet.features.stores.state import pins, refs
 from fleet.features.stores.state.context import StoreContext, SyncCounts, now_of
 from fleet.features.stores.state.refs import FieldState
-from fleet.features.stores.sync import conflicts
+from fleet.features.stores.sync import conflicts, new_variants
 from fleet.features.stores.sync.conflicts import FieldConflict
-from fleet.features.stores.sync.levels import places_of
 from fleet.features.stores.writes.plan import WritePlan, new_job
 
 _CHUNK, _MOST_NEW = 200, 200
@@ -107,6 +107,10 @@ def push_changes(tx: Tx, context: StoreContext, after: uuid.UUID) -> tuple[SyncC
             (one, variant_refs[one.id]) for one in variants[row.id]
             if one.id in variant_refs and variant_refs[one.id].state == "mapped"
         ])  # fmt: skip
+        external_id, new = own[row.id].external_id, new_variants.lacking(
+            context, variants[row.id], variant_refs, push.pending)  # fmt: skip
+        if external_id is not None and new:
+            push.plan.new_variants(row.id, external_id, new_variants.data_of(tx, context, new))
         is_waiting = any(local_id in {row.id, *(one.id for one in variants[row.id])} for local_id, _ in push.pending)
         if not is_waiting:
             looked.append({"kind": "product", "local_id": row.id, **_same(own[row.id]),
@@ -161,26 +165,13 @@ def create_at_store(
     """
     rows = catalogue.variants_of(tx, [product_id])[product_id]
     row = catalogue.get(tx, product_id)
-    is_sellable = all(one.sku and (one.price_minor is None or one.currency == context.currency) for one in rows)
+    is_sellable = all(new_variants.is_sellable(context, one) for one in rows)
     if not rows or not is_sellable or len(rows) > context.traits.most_variants:
         return None
     shown = catalogue.product_values(row, rows)
     sent = {name: own.get((product_id, name), value)
             for name, value in values.product_values(shown, context.traits).items()}  # fmt: skip
-    places = places_of(context)
-    levels = stock.levels(tx, [one.id for one in rows])
-    variants = []
-    for one in rows:
-        data: dict[str, Any] = {"variant": str(one.id), **values.variant_values(catalogue.variant_values(one),
-                                                                                context.traits)}  # fmt: skip
-        data |= {name: own[one.id, name] for name in data if (one.id, name) in own}
-        if places:
-            level = levels.get((one.id, places[0].here))
-            reserved = 0 if level is None else sum(level.reserved.values())
-            data["on_hand"] = 0 if level is None else rules.told(
-                level.on_hand, others=reserved, buffer=context.settings.store_buffer)  # fmt: skip
-            data["stock_field"] = places[0].field
-        variants.append(data)
+    variants = new_variants.data_of(tx, context, rows, own)
     key = f"{shown.key or 'product'}-{str(product_id)[:8]}"
     refs.save_refs(tx, context.account_id, [{"kind": "product", "local_id": product_id, "external_id": None,
                                              "key": key, "state": "pending"}])  # fmt: skip
@@ -195,18 +186,40 @@ def create_at_store(
 def resolve_creations(tx: Tx, context: StoreContext, hits: Mapping[str, int]) -> None:
     """Free the identities of creations that ended without a result, where the shop has nothing with their SKU.
 
-    `hits`: how many products of the shop have a SKU. One is mapped when its page is stored; several are conflicts.
+    `hits`: how many products of the shop have a SKU. One is mapped when its page is stored; several are conflicts. One
+    that the shop may still be working on is looked for again at the next look of the agent; one that it refused stays
+    for an hour.
     """
-    ref, now = ExternalRefRow, now_of(tx)
+    ref, event = ExternalRefRow, ShopEventRow
     for sku, number in hits.items():
         query = sa.select(ref.local_id, ref.created_at).join(VariantRow, VariantRow.product_id == ref.local_id)
         query = query.where(ref.account_id == context.account_id, ref.kind == "product", ref.state == "pending")
         for one in tx.execute(query.where(VariantRow.sku == sku, VariantRow.removed_at.is_(None))).all():
-            after = rules.after_unknown(hits=number, age=now - one.created_at, settle=context.deps.settle)
-            is_open = (one.local_id, "create") in refs.open_writes(tx, context.agent_id)
-            if after is rules.AfterUnknown.RESEND and not is_open:
-                own = (ref.account_id == context.account_id, ref.kind == "product", ref.local_id == one.local_id)
-                tx.execute(sa.delete(ref).where(*own, ref.state == "pending"))
+            match _after_creation(tx, context, one.local_id, one.created_at, number):
+                case rules.AfterUnknown.RESEND:
+                    own = (ref.account_id == context.account_id, ref.kind == "product", ref.local_id == one.local_id)
+                    tx.execute(sa.delete(ref).where(*own, ref.state == "pending"))
+                case rules.AfterUnknown.WAIT:
+                    asked = (event.account_id == context.account_id, event.kind == "sku", event.product_id == sku)
+                    tx.execute(sa.delete(event).where(*asked, event.handled_at.is_(None)))
+
+
+def _after_creation(
+    tx: Tx, context: StoreContext, product_id: uuid.UUID, began_at: datetime, hits: int
+) -> rules.AfterUnknown:  # fmt: skip
+    """Return what follows from the newest creation of a product, of which the shop has so many."""
+    job = JobRow
+    own = (job.agent_id == context.agent_id, job.kind == "create_product", job.target == str(product_id))
+    query = sa.select(job.state, job.dead_reason, job.finished_at).where(*own).order_by(job.created_at.desc()).limit(1)
+    newest = tx.execute(query).one_or_none()
+    if newest is not None and newest.state in LIVE:
+        return rules.AfterUnknown.DONE  # its end has an event of its own
+    is_refused = newest is not None and newest.state == JobState.DEAD \
+        and newest.dead_reason != DeadReason.UNKNOWN_OUTCOME  # fmt: skip
+    if is_refused and (product_id, "create") in refs.open_writes(tx, context.agent_id):
+        return rules.AfterUnknown.DONE
+    ended_at = began_at if newest is None else newest.finished_at
+    return rules.after_unknown(hits=hits, age=now_of(tx) - ended_at, settle=context.deps.settle)
 
 
 def remove_at_store(tx: Tx, context: StoreContext, product_id: uuid.UUID) -> uuid.UUID:

@@ -38,9 +38,11 @@ from fleet.features.stores.sync.products import apply_products
 
 log = logs.get(__name__)
 _FIRST = uuid.UUID(int=0)
-_NAMED = 20
+_NAMED, _MOST_OPEN = 20, 200
+_OPEN = "open orders"
+"""The page of the step "orders" at which open orders are read by their ids, so many in one run at most."""
 STEPS: Mapping[Strategy, tuple[str, ...]] = {
-    Strategy.FULL: ("products", "stock", "orders", "levels", "gone", "push"),
+    Strategy.FULL: ("named", "products", "stock", "orders", "levels", "gone", "push"),
     Strategy.INCREMENTAL: ("named", "products", "orders", "levels", "push"),
     Strategy.SELECTIVE: ("named", "levels", "push"),
     Strategy.STOCK: ("named", "stock", "orders", "levels", "push"),
@@ -152,6 +154,8 @@ class Steps:
         context, began = self.context, self.context.deps.now()
         if not isinstance(self.adapter, OrderingAdapter):
             return PageToStore(lambda _: SyncCounts(), None)
+        if at.page == _OPEN:
+            return self._orders_again(at)
         memory = dict(at.memory)
         if not memory:
             with context.deps.db.transaction() as tx:
@@ -169,7 +173,23 @@ class Steps:
                 cursors.move(tx, context.account_id, "orders", high)
             return done
 
-        return PageToStore(store, page.cursor, memory)
+        is_over = page.cursor is None and not context.traits.sees_order_states
+        return PageToStore(store, _OPEN if is_over else page.cursor, {} if is_over else memory)
+
+    def _orders_again(self, at: RunPosition) -> PageToStore:
+        """Read the next open orders by their ids: their shop does not tell which of them were paid or shipped."""
+        context, began, number = self.context, self.context.deps.now(), int(at.memory.get("open", 0))
+        with context.deps.db.transaction() as tx:
+            asked = orders.open_orders(tx, context.account_id, read_before=self.started_at, limit=_NAMED)
+        found = self._orders_by_id(asked)
+
+        def store(tx: Tx) -> SyncCounts:
+            done = self._record(tx, found, began)
+            orders.note_read(tx, context.account_id, asked, began)  # those that are gone, or cannot be stored
+            return done
+
+        is_over = len(asked) < _NAMED or number + len(asked) >= _MOST_OPEN
+        return PageToStore(store, None if is_over else _OPEN, {"open": number + len(asked)})
 
     def _record(self, tx: Tx, found: Sequence[ShopOrder], began: datetime) -> SyncCounts:
         """Record orders; one that cannot be stored is left out and counted."""
@@ -255,7 +275,9 @@ class Steps:
     def _named(self, at: RunPosition) -> PageToStore:
         """Read what webhooks, finished writes or people named, by its id."""
         context, start = self.context, int(at.page or 0)
-        named = [one.partition(":") for one in self.only[start : start + _NAMED]]
+        # A full sync reads all products and stock anyhow.
+        only = [one for one in self.only if self.strategy is not Strategy.FULL or one.startswith(("sku:", "order:"))]
+        named = [one.partition(":") for one in only[start : start + _NAMED]]
         if not named:
             return PageToStore(lambda _: SyncCounts(), None)
         began = context.deps.now()
@@ -284,7 +306,7 @@ class Steps:
             return _sum(done, self._record(tx, found, orders_began) if found else SyncCounts())
 
         following = start + _NAMED
-        return PageToStore(store, str(following) if following < len(self.only) else None)
+        return PageToStore(store, str(following) if following < len(only) else None)
 
     def _by_id(self, product_ids: Sequence[str]) -> tuple[list[ShopProduct], list[str]]:
         """Return the products that are there, and the ids of those that are not."""

@@ -11,15 +11,18 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from fleet.accounts.models import key_of
-from fleet.core import events
+from fleet.core import events, ids
 from fleet.core.db import Tx
+from fleet.engine import publish
 from fleet.engine.agents import loop
 from fleet.engine.attempts.work import Work
+from fleet.engine.jobs.ledger import NewJob
 from fleet.engine.jobs.outcomes import Done
 from fleet.features.products.models import VariantRow
 from fleet.features.stores import values
 from fleet.features.stores.models import ExternalRefRow, ShopEventRow
 from fleet.features.stores.state import refs
+from fleet.features.stores.writes import sold_out
 
 _ORDER_OF_NOW = "now"
 
@@ -32,24 +35,49 @@ def created(tx: Tx, work: Work, outcome: Done) -> None:
                                    "key": payload["key"], "state": "mapped", "details": {}}]  # fmt: skip
     states = _states(work, product_id, {name: value for name, value in payload["values"].items()
                                         if name in values.PRODUCT_FIELD_NAMES}, {})  # fmt: skip
-    ids = outcome.result.get("variants") or {}
-    for one in payload["values"]["variants"]:
-        variant_id, sku = uuid.UUID(one["variant"]), one.get("variant.sku", "")
-        if sku not in ids:
-            continue
-        rows.append({"kind": "variant", "local_id": variant_id, "external_id": str(ids[sku]), "parent_id": external_id,
-                     "key": sku, "state": "mapped", "details": {}})  # fmt: skip
-        states += _states(work, variant_id, {name: value for name, value in one.items()
-                                             if name.startswith(values.VARIANT) and value is not None}, {})  # fmt: skip
-        if one.get("on_hand") is not None and one.get("stock_field"):
-            states.append(_state(work, variant_id, one["stock_field"], one["on_hand"], now=one["on_hand"],
-                                 base_at=_moment(payload.get("at"))))  # fmt: skip
+    of_variants, more = _new_variants(work, outcome, external_id, payload["values"]["variants"])
+    rows += of_variants
+    states += more
     _free(tx, account_id, rows)
     refs.save_refs(tx, account_id, rows)
     refs.save_states(tx, account_id, _at(tx, states))
     events.emit(tx, "product.listed", agent_id=work.claim.agent_id, job_id=work.claim.job_id,
                 store=payload.get("store"), title=payload["values"].get("title"), product=payload["product"],
                 page=f"/products/{product_id}")  # fmt: skip
+
+
+def added_variants(tx: Tx, work: Work, outcome: Done) -> None:
+    """Map variants that were added to a product, by their SKUs."""
+    account_id, payload = key_of(work.claim.account_id), work.claim.payload
+    product_id = uuid.UUID(payload["product"])
+    ref = refs.by_local(tx, account_id, "product", [product_id]).get(product_id)
+    if ref is None or ref.external_id is None:
+        return
+    rows, states = _new_variants(work, outcome, ref.external_id, payload["variants"])
+    _free(tx, account_id, rows)
+    refs.save_refs(tx, account_id, rows)
+    refs.save_states(tx, account_id, _at(tx, states))
+
+
+def _new_variants(
+    work: Work, outcome: Done, external_id: str, variants: list[dict[str, Any]]
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:  # fmt: skip
+    """Return the identities and the states of variants that were created; those without an id there are left out."""
+    made = outcome.result.get("variants") or {}
+    rows: list[dict[str, Any]] = []
+    states: list[dict[str, Any]] = []
+    for one in variants:
+        variant_id, sku = uuid.UUID(one["variant"]), one.get("variant.sku", "")
+        if sku not in made:
+            continue
+        rows.append({"kind": "variant", "local_id": variant_id, "external_id": str(made[sku]), "parent_id": external_id,
+                     "key": sku, "state": "mapped", "details": {}})  # fmt: skip
+        states += _states(work, variant_id, {name: value for name, value in one.items()
+                                             if name.startswith(values.VARIANT) and value is not None}, {})  # fmt: skip
+        if one.get("on_hand") is not None and one.get("stock_field"):
+            states.append(_state(work, variant_id, one["stock_field"], one["on_hand"], now=one["on_hand"],
+                                 base_at=_moment(work.claim.payload.get("at"))))  # fmt: skip
+    return rows, states
 
 
 def _free(tx: Tx, account_id: uuid.UUID, rows: list[dict[str, Any]]) -> None:
@@ -65,6 +93,9 @@ def _free(tx: Tx, account_id: uuid.UUID, rows: list[dict[str, Any]]) -> None:
 def updated_product(tx: Tx, work: Work, outcome: Done) -> None:
     """Note the values of a product's fields as agreed."""
     payload = work.claim.payload
+    if payload.get(sold_out.NOTE):
+        sold_out.written(tx, key_of(work.claim.account_id), payload)
+        return
     now = next(iter(_now(outcome)), {})
     found = {name: now[name] for name in payload["values"] if name in now}
     states = _states(work, uuid.UUID(payload["product"]), payload["values"], found)
@@ -94,6 +125,14 @@ def stocked(tx: Tx, work: Work, outcome: Done) -> None:
         for one in payload["changes"] if found.get(one["variant"]) not in refused
     ]  # fmt: skip
     refs.save_states(tx, account_id, _at(tx, states))
+    claim = work.claim
+    shown = sold_out.show_again(tx, account_id, [one["local_id"] for one in states if one["base"]])
+    publish.add_jobs(tx, work.deps.publisher, [
+        NewJob(ids.new(), claim.agent_id, "update_product", claim.surface, target=one["external_id"],
+               payload={**one, "store": payload.get("store", "")}, requested_by=claim.requested_by,
+               account_id=claim.account_id)
+        for one in shown
+    ])  # fmt: skip
 
 
 def removed(tx: Tx, work: Work, outcome: Done) -> None:  # noqa: ARG001 - the shape of all follow-ups
@@ -124,7 +163,7 @@ def _state(
 
     Only texts and images have forms of the shop's own.
     """
-    has_forms = name in ("title", "description", "images", "categories")
+    has_forms = name in ("title", "description", "images", "categories", values.VARIANT_TITLE)
     there = now if now is not None else None if has_forms else sent
     return {"local_id": local_id, "field": name, "base": refs.base_of(sent, there), "remote": there,
             "written_by": work.claim.job_id, "base_at": base_at}  # fmt: skip

@@ -18,17 +18,8 @@ from fleet.engine import publish
 from fleet.engine.jobs.ledger import NewJob
 from fleet.features.stores.state.context import StoreContext
 from fleet.features.stores.state.refs import written
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StockWrite:
-    """The units that a variant is to have at a location of a store."""
-
-    variant_id: uuid.UUID
-    field: str
-    location: str
-    quantity: int
-    expected: int | None
+from fleet.features.stores.writes import sold_out
+from fleet.features.stores.writes.sold_out import StockWrite
 
 
 @dataclass(slots=True)
@@ -38,6 +29,7 @@ class WritePlan:
     products: dict[uuid.UUID, dict[str, Any]] = field(default_factory=dict)
     variants: dict[uuid.UUID, dict[str, Any]] = field(default_factory=dict)
     stock: list[StockWrite] = field(default_factory=list)
+    added: dict[uuid.UUID, dict[str, Any]] = field(default_factory=dict)
     job_ids: list[uuid.UUID] = field(default_factory=list)
     """The jobs that `add` added."""
 
@@ -57,9 +49,18 @@ class WritePlan:
         if expected is not None:
             one["expected"][name] = expected
 
+    def new_variants(self, local_id: uuid.UUID, external_id: str, variants: Sequence[Mapping[str, Any]]) -> None:
+        """Plan new variants of a product that the store has, as `sync.new_variants.data_of` returns them."""
+        one = self.added.setdefault(local_id, {"external_id": external_id, "variants": []})
+        one["variants"] += variants
+
     def add(self, tx: Tx, context: StoreContext) -> int:
         """Add the jobs in a transaction; return how many values they write."""
-        jobs = list(self._jobs(context, tx.now()))
+        hides: list[dict[str, Any]] = []
+        if not context.traits.zero_stock and self.stock:
+            self.stock, hides = sold_out.split(tx, context, self.stock)
+        jobs = [new_job(context, "update_product", target=one["external_id"], payload=one) for one in hides]
+        jobs += self._jobs(context, tx.now())
         publish.add_jobs(tx, context.deps.publisher, jobs)
         self.job_ids += [one.id for one in jobs]
         return sum(len(one.payload["fields"]) for one in jobs)
@@ -71,6 +72,11 @@ class WritePlan:
                 payload={"product": str(local_id), "values": one["values"], "expected": one["expected"],
                          "fields": written((local_id, name) for name in one["values"])},
             )  # fmt: skip
+        for local_id, one in self.added.items():
+            yield new_job(context, "add_variants", target=one["external_id"], payload={
+                "product": str(local_id), "variants": one["variants"], "at": now.isoformat(),
+                "fields": written((uuid.UUID(each["variant"]), "create") for each in one["variants"]),
+            })  # fmt: skip
         size = max(1, context.traits.batch)
         variants = [{"variant": str(local_id), "values": one["values"], "expected": one["expected"]}
                     for local_id, one in self.variants.items()]  # fmt: skip

@@ -1,21 +1,24 @@
-"""The six jobs that write to stores: what each one sends. The gateway makes the write."""
+"""The seven jobs that write to stores: what each one sends. The gateway makes the write."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from fleet.accounts.models import key_of
 from fleet.adapters.base import AnyAction
 from fleet.adapters.shops import (
+    ADD_VARIANTS,
     CREATE_PRODUCT,
     REMOVE_PRODUCT,
     SET_STOCK,
     UPDATE_ORDER,
     UPDATE_PRODUCT,
     UPDATE_VARIANTS,
+    AddVariantsPayload,
     CreateProductPayload,
     OrderState,
     RemoveProductPayload,
@@ -35,6 +38,7 @@ from fleet.features.orders import service as orders
 from fleet.features.stores import values
 from fleet.features.stores.models import ExternalRefRow
 from fleet.features.stores.state import refs
+from fleet.features.stores.writes import pictures
 
 _ENDS = (OrderState.CANCELLED, OrderState.REFUNDED)
 _LOOK_AGAIN = timedelta(hours=1)
@@ -48,20 +52,38 @@ def create_product(work: Work) -> AnyAction | Skipped:
         found = refs.by_local(tx, key_of(work.claim.account_id), "product", [uuid.UUID(payload["product"])])
     if any(one.state == "mapped" for one in found.values()):
         return Skipped("the store has it already")
-    return work.action(CREATE_PRODUCT, CreateProductPayload(_product(payload["values"], payload["key"])))
+    product = _product(payload["values"], payload["key"])
+    images = pictures.for_shop(work, uuid.UUID(payload["product"]), product.images)
+    return work.action(CREATE_PRODUCT, CreateProductPayload(replace(product, images=images)))
+
+
+def add_variants(work: Work) -> AnyAction | Skipped:
+    """Return the new variants of a product, with their first stock; those that the store has by now are left out."""
+    payload = work.claim.payload
+    ref = _mapped(work, "product", [payload["product"]]).get(uuid.UUID(payload["product"]))
+    if ref is None or ref.external_id is None:
+        return _UNKNOWN
+    there = _mapped(work, "variant", [one["variant"] for one in payload["variants"]])
+    new = [one for one in payload["variants"] if uuid.UUID(one["variant"]) not in there]
+    if not new:
+        return Skipped("the store has them already")
+    return work.action(ADD_VARIANTS, AddVariantsPayload(ref.external_id, _variants(new)))
 
 
 def _product(data: dict[str, Any], key: str) -> ShopProduct:
     own = {name: values.typed(name, value) for name, value in data.items() if name in values.PRODUCT_FIELD_NAMES}
-    variants = tuple(
+    return ShopProduct(key=key, variants=_variants(data["variants"]), **own)
+
+
+def _variants(data: Sequence[Mapping[str, Any]]) -> tuple[ShopVariant, ...]:
+    return tuple(
         ShopVariant(
             sku=one.get("variant.sku", ""), title=one.get("variant.title", ""), options=one.get("variant.options", {}),
             price=values.money_of(one.get(values.PRICE)), barcode=one.get("variant.barcode", ""),
             on_hand=one.get("on_hand"),
         )
-        for one in data["variants"]
+        for one in data
     )  # fmt: skip
-    return ShopProduct(key=key, variants=variants, **own)
 
 
 def update_product(work: Work) -> AnyAction | Skipped:
@@ -72,6 +94,9 @@ def update_product(work: Work) -> AnyAction | Skipped:
         return _UNKNOWN
     changes, expected = ({name: values.typed(name, value) for name, value in payload[part].items()}
                          for part in ("values", "expected"))  # fmt: skip
+    if "images" in changes:
+        there = payload["expected"].get("images", ())
+        changes["images"] = pictures.for_shop(work, uuid.UUID(payload["product"]), changes["images"], there)
     return work.action(UPDATE_PRODUCT, UpdateProductPayload(ref.external_id, changes, expected))
 
 

@@ -73,6 +73,12 @@ class ProductBody(ShopBody):
     variants: Annotated[list[VariantBody], Field(min_length=1, max_length=100)]
 
 
+class NewVariantsBody(ShopBody):
+    """Variants to add to a product. One whose SKU the product has is left alone."""
+
+    variants: Annotated[list[VariantBody], Field(min_length=1, max_length=100)]
+
+
 class ProductFields(ShopBody):
     """Values of some fields of a product."""
 

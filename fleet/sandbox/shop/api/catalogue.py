@@ -13,7 +13,7 @@ from fastapi import APIRouter, Depends, Header
 
 from fleet.core import clock
 from fleet.sandbox.shop.api import bodies
-from fleet.sandbox.shop.api.bodies import ProductBody, ProductChangeBody, VariantsBody
+from fleet.sandbox.shop.api.bodies import NewVariantsBody, ProductBody, ProductChangeBody, VariantsBody
 from fleet.sandbox.shop.state import Shop, ShopDep, authorised
 from fleet.sandbox.shop.store import answers, products, stock
 
@@ -92,6 +92,16 @@ def change_product(product_id: str, body: ProductChangeBody, shop: ShopDep) -> d
             values["images"] = _own(shop, values["images"])
     with shop.change() as tx:
         found = products.update(tx, bodies.row_id(product_id, "Product"), changes, expected)
+        shop.events.add(tx, "product", product_id=product_id)
+    return {"product": _shown(shop, found)}
+
+
+@router.post("/products/{product_id}/variants", status_code=201)
+def add_variants(product_id: str, body: NewVariantsBody, shop: ShopDep) -> dict[str, Any]:
+    """Add variants to a product: all of them, or none."""
+    with shop.change() as tx:
+        new = [one.model_dump() for one in body.variants]
+        found = products.add_variants(tx, bodies.row_id(product_id, "Product"), new)
         shop.events.add(tx, "product", product_id=product_id)
     return {"product": _shown(shop, found)}
 

@@ -83,12 +83,33 @@ def create(tx: sa.Connection, new: Mapping[str, Any]) -> dict[str, Any]:
     values = {**{name: new[name] for name in ("key", *FIELDS)}, "created_at": now, "updated_at": now}
     values["images"] = _named(new["images"])
     product_id = tx.scalar(sa.insert(products).values(values).returning(products.c.id))
-    for position, one in enumerate(new["variants"]):
+    _insert_variants(tx, int(product_id or 0), new["variants"])
+    return get(tx, int(product_id or 0))
+
+
+def add_variants(tx: sa.Connection, product_id: int, new: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Add variants to a product, those left out whose SKU it has. Raises ApiError 404, 409 for a SKU that is taken."""
+    query = sa.select(products.c.id).where(products.c.id == product_id).with_for_update()
+    if tx.scalar(query) is None:
+        raise not_found("Product")
+    own = tx.execute(sa.select(variants.c.sku, variants.c.position).where(variants.c.product_id == product_id)).all()
+    missing = [one for one in new if one["sku"] not in {row.sku for row in own}]
+    skus = [one["sku"] for one in missing]
+    if taken := tx.scalar(sa.select(variants.c.sku).where(variants.c.sku.in_(skus)).limit(1)):
+        raise ApiError(409, "SKU_TAKEN", f"Another product has the SKU {taken}.")
+    first = 1 + max((row.position for row in own), default=-1)
+    _insert_variants(tx, product_id, missing, first=first)
+    if missing:
+        tx.execute(sa.update(products).where(products.c.id == product_id).values(updated_at=clock.now()))
+    return get(tx, product_id)
+
+
+def _insert_variants(tx: sa.Connection, product_id: int, new: Sequence[Mapping[str, Any]], *, first: int = 0) -> None:
+    for position, one in enumerate(new, first):
         named = {name: one[name] for name in ("sku", "title", "options", "price_minor", "barcode")}
-        values = {**named, "product_id": product_id, "position": position, "updated_at": now}
+        values = {**named, "product_id": product_id, "position": position, "updated_at": clock.now()}
         variant_id = tx.scalar(sa.insert(variants).values(values).returning(variants.c.id))
         set_first_stock(tx, int(variant_id or 0), one["on_hand"])
-    return get(tx, int(product_id or 0))
 
 
 def update(tx: sa.Connection, product_id: int, changes: Mapping[str, Any],
