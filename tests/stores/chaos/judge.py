@@ -196,8 +196,8 @@ def _orders(
                 found = events.get((event, row.variant_id))
                 if found is None or found.delta != -row.quantity or found.times != 1:
                     moved = "nothing" if found is None else f"{found.delta} in {found.times}"
-                    verdict.add("stock moved once for each shipped line",
-                                f"{order.code} of {name}, {row.sku}: {row.quantity} shipped, moved {moved}")  # fmt: skip
+                    what = f"{order.code} of {name}, {row.sku}: {row.quantity} shipped, moved {moved}"
+                    verdict.add("stock moved once for each shipped line", what)
     for number in known:
         verdict.add("nothing doubled", f"order {number} is here and not at {name}")
     for event, _ in set(events) - expected:

@@ -26,7 +26,7 @@ _RECORD = re.compile(r"/api/admin/stockrecords/([0-9]+)/")
 
 @dataclass(frozen=True, slots=True)
 class ShopFault:
-    """What happens to a share of the calls. `answer` replaces the call, `loses` drops the reply of a call that was made."""
+    """What happens to a share of the calls. `answer` replaces the call; `loses` drops its reply."""
 
     rate: float
     seed: int

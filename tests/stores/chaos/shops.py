@@ -90,6 +90,10 @@ class ChaosOscar(Oscar):
             made.commit()
         return database
 
+    def has_parcels(self, code: str) -> bool:
+        """Say no: an order of this shop is shipped in one request."""
+        return False
+
     def shown(self) -> list[tuple[str, Shown]]:
         """Return every product with its SKU, as the admin API shows it."""
         rows = {one["id"]: one for one in self._all("api/admin/products/")}
@@ -98,7 +102,9 @@ class ChaosOscar(Oscar):
 
 
 def _shown(row: dict[str, Any]) -> Shown:
-    record = row["stockrecords"][0] if row["stockrecords"] else {"price": "0", "num_in_stock": 0, "url": "//"}
+    record: dict[str, Any] = (
+        row["stockrecords"][0] if row["stockrecords"] else {"price": "0", "num_in_stock": 0, "url": "//"}
+    )
     return Shown(
         row["title"], int(Decimal(record["price"] or 0) * 100), "active" if row["is_public"] else "draft",
         record["num_in_stock"] or 0, record.get("num_allocated") or 0, str(row["id"]), record["url"].split("/")[-2],

@@ -23,7 +23,7 @@ from fleet.features.stores import rules
 from fleet.features.stores.rules import StockSides
 from fleet.features.stores.state import refs
 from fleet.features.stores.state.context import StoreContext, SyncCounts, now_of
-from fleet.features.stores.sync import conflicts
+from fleet.features.stores.sync import conflicts, lost_writes
 from fleet.features.stores.sync.conflicts import FieldConflict
 from fleet.features.stores.values import STOCK, stock_field
 from fleet.features.stores.writes.plan import StockWrite, WritePlan
@@ -122,7 +122,8 @@ def merge_levels(
     if not ids:
         return SyncCounts(), None
     stock.lock(tx, ids)  # from here on nobody moves this stock
-    rows = tx.execute(_AGAIN, {**parameters, "ids": ids}).all()
+    unsure = lost_writes.settle(tx, context, place.field, place.here, ids)
+    rows = [one for one in tx.execute(_AGAIN, {**parameters, "ids": ids}) if one.local_id not in unsure]
     moves = {one.variant_id: one for one in tx.execute(_OWN_MOVES, {
         "account_id": context.account_id, "field": place.field, "place": place.here, "ids": ids})}  # fmt: skip
     pending, now = refs.open_writes(tx, context.agent_id), now_of(tx)

@@ -274,7 +274,8 @@ class Steps:
                                                                for one in product.variants)]  # fmt: skip
         stock = self._stock_of(list(dict.fromkeys(asked)))
         orders_began = context.deps.now()
-        found = self._orders_by_id([key for kind, _, key in named if kind == "order"])
+        asked_orders = [key for kind, _, key in named if kind == "order"]
+        found = self._orders_by_id([*asked_orders, *self._open_orders(stock)])
 
         def store(tx: Tx) -> SyncCounts:
             done = apply_products(tx, context, products, PageReading(began)) if products else SyncCounts()
@@ -295,6 +296,12 @@ class Steps:
             except Vanished:
                 vanished.append(one)
         return found, vanished
+
+    def _open_orders(self, stock: Sequence[StockLevel]) -> Sequence[str]:
+        """Return the open orders for the variants of a reading: units that left with them are no change by a person."""
+        with self.context.deps.db.transaction() as tx:
+            known = refs.by_external(tx, self.context.account_id, "variant", {one.variant_id for one in stock})
+            return orders.open_with(tx, self.context.account_id, [one.local_id for one in known.values()])
 
     def _orders_by_id(self, order_ids: Sequence[str]) -> list[ShopOrder]:
         found = []

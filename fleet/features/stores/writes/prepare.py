@@ -31,10 +31,12 @@ from fleet.adapters.shops import (
 from fleet.core.db import Tx
 from fleet.engine.attempts.work import Work
 from fleet.engine.jobs.outcomes import Held, Skipped
+from fleet.engine.jobs.states import JobState
 from fleet.features.orders import service as orders
-from fleet.features.stores import values
-from fleet.features.stores.models import ExternalRefRow
+from fleet.features.stores import service, values
+from fleet.features.stores.models import ExternalRefRow, StoreRow
 from fleet.features.stores.state import refs
+from fleet.features.stores.state.units import known_units
 
 _ENDS = (OrderState.CANCELLED, OrderState.REFUNDED)
 _LOOK_AGAIN = timedelta(hours=1)
@@ -91,7 +93,9 @@ def update_variants(work: Work) -> AnyAction | Skipped:
 
 
 def set_stock(work: Work) -> AnyAction | Skipped:
-    """Return the units of variants at their locations."""
+    """Return the units of variants at their locations; skipped if the catalogue has fewer by now."""
+    if work.claim.state is not JobState.UNKNOWN and _is_too_much(work):
+        return Skipped("the catalogue has fewer units by now")
     found = _mapped(work, "variant", [one["variant"] for one in work.claim.payload["changes"]])
     changes = []
     for one in work.claim.payload["changes"]:
@@ -103,6 +107,18 @@ def set_stock(work: Work) -> AnyAction | Skipped:
                 expected=one["expected"],
             ))  # fmt: skip
     return work.action(SET_STOCK, SetStockPayload(tuple(changes))) if changes else _UNKNOWN
+
+
+def _is_too_much(work: Work) -> bool:
+    """Say whether a job that waited would tell the store more than there is now."""
+    account_id, changes = key_of(work.claim.account_id), work.claim.payload["changes"]
+    with work.deps.db.transaction() as tx:
+        store = tx.session.get(StoreRow, account_id)
+        if store is None:
+            return False
+        context = service.context_for(work.deps, tx, store)
+        known = known_units(tx, context, [uuid.UUID(one["variant"]) for one in changes])
+    return any(one["quantity"] > known.get((uuid.UUID(one["variant"]), one["field"]), 0) for one in changes)
 
 
 def remove_product(work: Work) -> AnyAction | Skipped:
