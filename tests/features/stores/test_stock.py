@@ -178,9 +178,35 @@ def test_units_that_left_with_an_order_are_no_count_when_the_webhook_of_the_orde
     order = stores.shop.sell(cup, 3)["id"]
     stores.sync(Strategy.INCREMENTAL)
     stores.shop.move(order, "shipped")
-    stores.fleet.sql("INSERT INTO shop_events (account_id, event_id, kind, priority, product_id, variant_id, order_id)"
-                     " VALUES (:id, 'e1', 'stock', 8, '', :cup, '')", id=stores.account_id, cup=cup)  # fmt: skip
+    webhook(stores, variant_id=cup, order_id="")
     stores.wake()
     stores.work()
     moved = stores.fleet.sql("SELECT reason, delta FROM stock_movements ORDER BY at").all()
     assert [tuple(one) for one in moved] == [("store", 10), ("order", -3)]
+
+
+def test_an_order_that_is_read_without_its_stock_counts_no_earlier_order_twice(stores: StoreWorld) -> None:
+    cup = stores.shop.add("cup", on_hand=10)["variants"][0]["id"]
+    stores.sync()
+    first, second = stores.shop.sell(cup, 3)["id"], stores.shop.sell(cup, 2)["id"]
+    stores.sync(Strategy.INCREMENTAL)
+    stores.shop.move(first, "shipped")
+    webhook(stores, variant_id=cup, order_id="")
+    webhook(stores, variant_id="", order_id=first)
+    stores.wake()
+    stores.work()
+    stores.shop.move(second, "shipped")
+    webhook(stores, variant_id="", order_id=second)
+    stores.wake()
+    stores.work()
+    stores.sync(Strategy.STOCK)
+    moved = stores.fleet.sql("SELECT reason, delta FROM stock_movements ORDER BY at").all()
+    assert [tuple(one) for one in moved] == [("store", 10), ("order", -3), ("order", -2)]
+
+
+def webhook(stores: StoreWorld, *, variant_id: str, order_id: str) -> None:
+    """Have the shop say that a variant's stock or an order changed."""
+    kind, event_id = "order" if order_id else "stock", str(uuid.uuid4())
+    stores.fleet.sql("INSERT INTO shop_events (account_id, event_id, kind, priority, product_id, variant_id, order_id)"
+                     " VALUES (:id, :event, :kind, 8, '', :variant, :ordered)",
+                     id=stores.account_id, event=event_id, kind=kind, variant=variant_id, ordered=order_id)  # fmt: skip

@@ -154,8 +154,10 @@ def merge_levels(
             ))  # fmt: skip
         if merge.base is not None:
             is_late = bool(sides.own_after) and not merge.includes_later
+            # Never back: orders from before the last agreement are in its number.
+            agreed = max(one.remote_at, one.base_at or one.remote_at) if is_late else now
             states.append({"local_id": one.local_id, "field": place.field, "base": merge.base, "remote": one.remote,
-                           "remote_at": one.remote_at, "base_at": one.remote_at if is_late else now})  # fmt: skip
+                           "remote_at": one.remote_at, "base_at": agreed})  # fmt: skip
         if merge.push is not None:
             plan.stock.append(StockWrite(variant_id=one.local_id, field=place.field, location=place.there,
                                          quantity=merge.push, expected=one.remote))  # fmt: skip

@@ -1,8 +1,9 @@
 """Writes of stock whose reply was lost, and which ended without a result: did the shop take the number or not?
 
-Such a job ends as skipped: its probe found other numbers, because somebody changed one since, and the next attempt
-found that the shop does not have the expected number any more. Without this step Fleet's own number would count as a
-change that a person made in the shop, and would be added to the catalogue a second time.
+Such a job ends as skipped: its probe found another number, because an order or a person changed it since, and the next
+attempt found that the shop does not have the expected number any more. Without this step Fleet's own number would count
+as a change that a person made in the shop, and would be added to the catalogue a second time. Of a batch with several
+numbers the probe tells by their majority (fleet/adapters/vendure/stock.py), so this is about single ones.
 """
 
 from __future__ import annotations
@@ -37,7 +38,10 @@ CROSS JOIN LATERAL (
     WHERE move.variant_id = state.local_id AND move.location_id = :place AND move.account_id = :account_id
         AND move.external_event IS NOT NULL AND move.at > state.base_at
 ) own
-WHERE job.agent_id = :agent_id AND job.kind = 'set_stock' AND job.state IN ('skipped', 'dead') AND job.claims > 1
+WHERE job.agent_id = :agent_id AND job.kind = 'set_stock' AND job.state IN ('skipped', 'dead')
+    AND jsonb_array_length(job.payload->'changes') = 1
+    AND EXISTS (SELECT FROM job_attempts attempt WHERE attempt.job_id = job.id
+        AND attempt.outcome IN ('unknown', 'lost'))
     AND state.field = :field AND state.local_id = ANY(:ids) AND jsonb_typeof(state.remote) = 'number'
     AND state.base_at < (job.payload->>'at')::timestamptz
 ORDER BY state.local_id, job.finished_at DESC
