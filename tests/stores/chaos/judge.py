@@ -85,7 +85,7 @@ def judge(world: StoresWorld, hands: Hands, products: int) -> StoresVerdict:
         _edits(verdict, here, hands.edits)
         sold = {name: _orders(tx, verdict, name, accounts[name], orders[name]) for name in sites}
         _conservation(verdict, here, hands.edits, sold, products)
-        _told(tx, verdict, world, accounts)
+        _told(tx, verdict, world, accounts, here)
         verdict.stock |= oversold.classify(tx, accounts, orders, hands, {name: one.id for name, one in here.items()})
         _open_ends(tx, verdict)
     verdict.counts |= {
@@ -221,7 +221,9 @@ def _conservation(
             verdict.add("no unit lost or made up", f"{which}: {row.on_hand} here, {units[which]} by all that was done")
 
 
-def _told(tx: Tx, verdict: StoresVerdict, world: StoresWorld, accounts: Mapping[str, uuid.UUID]) -> None:
+def _told(
+    tx: Tx, verdict: StoresVerdict, world: StoresWorld, accounts: Mapping[str, uuid.UUID], here: Mapping[str, _Here]
+) -> None:  # fmt: skip
     known = ledger.histories(tx)
     for name, site in world.shops.sites.items():
         assert site.proxy is not None
@@ -229,6 +231,7 @@ def _told(tx: Tx, verdict: StoresVerdict, world: StoresWorld, accounts: Mapping[
             "SELECT local_id, external_id, details->>'stock_item' AS stock_item FROM external_refs"
             " WHERE account_id = :id AND kind = 'variant'"), {"id": accounts[name]}).all()  # fmt: skip
         places = {str(one.stock_item if name == "oscar" else one.external_id): one.local_id for one in refs}
+        places |= {f"sku {which}": row.id for which, row in here.items()}
         found = ledger.told(tx, accounts[name], list(site.proxy.stock), places, known)
         verdict.stock[f"writes of stock to {name}"] = found.writes
         verdict.stock[f"of them accepted by {name}"] = found.accepted

@@ -27,7 +27,13 @@ SELECT (change->>'variant')::uuid AS variant_id, (change->>'quantity')::int AS q
     coalesce(attempt.ended_at, clock_timestamp()) AS ended_at
 FROM jobs job CROSS JOIN LATERAL jsonb_array_elements(job.payload->'changes') AS change
 JOIN job_attempts attempt ON attempt.job_id = job.id
-WHERE job.kind = 'set_stock' AND job.account_id = :account_id"""
+WHERE job.kind = 'set_stock' AND job.account_id = :account_id
+UNION ALL
+SELECT (variant->>'variant')::uuid, (variant->>'on_hand')::int, attempt.started_at,
+    coalesce(attempt.ended_at, clock_timestamp())
+FROM jobs job CROSS JOIN LATERAL jsonb_array_elements(job.payload->'values'->'variants') AS variant
+JOIN job_attempts attempt ON attempt.job_id = job.id
+WHERE job.kind = 'create_product' AND job.account_id = :account_id"""
 _LATE = timedelta(seconds=12)
 """An attempt whose worker was killed has its request under way for the deadline of a call at most."""
 

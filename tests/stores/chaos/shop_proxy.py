@@ -40,7 +40,7 @@ class ShopFault:
 
 @dataclass(frozen=True, slots=True)
 class StockCall:
-    """A number of units that Fleet wrote. `place` is a variant of Vendure, or a stock record of Oscar."""
+    """A number of units that Fleet wrote. `place`: variant (Vendure), stock record (Oscar), or "sku X" of a new one."""
 
     at: datetime
     place: str
@@ -188,6 +188,13 @@ def _stock_in(method: str, path: str, body: bytes) -> Iterator[tuple[str, int]]:
         for one in data["variables"]["input"]:
             for level in one.get("stockLevels", ()):
                 yield str(one["id"]), int(level["stockOnHand"])
+    elif method == "POST" and "createProductVariants" in str(data.get("query", "")):
+        for one in data["variables"]["input"]:
+            for level in one.get("stockLevels", ()) or [{"stockOnHand": one.get("stockOnHand", 0)}]:
+                yield f"sku {one.get('sku')}", int(level["stockOnHand"])
+    elif method == "POST" and path.startswith("/api/admin/products/"):
+        for record in data.get("stockrecords", ()):
+            yield f"sku {record.get('partner_sku')}", int(record.get("num_in_stock") or 0)
 
 
 def _hang_up(request: BaseHTTPRequestHandler) -> None:
