@@ -185,6 +185,20 @@ def test_units_that_left_with_an_order_are_no_count_when_the_webhook_of_the_orde
     assert [tuple(one) for one in moved] == [("store", 10), ("order", -3)]
 
 
+def test_units_that_left_with_an_order_that_nobody_told_of_yet_are_no_count(stores: StoreWorld) -> None:
+    stores.setting("store_direction", "both")
+    cup = stores.shop.add("cup", on_hand=3)["variants"][0]["id"]
+    stores.sync()
+    stores.shop.move(stores.shop.sell(cup, 2)["id"], "shipped")
+    webhook(stores, variant_id=cup, order_id="")
+    stores.wake()
+    stores.work()
+    moved = stores.fleet.sql("SELECT reason, delta FROM stock_movements ORDER BY at").all()
+    assert [tuple(one) for one in moved] == [("store", 3), ("order", -2)]
+    stores.sync(Strategy.STOCK)
+    assert (stores.on_hand("cup-1"), stores.shop.on_hand(cup)) == (1, 1)
+
+
 def test_an_order_that_is_read_without_its_stock_counts_no_earlier_order_twice(stores: StoreWorld) -> None:
     cup = stores.shop.add("cup", on_hand=10)["variants"][0]["id"]
     stores.sync()

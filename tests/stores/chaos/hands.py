@@ -36,7 +36,7 @@ _BY = "user:chaos"
 _TRANSIENT = (httpx.HTTPError, ShopError, FleetError, OSError, ValueError)
 """A shop that was killed, a database that is away. ValueError: half an answer."""
 _AGAIN_S, _MOST_TRIES = 0.5, 120
-_PACE_S = {FLEET: (0.2, 1.0), "vendure": (0.5, 2.5), "oscar": (0.5, 2.5), "customers": (1.0, 4.0)}
+_PACE_S = {FLEET: (0.3, 1.5), "vendure": (0.8, 3.0), "oscar": (0.8, 3.0), "customers": (1.0, 4.0)}
 _DELETED_EVERY, _CONTESTED_EVERY, _SCARCE_EVERY = 50, 10, 25
 
 

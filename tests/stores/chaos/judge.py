@@ -137,7 +137,7 @@ def _equality(
                 ("title", own.title, row.title),
                 ("price", own.price, row.price),
                 ("status", own.status, row.status),
-                ("stock", own.on_hand, row.on_hand),
+                ("stock", max(0, own.on_hand), max(0, row.on_hand)),
             ):
                 if mine != its:
                     verdict.add("the catalogues agree", f"{which} {field_name}: {mine!r} here, {its!r} at {name}")

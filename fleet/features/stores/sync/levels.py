@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -112,6 +113,24 @@ def is_any_unsent(tx: Tx, context: StoreContext) -> bool:
     return False
 
 
+def unexplained(tx: Tx, context: StoreContext, place: StockPlace, after: uuid.UUID) -> list[uuid.UUID]:
+    """Return the variants of the next merge whose number at the store changed by something else than its orders."""
+    parameters = _parameters(tx, context, place)
+    rows = tx.execute(_CANDIDATES, {**parameters, "after": after, "limit": _CHUNK}).all()
+    moves = _own_moves(tx, context, place, [one.local_id for one in rows])
+    before = {one: moved.before for one, moved in moves.items()}
+    return [one.local_id for one in rows
+            if one.base is not None and one.remote != one.base + before.get(one.local_id, 0)]  # fmt: skip
+
+
+def _own_moves(
+    tx: Tx, context: StoreContext, place: StockPlace, ids: Collection[uuid.UUID]
+) -> dict[uuid.UUID, sa.Row[Any]]:  # fmt: skip
+    found = tx.execute(_OWN_MOVES, {"account_id": context.account_id, "field": place.field, "place": place.here,
+                                    "ids": list(ids)})  # fmt: skip
+    return {one.variant_id: one for one in found}
+
+
 def merge_levels(
     tx: Tx, context: StoreContext, place: StockPlace, after: uuid.UUID
 ) -> tuple[SyncCounts, uuid.UUID | None]:
@@ -124,8 +143,7 @@ def merge_levels(
     stock.lock(tx, ids)  # from here on nobody moves this stock
     unsure = lost_writes.settle(tx, context, place.field, place.here, ids)
     rows = [one for one in tx.execute(_AGAIN, {**parameters, "ids": ids}) if one.local_id not in unsure]
-    moves = {one.variant_id: one for one in tx.execute(_OWN_MOVES, {
-        "account_id": context.account_id, "field": place.field, "place": place.here, "ids": ids})}  # fmt: skip
+    moves = _own_moves(tx, context, place, ids)
     pending, now = refs.open_writes(tx, context.agent_id), now_of(tx)
     counts, plan = SyncCounts(), WritePlan()
     entries: list[StockEntry] = []

@@ -18,22 +18,17 @@ from fleet.core.db import Tx
 from fleet.features.stores.state import refs
 from fleet.features.stores.state.context import StoreContext
 
-_UNSURE_FOR = "15 minutes"
-"""After this time a number that fits neither case counts as what the shop has, whoever wrote it."""
 _LOST = sa.text("""
 SELECT DISTINCT ON (state.local_id) state.local_id, (state.base #>> '{}')::int AS base,
     (state.remote #>> '{}')::int AS remote, state.remote_at, job.finished_at, (change->>'quantity')::int AS quantity,
-    (job.payload->>'at')::timestamptz AS at, own.until_reading, own.in_all, own.since_base,
-    job.finished_at > clock_timestamp() - CAST(:unsure_for AS interval) AS is_recent
+    (job.payload->>'at')::timestamptz AS at, own.since_write, own.since_base
 FROM jobs job
 CROSS JOIN LATERAL jsonb_array_elements(job.payload->'changes') AS change
 JOIN field_states state ON state.account_id = :account_id AND state.local_id = (change->>'variant')::uuid
     AND state.field = change->>'field'
 CROSS JOIN LATERAL (
-    SELECT coalesce(sum(move.delta) FILTER (WHERE move.at > (job.payload->>'at')::timestamptz
-            AND move.at < state.remote_at), 0)::int AS until_reading,
-        coalesce(sum(move.delta) FILTER (WHERE move.at > (job.payload->>'at')::timestamptz), 0)::int AS in_all,
-        coalesce(sum(move.delta) FILTER (WHERE move.at < state.remote_at), 0)::int AS since_base
+    SELECT coalesce(sum(move.delta) FILTER (WHERE move.at > (job.payload->>'at')::timestamptz), 0)::int AS since_write,
+        coalesce(sum(move.delta), 0)::int AS since_base
     FROM stock_movements move
     WHERE move.variant_id = state.local_id AND move.location_id = :place AND move.account_id = :account_id
         AND move.external_event IS NOT NULL AND move.at > state.base_at
@@ -53,18 +48,19 @@ def settle(
 ) -> frozenset[uuid.UUID]:  # fmt: skip
     """Take a number that the shop took as agreed, since the moment at which it was compared.
 
-    Return the variants whose number does not tell yet: they wait for the next reading.
+    The store's number tells, with the units that left with its orders: it is nearer to what it is with the write, or to
+    what it is without. Return the variants that were not read since: they wait for the next reading.
     """
     found = tx.execute(_LOST, {
         "account_id": context.account_id, "agent_id": context.agent_id, "field": field, "place": place,
-        "ids": list(variant_ids), "unsure_for": _UNSURE_FOR,
+        "ids": list(variant_ids),
     }).all()  # fmt: skip
     states, unsure = [], set()
     for one in found:
-        if one.remote in (one.quantity + one.until_reading, one.quantity + one.in_all):
+        if one.remote_at < one.finished_at:
+            unsure.add(one.local_id)
+        elif abs(one.remote - one.quantity - one.since_write) < abs(one.remote - one.base - one.since_base):
             states.append({"local_id": one.local_id, "field": field, "base": one.quantity, "remote": one.remote,
                            "remote_at": one.remote_at, "base_at": one.at})  # fmt: skip
-        elif one.remote_at < one.finished_at or (one.is_recent and one.remote != one.base + one.since_base):
-            unsure.add(one.local_id)
     refs.save_states(tx, context.account_id, states)
     return frozenset(unsure)

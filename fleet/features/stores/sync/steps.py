@@ -34,11 +34,12 @@ from fleet.features.stores.rules import Strategy
 from fleet.features.stores.state import refs
 from fleet.features.stores.state.context import PageReading, StoreContext, SyncCounts
 from fleet.features.stores.sync import cursors, levels, pushing, sweeps
+from fleet.features.stores.sync.levels import StockPlace
 from fleet.features.stores.sync.products import apply_products
 
 log = logs.get(__name__)
 _FIRST = uuid.UUID(int=0)
-_NAMED = 20
+_NAMED, _MOST_ORDER_PAGES = 20, 10
 STEPS: Mapping[Strategy, tuple[str, ...]] = {
     Strategy.FULL: ("products", "stock", "orders", "levels", "gone", "push"),
     Strategy.INCREMENTAL: ("named", "products", "orders", "levels", "push"),
@@ -210,8 +211,11 @@ class Steps:
         after = uuid.UUID(at.page) if at.page else _FIRST
         memory: dict[str, Any] = {"place": number}
         found: list[str | None] = [None]
+        began, behind = context.deps.now(), self._orders_behind(places[number], after)
 
         def store(tx: Tx) -> SyncCounts:
+            if behind:
+                self._record(tx, behind, began)
             done, last = levels.merge_levels(tx, context, places[number], after)
             if last is None and number + 1 < len(places):
                 memory["place"] = number + 1
@@ -274,8 +278,7 @@ class Steps:
                                                                for one in product.variants)]  # fmt: skip
         stock = self._stock_of(list(dict.fromkeys(asked)))
         orders_began = context.deps.now()
-        asked_orders = [key for kind, _, key in named if kind == "order"]
-        found = self._orders_by_id([*asked_orders, *self._open_orders(stock)])
+        found = self._orders_by_id([key for kind, _, key in named if kind == "order"])
 
         def store(tx: Tx) -> SyncCounts:
             done = apply_products(tx, context, products, PageReading(began)) if products else SyncCounts()
@@ -297,11 +300,28 @@ class Steps:
                 vanished.append(one)
         return found, vanished
 
-    def _open_orders(self, stock: Sequence[StockLevel]) -> Sequence[str]:
-        """Return the open orders for the variants of a reading: units that left with them are no change by a person."""
-        with self.context.deps.db.transaction() as tx:
-            known = refs.by_external(tx, self.context.account_id, "variant", {one.variant_id for one in stock})
-            return orders.open_with(tx, self.context.account_id, [one.local_id for one in known.values()])
+    def _orders_behind(self, place: StockPlace, after: uuid.UUID) -> list[ShopOrder]:
+        """Read the orders that may explain numbers of the shop: open ones of these variants, and new ones.
+
+        Units that left with an order are no change by a person, also when the shop tells of the order later.
+        """
+        context = self.context
+        if not isinstance(self.adapter, OrderingAdapter):
+            return []
+        with context.deps.db.transaction() as tx:
+            changed = levels.unexplained(tx, context, place, after)
+            known = orders.open_with(tx, context.account_id, changed)
+            since = rules.stream_since(cursors.value(tx, context.account_id, "orders"), context.traits.cursor_overlap_s)
+        if not changed:
+            return []
+        found, cursor = self._orders_by_id(known), None
+        for _ in range(_MOST_ORDER_PAGES):
+            page = self.adapter.orders(since=since, cursor=cursor, limit=self._limit)
+            found += page.items
+            if page.cursor is None or page.cursor == cursor:
+                break
+            cursor = page.cursor
+        return found
 
     def _orders_by_id(self, order_ids: Sequence[str]) -> list[ShopOrder]:
         found = []
