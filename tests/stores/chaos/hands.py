@@ -27,6 +27,7 @@ from fleet.features.products import stock
 from fleet.features.products.models import VariantRow
 from fleet.features.products.service import NewProduct, NewVariant
 from tests.stores.catalogue import sku
+from tests.stores.catalogue import stock as seeded_stock
 from tests.stores.chaos.shops import exclusive
 from tests.stores.chaos.world import ShopSite, StoresWorld
 from tests.stores.servers import ShopError
@@ -37,6 +38,7 @@ _TRANSIENT = (httpx.HTTPError, ShopError, FleetError, OSError, ValueError)
 """A shop that was killed, a database that is away. ValueError: half an answer."""
 _AGAIN_S, _MOST_TRIES = 0.5, 120
 _PACE_S = {FLEET: (0.3, 1.5), "vendure": (0.8, 3.0), "oscar": (0.8, 3.0), "customers": (1.0, 4.0)}
+_FEW, _MOST_RUSHED = 4, 12
 _DELETED_EVERY, _CONTESTED_EVERY, _SCARCE_EVERY = 50, 10, 25
 
 
@@ -92,6 +94,7 @@ class Hands:
         self._numbers = {"vendure": range(1, half + 1), "oscar": range(only + 1, half + only + 1),
                          FLEET: range(1, half + only + 1)}  # fmt: skip
         self._both = range(only + 1, half + 1)
+        self._rushed = [one for one in self._both if is_scarce(one)][:_MOST_RUSHED]
         self.edits: list[Edit] = []
         self.sales: list[Sale] = []
         self.refused: Counter[str] = Counter()
@@ -109,7 +112,9 @@ class Hands:
         ]  # fmt: skip
 
     def start(self) -> None:
-        """Let all begin."""
+        """Let all begin. Of what customers rush for there are few units."""
+        for number in self._rushed:
+            self._count(sku(number), _FEW - seeded_stock(number), number)
         for thread in self._threads:
             thread.start()
 
@@ -216,7 +221,7 @@ class Hands:
             self._note(began, name, which, "status", status.value)
         else:
             if dice.random() < 0.4:
-                number = self._number(name, dice, is_scarce)
+                number = dice.choice(self._rushed)
                 which = sku(number)
             self._count(which, dice.choice((-3, -1, 1, 2, 5)), dice.getrandbits(48))
 
@@ -312,7 +317,7 @@ class Hands:
         del name
         if dice.random() < 0.6:
             return
-        number = dice.choice([one for one in self._both if is_scarce(one)])
+        number = dice.choice(self._rushed)
         units = dice.randint(1, 3)
         buyers = [threading.Thread(target=self._buy, args=(site, {sku(number): units}), daemon=True)
                   for site in self._world.shops.sites.values() for _ in range(2)]  # fmt: skip
