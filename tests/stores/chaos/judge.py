@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from fleet.core.db import Tx
+from fleet.features.stores.kinds import WRITES
 from tests.stores import catalogue
 from tests.stores.catalogue import Order, sku
 from tests.stores.chaos import ledger, oversold
@@ -241,9 +242,11 @@ def _told(
 
 
 def _open_ends(tx: Tx, verdict: StoresVerdict) -> None:
-    for kind, what in tx.execute(sa.text("SELECT kind, count(*) FROM jobs WHERE state IN"
-                                         " ('ready', 'running', 'sending', 'unknown') AND kind <> 'deliver'"
-                                         " AND kind <> 'sync_store' GROUP BY kind")):  # fmt: skip
+    live = (
+        "SELECT kind, count(*) FROM jobs WHERE state IN ('ready', 'running', 'sending', 'unknown')"
+        " AND kind = ANY(:kinds) GROUP BY kind"
+    )
+    for kind, what in tx.execute(sa.text(live), {"kinds": list(WRITES)}):
         verdict.add("every job ended", f"{what} jobs {kind} have not ended")
     for one in tx.execute(sa.text("SELECT kind, field, about, remote FROM sync_conflicts WHERE state <> 'settled'")):
         verdict.add("no conflict left open", f"{one.kind} {one.field} {one.about}: {one.remote!r}"[:200])
