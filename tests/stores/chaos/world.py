@@ -34,12 +34,12 @@ from tests.stores.chaos.shops import ChaosOscar, ChaosVendure
 from tests.stores.servers import PASSWORD, USERNAME
 
 TEMPO = 10.0
-"""Ten minutes of the settings are one minute: a store is read every 30 s, and wholly every six minutes."""
+"""Ten minutes of the settings are one minute: a store is read every 30 s, and wholly every 15 minutes."""
 SECRET = "the secret of the shops' webhooks"
 STORE_SETTINGS: Mapping[str, Any] = {
     "store_direction": "both", "store_conflicts": "newest", "store_conflicts_by_field":
     "description:target,categories:target,images:target,stock:source", "store_creates": True, "store_interval": "5m",
-    "store_full_h": 1.0, "store_stock_min": 30, "store_batch": 50, "store_timeout_min": 600,
+    "store_full_h": 2.5, "store_stock_min": 100, "store_batch": 50, "store_timeout_min": 600,
 }  # fmt: skip
 _IN_STEP_S = 900.0
 WORDS = SurfaceWords(path="docs/reliability-stores.md", title="Reliability of stores", parts="two shops",
