@@ -13,7 +13,16 @@ from pydantic import SecretStr
 
 from fleet.adapters import base, registry
 from fleet.adapters.manifest import AccountAccess
-from fleet.adapters.shops import UPDATE_ORDER, UPDATE_PRODUCT, UPDATE_VARIANTS, Money, OrderState, VariantChange
+from fleet.adapters.shops import (
+    SET_STOCK,
+    UPDATE_ORDER,
+    UPDATE_PRODUCT,
+    UPDATE_VARIANTS,
+    Money,
+    OrderState,
+    StockChange,
+    VariantChange,
+)
 from fleet.features.adapters.conformance import shop_promises, suite
 from fleet.features.adapters.conformance.suite import PromiseVerdict
 from tests.adapters.shop_conformance import TIMEOUT_S, ShopConformance, act, only, picture
@@ -110,6 +119,20 @@ def test_a_picture_is_uploaded_once(vendure: Vendure) -> None:
         assert adapter.probe(action, since=action.created_at, known=frozenset()) is not None
     assert vendure.admin("{ assets { totalItems } }")["assets"]["totalItems"] == 2
     assert [len(adapter.product(found.id).images) for found in (one, other)] == [2, 1]
+
+
+def test_a_batch_of_stock_is_found_though_one_level_of_it_changed_since(vendure: Vendure) -> None:
+    adapter, skus = connect(vendure), [catalogue.sku(number) for number in (1, 2, 3)]
+    items = {sku: item for sku in skus if (item := vendure.item(sku)) is not None}
+    changes = tuple(StockChange(variant_id=one.variant_id, product_id=one.product_id, quantity=one.on_hand + 5,
+                                expected=one.on_hand) for one in items.values())  # fmt: skip
+    action = act(SET_STOCK, changes)
+    vendure.set_stock(skus[0], items[skus[0]].on_hand + 5)  # by a person, who happens to count the same
+    assert adapter.probe(action, since=action.created_at, known=frozenset()) is None
+    vendure.set_stock(skus[0], items[skus[0]].on_hand)
+    adapter.write(action, timeout_s=TIMEOUT_S)
+    vendure.set_stock(skus[1], 77)
+    assert adapter.probe(action, since=action.created_at, known=frozenset()) is not None
 
 
 def test_orders_are_shipped_delivered_cancelled_and_refunded(vendure: Vendure) -> None:

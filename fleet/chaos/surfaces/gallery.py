@@ -44,6 +44,12 @@ WORDS = SurfaceWords(
         "A probe is as good as the surface's own list: an effect that the surface first shows after the settling time"
         " could be sent twice.",
     ),
+    elsewhere="""\
+## Other runs
+
+- [On the AT Protocol network](reliability-atproto.md), by `fleet chaos --surface atproto`.
+- [With two real shops](reliability-stores.md), Vendure and Oscar: the catalogue and both shops agree at the end.
+""",
 )
 
 

@@ -175,6 +175,14 @@ def get(tx: Tx, order_id: uuid.UUID, *, is_locked: bool = False) -> StoreOrderRo
     return found
 
 
+def open_with(tx: Tx, account_id: uuid.UUID, variant_ids: Collection[uuid.UUID]) -> list[str]:
+    """Return the ids at the store of its open orders that have one of these variants."""
+    row, line = StoreOrderRow, OrderLineRow
+    query = sa.select(row.external_id).join(line, line.order_id == row.id).distinct().order_by(row.external_id)
+    which = (row.account_id == account_id, row.state.in_(states.OPEN), line.variant_id.in_(variant_ids))
+    return list(tx.session.scalars(query.where(*which))) if variant_ids else []
+
+
 def ref_of(account_id: uuid.UUID, external_id: str) -> str:
     """Return for what the units of an open order are reserved: "order:ACCOUNT:EXTERNAL_ID"."""
     return f"order:{account_id}:{external_id}"

@@ -366,7 +366,7 @@ def merge_stock(sides: StockSides, rule: ConflictRule, direction: Direction) -> 
         is_written = sides.told != sides.remote
         return StockMerge(push=sides.told if is_written else None, base=None if is_written else sides.remote)
     told = max(0, sides.told + moved)
-    at_store = later if sides.own_after else sides.remote
+    at_store = max(0, later) if sides.own_after else sides.remote
     if told == at_store:
         return StockMerge(delta=moved, base=sides.remote, includes_later=includes_later)
     return StockMerge(delta=moved, push=told if direction.pushes else None, base=sides.remote,

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import uuid
+from typing import Any
+
 import pytest
 
 from fleet.adapters.shops import Money
 from fleet.core.errors import InvalidInput
-from fleet.features.stores import decisions
+from fleet.features.stores import decisions, service
 from fleet.features.stores.rules import Strategy
+from fleet.features.stores.state import refs
+from fleet.features.stores.sync import conflicts
+from fleet.features.stores.sync.conflicts import MatchConflict
 from tests.features.stores.world import StoreWorld
 
 
@@ -98,3 +104,26 @@ def test_an_ignored_object_is_left_alone(stores: StoreWorld) -> None:
     decisions.decide(stores.fleet.deps, [conflict.id], "ignore", by="web:ana")
     stores.sync(Strategy.FULL)
     assert (stores.conflicts(), sorted(stores.products())) == ([], ["Set-1", "Set-2"])
+
+
+def test_a_product_that_fleet_just_created_is_no_conflict_and_settles_an_old_one(
+    stores: StoreWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stores.setting("store_direction", "both")
+    stores.setting("store_creates", True)
+    stores.sync()
+    stores.create("lamp")
+    stores.sync()
+    (there,) = stores.shop.products().values()
+    old = MatchConflict("sku", there["id"], "Lamp", [], "from before it was matched")
+    with stores.fleet.deps.db.transaction() as tx:
+        row, _ = service.named(tx, "shop")
+        conflicts.open_matches(tx, service.context_for(stores.fleet.deps, tx, row), [old])
+    read = refs.by_external
+
+    def before_the_creation_ended(tx: Any, account_id: uuid.UUID, kind: str, ids: Any) -> Any:
+        return {} if kind == "variant" else read(tx, account_id, kind, ids)
+
+    monkeypatch.setattr(refs, "by_external", before_the_creation_ended)
+    stores.sync()
+    assert stores.conflicts() == []

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import random
 import uuid
+from typing import Any
 
 import pytest
 
 from fleet.access import Principal, Role
 from fleet.access.principal import Via
+from fleet.adapters.base import Receipt, Uncertain
+from fleet.engine.attempts import perform
 from fleet.features.orders import points
 from fleet.features.orders import service as orders
 from fleet.features.stores.rules import Strategy
@@ -119,3 +122,105 @@ def test_a_person_ships_an_order_at_its_store(stores: StoreWorld) -> None:
     assert (stores.order().state, stores.on_hand("cup-1"), stores.shop.on_hand(cup)) == ("shipped", 7, 7)
     with stores.fleet.deps.db.transaction() as tx:
         assert [one.name for one in points.offered(stores.fleet.deps, tx, orders.get(tx, order.id))] == ["refund"]
+
+
+def test_a_number_whose_reply_was_lost_is_no_count_by_a_person(stores: StoreWorld) -> None:
+    stores.setting("store_direction", "both")
+    cup = stores.shop.add("cup", on_hand=10)["variants"][0]["id"]
+    stores.sync()
+    sold = stores.shop.sell(cup, 1)["id"]
+    stores.sync(Strategy.INCREMENTAL)
+    adapter = stores.adapter()
+    write = adapter.write
+
+    def lost(action: Any, *, timeout_s: float) -> Receipt:
+        adapter.write = write
+        write(action, timeout_s=timeout_s)
+        stores.shop.move(sold, "shipped")  # so that neither the probe nor the next attempt finds the number
+        raise Uncertain("the reply was lost")
+
+    adapter.write = lost
+    stores.count("cup-1", 20)
+    stores.wake()
+    stores.work()
+    (job,) = stores.fleet.jobs(kind="set_stock")
+    for _ in range(2):  # the probe, then the next attempt
+        stores.fleet.time_passes()
+        perform.perform(stores.fleet.deps, job.id)
+    job = stores.fleet.job(job.id)
+    assert (job.state, stores.shop.on_hand(cup)) == ("skipped", 19), job.error
+    for _ in range(2):
+        stores.sync(Strategy.STOCK)
+    assert (stores.on_hand("cup-1"), stores.shop.on_hand(cup)) == (19, 19)
+
+
+def test_a_job_that_waited_tells_no_units_that_were_sold_meanwhile(stores: StoreWorld) -> None:
+    stores.setting("store_direction", "both")
+    cup = stores.shop.add("cup", on_hand=10)["variants"][0]["id"]
+    stores.sync()
+    stores.count("cup-1", 12)
+    stores.wake()
+    (run,) = stores.ready()
+    perform.perform(stores.fleet.deps, run.id)
+    (job,) = stores.ready()
+    stores.reserve("cup-1", 7, ref="order:another:1")
+    perform.perform(stores.fleet.deps, job.id)
+    assert (stores.fleet.job(job.id).state, stores.shop.on_hand(cup)) == ("skipped", 10)
+    for _ in range(2):
+        stores.wake()
+        stores.work()
+    assert stores.shop.on_hand(cup) == 5
+
+
+def test_units_that_left_with_an_order_are_no_count_when_the_webhook_of_the_order_is_late(stores: StoreWorld) -> None:
+    cup = stores.shop.add("cup", on_hand=10)["variants"][0]["id"]
+    stores.sync()
+    order = stores.shop.sell(cup, 3)["id"]
+    stores.sync(Strategy.INCREMENTAL)
+    stores.shop.move(order, "shipped")
+    webhook(stores, variant_id=cup, order_id="")
+    stores.wake()
+    stores.work()
+    moved = stores.fleet.sql("SELECT reason, delta FROM stock_movements ORDER BY at").all()
+    assert [tuple(one) for one in moved] == [("store", 10), ("order", -3)]
+
+
+def test_units_that_left_with_an_order_that_nobody_told_of_yet_are_no_count(stores: StoreWorld) -> None:
+    stores.setting("store_direction", "both")
+    cup = stores.shop.add("cup", on_hand=3)["variants"][0]["id"]
+    stores.sync()
+    stores.shop.move(stores.shop.sell(cup, 2)["id"], "shipped")
+    webhook(stores, variant_id=cup, order_id="")
+    stores.wake()
+    stores.work()
+    moved = stores.fleet.sql("SELECT reason, delta FROM stock_movements ORDER BY at").all()
+    assert [tuple(one) for one in moved] == [("store", 3), ("order", -2)]
+    stores.sync(Strategy.STOCK)
+    assert (stores.on_hand("cup-1"), stores.shop.on_hand(cup)) == (1, 1)
+
+
+def test_an_order_that_is_read_without_its_stock_counts_no_earlier_order_twice(stores: StoreWorld) -> None:
+    cup = stores.shop.add("cup", on_hand=10)["variants"][0]["id"]
+    stores.sync()
+    first, second = stores.shop.sell(cup, 3)["id"], stores.shop.sell(cup, 2)["id"]
+    stores.sync(Strategy.INCREMENTAL)
+    stores.shop.move(first, "shipped")
+    webhook(stores, variant_id=cup, order_id="")
+    webhook(stores, variant_id="", order_id=first)
+    stores.wake()
+    stores.work()
+    stores.shop.move(second, "shipped")
+    webhook(stores, variant_id="", order_id=second)
+    stores.wake()
+    stores.work()
+    stores.sync(Strategy.STOCK)
+    moved = stores.fleet.sql("SELECT reason, delta FROM stock_movements ORDER BY at").all()
+    assert [tuple(one) for one in moved] == [("store", 10), ("order", -3), ("order", -2)]
+
+
+def webhook(stores: StoreWorld, *, variant_id: str, order_id: str) -> None:
+    """Have the shop say that a variant's stock or an order changed."""
+    kind, event_id = "order" if order_id else "stock", str(uuid.uuid4())
+    stores.fleet.sql("INSERT INTO shop_events (account_id, event_id, kind, priority, product_id, variant_id, order_id)"
+                     " VALUES (:id, :event, :kind, 8, '', :variant, :ordered)",
+                     id=stores.account_id, event=event_id, kind=kind, variant=variant_id, ordered=order_id)  # fmt: skip

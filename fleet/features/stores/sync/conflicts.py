@@ -96,6 +96,16 @@ def settle(tx: Tx, account_id: uuid.UUID, fields: Collection[tuple[uuid.UUID, st
         tx.execute(sa.update(row).where(row.id.in_(done)).values(state="settled"))
 
 
+def settle_matches(tx: Tx, account_id: uuid.UUID, external_ids: Collection[str]) -> None:
+    """Settle open conflicts about products of a store that are matched by now."""
+    if not external_ids:
+        return
+    row = SyncConflictRow
+    which = (row.account_id == account_id, row.kind != "field", row.state != "settled",
+             row.external_id.in_(external_ids))  # fmt: skip
+    tx.execute(sa.update(row).where(*which).values(state="settled").execution_options(synchronize_session=False))
+
+
 def open_products(tx: Tx, account_id: uuid.UUID, product_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
     """Return the products that have open conflicts, of their own or of a variant."""
     if not product_ids:

@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -23,7 +24,7 @@ from fleet.features.stores import rules
 from fleet.features.stores.rules import StockSides
 from fleet.features.stores.state import refs
 from fleet.features.stores.state.context import StoreContext, SyncCounts, now_of
-from fleet.features.stores.sync import conflicts
+from fleet.features.stores.sync import conflicts, lost_writes
 from fleet.features.stores.sync.conflicts import FieldConflict
 from fleet.features.stores.values import STOCK, stock_field
 from fleet.features.stores.writes import sold_out
@@ -116,6 +117,24 @@ def is_any_unsent(tx: Tx, context: StoreContext) -> bool:
     return False
 
 
+def unexplained(tx: Tx, context: StoreContext, place: StockPlace, after: uuid.UUID) -> list[uuid.UUID]:
+    """Return the variants of the next merge whose number at the store changed by something else than its orders."""
+    parameters = _parameters(tx, context, place)
+    rows = tx.execute(_CANDIDATES, {**parameters, "after": after, "limit": _CHUNK}).all()
+    moves = _own_moves(tx, context, place, [one.local_id for one in rows])
+    before = {one: moved.before for one, moved in moves.items()}
+    return [one.local_id for one in rows
+            if one.base is not None and one.remote != one.base + before.get(one.local_id, 0)]  # fmt: skip
+
+
+def _own_moves(
+    tx: Tx, context: StoreContext, place: StockPlace, ids: Collection[uuid.UUID]
+) -> dict[uuid.UUID, sa.Row[Any]]:  # fmt: skip
+    found = tx.execute(_OWN_MOVES, {"account_id": context.account_id, "field": place.field, "place": place.here,
+                                    "ids": list(ids)})  # fmt: skip
+    return {one.variant_id: one for one in found}
+
+
 def merge_levels(
     tx: Tx, context: StoreContext, place: StockPlace, after: uuid.UUID
 ) -> tuple[SyncCounts, uuid.UUID | None]:
@@ -126,9 +145,9 @@ def merge_levels(
     if not ids:
         return SyncCounts(), None
     stock.lock(tx, ids)  # from here on nobody moves this stock
-    rows = tx.execute(_AGAIN, {**parameters, "ids": ids}).all()
-    moves = {one.variant_id: one for one in tx.execute(_OWN_MOVES, {
-        "account_id": context.account_id, "field": place.field, "place": place.here, "ids": ids})}  # fmt: skip
+    unsure = lost_writes.settle(tx, context, place.field, place.here, ids)
+    rows = [one for one in tx.execute(_AGAIN, {**parameters, "ids": ids}) if one.local_id not in unsure]
+    moves = _own_moves(tx, context, place, ids)
     pending, now = refs.open_writes(tx, context.agent_id), now_of(tx)
     counts, plan = SyncCounts(), WritePlan()
     entries: list[StockEntry] = []
@@ -157,8 +176,10 @@ def merge_levels(
             ))  # fmt: skip
         if merge.base is not None:
             is_late = bool(sides.own_after) and not merge.includes_later
+            # Never back: orders from before the last agreement are in its number.
+            agreed = max(one.remote_at, one.base_at or one.remote_at) if is_late else now
             states.append({"local_id": one.local_id, "field": place.field, "base": merge.base, "remote": one.remote,
-                           "remote_at": one.remote_at, "base_at": one.remote_at if is_late else now})  # fmt: skip
+                           "remote_at": one.remote_at, "base_at": agreed})  # fmt: skip
         if merge.push is not None:
             plan.stock.append(StockWrite(variant_id=one.local_id, field=place.field, location=place.there,
                                          quantity=merge.push, expected=one.remote))  # fmt: skip

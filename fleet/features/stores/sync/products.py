@@ -51,6 +51,7 @@ class _Page:
     conflicts: list[FieldConflict] = field(default_factory=list)
     matches: list[MatchConflict] = field(default_factory=list)
     settled: set[tuple[uuid.UUID, str]] = field(default_factory=set)
+    matched: set[str] = field(default_factory=set)
     in_step: dict[uuid.UUID, bool] = field(default_factory=dict)
     missing: list[uuid.UUID] = field(default_factory=list)
     """Variants that their product has no more in a complete sweep."""
@@ -331,6 +332,7 @@ class _Merger:
         page, context = self.page, self.page.context
         row = local.product
         page.in_step[row.id] = True
+        page.matched.add(product.id)
         _save_identity(page, row.id, product)
         here = values.product_values(catalogue.product_values(row, ()), context.traits)
         about = _title(product)
@@ -344,8 +346,9 @@ class _Merger:
         by_id = {one.id: one for one in local.variants}
         by_sku = {one.sku: one for one in local.variants if one.sku}
         taken = {one.local_id for one in mapped}
+        mapped_ids = {str(one.external_id): one for one in mapped}  # read later: a creation may have ended meanwhile
         for variant in product.variants:
-            ref = self.known.get(variant.id)
+            ref = mapped_ids.get(variant.id) or self.known.get(variant.id)
             found = by_id.get(ref.local_id) if ref is not None else None
             if found is None and (candidate := by_sku.get(variant.sku)) is not None and candidate.id not in taken:
                 found = candidate
@@ -429,7 +432,7 @@ class _Merger:
                 made = catalogue.add_variant(self.tx, row.id, _new_variant(variant, page.context),
                                              origin=page.context.origin)  # fmt: skip
         except (Conflict, InvalidInput) as error:
-            page.matches.append(MatchConflict("sku", variant.id, _title(product), [], str(error)))
+            page.matches.append(MatchConflict("sku", product.id, _title(product), [], str(error)))
             page.counts.failed += 1
             page.in_step[row.id] = False
             return
@@ -463,6 +466,7 @@ def _write(tx: Tx, page: _Page) -> None:
     refs.save_states(tx, context.account_id, page.states)
     refs.miss_variants(tx, context.account_id, page.missing)
     conflicts.settle(tx, context.account_id, page.settled)
+    conflicts.settle_matches(tx, context.account_id, page.matched - {one.external_id for one in page.matches})
     page.counts.conflicts += conflicts.open_fields(tx, context, page.conflicts)
     page.counts.conflicts += conflicts.open_matches(tx, context, page.matches)
     page.counts.sent += page.plan.add(tx, context)

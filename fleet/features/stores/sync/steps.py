@@ -34,11 +34,12 @@ from fleet.features.stores.rules import Strategy
 from fleet.features.stores.state import refs
 from fleet.features.stores.state.context import PageReading, StoreContext, SyncCounts
 from fleet.features.stores.sync import cursors, levels, pushing, sweeps
+from fleet.features.stores.sync.levels import StockPlace
 from fleet.features.stores.sync.products import apply_products
 
 log = logs.get(__name__)
 _FIRST = uuid.UUID(int=0)
-_NAMED, _MOST_OPEN = 20, 200
+_NAMED, _MOST_ORDER_PAGES, _MOST_OPEN = 20, 10, 200
 _OPEN = "open orders"
 """The page of the step "orders" at which open orders are read by their ids, so many in one run at most."""
 STEPS: Mapping[Strategy, tuple[str, ...]] = {
@@ -230,8 +231,11 @@ class Steps:
         after = uuid.UUID(at.page) if at.page else _FIRST
         memory: dict[str, Any] = {"place": number}
         found: list[str | None] = [None]
+        began, behind = context.deps.now(), self._orders_behind(places[number], after)
 
         def store(tx: Tx) -> SyncCounts:
+            if behind:
+                self._record(tx, behind, began)
             done, last = levels.merge_levels(tx, context, places[number], after)
             if last is None and number + 1 < len(places):
                 memory["place"] = number + 1
@@ -317,6 +321,29 @@ class Steps:
             except Vanished:
                 vanished.append(one)
         return found, vanished
+
+    def _orders_behind(self, place: StockPlace, after: uuid.UUID) -> list[ShopOrder]:
+        """Read the orders that may explain numbers of the shop: open ones of these variants, and new ones.
+
+        Units that left with an order are no change by a person, also when the shop tells of the order later.
+        """
+        context = self.context
+        if not isinstance(self.adapter, OrderingAdapter):
+            return []
+        with context.deps.db.transaction() as tx:
+            changed = levels.unexplained(tx, context, place, after)
+            known = orders.open_with(tx, context.account_id, changed)
+            since = rules.stream_since(cursors.value(tx, context.account_id, "orders"), context.traits.cursor_overlap_s)
+        if not changed:
+            return []
+        found, cursor = self._orders_by_id(known), None
+        for _ in range(_MOST_ORDER_PAGES):
+            page = self.adapter.orders(since=since, cursor=cursor, limit=self._limit)
+            found += page.items
+            if page.cursor is None or page.cursor == cursor:
+                break
+            cursor = page.cursor
+        return found
 
     def _orders_by_id(self, order_ids: Sequence[str]) -> list[ShopOrder]:
         found = []

@@ -34,19 +34,24 @@ from fleet.adapters.shops import (
 from fleet.core.db import Tx
 from fleet.engine.attempts.work import Work
 from fleet.engine.jobs.outcomes import Held, Skipped
+from fleet.engine.jobs.states import JobState
 from fleet.features.orders import service as orders
-from fleet.features.stores import values
-from fleet.features.stores.models import ExternalRefRow
+from fleet.features.stores import service, values
+from fleet.features.stores.models import ExternalRefRow, StoreRow
 from fleet.features.stores.state import refs
+from fleet.features.stores.state.units import known_units
 from fleet.features.stores.writes import pictures
 
 _ENDS = (OrderState.CANCELLED, OrderState.REFUNDED)
 _LOOK_AGAIN = timedelta(hours=1)
 _UNKNOWN = Skipped("the store does not have it any more")
+_FEWER = Skipped("the catalogue has fewer units by now")
 
 
 def create_product(work: Work) -> AnyAction | Skipped:
     """Return the creation of a product with its variants and their first stock. The payload has all values."""
+    if work.claim.state is not JobState.UNKNOWN and _is_too_much(work):
+        return _FEWER
     payload = work.claim.payload
     with work.deps.db.transaction() as tx:
         found = refs.by_local(tx, key_of(work.claim.account_id), "product", [uuid.UUID(payload["product"])])
@@ -116,7 +121,9 @@ def update_variants(work: Work) -> AnyAction | Skipped:
 
 
 def set_stock(work: Work) -> AnyAction | Skipped:
-    """Return the units of variants at their locations."""
+    """Return the units of variants at their locations; skipped if the catalogue has fewer by now."""
+    if work.claim.state is not JobState.UNKNOWN and _is_too_much(work):
+        return _FEWER
     found = _mapped(work, "variant", [one["variant"] for one in work.claim.payload["changes"]])
     changes = []
     for one in work.claim.payload["changes"]:
@@ -128,6 +135,21 @@ def set_stock(work: Work) -> AnyAction | Skipped:
                 expected=one["expected"],
             ))  # fmt: skip
     return work.action(SET_STOCK, SetStockPayload(tuple(changes))) if changes else _UNKNOWN
+
+
+def _is_too_much(work: Work) -> bool:
+    """Say whether a job that waited would tell the store more than there is now."""
+    changes, created = work.claim.payload.get("changes", ()), work.claim.payload.get("values", {}).get("variants", ())
+    units = {(uuid.UUID(one["variant"]), one["field"]): one["quantity"] for one in changes}
+    units |= {(uuid.UUID(one["variant"]), one["stock_field"]): one["on_hand"] for one in created
+              if one.get("stock_field")}  # fmt: skip
+    with work.deps.db.transaction() as tx:
+        store = tx.session.get(StoreRow, key_of(work.claim.account_id))
+        if store is None:
+            return False
+        context = service.context_for(work.deps, tx, store)
+        known = known_units(tx, context, [variant_id for variant_id, _ in units])
+    return any(quantity > known.get(place, 0) for place, quantity in units.items())
 
 
 def remove_product(work: Work) -> AnyAction | Skipped:
