@@ -88,7 +88,7 @@ def undo(tx: Tx, context: StoreContext, row: DiscrepancyRow, *, by: str) -> None
         if done["before"] in (None, ""):
             raise Conflict(f"{context.name} had no value of {row.about} to write back.")
         _refuse_other_write(tx, context, row)
-        job_id = _write(tx, context, row, done["before"], done["after"])
+        job_id = _write(tx, context, row, done["before"], done["after"], is_undo=True)
     elif action is Remedy.PULL:
         _refuse_moved(tx, context, row, done["after"])
         _take(tx, context, row, done["before"], by, undoes=done)
@@ -192,7 +192,9 @@ def _place(context: StoreContext, row: DiscrepancyRow) -> StockPlace:
     return found
 
 
-def _write(tx: Tx, context: StoreContext, row: DiscrepancyRow, value: Any, expected: Any) -> uuid.UUID:
+def _write(
+    tx: Tx, context: StoreContext, row: DiscrepancyRow, value: Any, expected: Any, *, is_undo: bool = False
+) -> uuid.UUID:  # fmt: skip
     """Add the job that writes a value to the store, if the store still has the expected one; return its id."""
     local_id = uuid.UUID(row.key)
     fields = refs.written([(local_id, row.field)])
@@ -202,7 +204,7 @@ def _write(tx: Tx, context: StoreContext, row: DiscrepancyRow, value: Any, expec
             "product": row.key, "values": {row.field: value}, "expected": had, "fields": fields})  # fmt: skip
     elif rules.is_stock(row.field):
         plan = WritePlan(stock=[StockWrite(variant_id=local_id, field=row.field, location=_place(context, row).there,
-                                           quantity=int(value), expected=expected)])  # fmt: skip
+                                           quantity=int(value), expected=expected, is_undo=is_undo)])  # fmt: skip
         plan.add(tx, context)
         if not plan.job_ids:
             raise Conflict(f"{row.about} has no units at {context.name} already.", fix=_AGAIN)

@@ -85,7 +85,8 @@ class WritePlan:
             yield new_job(context, "update_variants", payload={"changes": batch, "fields": fields})
         for places in _batches(self.stock, size):
             changes = [{"variant": str(one.variant_id), "field": one.field, "location": one.location,
-                        "quantity": one.quantity, "expected": one.expected} for one in places]  # fmt: skip
+                        "quantity": one.quantity, "expected": one.expected, "is_undo": one.is_undo}
+                       for one in places]  # fmt: skip
             yield new_job(context, "set_stock", payload={
                 "changes": changes, "fields": written((one.variant_id, one.field) for one in places),
                 "at": now.isoformat(),

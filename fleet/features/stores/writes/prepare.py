@@ -64,6 +64,8 @@ def create_product(work: Work) -> AnyAction | Skipped:
 
 def add_variants(work: Work) -> AnyAction | Skipped:
     """Return the new variants of a product, with their first stock; those that the store has by now are left out."""
+    if work.claim.state is not JobState.UNKNOWN and _is_too_much(work):
+        return _FEWER
     payload = work.claim.payload
     ref = _mapped(work, "product", [payload["product"]]).get(uuid.UUID(payload["product"]))
     if ref is None or ref.external_id is None:
@@ -138,9 +140,14 @@ def set_stock(work: Work) -> AnyAction | Skipped:
 
 
 def _is_too_much(work: Work) -> bool:
-    """Say whether a job that waited would tell the store more than there is now."""
-    changes, created = work.claim.payload.get("changes", ()), work.claim.payload.get("values", {}).get("variants", ())
-    units = {(uuid.UUID(one["variant"]), one["field"]): one["quantity"] for one in changes}
+    """Say whether a job that waited would tell the store more than there is now.
+
+    An undo writes back what the store had, whatever there is: a person asked for it.
+    """
+    payload = work.claim.payload
+    created = [*payload.get("values", {}).get("variants", ()), *payload.get("variants", ())]
+    units = {(uuid.UUID(one["variant"]), one["field"]): one["quantity"]
+             for one in payload.get("changes", ()) if not one.get("is_undo")}  # fmt: skip
     units |= {(uuid.UUID(one["variant"]), one["stock_field"]): one["on_hand"] for one in created
               if one.get("stock_field")}  # fmt: skip
     with work.deps.db.transaction() as tx:

@@ -40,6 +40,8 @@ class StockWrite:
     location: str
     quantity: int
     expected: int | None
+    is_undo: bool = False
+    """Whether it writes back what the store had before a fix."""
 
 
 def _noted(tx: Tx, account_id: uuid.UUID, notes: Sequence[str]) -> dict[uuid.UUID, str]:
