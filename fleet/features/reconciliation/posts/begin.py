@@ -13,7 +13,6 @@ from sqlalchemy.dialects.postgresql import insert
 from fleet.access import audit
 from fleet.access.models import DEFAULT_ORGANISATION
 from fleet.accounts.directory import OpenAccount
-from fleet.accounts.models import AccountRow
 from fleet.adapters import registry as adapters
 from fleet.adapters.base import SurfaceObject
 from fleet.adapters.manifest import Capability
@@ -86,8 +85,9 @@ def is_shown(tx: Tx) -> bool:
         return True
     names = [name for name in adapters.names()
              if adapters.get(name).operation(_OPERATION).capability is not Capability.UNSUPPORTED]  # fmt: skip
-    row = AccountRow
-    some = sa.select(row.id).where(row.id.in_(ledger.accounts_with_agents(tx)), row.adapter.in_(names))
+    known, row = registry.current(), AgentRow
+    kinds = [kind for kind, one in known.agents.items() if POST.name in one.actions]
+    some = sa.select(row.id).where(row.surface.in_(names), row.kind.in_(kinds), row.deleted_at.is_(None))
     return bool(tx.scalar(sa.select(sa.exists(some))))
 
 
