@@ -88,6 +88,7 @@ def at(database_url: str, gallery: World) -> Iterator[Agents]:
     adapter = FloImg(gallery.gallery_url, TOKEN, timeout_s=10)
     fleet = make_fleet(database_url, systems={"real": adapter})
     account = fleet.account("real")
+    fleet.sql("UPDATE accounts SET created_at = created_at - interval '1 d' WHERE id = :id", id=account)
     system_agents.staff(fleet.deps.db)
     made = Agents(fleet, adapter, [])
     for _ in range(2):

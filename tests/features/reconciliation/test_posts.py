@@ -12,14 +12,17 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from fleet.core import failpoints
+from fleet.core import failpoints, ids
 from fleet.core.failpoints import Point
+from fleet.engine import publish as publish_jobs
 from fleet.engine import tick
 from fleet.engine.attempts import perform
+from fleet.engine.jobs.ledger import NewJob
 from fleet.engine.jobs.ticks import TickKey
 from fleet.engine.sweep import sweep
 from fleet.features.reconciliation import agent, service
 from fleet.features.reconciliation.models import DiscrepancyRow, ReconciliationRow
+from fleet.features.reconciliation.posts.rules import compared_since
 from fleet.features.reconciliation.rules import Remedy
 from tests.features.engagement.world import World, world
 from tests.features.stores.test_kills import Killed, dies_at, disarmed
@@ -27,10 +30,13 @@ from tests.web_client import Web
 
 __all__ = ["disarmed"]
 
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+
 
 @pytest.fixture
 def at(database_url: str) -> Iterator[World]:
     with world(database_url) as made:
+        made.fleet.sql("UPDATE accounts SET created_at = created_at - interval '30 d'")
         yield made
 
 
@@ -298,6 +304,33 @@ def test_a_post_of_an_unknown_outcome_is_matched_and_not_foreign(at: World) -> N
                  job=lost, id=row.external_id, text=row.local)  # fmt: skip
     compare(at)
     assert other and [one.type for one in rows(at)] == ["foreign_post"], "the replayed job has its post"
+
+
+def test_posts_of_before_the_account_or_its_jobs_are_not_foreign(at: World) -> None:
+    publish(at, 1)
+    foreign(at, "Of before", hours=24 * 3)
+    at.fleet.sql("UPDATE accounts SET created_at = created_at + interval '28 d'")
+    assert compare(at).counts["found"] == 0
+    at.fleet.sql("UPDATE accounts SET created_at = created_at - interval '28 d'")
+    assert compared_since(NOW, days=14, retention_days=3, added_at=NOW - timedelta(days=90)) == NOW - timedelta(
+        days=1.5
+    )
+    assert compare(at).counts["found"] == 1
+
+
+def test_the_account_of_the_settings_has_posts_too(at: World) -> None:
+    agent = at.fleet.agent()
+    job = NewJob(ids.new(), agent, "post", "floimg", payload={"topic": "lamps"})
+    with at.fleet.deps.db.transaction() as tx:
+        publish_jobs.add_jobs(tx, at.fleet.deps.publisher, [job])
+    perform.perform(at.fleet.deps, job.id)
+    assert set(wake(at)["posts"]) == {"gallery", "masto"}
+    gallery, _ = work(at)
+    assert (gallery.account_id, gallery.state, gallery.result["found"]) == (None, "done", 0), gallery.error
+    at.fleet.surface.effects[0].text = "Another text."
+    service.request(at.fleet.deps, "gallery", by="web:ana")
+    work(at)
+    assert [(one.type, one.remote) for one in rows(at)] == [("changed_text", "Another text.")]
 
 
 def pause(at: World) -> None:

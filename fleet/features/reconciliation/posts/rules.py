@@ -23,6 +23,8 @@ CLOCKS_APART = timedelta(hours=1)
 _NEW = timedelta(minutes=5)
 """So new a post may be of a job that is being recorded, or of another program that posts for the fleet just now."""
 _LEAST_SUSPICIOUS = 3
+_PRUNED_WITHIN = 1.5
+"""Days before the end of the retention from which jobs are not relied on: a run takes a while, and so did the job."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +135,15 @@ def is_gone_for_good(first_at: datetime | None, now: datetime, tempo: float) -> 
 def is_believed(*, gone: int, alive: int) -> bool:
     """Return whether missing posts are believed: not where none is left, as of a suspended account."""
     return alive > 0 or gone < _LEAST_SUSPICIOUS
+
+
+def compared_since(began: datetime, *, days: float, retention_days: float, added_at: datetime) -> datetime:
+    """Return the time since which posts are compared.
+
+    Older ones were published before the account was added, or by jobs that may be pruned by now: nobody could tell them
+    from foreign ones.
+    """
+    return max(began - timedelta(days=min(days, retention_days - _PRUNED_WITHIN)), added_at)
 
 
 def is_due(*, now: datetime, last_at: datetime | None, every: timedelta | None, is_running: bool) -> bool:

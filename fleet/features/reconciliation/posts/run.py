@@ -16,6 +16,7 @@ from typing import Any, cast
 
 import sqlalchemy as sa
 
+from fleet.accounts.models import AccountRow
 from fleet.adapters import base
 from fleet.adapters.base import Account, Vanished
 from fleet.adapters.social import OwnPost, OwnPostsAdapter
@@ -96,11 +97,15 @@ def prepare(work: Work) -> Done | Skipped:
         where = PostsAccount(row.account_id, str(work.claim.payload["store"]), work.claim.surface)
         organisation = row.organisation_id
         authors = ledger.authors(tx, where)
+        added_at = tx.session.get_one(AccountRow, row.account_id).created_at
     adapter = work.gateway.adapter
     if not isinstance(adapter, OwnPostsAdapter):
         return _fail(work, where, run, "this network gives no list of an account's posts")
     settings = work.settings.of(ReconciliationSettings)
-    since = run.started_at - timedelta(days=settings.reconcile_posts_days)
+    since = rules.compared_since(
+        run.started_at, days=settings.reconcile_posts_days, retention_days=work.settings.retention_days,
+        added_at=added_at,
+    )  # fmt: skip
     steps = _Steps(work, where, organisation, adapter, run, authors, since)
     try:
         while not run.is_over:
