@@ -247,6 +247,13 @@ def test_a_refusal_or_an_outage_is_no_evidence(at: World, status: int) -> None:
 
 def test_an_outage_of_the_list_finds_nothing_and_an_empty_account_is_not_believed(at: World) -> None:
     publish(at, 4)
+    at.server.answers = [(503, {}, {"error": "down"})] * 3
+    wake(at)
+    for _ in range(3):
+        at.fleet.sql("UPDATE jobs SET next_attempt_at = clock_timestamp() WHERE kind = 'reconcile_posts'")
+        work(at)
+    assert at.fleet.sql("SELECT state FROM reconciliations").scalars().all() == ["failed"] and not at.server.answers
+    at.fleet.sql("DELETE FROM events")
     at.server.statuses.clear()
     run = compare(at)
     assert (run.state, run.counts) == ("failed", {**run.counts, "missed": 0}) and "suspended" in run.problem
