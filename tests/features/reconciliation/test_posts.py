@@ -22,6 +22,7 @@ from fleet.engine.jobs.ticks import TickKey
 from fleet.engine.sweep import sweep
 from fleet.features.reconciliation import agent, service
 from fleet.features.reconciliation.models import DiscrepancyRow, ReconciliationRow
+from fleet.features.reconciliation.posts import run
 from fleet.features.reconciliation.posts.rules import compared_since
 from fleet.features.reconciliation.rules import Remedy
 from tests.features.engagement.world import World, world
@@ -355,6 +356,18 @@ def test_posts_of_a_paused_account_are_not_read(at: World) -> None:
     at.server.calls.clear()
     (waiting,) = work(at)
     assert (waiting.state, at.server.calls) == ("ready", []) and "paused" in str(waiting.held)
+
+
+def test_posts_below_the_last_page_that_is_read_are_left_alone(at: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    publish(at, 3)
+    age(at, timedelta(hours=30))
+    for number in range(50):
+        foreign(at, f"By hand {number}")
+    at.server.statuses = at.server.statuses[3:]  # all of the ledger are gone, and nobody looks
+    monkeypatch.setattr(run, "_MOST_PAGES", 1)
+    at.server.calls.clear()
+    assert (compare(at).counts["read"], compare(at).state) == (40, "done")
+    assert not [one for one in at.server.calls if one.startswith("GET /api/v1/statuses/")]
 
 
 def test_a_job_that_ended_without_its_run_is_a_failed_run(at: World) -> None:

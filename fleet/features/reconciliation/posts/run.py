@@ -157,8 +157,10 @@ class _Steps:
         oldest = page.oldest or min(times, default=None)
         is_last = page.cursor is None or page.cursor == cursor or (oldest is not None and oldest < self.since)
         following: tuple[str, dict[str, Any]] = ("listed", {"cursor": page.cursor, "pages": pages})
-        if is_last or pages >= _MOST_PAGES:
+        if is_last:
             following = ("unseen", {})
+        elif pages >= _MOST_PAGES:  # posts below are not read one by one
+            following = ("unseen", {"floor": (oldest or run.started_at).isoformat()})
         shown = [one for one in page.items if one.created_at is None or one.created_at >= self.since]
 
         def store(tx: Tx) -> _Compared:
@@ -186,11 +188,12 @@ class _Steps:
         after = (datetime.fromisoformat(at["at"]), uuid.UUID(at["job"])) if "job" in at else None
         with self.work.deps.db.transaction() as tx:
             until = run.started_at - _SETTLES / self.work.deps.settings.tempo
-            found = ledger.unseen(tx, self.where, run.id, since=self.since, until=until, after=after)
+            floor = datetime.fromisoformat(at["floor"]) if "floor" in at else self.since
+            found = ledger.unseen(tx, self.where, run.id, since=max(self.since, floor), until=until, after=after)
             alive = ledger.count_seen(tx, run.id)
         following: tuple[str, dict[str, Any]] = ("foreign", {})
         if len(found) == ledger.BATCH:
-            following = ("unseen", {"at": found[-1].at.isoformat(), "job": str(found[-1].job_id)})
+            following = ("unseen", {**at, "at": found[-1].at.isoformat(), "job": str(found[-1].job_id)})
         return self._by_id(found, following, alive=alive)
 
     def _again(self) -> Callable[[Tx], _Compared]:
