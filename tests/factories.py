@@ -8,7 +8,7 @@ import random
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -44,6 +44,8 @@ from fleet.adapters.social import (
     REACT,
     FeedItem,
     Offers,
+    OwnPost,
+    OwnPostPage,
     SaidComment,
 )
 from fleet.core.character import BLANK
@@ -155,6 +157,18 @@ class Surface:
         if not found:
             raise base.Vanished("404")
         return found[0]
+
+    def own_posts(self, account: Account, *, authors: Collection[str], cursor: str | None, limit: int) -> OwnPostPage:
+        own = (one for one in reversed(self.effects) if one.action == POST.name and one.username in authors)
+        return OwnPostPage(
+            tuple(OwnPost(id=one.id, text=one.text, created_at=None, author=one.username) for one in own)
+        )
+
+    def own_post(self, account: Account, post_id: str) -> OwnPost:
+        found = next((one for one in self.effects if one.id == post_id), None)
+        if found is None:
+            raise base.Vanished("404")
+        return OwnPost(id=found.id, text=found.text, created_at=None, author=found.username)
 
     def make(self, order: PictureOrder, *, timeout_s: float) -> str:
         if self.image_faults:

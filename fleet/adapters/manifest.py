@@ -33,6 +33,7 @@ class Capability(StrEnum):
 
 READ_METHODS: Mapping[str, str] = {
     "feed": "feed", "comments": "comments", "item": "item", "notifications": "notifications",
+    "own_posts": "posts", "own_post": "posts",
     "post_metrics": "metrics", "account_metrics": "metrics", "trends": "trends", "check": "check", "probe": "probe",
     "upload": "upload", "shop": "shop", "products": "products", "product": "products", "find_products": "products",
     "changed_products": "changes", "stock": "stock", "stock_of": "stock", "orders": "orders", "order": "orders",
@@ -40,7 +41,7 @@ READ_METHODS: Mapping[str, str] = {
 """The operation that each method of an adapter is; `write` is the type of its action."""
 READS = tuple(dict.fromkeys(READ_METHODS.values()))
 """The operations that publish nothing. All others are names of types of action."""
-BACKGROUND_READS = frozenset({"metrics", "trends", "products", "changes", "stock"})
+BACKGROUND_READS = frozenset({"metrics", "posts", "trends", "products", "changes", "stock"})
 """Reads that nobody waits for: they leave room to writes."""
 
 

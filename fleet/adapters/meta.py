@@ -44,9 +44,8 @@ class MetaAdapter(NetworkAdapter[_C]):
         for _ in range(most_pages):
             body = self._call("GET", path, params=params)
             yield from dicts_of(body.get("data"))
-            paging = dict_of(body.get("paging"))
-            after = text_of(dict_of(paging.get("cursors")).get("after"), 500)
-            if not after or not paging.get("next"):
+            after = following_of(body)
+            if after is None:
                 return
             params = {**params, "after": after}
         raise base.Uncertain("the list is too long to say that an entry is not in it")
@@ -92,6 +91,13 @@ def error_of(response: Response, body: dict[str, Any]) -> base.AdapterError:
     if status == 429:
         return base.Throttled(said, retry_after_s=_wait_s(response))
     return base.Vanished(said) if status == 404 and not code else base.Refused(said)
+
+
+def following_of(body: dict[str, Any]) -> str | None:
+    """Return the cursor of the page after a page of a list; None after the last one."""
+    paging = dict_of(body.get("paging"))
+    after = text_of(dict_of(paging.get("cursors")).get("after"), 500)
+    return after if after and paging.get("next") else None
 
 
 def _wait_s(response: Response) -> float:

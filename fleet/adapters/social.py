@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -309,6 +309,30 @@ class AccountMetrics:
     posts: int | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnPost:
+    """A post of an account as its network shows it now. Its text is untrusted: people may have changed it there."""
+
+    id: str
+    """As receipts name it."""
+    text: str
+    """Plain text with whole addresses, without a mark that the adapter itself adds to posts."""
+    created_at: datetime | None
+    author: str = ""
+    """The username of its author; empty on networks where the account has one author."""
+    is_reply: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OwnPostPage:
+    """Posts, newest first. The next call gets `cursor`; None after the last page."""
+
+    items: tuple[OwnPost, ...]
+    cursor: str | None = None
+    oldest: datetime | None = None
+    """When the oldest entry of the page was made, if entries of others were left out of it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Offers:
     """The capabilities of one server beyond posts, comments and likes, and the audiences that posts can have there."""
@@ -344,6 +368,21 @@ class MeasuringAdapter(Protocol):
     def post_metrics(self, account: Account, ids: Sequence[str]) -> list[PostMetrics]: ...
 
     def account_metrics(self, account: Account) -> AccountMetrics: ...
+
+
+@runtime_checkable
+class OwnPostsAdapter(Protocol):
+    """An adapter whose surface lists the posts of the account itself, and shows one by its id. Reposts are no posts.
+
+    `own_posts` may leave out posts that are not public. `own_post` raises Vanished only where the surface says that it
+    has no such post.
+    """
+
+    def own_posts(
+        self, account: Account, *, authors: Collection[str], cursor: str | None, limit: int
+    ) -> OwnPostPage: ...  # fmt: skip
+
+    def own_post(self, account: Account, post_id: str) -> OwnPost: ...
 
 
 @runtime_checkable

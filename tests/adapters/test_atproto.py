@@ -1,18 +1,23 @@
-"""What the adapter of the AT Protocol computes without a network: record keys, facets, credentials."""
+"""What the adapter of the AT Protocol does without a network: record keys, facets, credentials, its repository."""
 
 from __future__ import annotations
 
 import string
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
+from fleet.adapters import base
 from fleet.adapters.atproto import ADAPTER, keys, records
-from fleet.adapters.manifest import AccountAccess
+from fleet.adapters.atproto.adapter import AtProto
+from fleet.adapters.base import Account
+from fleet.adapters.manifest import AccountAccess, MemoryTokens
 from fleet.core.errors import InvalidInput
+from tests.contracts.server import Call, Contract, Reply, route
 
 
 def test_a_tid_is_that_of_the_protocols_own_library() -> None:
@@ -56,3 +61,62 @@ def test_what_cannot_connect_is_refused_without_a_call_or_the_secret(credentials
     with pytest.raises(InvalidInput) as refused:
         ADAPTER.connect(AccountAccess(address, SecretStr(credentials)))
     assert "pw" not in str(refused.value)
+
+
+DID = "did:plc:ada"
+
+
+class Repository(Contract):
+    """A server with one repository, which answers as the lexicons of com.atproto.repo say."""
+
+    records: dict[str, dict[str, Any]]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.records = {}
+
+    @route("POST", "/xrpc/com.atproto.server.createSession")
+    def login(self, call: Call) -> Reply:
+        return Reply(200, {"did": DID, "handle": "ada.test", "accessJwt": "a", "refreshJwt": "r"})
+
+    @route("GET", "/xrpc/com.atproto.repo.listRecords")
+    def list(self, call: Call) -> Reply:
+        assert (call.query["repo"], call.query["collection"]) == (DID, keys.POST)
+        newest = [one for one in sorted(self.records, reverse=True) if one < call.query.get("cursor", "z")]
+        page = newest[: int(call.query["limit"])]
+        more = {"cursor": page[-1]} if len(page) < len(newest) else {}
+        return Reply(200, {"records": [self._one(one) for one in page], **more})
+
+    @route("GET", "/xrpc/com.atproto.repo.getRecord")
+    def get(self, call: Call) -> Reply:
+        if call.query["rkey"] not in self.records:
+            return Reply(400, {"error": "RecordNotFound", "message": "Could not locate record"})
+        return Reply(200, self._one(call.query["rkey"]))
+
+    def _one(self, key: str) -> dict[str, Any]:
+        return {"uri": f"at://{DID}/{keys.POST}/{key}", "cid": "c", "value": self.records[key]}
+
+
+def test_own_posts_are_those_of_the_repository_page_by_page() -> None:
+    at = datetime(2026, 11, 22, 10, tzinfo=UTC)
+    with Repository().serve() as server:
+        made = [at + timedelta(minutes=number) for number in range(3)]
+        rkeys = [keys.of_job(str(number), moment) for number, moment in enumerate(made)]
+        for number, key in enumerate(rkeys):
+            reply = {"reply": {"root": {}, "parent": {"uri": "at://x"}}} if number == 1 else {}
+            server.records[key] = {"text": f"Lamp {number}.", "createdAt": keys.moment(made[number]), **reply}
+        access = AccountAccess(server.url, SecretStr("ada.test:pw"), 5.0, tokens=MemoryTokens())
+        adapter, me = AtProto(access), Account("a", "ada", "Ada", None)
+        first = adapter.own_posts(me, authors=(), cursor=None, limit=2)
+        rest = adapter.own_posts(me, authors=(), cursor=first.cursor, limit=2)
+        found = [*first.items, *rest.items]
+        assert [one.text for one in found] == ["Lamp 2.", "Lamp 1.", "Lamp 0."] and rest.cursor is None
+        assert [one.is_reply for one in found] == [False, True, False] and found[0].created_at == made[2]
+        assert adapter.own_post(me, found[0].id) == found[0]
+        del server.records[rkeys[2]]
+        with pytest.raises(base.Vanished):
+            adapter.own_post(me, found[0].id)
+        server.answer("GET", ".*getRecord", Reply(500, {"error": "InternalServerError"}))
+        with pytest.raises(base.Uncertain):
+            adapter.own_post(me, found[1].id)
+        adapter.close()

@@ -17,8 +17,9 @@ from pydantic import SecretStr
 from fleet.adapters import base, registry, social
 from fleet.adapters.base import Account, SurfaceObject
 from fleet.adapters.manifest import AccountAccess, AuthKind, Capability, check
-from fleet.adapters.social import MeasuringAdapter, Media, SocialAdapter
+from fleet.adapters.social import MeasuringAdapter, Media, OwnPostsAdapter, SocialAdapter
 from fleet.core.errors import InvalidInput
+from fleet.features.reconciliation.posts.texts import same_text
 from fleet.images.placeholder import data_url, render_jpeg
 from tests.adapters.networks import NOBODY, Case, account_of, act, publish, uploaded
 from tests.contracts import linkedin, meta, tiktok, x
@@ -208,6 +209,27 @@ def test_metrics_name_what_is_gone(case: Case, adapter: Any, account: Account) -
     assert here.likes == 3 and here.views == 250 and not here.is_gone
     assert gone.is_gone
     assert adapter.account_metrics(account).followers == 12
+
+
+def test_own_posts_are_listed_and_read_by_id_as_they_were_sent(case: Case, adapter: Any, account: Account) -> None:
+    if not isinstance(adapter, OwnPostsAdapter):
+        pytest.skip("it has no list of an account's posts")
+    texts = [f"Lamp {number} & light: https://shop.example/lamps/{number}?a=1 #lamps" for number in range(3)]
+    sent = {publish(adapter, a_post(case, account, text)).remote_id: text for text in texts}
+    shown: dict[str, str] = {}
+    cursor = None
+    for _ in range(9):
+        page = adapter.own_posts(account, authors={account.username}, cursor=cursor, limit=2)
+        shown |= {one.id: one.text for one in page.items}
+        if (cursor := page.cursor) is None:
+            break
+    assert cursor is None and shown.keys() >= sent.keys()
+    for found, text in sent.items():
+        assert found is not None
+        assert same_text(case.name, text, shown[found]), shown[found]
+        assert adapter.own_post(account, found).text == shown[found]
+    with pytest.raises(base.Vanished):
+        adapter.own_post(account, case.missing)
 
 
 def test_what_was_deleted_can_be_deleted_again(case: Case, server: Any, adapter: Any, account: Account) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
@@ -33,6 +33,8 @@ from fleet.adapters.social import (
     LikePayload,
     NotificationPage,
     Offers,
+    OwnPost,
+    OwnPostPage,
     PostMetrics,
     PostPayload,
     ProvisionPayload,
@@ -49,7 +51,7 @@ from fleet.core.clock import SYSTEM
 from fleet.core.errors import InvalidInput
 
 _PUT, _DELETE, _GET = "com.atproto.repo.putRecord", "com.atproto.repo.deleteRecord", "com.atproto.repo.getRecord"
-_LATEST = "com.atproto.sync.getLatestCommit"
+_LIST, _LATEST = "com.atproto.repo.listRecords", "com.atproto.sync.getLatestCommit"
 _PAGE, _BATCH = 100, 25
 _TRY_AGAIN_S = 1.0
 _COLLECTIONS = {"like": keys.LIKE, "repost": keys.REPOST}
@@ -248,6 +250,24 @@ class AtProto:
         names = ("followersCount", "followsCount", "postsCount")
         followers, following, posts = (count_of(body.get(name)) for name in names)
         return AccountMetrics(followers=followers, following=following, posts=posts)
+
+    def own_posts(
+        self, account: Account, *, authors: Collection[str], cursor: str | None, limit: int
+    ) -> OwnPostPage:  # fmt: skip
+        """Return a page of the posts in the account's repository, whatever an AppView shows of them."""
+        params: dict[str, Any] = {"repo": self._session.did(self._timeout_s()), "collection": keys.POST}
+        body = self._session.query(_LIST, **params, limit=max(1, min(limit, _PAGE)),
+                                   **({"cursor": cursor} if cursor else {}))  # fmt: skip
+        found = [one for one in map(views.own_of, dicts_of(body.get("records"))) if one is not None]
+        return OwnPostPage(tuple(found), text_of(body.get("cursor"), 300) or None)
+
+    def own_post(self, account: Account, post_id: str) -> OwnPost:
+        """Return one post of the account's repository. Raises Vanished."""
+        uri = _own(self._session.did(self._timeout_s()), post_id)
+        found = views.own_of({"uri": str(uri), **(self._record(uri, self._timeout_s()) or {"value": None})})
+        if found is None:
+            raise base.Vanished("the post is not in the repository")
+        return found
 
     def _publish(self, did: str, action: AnyAction, record: dict[str, Any], timeout_s: float) -> Receipt:
         uri = self._uri_of(did, action)

@@ -38,6 +38,7 @@ OPERATIONS = (
     Operation(name="feed", note="The timeline of the account: it shows accounts that it follows."),
     Operation(name="comments"),
     Operation(name="item"),
+    Operation(name="posts", note="The records of the account's repository."),
     Operation(name="notifications"),
     Operation(name="metrics", batch=25, note="Likes, reposts, replies and quotes; the network counts no views."),
     Operation(name="check"),

@@ -8,7 +8,7 @@ from typing import Any
 from fleet.adapters.answers import LONGEST_NAME_CHARS, count_of, dict_of, dicts_of, moment_of, text_of
 from fleet.adapters.atproto.records import BOT
 from fleet.adapters.base import LONGEST_ID
-from fleet.adapters.social import FeedItem, Notification, NotificationKind, PostMetrics, SaidComment
+from fleet.adapters.social import FeedItem, Notification, NotificationKind, OwnPost, PostMetrics, SaidComment
 
 _ADDRESS = re.compile(r"https?://[!-~]{1,1990}")
 _KINDS = {kind.value: kind for kind in NotificationKind}
@@ -26,6 +26,15 @@ def item_of(view: dict[str, Any]) -> FeedItem | None:
         count_of(view.get("replyCount")) or 0, author_id=_id(author.get("did")), by_agent=is_bot(author),
         image_url=_image_of(dict_of(view.get("embed"))),
     )  # fmt: skip
+
+
+def own_of(found: dict[str, Any]) -> OwnPost | None:
+    """Return a record of the account's own repository as a post; None for something else."""
+    uri, record = _id(found.get("uri")), found.get("value")
+    if not uri or not isinstance(record, dict):
+        return None
+    return OwnPost(id=uri, text=text_of(record.get("text")), created_at=moment_of(record.get("createdAt")),
+                   is_reply=bool(dict_of(record.get("reply"))))  # fmt: skip
 
 
 def said_of(view: dict[str, Any]) -> SaidComment | None:

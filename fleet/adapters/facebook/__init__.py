@@ -41,6 +41,7 @@ ADAPTER = AdapterType(
         Operation(name="feed", note="The page's own posts."),
         Operation(name="comments"),
         Operation(name="item"),
+        Operation(name="posts", note="The page's own posts."),
         Operation(name="metrics"),
         Operation(name="check"),
     ),

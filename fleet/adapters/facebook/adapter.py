@@ -7,7 +7,7 @@ unknown outcome is resolved: a post by the page's own feed, a reel by the state 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
@@ -15,10 +15,10 @@ from urllib.parse import quote
 from pydantic import Field
 
 from fleet.adapters import base
-from fleet.adapters.answers import LONGEST_NAME_CHARS, aware, body_of, count_of, dict_of, moment_of, text_of
+from fleet.adapters.answers import LONGEST_NAME_CHARS, aware, body_of, count_of, dict_of, dicts_of, moment_of, text_of
 from fleet.adapters.base import Account, AnyAction, Receipt, RemoteAccount, Resolution, SurfaceObject
 from fleet.adapters.manifest import AccountAccess, MediaRule, OAuth, TokenExchange
-from fleet.adapters.meta import GRAPH, MetaAdapter, MetaDuplicate, error_of, insights_of
+from fleet.adapters.meta import GRAPH, MetaAdapter, MetaDuplicate, error_of, following_of, insights_of
 from fleet.adapters.network import (
     ADOPTED,
     CLOCK_SKEW,
@@ -35,6 +35,8 @@ from fleet.adapters.social import (
     FeedItem,
     LikePayload,
     Media,
+    OwnPost,
+    OwnPostPage,
     PostMetrics,
     PostPayload,
     SaidComment,
@@ -138,6 +140,24 @@ class Facebook(MetaAdapter[FacebookToken]):
     def item(self, account: Account, item_id: str) -> FeedItem:
         """Return one post. Raises Vanished."""
         return _item(self._call("GET", self._path(_id(item_id)), params={"fields": _POST}))
+
+    def own_posts(
+        self, account: Account, *, authors: Collection[str], cursor: str | None, limit: int
+    ) -> OwnPostPage:  # fmt: skip
+        """Return a page of the page's own posts."""
+        params: dict[str, Any] = {"fields": _POST, "limit": max(1, min(limit, 100))}
+        body = self._call("GET", self._path(self._page, "feed"),
+                          params={**params, "after": cursor} if cursor else params)  # fmt: skip
+        found = [one for one in dicts_of(body.get("data")) if dict_of(one.get("from")).get("id") == self._page]
+        return OwnPostPage(tuple(self._own_post(one) for one in found), following_of(body))
+
+    def own_post(self, account: Account, post_id: str) -> OwnPost:
+        """Return one post. Raises Vanished."""
+        return self._own_post(self._call("GET", self._path(_id(post_id)), params={"fields": _POST}))
+
+    def _own_post(self, found: dict[str, Any]) -> OwnPost:
+        text = text_of(found.get("message")).removesuffix(self._label)
+        return OwnPost(id=text_of(found.get("id"), 100), text=text, created_at=moment_of(found.get("created_time")))
 
     def post_metrics(self, account: Account, ids: Sequence[str]) -> list[PostMetrics]:
         """Return the counts of posts."""

@@ -42,6 +42,7 @@ ADAPTER = AdapterType(
         Operation(name="feed"),
         Operation(name="comments"),
         Operation(name="item"),
+        Operation(name="posts", note="Public posts of the fleet's users; others are read by their ids."),
     ),
     texts={
         "post": TextRule(most=500, links=False, line_breaks=0),

@@ -7,7 +7,7 @@ requests are no part of that API: a server that has them declares it, and repeat
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -32,6 +32,8 @@ from fleet.adapters.social import (
     FeedItem,
     LikePayload,
     Offers,
+    OwnPost,
+    OwnPostPage,
     PostPayload,
     ProvisionPayload,
     ReactionPayload,
@@ -111,6 +113,21 @@ class FloImg:
         """Return one post. Raises Vanished."""
         body = self._call("GET", f"/api/showcase/{quote(item_id, safe='')}", _reader(account))
         return parsed(WirePost, body.get("item", body.get("showcaseItem", body))).seen()
+
+    def own_posts(
+        self, account: Account, *, authors: Collection[str], cursor: str | None, limit: int
+    ) -> OwnPostPage:  # fmt: skip
+        """Return a page of the feed, of which the posts of these users are kept: a service has many users here."""
+        offset = int(cursor or 0)
+        items = self._page(account, limit=min(limit, _PAGE), offset=offset)
+        own = tuple(_own(one) for one in items if one.user.username in authors)
+        following = str(offset + len(items)) if len(items) >= min(limit, _PAGE) else None
+        return OwnPostPage(own, following, aware(items[-1].created_at) if items else None)
+
+    def own_post(self, account: Account, post_id: str) -> OwnPost:
+        """Return one post, read as its author, who sees those that are not public. Raises Vanished."""
+        body = self._call("GET", f"/api/showcase/{quote(post_id, safe='')}", _reader(account))
+        return _own(parsed(WirePost, body.get("item", body.get("showcaseItem", body))))
 
     def write(self, action: AnyAction, *, timeout_s: float) -> Receipt:
         """Make one write. Raises an AdapterError."""
@@ -275,6 +292,12 @@ class FloImg:
 def _reader(account: Account) -> Account | None:
     """Return the user as which to read: without an account (in a dry run) the service itself reads."""
     return account if account.remote_id is not None else None
+
+
+def _own(post: WirePost) -> OwnPost:
+    return OwnPost(
+        id=post.id, text=post.description or post.title or "", created_at=post.created_at, author=post.user.username
+    )
 
 
 def _comments_path(post_id: str) -> str:

@@ -21,7 +21,7 @@ from fleet.adapters.webhook_signatures import META
 _NONE = "Instagram's API has no likes, follows or reposts; automated ones are inauthentic engagement (read 2026-11-22)."
 _PUBLIC = "Meta fetches each picture from a public https address of the picture store (docs/media.md)."
 _DAY = timedelta(days=1)
-_READS = ("feed", "comments", "item", "metrics", "check")
+_READS = ("feed", "comments", "item", "posts", "metrics", "check")
 
 ADAPTER = AdapterType(
     name="instagram",
@@ -41,6 +41,7 @@ ADAPTER = AdapterType(
         Operation(name="feed", note="The account's own media."),
         Operation(name="comments", note="Of the account's own media."),
         Operation(name="item", note="The account's own media."),
+        Operation(name="posts", note="The account's own media."),
         Operation(name="metrics", note="Up to 48 hours late."),
         Operation(name="check"),
     ),

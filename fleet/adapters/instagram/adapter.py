@@ -6,7 +6,7 @@ container says whether it was published, and it can be published once; the post 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
@@ -14,10 +14,10 @@ from urllib.parse import quote
 from pydantic import Field
 
 from fleet.adapters import base
-from fleet.adapters.answers import LONGEST_NAME_CHARS, aware, count_of, moment_of, text_of
+from fleet.adapters.answers import LONGEST_NAME_CHARS, aware, count_of, dicts_of, moment_of, text_of
 from fleet.adapters.base import Account, AnyAction, Receipt, RemoteAccount, Resolution, SurfaceObject
 from fleet.adapters.manifest import AccountAccess, MediaRule, OAuth, TokenExchange
-from fleet.adapters.meta import MetaAdapter, insights_of
+from fleet.adapters.meta import MetaAdapter, following_of, insights_of
 from fleet.adapters.network import ADOPTED, LOOPBACK, CallDeadline, NetworkToken, since_of
 from fleet.adapters.social import (
     AccountMetrics,
@@ -25,6 +25,8 @@ from fleet.adapters.social import (
     DeletePayload,
     FeedItem,
     Media,
+    OwnPost,
+    OwnPostPage,
     PostMetrics,
     PostPayload,
     SaidComment,
@@ -101,6 +103,19 @@ class Instagram(MetaAdapter[InstagramToken]):
     def item(self, account: Account, item_id: str) -> FeedItem:
         """Return one of the account's media. Raises Vanished."""
         return _item(self._call("GET", self._path(_number(item_id)), params={"fields": _FIELDS}))
+
+    def own_posts(
+        self, account: Account, *, authors: Collection[str], cursor: str | None, limit: int
+    ) -> OwnPostPage:  # fmt: skip
+        """Return a page of the account's own media. Stories are none."""
+        params: dict[str, Any] = {"fields": _FIELDS, "limit": max(1, min(limit, 50))}
+        body = self._call("GET", self._path(self._user, "media"),
+                          params={**params, "after": cursor} if cursor else params)  # fmt: skip
+        return OwnPostPage(tuple(_own(one) for one in dicts_of(body.get("data"))), following_of(body))
+
+    def own_post(self, account: Account, post_id: str) -> OwnPost:
+        """Return one of the account's media. Raises Vanished."""
+        return _own(self._call("GET", self._path(_number(post_id)), params={"fields": _FIELDS}))
 
     def post_metrics(self, account: Account, ids: Sequence[str]) -> list[PostMetrics]:
         """Return the counts of media."""
@@ -335,6 +350,10 @@ def _item(found: dict[str, Any]) -> FeedItem:
         moment_of(found.get("timestamp")), count_of(found.get("like_count")) or 0,
         count_of(found.get("comments_count")) or 0, image_url=text_of(found.get("media_url"), 2000),
     )  # fmt: skip
+
+
+def _own(found: dict[str, Any]) -> OwnPost:
+    return OwnPost(id=_id(found), text=text_of(found.get("caption")), created_at=moment_of(found.get("timestamp")))
 
 
 def _said(found: dict[str, Any]) -> SaidComment:

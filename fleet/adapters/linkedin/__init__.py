@@ -44,6 +44,8 @@ ADAPTER = AdapterType(
         Operation(name="feed", note="Own posts of an organisation; members' posts cannot be read."),
         Operation(name="comments", note="Of an organisation's posts."),
         Operation(name="item", note="Of an organisation's posts."),
+        Operation(name="posts", is_on=False, note="Own posts of an organisation.",
+                  rule="LinkedIn shows the posts of organisations alone, not those of members (read 2026-11-22)."),
         Operation(name="metrics", batch=20, note="Of an organisation; those of members need a restricted scope."),
         Operation(name="check"),
     ),

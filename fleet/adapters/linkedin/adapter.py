@@ -8,7 +8,7 @@ older than its job.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
@@ -38,6 +38,8 @@ from fleet.adapters.social import (
     FeedItem,
     LikePayload,
     Media,
+    OwnPost,
+    OwnPostPage,
     PostMetrics,
     PostPayload,
     RepostPayload,
@@ -125,6 +127,24 @@ class LinkedIn(NetworkAdapter[LinkedInToken]):
     def item(self, account: Account, item_id: str) -> FeedItem:
         """Return one post. Raises Vanished."""
         return item_of(self._call("GET", f"/rest/posts/{_urn(item_id)}"), "")
+
+    def own_posts(
+        self, account: Account, *, authors: Collection[str], cursor: str | None, limit: int
+    ) -> OwnPostPage:  # fmt: skip
+        """Return a page of an organisation's own posts. Raises Refused for a member, whose posts cannot be read."""
+        if not self.is_organisation:
+            raise base.Refused("LinkedIn gives no list of a member's posts")
+        start, count = int(cursor or 0), max(1, min(limit, _PAGE))
+        found = dicts_of(self._finder(start, count).get("elements"))
+        return OwnPostPage(tuple(map(self._own_post, found)), str(start + count) if len(found) >= count else None)
+
+    def own_post(self, account: Account, post_id: str) -> OwnPost:
+        """Return one post. Raises Vanished."""
+        return self._own_post(self._call("GET", f"/rest/posts/{_urn(post_id)}"))
+
+    def _own_post(self, found: dict[str, Any]) -> OwnPost:
+        one = item_of(found, "")
+        return OwnPost(id=one.id, text=one.caption.removesuffix(self._label), created_at=one.created_at)
 
     def post_metrics(self, account: Account, ids: Sequence[str]) -> list[PostMetrics]:
         """Return the counts of an organisation's posts; those of members are unknown."""

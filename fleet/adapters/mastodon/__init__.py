@@ -49,6 +49,7 @@ ADAPTER = AdapterType(
         Operation(name="feed"),
         Operation(name="comments"),
         Operation(name="item"),
+        Operation(name="posts"),
         Operation(name="notifications"),
         Operation(name="metrics", batch=20, note="Favourites, boosts, replies, followers; no views."),
         Operation(name="trends", note="Hashtags."),

@@ -7,7 +7,7 @@ writes leave the same state when they are repeated.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -43,6 +43,8 @@ from fleet.adapters.social import (
     LikePayload,
     NotificationPage,
     Offers,
+    OwnPost,
+    OwnPostPage,
     PostMetrics,
     PostPayload,
     ProvisionPayload,
@@ -196,6 +198,22 @@ class Mastodon:
         found = self._verify(None)
         counts = [count_of(found.get(f"{name}_count")) for name in ("followers", "following", "statuses")]
         return AccountMetrics(followers=counts[0], following=counts[1], posts=counts[2])
+
+    def own_posts(
+        self, account: Account, *, authors: Collection[str], cursor: str | None, limit: int
+    ) -> OwnPostPage:  # fmt: skip
+        """Return a page of the account's statuses, replies too, without boosts."""
+        query: dict[str, Any] = {"limit": min(limit, _PAGE), "exclude_reblogs": "true"}
+        page = self._list(self._statuses_path(), query if cursor is None else {**query, "max_id": cursor})
+        last = wire.id_of(page[-1].get("id")) if page else ""
+        return OwnPostPage(tuple(one for one in map(wire.own_of, page) if one is not None), last or None)
+
+    def own_post(self, account: Account, post_id: str) -> OwnPost:
+        """Return one status. Raises Vanished."""
+        found = wire.own_of(self._call("GET", _status(post_id)))
+        if found is None:
+            raise base.Uncertain("the server's answer is no status")
+        return found
 
     def trends(self, account: Account, *, limit: int) -> list[str]:
         """Return the hashtags that are used most, without their sign."""
@@ -397,10 +415,9 @@ class Mastodon:
         return found
 
     def _own_statuses(self, since: datetime) -> Iterator[dict[str, Any]]:
-        path = f"{_account(wire.id_of(self._me().get('id')))}/statuses"
         query: dict[str, Any] = {"limit": _PAGE, "exclude_reblogs": "true"}
         for _ in range(_PROBE_PAGES):
-            page = self._list(path, query)
+            page = self._list(self._statuses_path(), query)
             for status in page:
                 at = wire.created_at(status)
                 if at is None or at >= since:
@@ -410,6 +427,9 @@ class Mastodon:
                 return
             query["max_id"] = wire.id_of(page[-1].get("id"))
         raise base.Uncertain("the account has too many statuses to say that one is not among them")
+
+    def _statuses_path(self) -> str:
+        return f"{_account(wire.id_of(self._me().get('id')))}/statuses"
 
     def _is_lost(self, ids: Sequence[str], timeout_s: float) -> bool:
         """Return whether the server has no usable media of these ids: what it refuses a status for without a code."""

@@ -27,7 +27,7 @@ from fleet.adapters.answers import (
 )
 from fleet.adapters.base import LONGEST_ID
 from fleet.adapters.http import Response
-from fleet.adapters.social import FeedItem, Notification, NotificationKind, PostMetrics, SaidComment
+from fleet.adapters.social import FeedItem, Notification, NotificationKind, OwnPost, PostMetrics, SaidComment
 from fleet.core import clock
 
 _KINDS = {
@@ -97,6 +97,15 @@ def item_of(status: dict[str, Any]) -> FeedItem | None:
         by_agent=author.get("bot") is True,
         image_url=image if isinstance(image, str) and _ADDRESS.fullmatch(image) else "",
     )  # fmt: skip
+
+
+def own_of(status: dict[str, Any]) -> OwnPost | None:
+    """Return a status of the account itself, without its content warning; None for a boost, and without an id."""
+    found = id_of(status.get("id"))
+    if not found or dict_of(status.get("reblog")):
+        return None
+    return OwnPost(id=found, text=text_from(status.get("content")), created_at=created_at(status),
+                   is_reply=bool(id_of(status.get("in_reply_to_id"))))  # fmt: skip
 
 
 def words_of(status: dict[str, Any]) -> str:

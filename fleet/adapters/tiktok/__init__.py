@@ -44,6 +44,8 @@ ADAPTER = AdapterType(
         Operation(name="edit", capability=Capability.UNSUPPORTED, rule=_NONE),
         Operation(name="feed", note="The account's own videos."),
         Operation(name="item", note="The account's own videos."),
+        Operation(name="posts", capability=Capability.UNSUPPORTED,
+                  rule="TikTok gives a post no id that its list has, until people published it (read 2026-11-22)."),
         Operation(name="metrics", batch=20),
         Operation(name="check"),
     ),

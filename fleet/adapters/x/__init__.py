@@ -27,6 +27,8 @@ _REPLIES = (
 _REPLIES += "X's approval (X automation rules and changelog, read 2026-11-22)."
 _GONE = "Likes, follows and quote posts left the self-serve API on 2026-04-20 (X changelog, read 2026-11-22)."
 _BULK = "X's automation rules forbid automated reposts in bulk (read 2026-11-22)."
+_READ_NAMES = ("feed", "comments", "item", "notifications", "posts", "metrics", "check")
+_READS = "Reading posts is charged by the post (X pricing, read 2026-11-22)."
 _QUARTER, _DAY = timedelta(minutes=15), timedelta(days=1)
 
 ADAPTER = AdapterType(
@@ -52,13 +54,14 @@ ADAPTER = AdapterType(
         Operation(name="feed", usd=0.005, note="Each post that is read costs $0.005."),
         Operation(name="comments", usd=0.005, note="Each post that is read costs $0.005."),
         Operation(name="item"),
+        Operation(name="posts", is_on=False, usd=0.005, note="Each post that is read costs $0.005.", rule=_READS),
         Operation(name="notifications", note="Mentions."),
         Operation(name="metrics", batch=100),
         Operation(name="check"),
     ),
     limits=(
         Limit(name="writes", most=100, window=_QUARTER, source=_PRICING,
-              costs=dict.fromkeys(("feed", "comments", "item", "notifications", "metrics", "check", "delete"), 0)),
+              costs=dict.fromkeys((*_READ_NAMES, "delete"), 0)),
         Limit(name="deletes", most=50, window=_QUARTER, cost=0, costs={"delete": 1}, source=_PRICING),
         Limit(name="app_writes", most=10_000, window=_DAY, scope=LimitScope.APP, cost=0, source=_PRICING,
               costs={"post": 1, "comment": 1}),

@@ -6,7 +6,7 @@ that such a post exists. Deleting, reposting and its opposite can be repeated.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -35,6 +35,8 @@ from fleet.adapters.social import (
     Notification,
     NotificationKind,
     NotificationPage,
+    OwnPost,
+    OwnPostPage,
     PostMetrics,
     PostPayload,
     RepostPayload,
@@ -137,6 +139,21 @@ class X(NetworkAdapter[XToken]):
             found += [_mention(one, users_of(body)) for one in dicts_of(body.get("data"))]
         oldest = tuple(reversed(found))[:limit]
         return NotificationPage(oldest, oldest[-1].id if oldest else cursor)
+
+    def own_posts(
+        self, account: Account, *, authors: Collection[str], cursor: str | None, limit: int
+    ) -> OwnPostPage:  # fmt: skip
+        """Return a page of the account's posts, replies too, without reposts."""
+        query: dict[str, Any] = {"max_results": max(5, min(limit, _PAGE)), "tweet.fields": _FIELDS,
+                                 "exclude": "retweets"}  # fmt: skip
+        body = self._call("GET", f"/2/users/{self._own(account)}/tweets",
+                          params={**query, "pagination_token": cursor} if cursor else query)  # fmt: skip
+        following = text_of(dict_of(body.get("meta")).get("next_token"), 200) or None
+        return OwnPostPage(tuple(_own_post(one) for one in dicts_of(body.get("data"))), following)
+
+    def own_post(self, account: Account, post_id: str) -> OwnPost:
+        """Return one post. Raises Vanished."""
+        return _own_post(dict_of(self._tweet(post_id, self._timeout_s).get("data")))
 
     def post_metrics(self, account: Account, ids: Sequence[str]) -> list[PostMetrics]:
         """Return the counts of posts."""
@@ -303,6 +320,11 @@ class X(NetworkAdapter[XToken]):
 
     def _is_failure(self, response: Response, body: dict[str, Any]) -> bool:
         return not response.is_success or ("data" not in body and bool(problem_of(body)))
+
+
+def _own_post(found: dict[str, Any]) -> OwnPost:
+    return OwnPost(id=text_of(found.get("id"), base.LONGEST_ID), text=shown_text(found),
+                   created_at=moment_of(found.get("created_at")), is_reply=reply_target(found) is not None)  # fmt: skip
 
 
 def _text(post: PostPayload) -> str:

@@ -25,13 +25,14 @@ router = APIRouter(tags=["reconciliation"])
 VIEW = needs(Permission.FLEET_VIEW)
 Crew = Annotated[Principal, needs(Permission.AGENTS_CONTROL)]
 Decider = Annotated[Principal, needs(Permission.PRODUCTS_EDIT)]
-Type = Literal["", "missing_local", "missing_remote", "data_mismatch", "inventory_drift", "price_drift"]
+Type = Literal["", "missing_local", "missing_remote", "data_mismatch", "inventory_drift", "price_drift",
+               "deleted_there", "changed_text", "foreign_post", "outcome_found"]  # fmt: skip
 SeverityName = Literal["", "low", "medium", "high", "critical"]
 State = Literal["", "todo", "open", "proposed", "fixing", "fixed", "undoing", "undone", "dismissed", "settled"]
 
 
 class ReconciliationOut(BaseModel):
-    """One comparison of a store with the catalogue."""
+    """One comparison of a store with the catalogue, or of an account's posts with the ledger."""
 
     id: uuid.UUID
     store: str
@@ -39,7 +40,9 @@ class ReconciliationOut(BaseModel):
     requested_by: str | None
     state: str = Field(description="running, done, failed or cancelled")
     step: str
-    counts: dict[str, int] = Field(description="read, compared, found, new, settled, fixed, proposed, waiting")
+    counts: dict[str, int] = Field(
+        description="read, compared, found, new, settled, fixed, proposed, waiting; of posts matched, missed, unread"
+    )
     tallies: dict[str, int] = Field(description="what it found, by TYPE:SEVERITY")
     problem: str
     started_at: datetime
@@ -91,8 +94,8 @@ class DiscrepancyOut(BaseModel):
     id: uuid.UUID
     store: str
     type: str
-    thing: str = Field(description="product or variant")
-    key: str = Field(description="id of the thing here, or there if Fleet does not know it")
+    thing: str = Field(description="product, variant or post")
+    key: str = Field(description="id of the thing here (of a post its job), or there if Fleet does not know it")
     field: str
     about: str
     product_id: uuid.UUID | None
@@ -105,7 +108,7 @@ class DiscrepancyOut(BaseModel):
     moved: str = Field(description="the side that changed: local, remote, both or unknown")
     context: str
     confidence: float = Field(description="how likely the suggested action is right, 0 to 1")
-    action: str = Field(description="push, pull, import, publish, relink or none")
+    action: str = Field(description="push, pull, import, publish, relink, accept or none")
     state: str
     problem: str
     job_id: uuid.UUID | None
@@ -153,7 +156,8 @@ class FixIn(ChosenDiscrepanciesIn):
     """Discrepancies to fix."""
 
     action: Annotated[
-        Literal["push", "pull"] | None, Field(description="whose value they get; null for the suggested action")
+        Literal["push", "pull", "accept"] | None,
+        Field(description="whose value they get, or that a post is accepted; null for the suggested action"),
     ] = None
 
 
@@ -214,7 +218,7 @@ def list_reconciliations(deps: TheDeps, *, which: Annotated[ReconciliationQuery,
 
 @router.post("/reconciliations", status_code=202)
 def begin_reconciliation(deps: TheDeps, *, body: ReconciliationIn, who: Crew) -> ReconciliationOut:
-    """Compare a store with the catalogue as soon as possible."""
+    """Compare a store with the catalogue, or an account's posts with the ledger, as soon as possible."""
     return run_out(queries.run(deps, service.request(deps, body.store, by=who.by)))
 
 
@@ -254,7 +258,7 @@ def list_discrepancies(deps: TheDeps, *, which: Annotated[DiscrepancyQuery, Quer
 
 @router.post("/discrepancies/fix")
 def fix_discrepancies(deps: TheDeps, *, body: FixIn, who: Decider) -> ChangedDiscrepanciesOut:
-    """Fix discrepancies, if both sides still have the values compared."""
+    """Fix discrepancies, if both sides still have the values compared; accept those of posts."""
     action = None if body.action is None else Remedy(body.action)
     return _changed(deps, body, lambda ids: service.fix(deps, ids, by=who.by, action=action))
 

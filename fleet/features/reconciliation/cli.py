@@ -13,9 +13,10 @@ from fleet.cli.frame.command import FleetGroup
 from fleet.cli.frame.context import Door, pass_door
 from fleet.cli.frame.options import TextType, json_option, list_options
 
-_TYPES = ("missing_local", "missing_remote", "data_mismatch", "inventory_drift", "price_drift")
+_TYPES = ("missing_local", "missing_remote", "data_mismatch", "inventory_drift", "price_drift",
+          "deleted_there", "changed_text", "foreign_post", "outcome_found")  # fmt: skip
 _SEVERITIES = ("low", "medium", "high", "critical")
-_COUNTS = ("read", "found", "new", "settled", "fixed", "proposed", "waiting")
+_COUNTS = ("read", "found", "new", "settled", "fixed", "proposed", "matched", "missed", "unread", "waiting")
 _TONES = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "dim"}
 _EVERY_S = 1.0
 _store = click.option("--store", type=TextType(60), default="", help="Only of this store.")
@@ -28,7 +29,7 @@ _yes = click.option("--yes", is_flag=True, help="With --all: do not ask.")
 
 @click.group(cls=FleetGroup)
 def reconcile() -> None:
-    """Compare stores with the catalogue, and fix what differs."""
+    """Compare stores and posts with what Fleet knows, and fix what differs."""
 
 
 @reconcile.command()
@@ -37,7 +38,7 @@ def reconcile() -> None:
 @json_option
 @pass_door
 def run(door: Door, /, *, store: str, wait: bool, as_json: bool) -> None:
-    """Compare a store as soon as possible."""
+    """Compare a store, or the posts of an account, as soon as possible."""
     one = door.api.post("/reconciliations", {"store": store})
     while wait and one["state"] == "running":
         time.sleep(_EVERY_S)
@@ -99,7 +100,7 @@ def list_discrepancies(
     if as_json:
         door.json(found.data())
         return
-    table = render.table("Id", "Severity", "Store", "About", "Field", "Catalogue", "Store's value", "Action", "State")
+    table = render.table("Id", "Severity", "Account", "About", "Field", "Here", "There", "Action", "State")
     for one in found.items:
         render.row(
             table, one["id"], render.words(one["severity"], _TONES[one["severity"]]), one["store"],
@@ -127,9 +128,9 @@ def show(door: Door, /, *, discrepancy_id: object, as_json: bool) -> None:
         door.json(one)
         return
     door.show(render.facts([
-        ("About", one["about"]), ("Store", one["store"]), ("Type", f"{one['type']}, {one['severity']}"),
-        ("Field", one["field"] or "the whole"), ("Catalogue", _words(one["local"])),
-        ("Store's value", _words(one["remote"])), ("Agreed before", _words(one["base"])),
+        ("About", one["about"]), ("Account", one["store"]), ("Type", f"{one['type']}, {one['severity']}"),
+        ("Field", one["field"] or "the whole"), ("Here", _words(one["local"])),
+        ("There", _words(one["remote"])), ("Agreed before", _words(one["base"])),
         *((name, _words(value)) for name, value in one["peers"].items()),
         ("Changed", f"{one['moved']}, {one['context']}"),
         ("Suggested", f"{one['action']}, {one['confidence']:.0%} sure"),
@@ -140,7 +141,9 @@ def show(door: Door, /, *, discrepancy_id: object, as_json: bool) -> None:
 @reconcile.command()
 @_ids
 @click.option(
-    "--take", type=click.Choice(("push", "pull")), help="Whose value: push the catalogue's, pull the store's."
+    "--take",
+    type=click.Choice(("push", "pull", "accept")),
+    help="Whose value: push the catalogue's, pull the store's; accept a post as its network shows it.",
 )
 @_all
 @_store

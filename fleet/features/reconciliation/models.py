@@ -1,4 +1,4 @@
-"""Tables of reconciliation: runs that compare a store with the catalogue, and the discrepancies that they found.
+"""Tables of reconciliation: runs that compare a store with the catalogue, or posts with a network, and discrepancies.
 
 A value of a field is JSON as in `fleet.features.stores.models`.
 """
@@ -24,7 +24,7 @@ OPEN = ("open", "proposed", "fixing")
 
 
 class ReconciliationRow(Base):
-    """One comparison of a store with the catalogue: it goes on where a kill ended it."""
+    """One comparison of a store, or of an account's posts: it goes on where a kill ended it."""
 
     __tablename__ = "reconciliations"
 
@@ -62,7 +62,7 @@ class ReconciliationRow(Base):
 
 
 class ReconciledObjectRow(Base):
-    """An object of a store that a running comparison has seen. Deleted when the run ends."""
+    """An object of a store, or a post, that a running comparison has seen. Deleted when the run ends."""
 
     __tablename__ = "reconciled_objects"
 
@@ -76,8 +76,24 @@ class ReconciledObjectRow(Base):
     __table_args__ = (Rows(seen("reconciliations", "seen.id = reconciled_objects.run_id")).args,)
 
 
+class MissedPostRow(Base):
+    """A published post that its network did not have when it was read by its id: a second such reading is evidence."""
+
+    __tablename__ = "missed_posts"
+
+    account_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("accounts.id"), primary_key=True)
+    job_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    """The job that published it. No foreign key: jobs are pruned."""
+    organisation_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("organisations.id"))
+    first_at: Mapped[datetime] = mapped_column(_TIME)
+
+    __table_args__ = (sa.Index("ix_missed_posts_organisation_id", "organisation_id"), Rows(own()).args)
+
+
 class DiscrepancyRow(Base):
-    """A difference between the catalogue and a store. A thing and field has one that is open at most.
+    """A difference between the catalogue and a store, or the ledger and a network.
+
+    A thing and field has one that is open at most.
 
     States: open, proposed (people are asked), fixing, fixed, undoing, undone, dismissed, settled (gone by itself).
     """
@@ -91,9 +107,9 @@ class DiscrepancyRow(Base):
     """The newest run that saw it."""
     type: Mapped[str] = mapped_column(sa.String(20))
     thing: Mapped[str] = mapped_column(sa.String(10))
-    """product or variant."""
+    """product, variant or post."""
     key: Mapped[str] = mapped_column(sa.String(200))
-    """The id of the thing here; of one that Fleet does not know, its id there."""
+    """The id of the thing here, of a post its job; of one that Fleet does not know, its id there."""
     field: Mapped[str] = mapped_column(sa.String(60), server_default="")
     about: Mapped[str] = mapped_column(sa.String(300), server_default="")
     product_id: Mapped[uuid.UUID | None]
@@ -114,7 +130,7 @@ class DiscrepancyRow(Base):
     problem: Mapped[str] = mapped_column(sa.String(300), server_default="")
     """Why the last fix, or its undoing, did not happen."""
     job_id: Mapped[uuid.UUID | None]
-    """The job that writes the fix, or undoes it."""
+    """The job that writes the fix, or undoes it, or publishes a post again."""
     undo: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=_OBJECT)
     """What a fix replaced, and what it wrote: {"action", "before", "after", "base"}."""
     request_id: Mapped[uuid.UUID | None]

@@ -24,15 +24,15 @@ from fleet.features.reconciliation.api import (
     discrepancy_page,
     run_page,
 )
-from fleet.features.reconciliation.rules import DiscrepancySeverity, DiscrepancyType, Remedy
-from fleet.features.stores import queries as stores
+from fleet.features.reconciliation.posts import begin as posts
+from fleet.features.reconciliation.rules import DiscrepancySeverity, Remedy
 from fleet.web.auth import TheDeps
 from fleet.web.rendering import go, render
 
 router = APIRouter()
-_VERBS = {"fix": "Fix", "push": "Write the catalogue's value of", "pull": "Take the store's value of",
-          "undo": "Undo the fix of", "dismiss": "Dismiss"}  # fmt: skip
-_DONE = {"undo": "undone", "dismiss": "dismissed"}
+_VERBS = {"fix": "Fix", "accept": "Accept", "push": "Write the catalogue's value of",
+          "pull": "Take the store's value of", "undo": "Undo the fix of", "dismiss": "Dismiss"}  # fmt: skip
+_DONE = {"undo": "undone", "dismiss": "dismissed", "accept": "accepted"}
 
 
 class FilledReconciliation(BaseModel):
@@ -61,18 +61,15 @@ def discrepancies(request: Request, deps: TheDeps, which: Annotated[DiscrepancyQ
     found, following = discrepancy_page(deps, which)
     return render(
         request, "reconciliation/discrepancies.html", found=found, next=following, which=which,
-        tallies=queries.tallies(deps), types=DiscrepancyType, severities=DiscrepancySeverity, stores=_stores(deps),
-        names=queries.names(deps), total=queries.count(deps, which.chosen),
+        tallies=queries.tallies(deps), types=queries.TYPES, severities=DiscrepancySeverity,
+        stores=posts.names(deps), names=queries.names(deps), total=queries.count(deps, which.chosen),
+        silent=posts.not_comparable(deps),
     )  # fmt: skip
-
-
-def _stores(deps: Deps) -> list[str]:
-    return [one.name for one in stores.stores(deps)]
 
 
 @router.post("/reconciliation/run")
 def begin(request: Request, deps: TheDeps, who: Crew, filled: Annotated[FilledReconciliation, Form()]) -> Response:
-    """Compare a store."""
+    """Compare a store, or the posts of an account."""
     try:
         service.request(deps, filled.store, by=who.by)
     except FleetError as error:
@@ -131,7 +128,7 @@ def runs(request: Request, deps: TheDeps, which: Annotated[ReconciliationQuery, 
     return render(
         request, "reconciliation/runs.html", runs=found, next=following, which=which, names=queries.names(deps),
         trend=trend, most=max((sum(counts.values()) for _, counts in trend), default=0), severities=DiscrepancySeverity,
-        outcomes=queries.outcomes(deps, store=which.store), stores=_stores(deps),
+        outcomes=queries.outcomes(deps, store=which.store), stores=posts.names(deps),
     )  # fmt: skip
 
 
@@ -152,4 +149,6 @@ def cancel(request: Request, deps: TheDeps, run_id: uuid.UUID, who: Crew) -> Res
 @router.get("/reconciliation/{discrepancy_id}", dependencies=[VIEW])
 def discrepancy(request: Request, deps: TheDeps, discrepancy_id: uuid.UUID) -> Response:
     """Show one discrepancy: both values, what they agreed on, other stores, and what can be done."""
-    return render(request, "reconciliation/discrepancy.html", one=queries.discrepancy(deps, discrepancy_id))
+    one = queries.discrepancy(deps, discrepancy_id)
+    url = posts.address(deps, one.store, one.external_id, one.versions) if one.is_post and one.remote else None
+    return render(request, "reconciliation/discrepancy.html", one=one, url=url)

@@ -16,7 +16,7 @@ from fleet.core.db import Tx
 from fleet.core.errors import NotFound
 from fleet.engine.deps import Deps
 from fleet.features.reconciliation.models import DiscrepancyRow, ReconciliationRow
-from fleet.features.reconciliation.rules import DiscrepancySeverity, DiscrepancyType
+from fleet.features.reconciliation.rules import DiscrepancySeverity, DiscrepancyType, PostDifference
 from fleet.features.stores.queries import words_of
 
 _SEVERITY = sa.case({name.value: name.rank for name in DiscrepancySeverity}, value=DiscrepancyRow.severity)
@@ -24,6 +24,12 @@ _TO_DO = ("open", "proposed")
 _MOST_TREND = 30
 _GONE = "The row at which the page above ended is gone."
 MOST = 1000
+TYPES: Sequence[DiscrepancyType | PostDifference] = (*DiscrepancyType, *PostDifference)
+"""All types, those of stores first."""
+_NAMES = {
+    "missing_local": "not in the catalogue", "missing_remote": "not at the store", "deleted_there": "deleted there",
+    "foreign_post": "not of Fleet", "outcome_found": "there, outcome unknown here",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +57,7 @@ class DiscrepancyView:
     state: str
     problem: str
     job_id: uuid.UUID | None
+    versions: Mapping[str, Any]
     undo: Mapping[str, Any]
     request_id: uuid.UUID | None
     run_id: uuid.UUID | None
@@ -63,8 +70,20 @@ class DiscrepancyView:
     def name(self) -> str:
         """The field, as people call it."""
         if not self.field:
-            return {"missing_local": "not in the catalogue", "missing_remote": "not at the store"}.get(self.type, "")
+            return _NAMES.get(self.type, "")
+        if self.is_post:
+            return "text"
         return "stock" if self.type == "inventory_drift" else self.field.removeprefix("variant.")
+
+    @property
+    def is_post(self) -> bool:
+        """Whether it is about a post: the ledger against a network, and not the catalogue against a store."""
+        return self.thing == "post"
+
+    @property
+    def job_key(self) -> uuid.UUID | None:
+        """The job that published the post; None for a foreign one, and for things of stores."""
+        return uuid.UUID(self.key) if self.is_post and self.type != PostDifference.FOREIGN_POST else None
 
     def words(self, value: Any) -> str:
         """Return a value as text for people."""
@@ -228,7 +247,7 @@ def outcomes(deps: Deps, *, store: str = "") -> list[FixOutcome]:
                          tx.execute(query.group_by(row.type, row.state)).tuples()})  # fmt: skip
     return [
         FixOutcome(kind.value, found[kind, "fixed"], found[kind, "undone"], found[kind, "dismissed"])
-        for kind in DiscrepancyType
+        for kind in TYPES
     ]  # fmt: skip
 
 

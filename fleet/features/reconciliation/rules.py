@@ -22,13 +22,25 @@ PRICE, STOCK = "variant.price", "stock"
 
 
 class DiscrepancyType(StrEnum):
-    """The types of discrepancies."""
+    """The types of discrepancies of stores."""
 
     MISSING_LOCAL = "missing_local"
     MISSING_REMOTE = "missing_remote"
     DATA_MISMATCH = "data_mismatch"
     INVENTORY_DRIFT = "inventory_drift"
     PRICE_DRIFT = "price_drift"
+
+
+class PostDifference(StrEnum):
+    """The types of discrepancies of posts: the ledger against what a network shows.
+
+    `OUTCOME_FOUND`: the network shows the post of a dead letter whose outcome nobody knows.
+    """
+
+    DELETED_THERE = "deleted_there"
+    CHANGED_TEXT = "changed_text"
+    FOREIGN_POST = "foreign_post"
+    OUTCOME_FOUND = "outcome_found"
 
 
 class DiscrepancySeverity(StrEnum):
@@ -69,13 +81,17 @@ class Context(StrEnum):
 
 
 class Remedy(StrEnum):
-    """What to do: write to the store, take from the store, create here, create there, map anew, or nothing."""
+    """What to do: write to the store, take from the store, create here, create there, map anew, or nothing.
+
+    Of a post: accept what its network shows.
+    """
 
     PUSH = "push"
     PULL = "pull"
     IMPORT = "import"
     PUBLISH = "publish"
     RELINK = "relink"
+    ACCEPT = "accept"
     NONE = "none"
 
 
@@ -272,8 +288,7 @@ def may_fix(
     follows = {
         Remedy.PUSH: policy.direction.pushes, Remedy.PULL: policy.direction.pulls,
         Remedy.IMPORT: policy.direction.pulls, Remedy.PUBLISH: policy.direction.pushes, Remedy.RELINK: True,
-        Remedy.NONE: False,
-    }[action]  # fmt: skip
+    }.get(action, False)  # fmt: skip
     is_sure = confidence >= policy.fix_from and kind in policy.fixes
     return FixPermission.FIX if is_sure and follows else FixPermission.LEAVE
 

@@ -13,7 +13,7 @@ from fleet.access import audit
 from fleet.core import ids
 from fleet.core.db import Tx
 from fleet.core.errors import Conflict, FleetError, InvalidInput, NotFound
-from fleet.engine import publish
+from fleet.engine import publish, registry
 from fleet.engine.agents.models import AgentRow
 from fleet.engine.agents.status import AgentStatus
 from fleet.engine.deps import Deps
@@ -22,6 +22,9 @@ from fleet.features.reconciliation.compare import findings, missing
 from fleet.features.reconciliation.compare.run import RECONCILE
 from fleet.features.reconciliation.fixes import apply
 from fleet.features.reconciliation.models import OPEN, DiscrepancyRow, ReconciliationRow
+from fleet.features.reconciliation.posts import begin as posts
+from fleet.features.reconciliation.posts import decide
+from fleet.features.reconciliation.posts.run import THING
 from fleet.features.reconciliation.rules import Remedy
 from fleet.features.stores import service as stores
 from fleet.features.stores.models import StoreRow
@@ -40,10 +43,12 @@ class ChangedDiscrepancies:
 
 
 def request(deps: Deps, name: str, *, by: str) -> uuid.UUID:
-    """Compare a store with the catalogue as soon as possible; return the run.
+    """Compare a store, or the posts of an account, as soon as possible; return the run.
 
     Raises NotFound, Conflict while one is running or the store is paused.
     """
+    if not _is_store(deps, name):
+        return posts.request(deps, name, by=by)
     with deps.db.transaction() as tx:
         row, account = stores.named(tx, name)
         agent = tx.session.get_one(AgentRow, row.agent_id)
@@ -57,6 +62,17 @@ def request(deps: Deps, name: str, *, by: str) -> uuid.UUID:
             )
         audit.note(tx, "reconciliation.requested", f"store:{account.name}")
         return run_id
+
+
+def _is_store(deps: Deps, name: str) -> bool:
+    if "stores" not in registry.current():
+        return False
+    with deps.db.transaction() as tx:
+        try:
+            stores.named(tx, name)
+        except NotFound:
+            return False
+        return True
 
 
 def begin(
@@ -96,6 +112,9 @@ def fix(deps: Deps, which: Sequence[uuid.UUID], *, by: str, action: Remedy | Non
         if row.state == "proposed":
             findings.reopen(deps, tx, row, f"{by} fixed it")
         _refuse_second(tx, row)
+        if row.thing == THING:
+            decide.accept(tx, row, by=by, action=action)
+            return
         apply.fix(tx, _context(deps, tx, row, by), row, by=by, action=action)
 
     return _each(deps, which, one)
@@ -103,7 +122,15 @@ def fix(deps: Deps, which: Sequence[uuid.UUID], *, by: str, action: Remedy | Non
 
 def undo(deps: Deps, which: Sequence[uuid.UUID], *, by: str) -> ChangedDiscrepancies:
     """Undo fixes, if their values are still there; a job writes the old value back to the store."""
-    return _each(deps, which, lambda tx, row: apply.undo(tx, _context(deps, tx, row, by), row, by=by))
+
+    def one(tx: Tx, row: DiscrepancyRow) -> None:
+        if row.thing == THING:
+            _refuse_second(tx, row)
+            decide.undo(tx, row, by=by)
+            return
+        apply.undo(tx, _context(deps, tx, row, by), row, by=by)
+
+    return _each(deps, which, one)
 
 
 def dismiss(deps: Deps, which: Sequence[uuid.UUID], *, by: str) -> ChangedDiscrepancies:
@@ -114,6 +141,9 @@ def dismiss(deps: Deps, which: Sequence[uuid.UUID], *, by: str) -> ChangedDiscre
             raise Conflict(f"The discrepancy of {row.about} is {row.state}.")
         findings.close(deps, tx, row, "dismissed", f"{by} dismissed it", by=by)
         store = tx.session.get(StoreRow, row.account_id)
+        if row.thing == THING:
+            decide.tell(tx, row, "discrepancy.dismissed", by)
+            store = None
         audit.note(tx, "discrepancy.dismissed", f"discrepancy:{row.id}", after={"about": row.about, "field": row.field})
         if store is not None:
             apply.tell(tx, _context(deps, tx, row, by), row, "discrepancy.dismissed", by)

@@ -1,4 +1,4 @@
-"""Settings of this feature, for the fleet, an organisation or one store (the account)."""
+"""Settings of this feature, for the fleet, an organisation or one account: a store, or one with posts."""
 
 from __future__ import annotations
 
@@ -17,10 +17,16 @@ _EVERY = {"hourly": timedelta(hours=1), "daily": timedelta(days=1), "weekly": ti
 
 
 class ReconciliationSettings(BaseModel):
-    """When stores are compared with the catalogue, and what is fixed without a person. Tempo scales the times."""
+    """When stores and posts are compared, and what is fixed without a person. Tempo scales the times."""
 
     reconcile_every: Annotated[Literal["never", "hourly", "daily", "weekly"], _STORE] = Field(
         "daily", description="how often a store is compared with the catalogue"
+    )
+    reconcile_posts: Annotated[Literal["never", "hourly", "daily", "weekly"], _STORE] = Field(
+        "daily", description="how often the posts of an account are compared with what its network shows"
+    )
+    reconcile_posts_days: Annotated[int, _STORE] = Field(
+        14, ge=1, le=90, description="days of posts that are compared with what their network shows"
     )
     reconcile_fix_from: Annotated[float, _STORE] = Field(
         0.95, ge=0.5, le=1, allow_inf_nan=False, description="confidence from which a discrepancy is fixed by itself"
@@ -40,8 +46,13 @@ class ReconciliationSettings(BaseModel):
 
     @property
     def every(self) -> timedelta | None:
-        """The time between two comparisons; None: only when people ask."""
+        """The time between two comparisons of a store; None: only when people ask."""
         return _EVERY.get(self.reconcile_every)
+
+    @property
+    def posts_every(self) -> timedelta | None:
+        """The time between two comparisons of posts; None: only when people ask."""
+        return _EVERY.get(self.reconcile_posts)
 
     def policy(self, direction: Direction, conflicts: ConflictRule) -> FixPolicy:
         """Return what may be fixed, beside the store's direction and its rule for conflicts."""

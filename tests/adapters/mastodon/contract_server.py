@@ -50,6 +50,8 @@ class Server:
     old: bool = False
     """Whether it is older than Mastodon 4.3: posts are read one at a time."""
 
+    refused: dict[str, int] = field(default_factory=dict)
+    """Statuses whose reading is answered with an error, by id."""
     most_chars: int = 500
     """The length of posts, as its administrator set it."""
 
@@ -124,6 +126,8 @@ class _Handler(BaseHTTPRequestHandler):
             case ["GET", "statuses", found, "source"]:
                 one = state.status(found)
                 return (200, {"id": found, "text": one["text"]}) if one else (404, {"error": "Record not found"})
+            case ["GET", "statuses", found] if found in state.refused:
+                return state.refused[found], {"error": "not now"}
             case ["GET", "statuses", found]:
                 one = state.status(found)
                 return (200, one) if one else (404, {"error": "Record not found"})

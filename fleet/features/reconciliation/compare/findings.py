@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,7 +18,7 @@ from fleet.core.db import Tx
 from fleet.engine.deps import Deps
 from fleet.features.approvals import service as approvals
 from fleet.features.reconciliation.models import OPEN, DiscrepancyRow
-from fleet.features.reconciliation.rules import Context, DiscrepancySeverity, DiscrepancyType, Moved, Remedy
+from fleet.features.reconciliation.rules import Context, DiscrepancySeverity, Moved, Remedy
 from fleet.features.stores.queries import words_of
 
 Thing = tuple[str, str, str]
@@ -31,7 +32,8 @@ class FoundDiscrepancy:
     thing: str
     key: str
     field: str = ""
-    type: DiscrepancyType
+    type: StrEnum
+    """A `DiscrepancyType`, or a `PostDifference`."""
     severity: DiscrepancySeverity
     moved: Moved
     context: Context
@@ -72,6 +74,8 @@ class RecordedFindings:
     tallies: Counter[str] = dataclasses.field(default_factory=Counter)
 
 
+_STAYS = {"post": ("dismissed", "undone", "fixed")}
+"""The states in which a discrepancy stays as long as both values stay; of posts also accepted ones."""
 _VALUES = ("type", "about", "product_id", "external_id", "local", "remote", "base", "peers", "versions", "severity",
            "moved", "context", "confidence", "action")  # fmt: skip
 
@@ -81,7 +85,7 @@ def record(
 ) -> RecordedFindings:  # fmt: skip
     """Store findings, and settle the open discrepancies of what was compared and is not among them.
 
-    A discrepancy that a person dismissed, or whose fix was undone, stays so as long as both values stay.
+    A discrepancy that a person dismissed or accepted, or whose fix was undone, stays so as long as both values stay.
     """
     known = _known(tx, place, {key for _, key, _ in compared} | {one.key for one in found})
     done, now = RecordedFindings(), tx.now()
@@ -116,7 +120,11 @@ def record(
 def _known(tx: Tx, place: ComparedAccount, keys: Collection[str]) -> dict[Thing, list[DiscrepancyRow]]:
     row = DiscrepancyRow
     query = sa.select(row).where(row.account_id == place.account_id, row.key.in_(keys))
-    query = query.where(row.state.in_((*OPEN, "dismissed", "undone"))).order_by(row.found_at.desc()).with_for_update()
+    query = (
+        query.where(row.state.in_((*OPEN, "dismissed", "undone", "fixed")))
+        .order_by(row.found_at.desc())
+        .with_for_update()
+    )
     found: dict[Thing, list[DiscrepancyRow]] = {}
     for one in tx.session.scalars(query, execution_options={"populate_existing": True}) if keys else ():
         found.setdefault((one.thing, one.key, one.field), []).append(one)
@@ -124,7 +132,7 @@ def _known(tx: Tx, place: ComparedAccount, keys: Collection[str]) -> dict[Thing,
 
 
 def _stays(row: DiscrepancyRow, one: FoundDiscrepancy) -> bool:
-    return row.state in ("dismissed", "undone") and _is_same(row, one)
+    return row.state in _STAYS.get(one.thing, ("dismissed", "undone")) and _is_same(row, one)
 
 
 def _is_same(row: DiscrepancyRow, one: FoundDiscrepancy) -> bool:

@@ -106,7 +106,7 @@ def prepare(work: Work) -> Done | Skipped:
     try:
         while not run.is_over:
             if work.lease.left_s() < min(_LEAST_LEFT_S, work.deps.settings.lease_s / 3):
-                return _go_on_later(work, run)
+                return go_on_later(work, run.id, run.part, run.counts)
             _store(work, steps, settings.reconcile_most_fixes, steps.read())
     except base.AdapterError as error:
         decision = retry_policy(failure_of(error), work.claim.attempts + 1)
@@ -276,22 +276,23 @@ def _fail(work: Work, context: StoreContext, run: _Run, why: str) -> Skipped:
     return Skipped(f"the comparison failed: {why}")
 
 
-def _go_on_later(work: Work, run: _Run) -> Done:
-    """End this part; the next one is added in the transaction that ends it."""
-    claim, part = work.claim, run.part + 1
+def go_on_later(work: Work, run_id: uuid.UUID, part: int, counts: Mapping[str, int]) -> Done:
+    """End this part of a run; the next one is added in the transaction that ends it."""
+    claim, following = work.claim, part + 1
 
     def also(tx: Tx) -> None:
         row = ReconciliationRow
-        moved = sa.update(row).where(row.id == run.id, row.part == run.part, row.state == "running").values(part=part)
-        if tx.execute(moved.execution_options(synchronize_session=False)).rowcount == 1:
+        moved = sa.update(row).where(row.id == run_id, row.part == part, row.state == "running")
+        moved = moved.values(part=following).execution_options(synchronize_session=False)
+        if tx.execute(moved).rowcount == 1:
             publish.add_jobs(tx, work.deps.publisher, [NewJob(
-                part_id(run.id, part), claim.agent_id, RECONCILE, claim.surface, target=claim.target,
-                payload={"run": str(run.id), "part": part, "store": claim.payload.get("store", "")},
-                requested_by=claim.requested_by, account_id=claim.account_id,
+                part_id(run_id, following), claim.agent_id, claim.kind, claim.surface, target=claim.target,
+                payload={**claim.payload, "part": following}, requested_by=claim.requested_by,
+                account_id=claim.account_id,
             )])  # fmt: skip
 
     work.also = also
-    return Done(result={"part": run.part, **run.counts})
+    return Done(result={"part": part, **counts})
 
 
 def settles_of(settings: StoresSettings) -> timedelta:

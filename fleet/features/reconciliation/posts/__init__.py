@@ -1,0 +1,1 @@
+"""Posts of the fleet's accounts, compared with what their networks show: deleted, changed and foreign ones."""
