@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 from fleet.adapters import base
-from fleet.adapters.answers import dict_of, dicts_of, moment_of, text_of
+from fleet.adapters.answers import dict_of, dicts_of, moment_of, number_of_cursor, text_of
 from fleet.adapters.base import AnyAction, Receipt, RemoteAccount, Resolution, SurfaceObject
 from fleet.adapters.http import Response
 from fleet.adapters.limits import Observation
@@ -54,7 +54,6 @@ from fleet.adapters.shops import (
     UpdateVariantsPayload,
     VariantChange,
     differences,
-    number_of_cursor,
     product_state,
     require_batch,
     require_unchanged,
