@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from fleet.adapters import base
 from fleet.adapters.http import Response
+from fleet.adapters.shops import ShopProduct, ShopVariant
 from fleet.core import text
+from fleet.core.errors import InvalidInput
 
 LONGEST_NAME_CHARS, LONGEST_TEXT_CHARS = 200, 20_000
 """Limits of other users' texts: they go into decisions, events, jobs and prompts, and are read there again and
@@ -134,3 +137,27 @@ def dict_of(value: object) -> dict[str, Any]:
 def dicts_of(value: object) -> list[dict[str, Any]]:
     """Return the objects in a JSON list; none for anything else."""
     return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
+def number_of_cursor(cursor: str | None) -> int:
+    """Return the number that an adapter gave as a cursor; 0 for the first page. Raises InvalidInput."""
+    if cursor is None:
+        return 0
+    if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 20):
+        raise InvalidInput("This cursor is not one that the shop's adapter gave.", fix="Begin at the first page.")
+    return int(cursor)
+
+
+def missing_variants(product: ShopProduct, wanted: Sequence[ShopVariant]) -> list[ShopVariant]:
+    """Return the variants that a product lacks, by SKU. Raises Refused for variants that do not fit those it has."""
+    skus = [one.sku for one in wanted]
+    if not skus or not all(skus) or len(set(skus)) != len(skus):
+        raise base.Refused("each new variant needs a SKU of its own")
+    there = {one.sku for one in product.variants}
+    missing = [one for one in wanted if one.sku not in there]
+    if len({frozenset(one.options) for one in (*product.variants, *missing)}) > 1:
+        raise base.Refused("the new variants need the same options as those that the product has")
+    values = [tuple(sorted(one.options.items())) for one in (*product.variants, *missing)]
+    if missing and (not missing[0].options or len(set(values)) < len(values)):
+        raise base.Refused("each variant needs its own combination of options: the product has this one already")
+    return missing

@@ -593,30 +593,6 @@ def _same(name: str, product: ShopProduct, value: Any) -> bool:
     return bool(getattr(product, name) == value)
 
 
-def missing_variants(product: ShopProduct, wanted: Sequence[ShopVariant]) -> list[ShopVariant]:
-    """Return the variants that a product lacks, by SKU. Raises Refused for variants that do not fit those it has."""
-    skus = [one.sku for one in wanted]
-    if not skus or not all(skus) or len(set(skus)) != len(skus):
-        raise Refused("each new variant needs a SKU of its own")
-    there = {one.sku for one in product.variants}
-    missing = [one for one in wanted if one.sku not in there]
-    if len({frozenset(one.options) for one in (*product.variants, *missing)}) > 1:
-        raise Refused("the new variants need the same options as those that the product has")
-    values = [tuple(sorted(one.options.items())) for one in (*product.variants, *missing)]
-    if missing and (not missing[0].options or len(set(values)) < len(values)):
-        raise Refused("each variant needs its own combination of options: the product has this one already")
-    return missing
-
-
-def number_of_cursor(cursor: str | None) -> int:
-    """Return the number that an adapter gave as a cursor; 0 for the first page. Raises InvalidInput."""
-    if cursor is None:
-        return 0
-    if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 20):
-        raise InvalidInput("This cursor is not one that the shop's adapter gave.", fix="Begin at the first page.")
-    return int(cursor)
-
-
 def shop(adapter: Adapter) -> ShopAdapter:
     """Return an adapter as that of a shop. Raises InvalidInput for another system."""
     if not isinstance(adapter, ShopAdapter):

@@ -420,6 +420,24 @@ class ShopifyContract(Contract):
         self._touch(product)
         return {"productVariants": [known[one["id"]] for one in variants], "userErrors": []}
 
+    def productVariantsBulkCreate(self, _info: Any, productId: str, variants: list[dict[str, Any]],
+                                  strategy: str = "DEFAULT") -> dict[str, Any]:  # fmt: skip
+        """Add variants: all of them, or none. A SKU may be taken; a combination of options may not."""
+        product = self.products.get(productId)
+        if product is None:
+            return {"userErrors": [user_error("PRODUCT_DOES_NOT_EXIST", "Product does not exist", "productId")]}
+        made = []
+        for one in variants:
+            options = {value["optionName"]: value["name"] for value in one["optionValues"]}
+            units = {each["locationId"]: each["availableQuantity"] for each in one.get("inventoryQuantities", [])}
+            made.append((one.get("inventoryItem", {}).get("sku", ""), options, one.get("price", "0.00"), units,
+                         one.get("barcode")))  # fmt: skip
+        before = len(product["variant_list"])
+        for values in made:
+            self._add_variant(product, *values)
+        self._touch(product)
+        return {"productVariants": product["variant_list"][before:], "userErrors": []}
+
     def inventorySetQuantities(self, _info: Any, input: dict[str, Any]) -> dict[str, Any]:
         assert input["name"] in ("available", "on_hand")
         for at, one in enumerate(input["quantities"]):

@@ -16,7 +16,7 @@ from pydantic import Field
 from fleet.adapters import base
 from fleet.adapters.amazon import answers, listings
 from fleet.adapters.amazon.answers import created_of, product_of, refusal_of
-from fleet.adapters.answers import aware, dict_of, dicts_of, moment_of, text_of
+from fleet.adapters.answers import aware, dict_of, dicts_of, moment_of, number_of_cursor, text_of
 from fleet.adapters.base import AnyAction, Receipt, RemoteAccount, Resolution, SurfaceObject
 from fleet.adapters.http import Response
 from fleet.adapters.manifest import AccountAccess, MediaRule, OAuth
@@ -50,7 +50,6 @@ from fleet.adapters.shops import (
     UpdateProductPayload,
     UpdateVariantsPayload,
     differences,
-    number_of_cursor,
     order_state,
     product_state,
     require_batch,

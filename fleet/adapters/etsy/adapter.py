@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import Field
 
 from fleet.adapters import base
-from fleet.adapters.answers import dicts_of, epoch_of, text_of
+from fleet.adapters.answers import dicts_of, epoch_of, number_of_cursor, text_of
 from fleet.adapters.base import AnyAction, Receipt, RemoteAccount, Resolution, SurfaceObject
 from fleet.adapters.etsy import answers
 from fleet.adapters.etsy.answers import STATES, levels_of, listing_of, number_of, products_of, variant_of
@@ -56,7 +56,6 @@ from fleet.adapters.shops import (
     UpdateVariantsPayload,
     VariantChange,
     differences,
-    number_of_cursor,
     order_state,
     product_state,
     require_batch,

@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import Field
 
 from fleet.adapters import base
-from fleet.adapters.answers import aware, dict_of, dicts_of, moment_of, retry_after_s, text_of
+from fleet.adapters.answers import aware, dict_of, dicts_of, moment_of, number_of_cursor, retry_after_s, text_of
 from fleet.adapters.base import AnyAction, Receipt, RemoteAccount, Resolution, SurfaceObject
 from fleet.adapters.http import Response
 from fleet.adapters.manifest import AccountAccess, MediaRule
@@ -51,7 +51,6 @@ from fleet.adapters.shops import (
     UpdateVariantsPayload,
     VariantChange,
     differences,
-    number_of_cursor,
     order_state,
     product_state,
     require_batch,

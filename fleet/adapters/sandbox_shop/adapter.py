@@ -14,7 +14,16 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from fleet.adapters import base
-from fleet.adapters.answers import aware, body_of, dict_of, dicts_of, moment_of, retry_after_s, text_of
+from fleet.adapters.answers import (
+    aware,
+    body_of,
+    dict_of,
+    dicts_of,
+    missing_variants,
+    moment_of,
+    retry_after_s,
+    text_of,
+)
 from fleet.adapters.base import AnyAction, Receipt, RemoteAccount, Resolution, SurfaceObject
 from fleet.adapters.http import MAX_ANSWER_BYTES, HttpClient, Response
 from fleet.adapters.network import before_the_write
@@ -44,7 +53,6 @@ from fleet.adapters.shops import (
     UpdateOrderPayload,
     UpdateProductPayload,
     UpdateVariantsPayload,
-    missing_variants,
 )
 from fleet.core import logs
 from fleet.core.errors import InvalidInput

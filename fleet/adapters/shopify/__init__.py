@@ -25,6 +25,7 @@ ADAPTER = AdapterType(
     operations=(
         Operation(name="create_product", unknown=Resolution.PROBE, note="The job's id is the product's custom id."),
         Operation(name="update_product", unknown=Resolution.PROBE, note="Compares before it writes, not atomically."),
+        Operation(name="add_variants", unknown=Resolution.PROBE, note="To products with options, up to 100 at once."),
         Operation(name="update_variants", unknown=Resolution.PROBE, note="Atomic for each product."),
         Operation(name="set_stock", unknown=Resolution.PROBE, note="Shopify compares and sets in one step."),
         Operation(name="remove_product", unknown=Resolution.NATURAL),

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 from fleet.adapters import base
-from fleet.adapters.answers import dict_of, dicts_of, moment_of, text_of
+from fleet.adapters.answers import dict_of, dicts_of, missing_variants, moment_of, number_of_cursor, text_of
 from fleet.adapters.base import AnyAction, Receipt, RemoteAccount, Resolution, SurfaceObject
 from fleet.adapters.http import Response
 from fleet.adapters.limits import Observation
@@ -24,6 +24,7 @@ from fleet.adapters.network import (
     CallDeadline,
     ConnectedAdapter,
     NetworkToken,
+    after_the_write,
     before_the_write,
     read_back,
     removed,
@@ -31,8 +32,9 @@ from fleet.adapters.network import (
 from fleet.adapters.shopify import answers, documents
 from fleet.adapters.shopify.answers import end_of, has_more, id_of, nodes_of, number_of
 from fleet.adapters.shopify.orders import OrderCalls
-from fleet.adapters.shopify.requests import customid_of, product_input, set_input
+from fleet.adapters.shopify.requests import customid_of, new_variant_input, product_input, set_input
 from fleet.adapters.shops import (
+    AddVariantsPayload,
     CreateProductPayload,
     OrderPage,
     ProductExists,
@@ -54,7 +56,6 @@ from fleet.adapters.shops import (
     UpdateVariantsPayload,
     VariantChange,
     differences,
-    number_of_cursor,
     product_state,
     require_batch,
     require_unchanged,
@@ -93,8 +94,9 @@ class Shopify(ConnectedAdapter[NetworkToken]):
     credentials = NetworkToken
     oauth = OAUTH
     actions: Mapping[str, Resolution] = {
-        "create_product": Resolution.PROBE, "update_product": Resolution.PROBE, "update_variants": Resolution.PROBE,
-        "set_stock": Resolution.PROBE, "remove_product": Resolution.NATURAL, "update_order": Resolution.PROBE,
+        "create_product": Resolution.PROBE, "update_product": Resolution.PROBE, "add_variants": Resolution.PROBE,
+        "update_variants": Resolution.PROBE, "set_stock": Resolution.PROBE,
+        "remove_product": Resolution.NATURAL, "update_order": Resolution.PROBE,
         "subscribe_hooks": Resolution.NATURAL,
     }  # fmt: skip
 
@@ -205,6 +207,10 @@ class Shopify(ConnectedAdapter[NetworkToken]):
                 found = self.product(product_id)
                 is_done = not differences(found, changes)
                 return Receipt(product_id, {**ADOPTED, "now": [product_state(found)]}) if is_done else None
+            case AddVariantsPayload(product_id, variants):
+                found = self.product(product_id)
+                is_done = {one.sku for one in variants} <= {one.sku for one in found.variants}
+                return Receipt(found.id, {**_states(found), **ADOPTED}) if is_done else None
             case UpdateVariantsPayload(changes):
                 shown, _ = self._priced(changes, self._timeout_s)
                 is_done = all(one.variant_id in shown and _has(shown[one.variant_id], one) for one in changes)
@@ -227,6 +233,8 @@ class Shopify(ConnectedAdapter[NetworkToken]):
                 return self._create(action.key, product, deadline)
             case UpdateProductPayload() as update:
                 return self._update(update, deadline)
+            case AddVariantsPayload(product_id, variants):
+                return self._add_variants(product_id, variants, deadline)
             case UpdateVariantsPayload(changes):
                 return self._update_variants(changes, deadline)
             case SetStockPayload(changes):
@@ -298,6 +306,20 @@ class Shopify(ConnectedAdapter[NetworkToken]):
             request = {"product": {"id": product_id, **fields}}
             self._mutate(documents.PRODUCT_UPDATE, request, "productUpdate", deadline, about=product_id)
         return Receipt(product_id, read_back(lambda: [product_state(self.product(product_id))]))
+
+    def _add_variants(self, product_id: str, variants: Sequence[ShopVariant], deadline: CallDeadline) -> Receipt:
+        with before_the_write():
+            found = self.product(product_id)
+            missing = missing_variants(found, variants)
+            others = set(self._owners([one.sku for one in missing])) - {found.id} if missing else set()
+            if others:
+                raise ProductExists("another product of the shop has one of these SKUs", product_ids=sorted(others))
+            place = self._first_place() if any(one.on_hand is not None for one in missing) else ""
+        if missing:
+            request = {"product": found.id, "variants": [new_variant_input(one, place) for one in missing]}
+            self._mutate(documents.ADD_VARIANTS, request, "productVariantsBulkCreate", deadline)
+        with after_the_write():
+            return Receipt(found.id, _states(self.product(found.id)))
 
     def _update_variants(self, changes: tuple[VariantChange, ...], deadline: CallDeadline) -> Receipt:
         require_batch(changes, BATCH)

@@ -232,6 +232,11 @@ mutation FleetSubscribe($topic: WebhookSubscriptionTopic!, $webhookSubscription:
 """
 
 
+ADD_VARIANTS = """mutation FleetAddVariants($product: ID!, $variants: [ProductVariantsBulkInput!]!) {
+  productVariantsBulkCreate(productId: $product, variants: $variants) {
+    productVariants { id sku } userErrors { code field message } } }"""
+
+
 def update_variants(products: int) -> str:
     """Return the mutation that updates variants of so many products, one after the other.
 

@@ -61,6 +61,15 @@ def _options_of(variant: ShopVariant) -> Mapping[str, str]:
     return variant.options or {DEFAULT_OPTION: variant.title or DEFAULT_VALUE}
 
 
+def new_variant_input(one: ShopVariant, location_id: str) -> dict[str, Any]:
+    """Return the input of a variant that is added to a product: none of its units is promised to orders yet."""
+    made = _variant_input(one, location_id)
+    made["inventoryItem"] = {"tracked": True, "sku": made.pop("sku")}
+    if one.on_hand is not None:
+        made["inventoryQuantities"] = [{"locationId": location_id, "availableQuantity": one.on_hand}]
+    return made
+
+
 def _variant_input(one: ShopVariant, location_id: str) -> dict[str, Any]:
     made: dict[str, Any] = {
         "optionValues": [{"optionName": name, "name": value} for name, value in _options_of(one).items()],

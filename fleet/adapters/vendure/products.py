@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Any
 
 from fleet.adapters import base
-from fleet.adapters.answers import aware, dict_of, dicts_of, moment_of, text_of
+from fleet.adapters.answers import aware, dict_of, dicts_of, missing_variants, moment_of, text_of
 from fleet.adapters.base import AnyAction, Receipt
 from fleet.adapters.network import ADOPTED, CallDeadline, after_the_write, before_the_write, since_of
 from fleet.adapters.shops import (
@@ -29,7 +29,6 @@ from fleet.adapters.shops import (
     UpdateProductPayload,
     differences,
     digest_of,
-    missing_variants,
     product_state,
     variant_state,
 )
