@@ -157,6 +157,12 @@ def test_stock_counts_every_change_once(
         assert found.push is None or there in (shipped_late, -shipped_late)
 
 
+def test_a_number_that_waits_for_an_order_is_not_written_over_when_nothing_is_left() -> None:
+    # One unit there by the last reading; an order of two was recorded since: the catalogue is at -1, and told is 0.
+    found = rules.merge_stock(StockSides(base=1, told=0, remote=1, own_after=-2), ConflictRule.NEWEST, Direction.BOTH)
+    assert found.push is None
+
+
 @given(st.integers(-50, 50), st.integers(0, 50), st.integers(0, 50))
 def test_a_store_is_never_told_more_than_is_free(on_hand: int, others: int, buffer: int) -> None:
     told = rules.told(on_hand, others=others, buffer=buffer)
