@@ -126,7 +126,9 @@ def _store(work: Work, context: StoreContext, steps: Steps, run: _Run, page: Pag
         following = _following(steps, run.at, page)
         moved.append((following, counts))
         expected = page.expected if page.expected is not None else run.expected
-        values: dict[str, Any] = {"counts": counts, "moved_at": tx.sql_now, "expected": expected}
+        values: dict[str, Any] = {
+            "counts": counts, "moved_at": tx.sql_now, "expected": expected, "batch": steps.limit,
+        }  # fmt: skip
         if following is None:
             _finish(tx, context, run, counts, is_whole=steps.strategy is not Strategy.SELECTIVE)
         else:
