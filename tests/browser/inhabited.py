@@ -381,7 +381,7 @@ def _tuned(fleet: Fleet) -> str:
     with fleet.deps.db.transaction() as tx:
         now = tx.now()
         tx.session.add(TuningRunRow(id=uuid.uuid4(), since=now - timedelta(days=1), looked=9, proposals=2,
-                                    reasons={"the interval fits its changes": 7}))  # fmt: skip
+                                    reasons={"store_interval: the interval fits its changes": 7}))  # fmt: skip
         tx.session.add(TuningProposalRow(**{**own, "id": waiting}))
         tx.session.add(TuningProposalRow(**{
             **own, "id": more, "rule": "workers", "setting": "worker processes", "before": 2, "after": 4,

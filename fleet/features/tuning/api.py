@@ -81,7 +81,7 @@ class TuningQuery(Paging):
 
 
 class TuningRunOut(BaseModel):
-    """One look at the load: why the settings that were looked at have no proposal, by how many."""
+    """One look at the load. `reasons` counts the scopes without a proposal by "SETTING: why"."""
 
     id: uuid.UUID
     made_at: datetime

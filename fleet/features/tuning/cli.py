@@ -125,9 +125,9 @@ def last(door: Door, /, *, as_json: bool) -> None:
     if as_json:
         door.json(found)
         return
-    door.say(f"{found['looked']} settings were looked at, {found['proposals']} proposals are new.")
+    door.say(f"Settings that were looked at: {found['looked']}, new proposals: {found['proposals']}")
     for why, number in found["reasons"].items():
-        door.say(f"  {number}: {why}")
+        door.say(f"  {why}" + (f" ({number} times)" if number > 1 else ""))
 
 
 @tuning.command()

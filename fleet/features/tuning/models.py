@@ -37,7 +37,7 @@ class TuningState(StrEnum):
 
 
 class TuningRunRow(Base):
-    """One look at the load. `reasons` counts what was looked at without a proposal, by why."""
+    """One look at the load. `reasons` counts the scopes without a proposal by "SETTING: why"."""
 
     __tablename__ = "tuning_runs"
 

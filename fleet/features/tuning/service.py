@@ -76,7 +76,7 @@ def record(deps: Deps, tx: Tx, run: TuningRunRow, agent_id: uuid.UUID, looks: Se
         found = look.found
         why = found.why if isinstance(found, NoChange) else _why_quiet(deps, tx, look, found)
         if why:
-            reasons[why] += 1
+            reasons[f"{look.setting}: {why}"] += 1
         elif isinstance(found, TuningPlan):
             new.append((look, found))
     run.looked, run.proposals, run.reasons = len(looks), len(new), dict(reasons)

@@ -45,9 +45,13 @@ class TuningBounds:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerFacts:
-    """The load of the busiest hour, and how much work of the whole window was late."""
+    """The load of the busiest hour with the workers that were at work in it, and how much work of the window was late.
+
+    `now` are those of the last hour: in a quiet one not all are seen.
+    """
 
     workers: int
+    now: int
     threads: int
     load: QueueLoad
     arrivals: int
@@ -118,7 +122,9 @@ def workers(facts: WorkerFacts, bounds: TuningBounds) -> TuningPlan | NoChange:
     if facts.seen < bounds.samples:
         return NoChange(f"fewer than {bounds.samples} jobs and ticks were measured")
     if facts.workers < 1:
-        return NoChange("no worker was seen within an hour")
+        return NoChange("no worker was seen in the busiest hour")
+    if facts.now > facts.workers:
+        return NoChange("workers were added since the busiest hour")
     servers = facts.workers * facts.threads
     needed = fewest(facts.load, facts.threads, wait_s=bounds.wait_s, utilisation=bounds.utilisation,
                     most=bounds.most_workers) or bounds.most_workers  # fmt: skip

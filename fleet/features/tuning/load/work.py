@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,7 +15,7 @@ from fleet.features.tuning.decisions.samples import share
 from fleet.features.tuning.load.window import LoadWindow
 
 _LEAST_SCV, _MOST_SCV = 0.1, 25.0
-_HOUR_S = 3600.0
+_HOUR = timedelta(hours=1)
 # The wait of an attempt is known where it ended its job: a job that goes on has its next time already. Jobs in lanes
 # wait for their turn, not for a worker.
 _SERVED = """
@@ -40,9 +40,9 @@ WITH {_SERVED},
 hours AS (SELECT date_bin('1 hour', began, :since) AS hour, run_s,
                  began - make_interval(secs => coalesce(wait_s, 0)) AS due FROM served),
 busiest AS (SELECT hour FROM hours GROUP BY hour ORDER BY sum(run_s) DESC, hour LIMIT 1),
-own AS (SELECT run_s, extract(epoch FROM due - lag(due) OVER (ORDER BY due))::float8 AS gap_s
+own AS (SELECT hour, run_s, extract(epoch FROM due - lag(due) OVER (ORDER BY due))::float8 AS gap_s
         FROM hours JOIN busiest USING (hour))
-SELECT count(*) AS number, avg(run_s) AS service_s, coalesce(var_samp(run_s), 0) AS service_var,
+SELECT max(hour) AS hour, count(*) AS number, avg(run_s) AS service_s, coalesce(var_samp(run_s), 0) AS service_var,
        avg(gap_s) AS gap_s, coalesce(var_samp(gap_s), 0) AS gap_var
 FROM own
 """)  # noqa: S608
@@ -60,12 +60,14 @@ def facts(tx: Tx, window: LoadWindow, *, threads: int, goal_s: float) -> WorkerF
     busiest: Any = tx.execute(_BUSIEST, window.values).one()
     service, gap = busiest.service_s or 0.0, busiest.gap_s or 0.0
     load = QueueLoad(
-        rate=busiest.number / _HOUR_S, service_s=service, arrival_scv=_scv(busiest.gap_var, gap),
+        rate=busiest.number / _HOUR.total_seconds(), service_s=service, arrival_scv=_scv(busiest.gap_var, gap),
         service_scv=_scv(busiest.service_var, service),
     )  # fmt: skip
+    # Of a quiet hour some workers are not seen: what is proposed starts from those of the busiest one.
+    workers = 0 if busiest.hour is None else running(tx, busiest.hour + _HOUR)
     return WorkerFacts(
-        workers=running(tx, window.until), threads=threads, load=load, arrivals=busiest.number, seen=seen, late=late,
-        wait_p95_s=p95 or 0.0,
+        workers=workers, now=running(tx, window.until), threads=threads, load=load, arrivals=busiest.number, seen=seen,
+        late=late, wait_p95_s=p95 or 0.0,
     )  # fmt: skip
 
 
