@@ -26,6 +26,7 @@ from fleet.features.tuning.decisions.plans import NoChange, TuningPlan
 from fleet.features.tuning.decisions.rules import BatchFacts, IntervalFacts
 from fleet.features.tuning.load import runs, work, writes
 from fleet.features.tuning.load.window import LoadWindow
+from fleet.features.tuning.load.writes import WriteCounts
 from fleet.features.tuning.settings import TuningSettings
 
 _MOST_STORES = 500
@@ -81,8 +82,14 @@ def everything(deps: Deps, tx: Tx) -> Iterator[TuningLook]:
     own, window = frame.own, frame.window
     facts = work.facts(tx, window, threads=own.tuning_threads, goal_s=own.tuning_wait_s)
     yield TuningLook(rules.WORKERS, FLEET, "", rules.workers(facts, own.bounds))
+    counted: dict[LoadWindow, Mapping[str, WriteCounts]] = {}
     for name, value in _caps(frame.settings):
-        yield TuningLook(name, FLEET, "", _PINNED if deps.given.is_pinned(name) else _cap(tx, frame, name, value))
+        window = _under_value(tx, name, [FLEET], frame.window)
+        if window not in counted:
+            counted[window] = writes.by_kind(tx, window)
+        facts_of_cap = writes.facts(tx, name, value, window, counted[window])
+        found = _PINNED if deps.given.is_pinned(name) else rules.caps(facts_of_cap, own.bounds)
+        yield TuningLook(name, FLEET, "", found)
     if "stores" in registry.current():
         yield from _stores(deps, tx, frame)
 
@@ -94,11 +101,6 @@ def _caps(settings: Settings) -> Iterator[tuple[str, int]]:
     for action, cap in caps_of(settings).items():
         if cap.per_day and writes.kinds_of(f"caps.{action}.per_day"):
             yield f"caps.{action}.per_day", cap.per_day
-
-
-def _cap(tx: Tx, frame: _Frame, name: str, value: int) -> TuningPlan | NoChange:
-    window = _under_value(tx, name, [FLEET], frame.window)
-    return rules.caps(writes.facts(tx, name, value, window), frame.own.bounds)
 
 
 def _under_value(tx: Tx, name: str, keys: Sequence[ScopeKey], window: LoadWindow) -> LoadWindow:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -25,12 +25,16 @@ _OF_DAY, _OF_MINUTE = "cap: % a day", "cap: % writes a minute"
 _REFUSED = "429%"
 """Adapters begin the words of an answer with its status."""
 _ATTEMPTS = sa.text("""
-SELECT count(DISTINCT j.id), count(DISTINCT j.id) FILTER (WHERE a.outcome = 'held' AND a.error LIKE :refused),
-       count(DISTINCT j.id) FILTER (WHERE a.outcome = 'held' AND a.error LIKE :capped)
-FROM job_attempts a JOIN jobs j ON j.id = a.job_id
-WHERE a.started_at >= :since AND a.started_at < :until AND j.kind = ANY(:kinds)
-AND (a.outcome IN ('done', 'retry', 'unknown', 'dead')
-     OR (a.outcome = 'held' AND (a.error LIKE :refused OR a.error LIKE :capped)))
+WITH tried AS (
+    SELECT job_id, bool_or(outcome = 'held' AND error LIKE :refused) AS is_refused,
+           bool_or(outcome = 'held' AND error LIKE :of_day) AS is_of_day,
+           bool_or(outcome = 'held' AND error LIKE :of_minute) AS is_of_minute,
+           bool_or(outcome IN ('done', 'retry', 'unknown', 'dead')) AS is_tried
+    FROM job_attempts WHERE started_at >= :since AND started_at < :until GROUP BY job_id)
+SELECT j.kind, count(*), count(*) FILTER (WHERE is_refused), count(*) FILTER (WHERE is_of_day),
+       count(*) FILTER (WHERE is_of_minute)
+FROM tried JOIN jobs j ON j.id = tried.job_id
+WHERE is_tried OR is_refused OR is_of_day OR is_of_minute GROUP BY j.kind
 """)
 _BUSIEST = sa.text("""
 SELECT account_id, max(number) FROM (
@@ -50,17 +54,34 @@ def kinds_of(setting: str) -> Sequence[str]:
             if features.action_of(kind) in counted and action in ("", features.action_of(kind))]  # fmt: skip
 
 
-def counts(tx: Tx, setting: str, window: LoadWindow) -> tuple[int, int, int]:
+@dataclass(frozen=True, slots=True)
+class WriteCounts:
+    """Writes of one kind of job: all, those answered with 429, those that a cap of a day or of a minute held back."""
+
+    attempts: int = 0
+    throttled: int = 0
+    of_day: int = 0
+    of_minute: int = 0
+
+
+def by_kind(tx: Tx, window: LoadWindow) -> Mapping[str, WriteCounts]:
+    """Return the writes of a window by kind of job. One statement for all caps: it reads all attempts."""
+    values = {**window.values, "refused": _REFUSED, "of_day": _OF_DAY, "of_minute": _OF_MINUTE}
+    return {row[0]: WriteCounts(*row[1:]) for row in tx.execute(_ATTEMPTS, values)}
+
+
+def of_cap(setting: str, counted: Mapping[str, WriteCounts]) -> tuple[int, int, int]:
     """Return the writes that a cap counts: all, those answered with 429, those that this cap held back."""
-    capped = _OF_MINUTE if setting == PER_MINUTE else _OF_DAY
-    row: Any = tx.execute(_ATTEMPTS, {**window.values, "kinds": list(kinds_of(setting)),
-                                      "refused": _REFUSED, "capped": capped}).one()  # fmt: skip
-    return int(row[0]), int(row[1]), int(row[2])
+    found = [counted.get(kind, WriteCounts()) for kind in kinds_of(setting)]
+    held = [one.of_minute if setting == PER_MINUTE else one.of_day for one in found]
+    return sum(one.attempts for one in found), sum(one.throttled for one in found), sum(held)
 
 
-def facts(tx: Tx, setting: str, value: int, window: LoadWindow) -> CapFacts:
+def facts(
+    tx: Tx, setting: str, value: int, window: LoadWindow, counted: Mapping[str, WriteCounts]
+) -> CapFacts:  # fmt: skip
     """Return what a cap did in a window."""
-    attempts, throttled, capped = counts(tx, setting, window)
+    attempts, throttled, capped = of_cap(setting, counted)
     is_minute = setting == PER_MINUTE
     return CapFacts(
         setting=setting, value=value, attempts=attempts, throttled=throttled, capped=capped,
@@ -71,7 +92,7 @@ def facts(tx: Tx, setting: str, value: int, window: LoadWindow) -> CapFacts:
 
 def sample(tx: Tx, setting: str, metric: Metric, window: LoadWindow) -> Sample:
     """Return the share of writes that were answered with 429, or held back by a cap."""
-    attempts, throttled, capped = counts(tx, setting, window)
+    attempts, throttled, capped = of_cap(setting, by_kind(tx, window))
     return share(attempts, throttled if metric is Metric.THROTTLED else capped)
 
 
