@@ -68,9 +68,14 @@ def test_more_load_never_needs_fewer_workers(load: QueueLoad, threads: int, fact
     assert all(other <= one + 1e-9 for one, other in pairwise(shares))
 
 
+def _busy(workers: int, threads: int, utilisation: float, load: QueueLoad, late: int) -> WorkerFacts:
+    rate = utilisation * workers * threads / load.service_s
+    return WorkerFacts(workers=workers, now=1, threads=threads, load=replace(load, rate=rate), arrivals=900, seen=1000,
+                       late=late, wait_p95_s=1)  # fmt: skip
+
+
 WORKERS = st.builds(
-    WorkerFacts, workers=st.integers(1, 64), now=st.just(1), threads=st.integers(1, 16), load=LOADS,
-    arrivals=st.integers(0, 9999), seen=st.integers(100, 9999), late=st.integers(0, 100), wait_p95_s=st.floats(0, 999),
+    _busy, st.integers(1, 40), st.integers(1, 16), st.floats(0, 1.5), LOADS, st.just(0) | st.integers(0, 1000)
 )  # fmt: skip
 
 
@@ -105,7 +110,10 @@ def interval(value: str, found: float, mean: float, p95: float = 10.0, runs: int
                          changes=Sample(runs, mean, mean), failed=0, run_p95_s=p95)  # fmt: skip
 
 
-@given(st.sampled_from(list(LADDER)), st.floats(1e-6, 10), st.floats(1, 100), st.floats(0, 1000))
+RATES = st.floats(-4, 1).map(lambda power: 10.0**power)
+
+
+@given(st.sampled_from(list(LADDER)), RATES, st.floats(1, 100), st.floats(0, 60))
 def test_intervals_move_to_a_neighbour_and_never_flap(value: str, rate: float, each: float, p95: float) -> None:
     """Changes that come independently at one rate a minute, each of some objects."""
 
