@@ -392,7 +392,7 @@ def _tuned(fleet: Fleet) -> str:
             **own, "id": uuid.uuid4(), "setting": "store_interval", "rule": "intervals", "scope": "account",
             "scope_id": str(uuid.uuid4()), "scope_name": "shop", "before": "15m", "after": "30m", "metric": "changed",
             "direction": 1, "state": "applied", "applied_at": now - timedelta(days=2), "decided_by": "web:ann",
-            "verdict": "worse", "measured_at": now, "undo_request_id": uuid.uuid4(),
+            "verdict": "worse", "measured_at": now,
             "result": {"metric": "changed", "units_before": 98, "units_after": 50, "before": 0.2, "after": 0.04,
                        "difference": -0.16, "low": -0.28, "high": -0.04, "hours": 24.0, "guards": {}},
         }))  # fmt: skip
