@@ -47,7 +47,7 @@ BUSIEST = {
 RARE = ("hook", "source", "received", "experiment", "invitation", "shelf", "file", "organisation", "notification",
         "campaign", "item", "brand",
         "message", "report", "link", "product", "variant", "import", "order", "store", "run", "conflict",
-        "discrepancy", "comparison", "listing", "forecast", "reorder", "price")  # fmt: skip
+        "discrepancy", "comparison", "listing", "forecast", "reorder", "price", "tuning")  # fmt: skip
 """Of these a fleet has few, however large it is: an address of one answers 404 here, and is not counted."""
 _USER, _PASSWORD = "bench", "only for this benchmark"
 _PATIENCE_S = 120

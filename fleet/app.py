@@ -58,6 +58,7 @@ BUILT_IN = (
     "fleet.features.forecast.feature:FEATURE",
     "fleet.features.pricing.feature:FEATURE",
     "fleet.features.fraud.feature:FEATURE",
+    "fleet.features.tuning.feature:FEATURE",
     "fleet.features.webhooks.feature:FEATURE",
 )
 """In the order in which their routers match and their parts are shown."""

@@ -1,6 +1,6 @@
 """reconciliation: posts that a network did not have when they were read by their ids
 
-Revision: 0070, after 0068
+Revision: 0070, after 0069
 
 A new table: workers of the version before know nothing of it.
 """
@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0070"
-down_revision = "0068"
+down_revision = "0069"
 branch_labels = None
 depends_on = None
 

@@ -80,6 +80,7 @@ from fleet.features.reports.rules import Cadence
 from fleet.features.settings import commands as settings
 from fleet.features.settings.queries import Target
 from fleet.features.stores.models import ExternalRefRow, StoreRow, SyncConflictRow, SyncCursorRow, SyncRunRow
+from fleet.features.tuning.models import TuningProposalRow, TuningRunRow
 from fleet.features.users import service as accounts
 from fleet.features.webhooks import commands as hooks
 from fleet.features.webhooks.inbound import service as receiving
@@ -170,6 +171,8 @@ def lived(fleet: Fleet) -> Inhabited:
         names["listing"] = _listed(fleet, uuid.UUID(names["product"]))
     if "pricing" in features:
         names |= _priced(fleet, uuid.UUID(names["variant"]))
+    if "tuning" in features:
+        names["tuning"] = _tuned(fleet)
     return Inhabited(fleet, names)
 
 
@@ -364,6 +367,36 @@ def _priced(fleet: Fleet, variant: uuid.UUID) -> dict[str, str]:
             category="Lamps", weeks=40, prices=4, units=900,
         ))  # fmt: skip
     return {"forecast": str(run), "reorder": str(reorder), "price": str(waiting)}
+
+
+def _tuned(fleet: Fleet) -> str:
+    """Have a look at the load, a proposal that waits, a command for people, and a change that did worse."""
+    waiting, more = uuid.uuid4(), uuid.uuid4()
+    own: dict[str, Any] = {
+        "rule": "caps", "setting": "surface_writes_per_minute", "scope": "fleet", "before": 100, "after": 24,
+        "direction": -1, "words": "the network answered 40 of 200 writes with 429", "metric": "throttled",
+        "aim": "improve", "evidence": {"writes": 200, "throttled": 40},
+        "expected": {"before": 0.2, "after": 0.16, "low": 0.0, "high": 0.2}, "run_id": uuid.uuid4(),
+    }  # fmt: skip
+    with fleet.deps.db.transaction() as tx:
+        now = tx.now()
+        tx.session.add(TuningRunRow(id=uuid.uuid4(), since=now - timedelta(days=1), looked=9, proposals=2,
+                                    reasons={"store_interval: the interval fits its changes": 7}))  # fmt: skip
+        tx.session.add(TuningProposalRow(**{**own, "id": waiting}))
+        tx.session.add(TuningProposalRow(**{
+            **own, "id": more, "rule": "workers", "setting": "worker processes", "before": 2, "after": 4,
+            "direction": 1, "metric": "late", "state": "accepted", "decided_at": now, "decided_by": "web:ann",
+            "command": "docker compose up -d --scale worker=4",
+        }))  # fmt: skip
+        tx.session.add(TuningProposalRow(**{
+            **own, "id": uuid.uuid4(), "setting": "store_interval", "rule": "intervals", "scope": "account",
+            "scope_id": str(uuid.uuid4()), "scope_name": "shop", "before": "15m", "after": "30m", "metric": "changed",
+            "direction": 1, "state": "applied", "applied_at": now - timedelta(days=2), "decided_by": "web:ann",
+            "verdict": "worse", "measured_at": now,
+            "result": {"metric": "changed", "units_before": 98, "units_after": 50, "before": 0.2, "after": 0.04,
+                       "difference": -0.16, "low": -0.28, "high": -0.04, "hours": 24.0, "guards": {}},
+        }))  # fmt: skip
+    return str(waiting)
 
 
 def _told(fleet: Fleet) -> str:

@@ -29,7 +29,7 @@ _NO_PAGES = (
 _BY_NAME: Mapping[str, str] = {
     "tick_no": "tick", "number": "tick", "tick": "tick", "received": "received", "received_id": "received",
     "shelf": "shelf", "file": "file", "account": "account",
-    "variant_id": "variant", "import_id": "import",
+    "variant_id": "variant", "import_id": "import", "tuning_id": "tuning",
 }  # fmt: skip
 _BY_PLACE: Mapping[str, str] = {
     "agents": "agent", "jobs": "job", "dead": "dead", "drafts": "draft", "approvals": "request",

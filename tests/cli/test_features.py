@@ -19,8 +19,8 @@ from tests.optional_features import OPTIONAL, gone_with, without
 FEATURES = list(fleet.app.load())
 COMMANDS = [command for feature in FEATURES for command in feature.commands]
 IN_ORDER = {
-    "Run": "up check migrate roles settings accounts adapters secrets seed worker beat flower web users notify tokens"
-    " organisations metrics gallery dispatch sweep chaos",
+    "Run": "up check migrate roles settings accounts adapters tuning secrets seed worker beat flower web users notify"
+    " tokens organisations metrics gallery dispatch sweep chaos",
     "Look": "status stats activity persona costs engagement pictures team calendar inbox competitors reports forecast"
     " fraud experiments replay search",
     "Act": "agents trigger jobs drafts links products orders stores listings scan reconcile product-content pricing"

@@ -24,7 +24,7 @@ MAKE_OR_SET = {
     "persona check", "persona set", "experiments set",
     "approvals try", "search", "settings set", "agents assign", "approvals rules set", "organisations create",
     "opt-outs add", "team stop", "reports build", "links create", "products create", "stores decide",
-    "campaigns create", "campaigns brief", "campaigns set-brand",
+    "campaigns create", "campaigns brief", "campaigns set-brand", "tuning workers",
 }  # fmt: skip
 """Commands whose arguments name nothing that has to be there."""
 CHANGES = {

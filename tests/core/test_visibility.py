@@ -65,6 +65,7 @@ def test_a_restricted_transaction_sees_and_changes_its_own_organisations_alone(f
         "fleet_metrics",
         "fleet_pricing",
         "fleet_reconciler",
+        "fleet_tuning",
         "ours",
         "theirs",
     ]
@@ -94,6 +95,7 @@ def test_a_restricted_transaction_sees_and_changes_its_own_organisations_alone(f
         "fleet_metrics",
         "fleet_pricing",
         "fleet_reconciler",
+        "fleet_tuning",
         "ours",
         "theirs",
     ]

@@ -24,9 +24,8 @@ from fleet.features.listings import rules
 from fleet.features.listings.models import ListingHistoryRow, ListingRow
 from fleet.features.listings.states import MOVES, ListingEvent, ListingState, after
 from fleet.features.products.models import ProductRow
-from fleet.features.stores import service as stores
 from fleet.features.stores.models import StoreRow
-from fleet.features.stores.state.context import StoreContext
+from fleet.features.stores.state.context import StoreContext, context_for
 
 FLEET = "fleet"
 _LONGEST = 500
@@ -107,7 +106,7 @@ def context_of(deps: Deps, tx: Tx, row: ListingRow, *, requested_by: str | None 
     store = tx.session.get(StoreRow, row.account_id)
     if store is None or store.removed_at is not None:
         raise NotFound("Its store is removed.", fix="`fleet stores add` makes it one again.")
-    return stores.context_for(deps, tx, store, requested_by=requested_by)
+    return context_for(deps, tx, store, requested_by=requested_by)
 
 
 def pinned(tx: Tx, account_id: uuid.UUID, local_ids: Collection[uuid.UUID]) -> frozenset[tuple[uuid.UUID, str]]:

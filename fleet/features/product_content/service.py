@@ -29,7 +29,7 @@ from fleet.features.product_content.settings import ProductContentSettings
 from fleet.features.products.models import ProductRow
 from fleet.features.stores import service as stores
 from fleet.features.stores.models import ExternalRefRow, StoreRow
-from fleet.features.stores.state.context import StoreContext
+from fleet.features.stores.state.context import StoreContext, context_for
 from fleet.features.stores.writes.plan import new_job
 
 MOST_AT_ONCE = 100
@@ -77,7 +77,7 @@ def request(deps: Deps, store_name: str, product_ids: Sequence[uuid.UUID], *, by
                            fix=f"`fleet settings set product_content_mode ask --account {store_name}`")  # fmt: skip
         for product_id in product_ids:
             facts.of(tx, product_id)  # raises for one that is not there
-        jobs = _jobs(stores.context_for(deps, tx, store, requested_by=by), product_ids)
+        jobs = _jobs(context_for(deps, tx, store, requested_by=by), product_ids)
         publish.add_jobs(tx, deps.publisher, jobs)
         for one in jobs:
             audit.note(tx, "product.content_requested", f"product:{one.target}", after={"store": store_name})
@@ -103,7 +103,7 @@ def synced(tx: Tx, work: Work, outcome: Done) -> None:
     waiting = _with_gaps(tx, store, settings, limit=settings.product_content_a_day,
                          but=~sa.cast(ProductRow.id, sa.Text).in_(lately))  # fmt: skip
     chosen = rules.choose(map(str, waiting), mode=mode, written_today=today or 0, a_day=settings.product_content_a_day)
-    context = stores.context_for(work.deps, tx, store)
+    context = context_for(work.deps, tx, store)
     publish.add_jobs(tx, work.deps.publisher, _jobs(context, [uuid.UUID(one) for one in chosen]))
 
 

@@ -28,7 +28,7 @@ from fleet.features.reconciliation.posts.run import THING
 from fleet.features.reconciliation.rules import Remedy
 from fleet.features.stores import service as stores
 from fleet.features.stores.models import StoreRow
-from fleet.features.stores.state.context import StoreContext
+from fleet.features.stores.state.context import StoreContext, context_for
 
 MOST = 1000
 """Discrepancies that one request changes, at most."""
@@ -185,4 +185,4 @@ def _context(deps: Deps, tx: Tx, row: DiscrepancyRow, by: str) -> StoreContext:
     store = tx.session.get(StoreRow, row.account_id)
     if store is None or store.removed_at is not None:
         raise Conflict(f"{row.about} is at no store: Fleet writes nothing there.")
-    return stores.context_for(deps, tx, store, requested_by=by)
+    return context_for(deps, tx, store, requested_by=by)

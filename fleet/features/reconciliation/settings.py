@@ -13,7 +13,8 @@ from fleet.features.stores.rules import ConflictRule, Direction
 
 _STORE = AtRunTime((SettingScope.FLEET, SettingScope.ORGANISATION, SettingScope.ACCOUNT))
 _TYPES = "|".join(DiscrepancyType)
-_EVERY = {"hourly": timedelta(hours=1), "daily": timedelta(days=1), "weekly": timedelta(days=7)}
+EVERY = {"hourly": timedelta(hours=1), "daily": timedelta(days=1), "weekly": timedelta(days=7)}
+"""How often a store may be compared by itself."""
 
 
 class ReconciliationSettings(BaseModel):
@@ -47,12 +48,12 @@ class ReconciliationSettings(BaseModel):
     @property
     def every(self) -> timedelta | None:
         """The time between two comparisons of a store; None: only when people ask."""
-        return _EVERY.get(self.reconcile_every)
+        return EVERY.get(self.reconcile_every)
 
     @property
     def posts_every(self) -> timedelta | None:
         """The time between two comparisons of posts; None: only when people ask."""
-        return _EVERY.get(self.reconcile_posts)
+        return EVERY.get(self.reconcile_posts)
 
     def policy(self, direction: Direction, conflicts: ConflictRule) -> FixPolicy:
         """Return what may be fixed, beside the store's direction and its rule for conflicts."""

@@ -23,11 +23,11 @@ from fleet.engine.deps import Deps
 from fleet.engine.jobs.ledger import NewJob
 from fleet.engine.jobs.models import JobRow
 from fleet.engine.jobs.states import FINAL
-from fleet.features.stores import rules, service
+from fleet.features.stores import rules
 from fleet.features.stores.kinds import WRITES
 from fleet.features.stores.models import ExternalRefRow, ShopEventRow, StoreRow, SyncCursorRow, SyncRunRow
 from fleet.features.stores.rules import Direction, StoreSignals, Strategy, SyncDecision, SyncRequest
-from fleet.features.stores.state.context import StoreContext, priority_of
+from fleet.features.stores.state.context import StoreContext, context_for, priority_of
 from fleet.features.stores.state.refs import AFTER_REFUSAL
 from fleet.features.stores.sync import levels, pushing
 from fleet.features.stores.sync.run import SYNC, fail, part_id
@@ -83,7 +83,7 @@ def gather(deps: Deps, claimed: ClaimedAgent) -> StoreObservation:
         ).one_or_none()
         if row is None:
             return StoreObservation("", None)
-        context = service.context_for(deps, tx, row)
+        context = context_for(deps, tx, row)
         running, lost_run, lost_why = _running(tx, row)
         _reread_stale(tx, row)
         _retry_refused(tx, row)

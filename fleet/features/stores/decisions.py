@@ -24,7 +24,7 @@ from fleet.features.stores import service, values
 from fleet.features.stores.models import ExternalRefRow, ShopEventRow, StoreRow, SyncConflictRow
 from fleet.features.stores.rules import Direction
 from fleet.features.stores.state import refs
-from fleet.features.stores.state.context import StoreContext, now_of
+from fleet.features.stores.state.context import StoreContext, context_for, now_of
 from fleet.features.stores.sync.levels import places_of
 from fleet.features.stores.writes.plan import WritePlan
 from fleet.features.stores.writes.sold_out import StockWrite
@@ -81,7 +81,7 @@ def _decide_one(deps: Deps, conflict_id: uuid.UUID, decision: str, *, by: str) -
         if row.state != "open":
             raise Conflict(f"The conflict about {row.about or row.field} is {row.state} already.")
         store = tx.session.get_one(StoreRow, row.account_id)
-        context = replace(service.context_for(deps, tx, store, requested_by=by), direction=Direction.BOTH)
+        context = replace(context_for(deps, tx, store, requested_by=by), direction=Direction.BOTH)
         if row.kind == "field":
             _decide_field(tx, context, row, decision, by)
         else:

@@ -27,6 +27,7 @@ from fleet.features.products.points import ProductStores, StoreState
 from fleet.features.stores import service
 from fleet.features.stores.models import ExternalRefRow, StoreRow
 from fleet.features.stores.state import refs
+from fleet.features.stores.state.context import context_for
 from fleet.features.stores.writes.plan import new_job
 
 _OPEN = (OrderState.PENDING, OrderState.CONFIRMED, OrderState.PROCESSING)
@@ -82,7 +83,7 @@ def move_order(
         order = orders.get(tx, order_id)
         if not _is_written(tx, order):
             raise Conflict("The store of this order does not take new states of orders.", fix="Move it in the shop.")
-        context = service.context_for(deps, tx, tx.session.get_one(StoreRow, order.account_id), requested_by=who.by)
+        context = context_for(deps, tx, tx.session.get_one(StoreRow, order.account_id), requested_by=who.by)
         job = new_job(context, UPDATE_ORDER.name, target=order.external_id, payload={
             "order": str(order.id), "external_id": order.external_id, "state": state.value, "tracking": tracking,
             "reason": reason, "fields": refs.written([(order.id, "state")]),

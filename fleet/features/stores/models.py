@@ -166,6 +166,8 @@ class SyncRunRow(Base):
     """read, created, updated, unchanged, failed, conflicts, gone, orders, stock, sent."""
     expected: Mapped[int | None]
     """How many products the shop says it has, for the progress."""
+    batch: Mapped[int | None]
+    """The most products of its newest page."""
     problem: Mapped[str] = mapped_column(sa.String(500), server_default="")
     started_at: Mapped[datetime] = mapped_column(_TIME, server_default=_NOW)
     moved_at: Mapped[datetime] = mapped_column(_TIME, server_default=_NOW)

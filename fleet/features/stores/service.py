@@ -29,8 +29,7 @@ from fleet.features.products import stock
 from fleet.features.products.models import LocationRow
 from fleet.features.stores.models import StoreRow, SyncRunRow
 from fleet.features.stores.rules import Direction, Strategy
-from fleet.features.stores.settings import StoresSettings
-from fleet.features.stores.state.context import StoreContext, priority_of, traits_of
+from fleet.features.stores.state.context import traits_of
 from fleet.features.stores.writes import subscription
 
 KIND = "store_sync"
@@ -222,23 +221,6 @@ def forget_agent(deps: Deps, tx: Tx, agent_id: uuid.UUID) -> None:
     for account_id in tx.session.scalars(gone.returning(row.account_id)).all():
         ended = sa.update(run).where(run.account_id == account_id, run.state == "running")
         tx.execute(ended.values(state="cancelled", ended_at=tx.sql_now, problem="the store was removed"))
-
-
-def context_for(
-    deps: Deps, tx: Tx, row: StoreRow, *, requested_by: str | None = None, run_id: uuid.UUID | None = None,
-    direction: Direction | None = None, urgency: int = 0,
-) -> StoreContext:  # fmt: skip
-    """Return the context of a store. Raises NotFound for one whose adapter this process does not have."""
-    account = accounts.get(tx, row.account_id)
-    settings = deps.settings_of(None, row.account_id, None, row.organisation_id).of(StoresSettings)
-    return StoreContext(
-        deps=deps, account_id=row.account_id, name=account.name, organisation_id=row.organisation_id,
-        agent_id=row.agent_id, adapter=account.adapter, currency=row.currency, traits=traits_of(account.adapter),
-        settings=settings, direction=direction or Direction(settings.store_direction),
-        places={there: uuid.UUID(here) for there, here in row.location_ids.items()},
-        main=stock.default_location(tx, row.organisation_id), run_id=run_id, requested_by=requested_by,
-        priority=priority_of(urgency),
-    )  # fmt: skip
 
 
 def _username(deps: Deps, name: str) -> str:

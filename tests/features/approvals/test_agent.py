@@ -64,7 +64,7 @@ def fleet(database_url: str, tmp_path: Path) -> Iterator[Fleet]:
     made = make_fleet(database_url, approval_rules=rules, notify="json://127.0.0.1:9/x", retry_by_approval="comment")
     assert staff(made.deps.db) == [
         "fleet_health", "fleet_approvals", "fleet_metrics", "fleet_leader", "fleet_reconciler", "fleet_forecast",
-        "fleet_pricing", "fleet_hooks",
+        "fleet_pricing", "fleet_tuning", "fleet_hooks",
     ]  # fmt: skip
     yield made
     made.deps.close()

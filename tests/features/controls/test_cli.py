@@ -180,6 +180,7 @@ def test_an_empty_database_wants_migrate_and_gets_it(fresh_database: str, broker
         "fleet_metrics",
         "fleet_pricing",
         "fleet_reconciler",
+        "fleet_tuning",
     ]
 
 

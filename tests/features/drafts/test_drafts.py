@@ -171,7 +171,7 @@ def test_an_undecided_draft_expires_with_its_request(fleet: Fleet) -> None:
     fleet.sql("UPDATE approval_requests SET expires_at = clock_timestamp(), next_step_at = clock_timestamp()")
     assert staff(fleet.deps.db) == [
         "fleet_health", "fleet_approvals", "fleet_metrics", "fleet_leader", "fleet_reconciler", "fleet_forecast",
-        "fleet_pricing", "fleet_hooks",
+        "fleet_pricing", "fleet_tuning", "fleet_hooks",
     ]  # fmt: skip
     fleet.sql("UPDATE agents SET next_tick_at = clock_timestamp() WHERE kind = 'approval'")
     dispatch(fleet.deps)

@@ -12,6 +12,7 @@ from fleet.core.errors import InvalidInput
 from fleet.features.stores import decisions, service
 from fleet.features.stores.rules import Strategy
 from fleet.features.stores.state import refs
+from fleet.features.stores.state.context import context_for
 from fleet.features.stores.sync import conflicts
 from fleet.features.stores.sync.conflicts import MatchConflict
 from tests.features.stores.world import StoreWorld
@@ -118,7 +119,7 @@ def test_a_product_that_fleet_just_created_is_no_conflict_and_settles_an_old_one
     old = MatchConflict("sku", there["id"], "Lamp", [], "from before it was matched")
     with stores.fleet.deps.db.transaction() as tx:
         row, _ = service.named(tx, "shop")
-        conflicts.open_matches(tx, service.context_for(stores.fleet.deps, tx, row), [old])
+        conflicts.open_matches(tx, context_for(stores.fleet.deps, tx, row), [old])
     read = refs.by_external
 
     def before_the_creation_ended(tx: Any, account_id: uuid.UUID, kind: str, ids: Any) -> Any:

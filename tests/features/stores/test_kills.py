@@ -90,6 +90,7 @@ def test_a_kill_at_any_point_of_a_run_doubles_and_loses_nothing(stores: StoreWor
         assert stores.on_hand(variant["sku"]) == stores.shop.on_hand(variant["id"])
     assert stores.on_hand("cup-2-1") == 50
     assert len(stores.runs()) == 4
+    assert {run.batch for run in stores.runs()} == {2}
 
 
 def test_two_workers_on_one_run_store_each_page_once(stores: StoreWorld) -> None:

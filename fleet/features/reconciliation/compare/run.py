@@ -34,11 +34,10 @@ from fleet.features.reconciliation.fixes import decide
 from fleet.features.reconciliation.models import ReconciliationRow
 from fleet.features.reconciliation.rules import FixPolicy
 from fleet.features.reconciliation.settings import ReconciliationSettings
-from fleet.features.stores import service as stores
 from fleet.features.stores.models import StoreRow
 from fleet.features.stores.rules import FailureKind, RetryStep, retry_policy
 from fleet.features.stores.settings import StoresSettings
-from fleet.features.stores.state.context import StoreContext
+from fleet.features.stores.state.context import StoreContext, context_for
 from fleet.features.stores.sync.run import failure_of
 
 RECONCILE = "reconcile_store"
@@ -96,7 +95,7 @@ def prepare(work: Work) -> Done | Skipped:
         store = None if row is None else tx.session.get(StoreRow, row.account_id)
         if row is None or store is None or row.state != "running" or row.part != part:
             return Skipped("this part of the comparison is over")
-        context = stores.context_for(work.deps, tx, store, run_id=run_id, requested_by=row.requested_by)
+        context = context_for(work.deps, tx, store, run_id=run_id, requested_by=row.requested_by)
         at: dict[str, Any] = json.loads(row.cursor) if row.cursor else {}
         run = _Run(row.id, row.part, row.step or STEPS[0], at.get("page"), dict(row.counts), dict(row.tallies),
                    row.started_at)  # fmt: skip

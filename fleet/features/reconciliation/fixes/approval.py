@@ -13,10 +13,9 @@ from fleet.features.approvals.request import Proposal, Request
 from fleet.features.approvals.states import RequestState
 from fleet.features.reconciliation.fixes import apply
 from fleet.features.reconciliation.models import DiscrepancyRow
-from fleet.features.stores import service as stores
 from fleet.features.stores.models import StoreRow
 from fleet.features.stores.queries import words_of
-from fleet.features.stores.state.context import StoreContext
+from fleet.features.stores.state.context import StoreContext, context_for
 
 RESOURCE, ACTION = "discrepancy", "fix"
 
@@ -51,7 +50,7 @@ def settled(deps: Deps, tx: Tx, request: Request) -> None:
         store = tx.session.get(StoreRow, row.account_id)
         if store is None or store.removed_at is not None:
             raise Conflict("The store was removed.")
-        apply.fix(tx, stores.context_for(deps, tx, store, requested_by=by), row, by=by)
+        apply.fix(tx, context_for(deps, tx, store, requested_by=by), row, by=by)
         return
     row.state = "dismissed" if request.state is RequestState.REJECTED else "open"
     row.changed_at, row.changed_by = tx.now(), by[:100]

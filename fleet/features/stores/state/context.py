@@ -7,12 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from fleet.accounts import service as accounts
 from fleet.adapters import registry as adapters
 from fleet.adapters.shops import ShopTraits
 from fleet.core.db import Tx
 from fleet.core.errors import NotFound
 from fleet.engine.deps import Deps
 from fleet.engine.policy import Priority
+from fleet.features.products import stock
+from fleet.features.stores.models import StoreRow
 from fleet.features.stores.rules import Direction
 from fleet.features.stores.settings import StoresSettings
 
@@ -98,3 +101,20 @@ def now_of(tx: Tx) -> datetime:
     """Return the database's time."""
     found: datetime = tx.now()
     return found
+
+
+def context_for(
+    deps: Deps, tx: Tx, row: StoreRow, *, requested_by: str | None = None, run_id: uuid.UUID | None = None,
+    direction: Direction | None = None, urgency: int = 0,
+) -> StoreContext:  # fmt: skip
+    """Return the context of a store. Raises NotFound for one whose adapter this process does not have."""
+    account = accounts.get(tx, row.account_id)
+    settings = deps.settings_of(None, row.account_id, None, row.organisation_id).of(StoresSettings)
+    return StoreContext(
+        deps=deps, account_id=row.account_id, name=account.name, organisation_id=row.organisation_id,
+        agent_id=row.agent_id, adapter=account.adapter, currency=row.currency, traits=traits_of(account.adapter),
+        settings=settings, direction=direction or Direction(settings.store_direction),
+        places={there: uuid.UUID(here) for there, here in row.location_ids.items()},
+        main=stock.default_location(tx, row.organisation_id), run_id=run_id, requested_by=requested_by,
+        priority=priority_of(urgency),
+    )  # fmt: skip

@@ -24,10 +24,10 @@ from fleet.engine.agents import loop
 from fleet.engine.attempts.work import Work
 from fleet.engine.jobs.ledger import NewJob
 from fleet.engine.jobs.outcomes import Done, Skipped
-from fleet.features.stores import rules, service
+from fleet.features.stores import rules
 from fleet.features.stores.models import ShopEventRow, StoreRow, SyncRunRow
 from fleet.features.stores.rules import Direction, FailureKind, RetryStep, Strategy
-from fleet.features.stores.state.context import StoreContext
+from fleet.features.stores.state.context import StoreContext, context_for
 from fleet.features.stores.sync.steps import STEPS, PageToStore, RunPosition, Steps, page_after
 
 SYNC = "sync_store"
@@ -64,7 +64,7 @@ def prepare(work: Work) -> Done | Skipped:
         store = None if row is None else tx.session.get(StoreRow, row.account_id)
         if row is None or store is None or row.state != "running" or row.part != part:
             return Skipped("this part of the sync is over")
-        context = service.context_for(
+        context = context_for(
             work.deps, tx, store, run_id=run_id, direction=Direction(row.direction), urgency=row.priority,
             requested_by=row.requested_by,
         )  # fmt: skip
@@ -126,7 +126,9 @@ def _store(work: Work, context: StoreContext, steps: Steps, run: _Run, page: Pag
         following = _following(steps, run.at, page)
         moved.append((following, counts))
         expected = page.expected if page.expected is not None else run.expected
-        values: dict[str, Any] = {"counts": counts, "moved_at": tx.sql_now, "expected": expected}
+        values: dict[str, Any] = {
+            "counts": counts, "moved_at": tx.sql_now, "expected": expected, "batch": steps.limit,
+        }  # fmt: skip
         if following is None:
             _finish(tx, context, run, counts, is_whole=steps.strategy is not Strategy.SELECTIVE)
         else:

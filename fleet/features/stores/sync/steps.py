@@ -82,7 +82,8 @@ class Steps:
     """When the store was added: orders that left before took no stock that the catalogue knows."""
 
     @property
-    def _limit(self) -> int:
+    def limit(self) -> int:
+        """The most products and stock levels of a page."""
         return max(1, min(self.context.traits.page, self.context.settings.store_batch))
 
     def read(self, at: RunPosition) -> PageToStore:
@@ -116,9 +117,9 @@ class Steps:
                 service.note_info(tx, context.account_id, info)
         since = rules.stream_since(_time(memory["since"]), context.traits.cursor_overlap_s)
         if is_full or since is None or not isinstance(self.adapter, ChangesAdapter):
-            page = self.adapter.products(cursor=at.page, limit=self._limit)
+            page = self.adapter.products(cursor=at.page, limit=self.limit)
         else:
-            page = self.adapter.changed_products(since=since, cursor=at.page, limit=self._limit)
+            page = self.adapter.changed_products(since=since, cursor=at.page, limit=self.limit)
         _refuse_endless(at, page.cursor)
         memory["high"] = _latest(memory["high"], [one.updated_at for one in page.items])
         stock_began = context.deps.now()
@@ -140,7 +141,7 @@ class Steps:
     def _stock(self, at: RunPosition) -> PageToStore:
         context, began = self.context, self.context.deps.now()
         memory = dict(at.memory) or {"sweep": began.isoformat()}
-        page = self.adapter.stock(cursor=at.page, limit=self._limit)
+        page = self.adapter.stock(cursor=at.page, limit=self.limit)
         _refuse_endless(at, page.cursor)
 
         def store(tx: Tx) -> SyncCounts:
@@ -163,7 +164,7 @@ class Steps:
                 before = cursors.value(tx, context.account_id, "orders")
             memory = {"since": None if before is None else before.isoformat(), "high": None}
         since = rules.stream_since(_time(memory["since"]), context.traits.cursor_overlap_s)
-        page = self.adapter.orders(since=since, cursor=at.page, limit=self._limit)
+        page = self.adapter.orders(since=since, cursor=at.page, limit=self.limit)
         _refuse_endless(at, page.cursor)
         memory["high"] = _latest(memory["high"], [one.updated_at or one.placed_at for one in page.items])
 
@@ -338,7 +339,7 @@ class Steps:
             return []
         found, cursor = self._orders_by_id(known), None
         for _ in range(_MOST_ORDER_PAGES):
-            page = self.adapter.orders(since=since, cursor=cursor, limit=self._limit)
+            page = self.adapter.orders(since=since, cursor=cursor, limit=self.limit)
             found += page.items
             if page.cursor is None or page.cursor == cursor:
                 break

@@ -36,9 +36,10 @@ from fleet.engine.attempts.work import Work
 from fleet.engine.jobs.outcomes import Held, Skipped
 from fleet.engine.jobs.states import JobState
 from fleet.features.orders import service as orders
-from fleet.features.stores import service, values
+from fleet.features.stores import values
 from fleet.features.stores.models import ExternalRefRow, StoreRow
 from fleet.features.stores.state import refs
+from fleet.features.stores.state.context import context_for
 from fleet.features.stores.state.units import known_units
 from fleet.features.stores.writes import pictures
 
@@ -154,7 +155,7 @@ def _is_too_much(work: Work) -> bool:
         store = tx.session.get(StoreRow, key_of(work.claim.account_id))
         if store is None:
             return False
-        context = service.context_for(work.deps, tx, store)
+        context = context_for(work.deps, tx, store)
         known = known_units(tx, context, [variant_id for variant_id, _ in units])
     return any(quantity > known.get(place, 0) for place, quantity in units.items())
 

@@ -1,0 +1,1 @@
+"""Tuning: changes of settings proposed from measured load, approved, undoable, and what came of them."""

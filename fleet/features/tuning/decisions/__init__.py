@@ -1,0 +1,1 @@
+"""Pure decisions of tuning: queueing, rules, guards against flapping, results."""

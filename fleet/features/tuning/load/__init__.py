@@ -1,0 +1,1 @@
+"""Measured load, read from the ledger and from the runs of stores."""
