@@ -10,6 +10,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
 from fleet.core.errors import FleetError
+from fleet.engine.settings import layers
 from fleet.features.tuning import api
 from fleet.features.tuning.api import VIEW, Tuner, TuningDecider, TuningQuery
 from fleet.features.tuning.decisions.samples import TRAITS, Metric
@@ -33,10 +34,13 @@ def tuning(request: Request, deps: TheDeps) -> Response:
     """Show proposals of settings, and what came of applied ones."""
     waiting = [one for state in (TuningState.OPEN, TuningState.ACCEPTED)
                for one in api.page(deps, TuningQuery(state=state, limit=100)).items]  # fmt: skip
+    changes = api.applied(deps)
     shares = [one.value for one in Metric if TRAITS[one].is_share]
+    # The feature of a setting may be left out by now.
+    known = {one.setting for one in (*waiting, *changes) if layers.is_known(type(deps.given), one.setting)}
     return render(
-        request, "tuning/tuning.html", proposals=waiting, changes=api.applied(deps), run=api.newest(deps),
-        is_on=deps.settings.of(TuningSettings).tuning_enabled, shares=shares,
+        request, "tuning/tuning.html", proposals=waiting, changes=changes, run=api.newest(deps),
+        is_on=deps.settings.of(TuningSettings).tuning_enabled, shares=shares, known=known,
     )  # fmt: skip
 
 
