@@ -572,8 +572,7 @@ def _refuse_long_names(one: Feature) -> None:
     refuse_long(one.name, "kind of agent", (agent.kind for agent in one.agents))
     refuse_long(one.name, "username", (agent.system.username for agent in one.agents if agent.system))
     refuse_long(one.name, "mode", (mode.name for mode in one.modes))
-    refuse_long(one.name, "requested action", (name for agent in one.agents for name in agent.actions))
-    refuse_long(one.name, "requested action", (name for mode in one.modes for name in mode.actions))
+    refuse_long(one.name, "requested action", (name for each in (*one.agents, *one.modes) for name in each.actions))
     refuse_long(one.name, "action", (action.name for action in one.actions))
     refuse_long(one.name, "event", (event.subject for event in one.events))
 
