@@ -401,8 +401,7 @@ class Registry:
     @cached_property
     def jobs(self) -> Mapping[str, JobHandler]:
         """Handlers by kind of job, the ledger's own kind last."""
-        registered = [job for one in self for job in one.jobs]
-        return by_name([*registered, MESSAGE], lambda job: job.kind, "kind of job")
+        return by_name((*chain(*(one.jobs for one in self)), MESSAGE), lambda job: job.kind, "kind of job")
 
     @cached_property
     def acts(self) -> list[str]:
@@ -572,7 +571,8 @@ def _refuse_long_names(one: Feature) -> None:
     refuse_long(one.name, "kind of agent", (agent.kind for agent in one.agents))
     refuse_long(one.name, "username", (agent.system.username for agent in one.agents if agent.system))
     refuse_long(one.name, "mode", (mode.name for mode in one.modes))
-    refuse_long(one.name, "requested action", (name for each in (*one.agents, *one.modes) for name in each.actions))
+    requested = chain(*(agent.actions for agent in one.agents), *(mode.actions for mode in one.modes))
+    refuse_long(one.name, "requested action", requested)
     refuse_long(one.name, "action", (action.name for action in one.actions))
     refuse_long(one.name, "event", (event.subject for event in one.events))
 
