@@ -17,7 +17,7 @@ from fleet.chaos.world import LEASE_S, World
 from fleet.core import clock
 from fleet.core.failpoints import Point
 from tests.stores.chaos.shop_proxy import ShopFault
-from tests.stores.chaos.world import ShopSite, StoresWorld
+from tests.stores.chaos.world import STORE_LEASE_S, ShopSite, StoresWorld
 
 _FROM_THE_HARNESS = (
     "worker.kill", "worker.kill-at-point", "worker.stop-at-point", "worker.kill-child", "worker.deploy", "beat.kill",
@@ -38,7 +38,7 @@ _OF_SHOPS = (
     FaultKind("shop.lost-reply", "A shop performs a write and its response is lost.", _rate(0.4, 0.9), times=4),
     FaultKind("shop.errors", "A shop responds with 500, and does nothing.", _rate(0.3, 0.8)),
     FaultKind("shop.throttle", "A shop responds with 429 and Retry-After.", _rate(0.3, 0.8)),
-    FaultKind("shop.slow-reads", "A shop needs longer than a lease to answer a read.", _rate(0.1, 0.4)),
+    FaultKind("shop.slow-reads", "A shop needs 9 s to answer a read.", _rate(0.1, 0.4)),
     FaultKind("shop.slow-writes", "A write reaches a shop three seconds late.", _rate(0.3, 0.8)),
     FaultKind("shop.cut", "Every connection to a shop is cut.", _for(2, 6)),
     FaultKind("shop.kill", "A shop gets SIGKILL and is restarted over its data.", _for(1, 5), times=2),
@@ -116,9 +116,9 @@ def _pause(world: World, planned: Planned) -> Struck:
 def _stop_at_point(world: World, planned: Planned) -> Struck:
     """Suspend a pool child, but not between its last look at the lease and the socket: shops have no keys."""
     points = [one if one != Point.JOB_CLEARED else str(Point.JOB_SENT) for one in planned.detail["points"]]
-    return workers.stop_at_point(
-        world, dataclasses.replace(planned, detail={**planned.detail, "folder": "forked", "points": points})
-    )
+    past_s = planned.detail["past_lease_s"] + STORE_LEASE_S - LEASE_S
+    detail = {**planned.detail, "folder": "forked", "points": points, "past_lease_s": past_s}
+    return workers.stop_at_point(world, dataclasses.replace(planned, detail=detail))
 
 
 def install() -> None:

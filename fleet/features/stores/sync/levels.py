@@ -117,10 +117,10 @@ def is_any_unsent(tx: Tx, context: StoreContext) -> bool:
     return False
 
 
-def unexplained(tx: Tx, context: StoreContext, place: StockPlace, after: uuid.UUID) -> list[uuid.UUID]:
-    """Return the variants of the next merge whose number at the store changed by something else than its orders."""
+def unexplained(tx: Tx, context: StoreContext, place: StockPlace) -> list[uuid.UUID]:
+    """Return variants, a page of them at most, whose number at the store changed by something else than its orders."""
     parameters = _parameters(tx, context, place)
-    rows = tx.execute(_CANDIDATES, {**parameters, "after": after, "limit": _CHUNK}).all()
+    rows = tx.execute(_CANDIDATES, {**parameters, "after": uuid.UUID(int=0), "limit": _CHUNK}).all()
     moves = _own_moves(tx, context, place, [one.local_id for one in rows])
     before = {one: moved.before for one, moved in moves.items()}
     return [one.local_id for one in rows

@@ -34,19 +34,19 @@ from fleet.features.stores.rules import Strategy
 from fleet.features.stores.state import refs
 from fleet.features.stores.state.context import PageReading, StoreContext, SyncCounts
 from fleet.features.stores.sync import cursors, levels, pushing, sweeps
-from fleet.features.stores.sync.levels import StockPlace
 from fleet.features.stores.sync.products import apply_products
 
 log = logs.get(__name__)
 _FIRST = uuid.UUID(int=0)
-_NAMED, _MOST_ORDER_PAGES, _MOST_OPEN = 20, 10, 200
+_NAMED, _ORDERS, _MOST_OPEN = 10, 10, 200
+"""Objects of a page that are read one by one: a page that takes longer than a lease is never stored."""
 _OPEN = "open orders"
 """The page of the step "orders" at which open orders are read by their ids, so many in one run at most."""
 STEPS: Mapping[Strategy, tuple[str, ...]] = {
-    Strategy.FULL: ("named", "products", "stock", "orders", "levels", "gone", "push"),
-    Strategy.INCREMENTAL: ("named", "products", "orders", "levels", "push"),
-    Strategy.SELECTIVE: ("named", "levels", "push"),
-    Strategy.STOCK: ("named", "stock", "orders", "levels", "push"),
+    Strategy.FULL: ("named", "products", "stock", "orders", "behind", "levels", "gone", "push"),
+    Strategy.INCREMENTAL: ("named", "products", "orders", "behind", "levels", "push"),
+    Strategy.SELECTIVE: ("named", "new_orders", "behind", "levels", "push"),
+    Strategy.STOCK: ("named", "stock", "orders", "behind", "levels", "push"),
 }
 
 
@@ -90,7 +90,8 @@ class Steps:
         """Read the next page of a step. Raises an AdapterError."""
         steps: Mapping[str, Callable[[RunPosition], PageToStore]] = {
             "named": self._named, "products": self._products, "stock": self._stock, "orders": self._orders,
-            "levels": self._levels, "gone": self._gone, "push": self._push,
+            "levels": self._levels, "gone": self._gone, "push": self._push, "new_orders": self._new_orders,
+            "behind": self._behind,
         }  # fmt: skip
         return steps[at.step](at)
 
@@ -164,7 +165,7 @@ class Steps:
                 before = cursors.value(tx, context.account_id, "orders")
             memory = {"since": None if before is None else before.isoformat(), "high": None}
         since = rules.stream_since(_time(memory["since"]), context.traits.cursor_overlap_s)
-        page = self.adapter.orders(since=since, cursor=at.page, limit=self.limit)
+        page = self.adapter.orders(since=since, cursor=at.page, limit=min(self.limit, _ORDERS))
         _refuse_endless(at, page.cursor)
         memory["high"] = _latest(memory["high"], [one.updated_at or one.placed_at for one in page.items])
 
@@ -232,11 +233,8 @@ class Steps:
         after = uuid.UUID(at.page) if at.page else _FIRST
         memory: dict[str, Any] = {"place": number}
         found: list[str | None] = [None]
-        began, behind = context.deps.now(), self._orders_behind(places[number], after)
 
         def store(tx: Tx) -> SyncCounts:
-            if behind:
-                self._record(tx, behind, began)
             done, last = levels.merge_levels(tx, context, places[number], after)
             if last is None and number + 1 < len(places):
                 memory["place"] = number + 1
@@ -323,28 +321,32 @@ class Steps:
                 vanished.append(one)
         return found, vanished
 
-    def _orders_behind(self, place: StockPlace, after: uuid.UUID) -> list[ShopOrder]:
-        """Read the orders that may explain numbers of the shop: open ones of these variants, and new ones.
+    def _new_orders(self, at: RunPosition) -> PageToStore:
+        """Read new orders if numbers of the shop changed: it may tell of the stock before it tells of the order."""
+        if not at.memory and not self._unexplained():
+            return PageToStore(lambda _: SyncCounts(), None)
+        return self._orders(at)
 
-        Units that left with an order are no change by a person, also when the shop tells of the order later.
-        """
+    def _behind(self, at: RunPosition) -> PageToStore:
+        """Read the open orders of variants whose number changed: units that left with them are no edit in the shop."""
+        context, began = self.context, self.context.deps.now()
+        if at.page:
+            ids = [str(one) for one in at.memory["ids"]]
+        else:
+            changed = self._unexplained()
+            with context.deps.db.transaction() as tx:
+                ids = orders.open_with(tx, context.account_id, changed)
+        if not ids:
+            return PageToStore(lambda _: SyncCounts(), None)
+        found, rest = self._orders_by_id(ids[:_ORDERS]), ids[_ORDERS:]
+        return PageToStore(lambda tx: self._record(tx, found, began), str(len(rest)) if rest else None, {"ids": rest})
+
+    def _unexplained(self) -> list[uuid.UUID]:
         context = self.context
         if not isinstance(self.adapter, OrderingAdapter):
             return []
         with context.deps.db.transaction() as tx:
-            changed = levels.unexplained(tx, context, place, after)
-            known = orders.open_with(tx, context.account_id, changed)
-            since = rules.stream_since(cursors.value(tx, context.account_id, "orders"), context.traits.cursor_overlap_s)
-        if not changed:
-            return []
-        found, cursor = self._orders_by_id(known), None
-        for _ in range(_MOST_ORDER_PAGES):
-            page = self.adapter.orders(since=since, cursor=cursor, limit=self.limit)
-            found += page.items
-            if page.cursor is None or page.cursor == cursor:
-                break
-            cursor = page.cursor
-        return found
+            return [one for place in levels.places_of(context) for one in levels.unexplained(tx, context, place)]
 
     def _orders_by_id(self, order_ids: Sequence[str]) -> list[ShopOrder]:
         found = []
