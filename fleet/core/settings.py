@@ -389,17 +389,22 @@ class Settings(BaseSettings):
         raise LookupError(f"These settings have no {model.__name__}: its feature is left out.")
 
 
+_OF_EVERY_MODEL = ("model_config", "_abc_impl")
+
+
 @functools.lru_cache(maxsize=4)  # only tests choose features more than once in a process
 def composed(*models: tuple[str, type[BaseModel]]) -> type[Settings]:
     """Return the settings of a fleet with these features, each with the model of its own settings.
 
-    Raises InvalidInput for a setting that two of them have.
+    Raises InvalidInput for a setting, property or validator that two of them have: one would replace the other.
     """
-    owners = dict.fromkeys(Settings.model_fields, "the fleet")
+    owners = dict.fromkeys((*Settings.model_fields, *dir(Settings)), "the fleet")
     for feature, model in models:
-        for name in model.model_fields:
+        own = [name for name in vars(model) if not name.startswith("__") and name not in _OF_EVERY_MODEL]
+        for name in (*model.model_fields, *own):
             if name in owners:
-                raise InvalidInput(f"The feature {feature} registers the setting {name}, which {owners[name]} has.")
+                what = "setting" if name in model.model_fields else "property or validator of settings"
+                raise InvalidInput(f"The feature {feature} registers the {what} {name}, which {owners[name]} has.")
             owners[name] = f"the feature {feature}"
     # pydantic takes the fields of the last base first
     bases: Any = (*(model for _, model in reversed(models)), Settings)

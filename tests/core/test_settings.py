@@ -9,11 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr, create_model
 
 from fleet.core import logs
 from fleet.core.errors import InvalidInput
-from fleet.core.settings import mapping_as_json
+from fleet.core.settings import composed, mapping_as_json
 from fleet.engine import registry
 
 
@@ -175,3 +175,24 @@ def test_a_log_line_that_cannot_be_written_shows_no_secret(
     except ValueError:
         logs.get("t").exception("key_refused")
     assert "sesame" not in capsys.readouterr().err
+
+
+def test_two_features_never_share_a_name_in_their_settings() -> None:
+    class One(BaseModel):
+        one_pace: int = 1
+
+        @property
+        def bounds(self) -> int:
+            return 1
+
+    class Two(BaseModel):
+        two_pace: int = 2
+
+        @property
+        def bounds(self) -> int:
+            return 2
+
+    with pytest.raises(InvalidInput, match="two registers the property or validator of settings bounds, which the"):
+        composed(("one", One), ("two", Two))
+    with pytest.raises(InvalidInput, match="three registers the setting one_pace, which the feature one has"):
+        composed(("one", One), ("three", create_model("Three", one_pace=(int, 3))))

@@ -52,7 +52,7 @@ class TuningSettings(BaseModel):
     )
 
     @property
-    def bounds(self) -> TuningBounds:
+    def tuning_bounds(self) -> TuningBounds:
         """The bounds as the decisions take them."""
         return TuningBounds(
             samples=self.tuning_samples, wait_s=self.tuning_wait_s, utilisation=self.tuning_utilisation,

@@ -203,6 +203,7 @@ def test_the_page_edits_moves_removes_tries_and_saves_without_a_script(web: Web)
         "content",
         "prices",
         "product-texts",
+        "tuning",
         "likes",
     ]
     assert found[0].when == (Condition("usd", Op.GT, 100),) and not found[-1].requires_approval

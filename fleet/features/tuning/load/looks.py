@@ -67,7 +67,7 @@ class _Frame:
 
     def runs(self, interval: timedelta) -> LoadWindow:
         """Return a window that has enough runs at this interval."""
-        wanted = _SPARE * self.own.bounds.samples * interval / self.settings.tempo
+        wanted = _SPARE * self.own.tuning_bounds.samples * interval / self.settings.tempo
         return LoadWindow(self.until - min(max(self.window.length, wanted), self.longest), self.until)
 
 
@@ -81,14 +81,14 @@ def everything(deps: Deps, tx: Tx) -> Iterator[TuningLook]:
     frame = _Frame(deps.settings, tx.now())
     own, window = frame.own, frame.window
     facts = work.facts(tx, window, threads=own.tuning_threads, goal_s=own.tuning_wait_s)
-    yield TuningLook(rules.WORKERS, FLEET, "", rules.workers(facts, own.bounds))
+    yield TuningLook(rules.WORKERS, FLEET, "", rules.workers(facts, own.tuning_bounds))
     counted: dict[LoadWindow, Mapping[str, WriteCounts]] = {}
     for name, value in _caps(frame.settings):
         window = _under_value(tx, name, [FLEET], frame.window)
         if window not in counted:
             counted[window] = writes.by_kind(tx, window)
         facts_of_cap = writes.facts(tx, name, value, window, counted[window])
-        found = _PINNED if deps.given.is_pinned(name) else rules.caps(facts_of_cap, own.bounds)
+        found = _PINNED if deps.given.is_pinned(name) else rules.caps(facts_of_cap, own.tuning_bounds)
         yield TuningLook(name, FLEET, "", found)
     if "stores" in registry.current():
         yield from _stores(deps, tx, frame)
@@ -155,7 +155,7 @@ class _Store:
     def _interval(self, name: str, ladder: Mapping[str, timedelta], value: str) -> TuningPlan | NoChange:
         """Decide about an interval. Values at which a result could not be measured are no choices."""
         frame, tempo = self.frame, self.settings.tempo
-        samples = frame.own.bounds.samples
+        samples = frame.own.tuning_bounds.samples
         choices = {one: span.total_seconds() / tempo for one, span in ladder.items()
                    if span / tempo * samples <= frame.longest or one == value}  # fmt: skip
         window = _under_value(self.tx, name, self.keys, frame.runs(ladder.get(value, timedelta())))
@@ -164,7 +164,7 @@ class _Store:
             setting=name, ladder=choices, value=value, runs=found.done, changed=found.changed, changes=found.changes,
             failed=found.failed, run_p95_s=found.p95_s,
         )  # fmt: skip
-        return rules.intervals(facts, frame.own.bounds)
+        return rules.intervals(facts, frame.own.tuning_bounds)
 
     def _batch(self, value: int) -> TuningPlan | NoChange:
         frame, most = self.frame, traits_of(self.adapter).page
@@ -174,4 +174,4 @@ class _Store:
             setting="store_batch", value=value, most=most, runs=ended, failed=failed,
             tried=runs.by_batch(self.tx, self.account_id, long),
         )  # fmt: skip
-        return rules.batches(facts, frame.own.bounds)
+        return rules.batches(facts, frame.own.tuning_bounds)
