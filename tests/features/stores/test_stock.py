@@ -154,6 +154,39 @@ def test_a_number_whose_reply_was_lost_is_no_count_by_a_person(stores: StoreWorl
     assert (stores.on_hand("cup-1"), stores.shop.on_hand(cup)) == (19, 19)
 
 
+@pytest.mark.parametrize(("is_taken", "left"), [(False, 4), (True, 4)])
+def test_a_number_that_an_order_made_is_not_taken_for_the_write(stores: StoreWorld, is_taken: bool, left: int) -> None:
+    stores.setting("store_direction", "both")
+    cup = stores.shop.add("cup", on_hand=10)["variants"][0]["id"]
+    stores.sync()
+    sold = stores.shop.sell(cup, 3)["id"]
+    stores.sync(Strategy.INCREMENTAL)
+    adapter = stores.adapter()
+    write = adapter.write
+
+    def lost(action: Any, *, timeout_s: float) -> Receipt:
+        adapter.write = write
+        if is_taken:
+            write(action, timeout_s=timeout_s)
+        else:
+            stores.shop.move(sold, "shipped")  # the shop has 7 by this, too
+        raise Uncertain("the reply was lost")
+
+    adapter.write = lost
+    stores.count("cup-1", 7)
+    stores.wake()
+    stores.work()
+    (job,) = stores.fleet.jobs(kind="set_stock")
+    stores.fleet.time_passes()
+    perform.perform(stores.fleet.deps, job.id)
+    assert (stores.fleet.job(job.id).state, stores.shop.on_hand(cup)) == ("done", 7)
+    if is_taken:
+        stores.shop.move(sold, "shipped")
+    for strategy in (Strategy.STOCK, Strategy.STOCK):
+        stores.sync(strategy)
+    assert (stores.on_hand("cup-1"), stores.shop.on_hand(cup)) == (left, left)
+
+
 def test_a_job_that_waited_tells_no_units_that_were_sold_meanwhile(stores: StoreWorld) -> None:
     stores.setting("store_direction", "both")
     cup = stores.shop.add("cup", on_hand=10)["variants"][0]["id"]

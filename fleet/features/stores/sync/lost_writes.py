@@ -1,9 +1,12 @@
-"""Writes of stock whose reply was lost, and which ended without a result: did the shop take the number or not?
+"""Writes of stock whose reply was lost: did the shop take the number or not?
 
-Such a job ends as skipped: its probe found another number, because an order or a person changed it since, and the next
-attempt found that the shop does not have the expected number any more. Without this step Fleet's own number would count
-as a change that a person made in the shop, and would be added to the catalogue a second time. Of a batch with several
-numbers the probe tells by their majority (fleet/adapters/vendure/stock.py), so this is about single ones.
+Such a job ends as skipped if its probe found another number, because an order or a person changed it since, and the
+next attempt found that the shop does not have the expected number any more. Without this step Fleet's own number would
+count as a change that a person made in the shop, and would be added to the catalogue a second time. Of a batch with
+several numbers the probe tells by their majority (fleet/adapters/vendure/stock.py), so this is about single ones.
+
+If the probe found the number, the job is done; but an order that left may have made the same number. Taken for the
+write, its units would leave a second time when the order is recorded, and come back as a change in the shop.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from fleet.features.stores.state.context import StoreContext
 _LOST = sa.text("""
 SELECT DISTINCT ON (state.local_id) state.local_id, (state.base #>> '{}')::int AS base,
     (state.remote #>> '{}')::int AS remote, state.remote_at, job.finished_at, (change->>'quantity')::int AS quantity,
-    (job.payload->>'at')::timestamptz AS at, own.since_write, own.since_base
+    (job.payload->>'at')::timestamptz AS at, own.since_write, own.since_base, job.state = 'done' AS is_found
 FROM jobs job
 CROSS JOIN LATERAL jsonb_array_elements(job.payload->'changes') AS change
 JOIN field_states state ON state.account_id = :account_id AND state.local_id = (change->>'variant')::uuid
@@ -33,12 +36,13 @@ CROSS JOIN LATERAL (
     WHERE move.variant_id = state.local_id AND move.location_id = :place AND move.account_id = :account_id
         AND move.external_event IS NOT NULL AND move.at > state.base_at
 ) own
-WHERE job.agent_id = :agent_id AND job.kind = 'set_stock' AND job.state IN ('skipped', 'dead')
-    AND jsonb_array_length(job.payload->'changes') = 1
+WHERE job.agent_id = :agent_id AND job.kind = 'set_stock'
+    AND (job.state IN ('skipped', 'dead') AND jsonb_array_length(job.payload->'changes') = 1
+        OR job.state = 'done' AND job.result ? 'adopted')
     AND EXISTS (SELECT FROM job_attempts attempt WHERE attempt.job_id = job.id
         AND attempt.outcome IN ('unknown', 'lost'))
     AND state.field = :field AND state.local_id = ANY(:ids) AND jsonb_typeof(state.remote) = 'number'
-    AND state.base_at < (job.payload->>'at')::timestamptz
+    AND state.base_at <= (job.payload->>'at')::timestamptz
 ORDER BY state.local_id, job.finished_at DESC
 """).bindparams(sa.bindparam("ids", type_=ARRAY(sa.Uuid)))
 
@@ -49,7 +53,8 @@ def settle(
     """Take a number that the shop took as agreed, since the moment at which it was compared.
 
     The store's number tells, with the units that left with its orders: it is nearer to what it is with the write, or to
-    what it is without. Return the variants that were not read since: they wait for the next reading.
+    what it is without. A number that the probe found is the write's, unless the orders explain it exactly. Return the
+    variants that were not read since: they wait for the next reading.
     """
     found = tx.execute(_LOST, {
         "account_id": context.account_id, "agent_id": context.agent_id, "field": field, "place": place,
@@ -59,7 +64,9 @@ def settle(
     for one in found:
         if one.remote_at < one.finished_at:
             unsure.add(one.local_id)
-        elif abs(one.remote - one.quantity - one.since_write) < abs(one.remote - one.base - one.since_base):
+            continue
+        with_it, without = one.remote - one.quantity - one.since_write, one.remote - one.base - one.since_base
+        if abs(with_it) < abs(without) or (one.is_found and without != 0):
             states.append({"local_id": one.local_id, "field": field, "base": one.quantity, "remote": one.remote,
                            "remote_at": one.remote_at, "base_at": one.at})  # fmt: skip
     refs.save_states(tx, context.account_id, states)

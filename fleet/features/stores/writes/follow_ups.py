@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -115,24 +115,41 @@ def updated_variants(tx: Tx, work: Work, outcome: Done) -> None:
 
 
 def stocked(tx: Tx, work: Work, outcome: Done) -> None:
-    """Note the units of variants as agreed, at the moment at which the catalogue was compared."""
+    """Note the units of variants as agreed, at the moment at which the catalogue was compared.
+
+    Units that a probe found may be there by an order too: they are read again, and `sync.lost_writes` compares both.
+    """
     account_id, payload = key_of(work.claim.account_id), work.claim.payload
     refused = _refused(outcome)
     found = _externals(tx, account_id, payload["changes"])
-    states = [
-        _state(work, uuid.UUID(one["variant"]), one["field"], one["quantity"], now=one["quantity"],
-               base_at=_moment(payload["at"]))
-        for one in payload["changes"] if found.get(one["variant"]) not in refused
-    ]  # fmt: skip
-    refs.save_states(tx, account_id, _at(tx, states))
+    taken = [one for one in payload["changes"] if found.get(one["variant"]) not in refused]
+    if outcome.result.get("adopted"):
+        _read_again(tx, work, [found[one["variant"]] for one in taken])
+    else:
+        refs.save_states(tx, account_id, _at(tx, [
+            _state(work, uuid.UUID(one["variant"]), one["field"], one["quantity"], now=one["quantity"],
+                   base_at=_moment(payload["at"]))
+            for one in taken
+        ]))  # fmt: skip
     claim = work.claim
-    shown = sold_out.show_again(tx, account_id, [one["local_id"] for one in states if one["base"]])
+    shown = sold_out.show_again(tx, account_id, [uuid.UUID(one["variant"]) for one in taken if one["quantity"]])
     publish.add_jobs(tx, work.deps.publisher, [
         NewJob(ids.new(), claim.agent_id, "update_product", claim.surface, target=one["external_id"],
                payload={**one, "store": payload.get("store", "")}, requested_by=claim.requested_by,
                account_id=claim.account_id)
         for one in shown
     ])  # fmt: skip
+
+
+def _read_again(tx: Tx, work: Work, variant_ids: Sequence[str | None]) -> None:
+    row, account_id = ShopEventRow, key_of(work.claim.account_id)
+    for number, one in enumerate(variant_ids):
+        if one is not None:
+            tx.execute(insert(row).values(
+                account_id=account_id, event_id=f"job:{work.claim.job_id}:{number}", kind="stock", priority=8,
+                variant_id=one[:200],
+            ).on_conflict_do_nothing())  # fmt: skip
+    loop.wake(tx, work.claim.agent_id)
 
 
 def removed(tx: Tx, work: Work, outcome: Done) -> None:  # noqa: ARG001 - the shape of all follow-ups
