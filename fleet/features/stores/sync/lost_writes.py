@@ -1,12 +1,9 @@
 """Writes of stock whose reply was lost: did the shop take the number or not?
 
-Such a job ends as skipped if its probe found another number, because an order or a person changed it since, and the
-next attempt found that the shop does not have the expected number any more. Without this step Fleet's own number would
-count as a change that a person made in the shop, and would be added to the catalogue a second time. Of a batch with
-several numbers the probe tells by their majority (fleet/adapters/vendure/stock.py), so this is about single ones.
-
-If the probe found the number, the job is done; but an order that left may have made the same number. Taken for the
-write, its units would leave a second time when the order is recorded, and come back as a change in the shop.
+Such a job ends as skipped if an order or a person changed the number before the probe; Fleet's own number would then
+count as a change in the shop, and be added to the catalogue again. If the probe found the number, the job is done; but
+an order that left may have made it, whose units would leave a second time. Of a skipped batch the probe tells by the
+majority of its numbers (fleet/adapters/vendure/stock.py).
 """
 
 from __future__ import annotations
