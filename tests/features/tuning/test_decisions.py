@@ -105,6 +105,14 @@ def test_late_work_that_workers_do_not_explain_is_said() -> None:
         assert isinstance(rules.workers(changed, BOUNDS), NoChange)
 
 
+def test_workers_are_spared_only_after_a_window_that_was_measured_from_its_beginning() -> None:
+    spare = WorkerFacts(workers=4, now=4, threads=16, load=QueueLoad(rate=0.1, service_s=1), arrivals=360, seen=1000,
+                        late=0, wait_p95_s=0)  # fmt: skip
+    plan, early = rules.workers(spare, BOUNDS), rules.workers(replace(spare, is_whole=False), BOUNDS)
+    assert isinstance(plan, TuningPlan) and plan.direction < 0
+    assert isinstance(early, NoChange) and "beginning" in early.why
+
+
 def interval(value: str, found: float, mean: float, p95: float = 10.0, runs: int = 1000) -> IntervalFacts:
     return IntervalFacts(setting="store_interval", ladder=LADDER, value=value, runs=runs, changed=round(found * runs),
                          changes=Sample(runs, mean, mean), failed=0, run_p95_s=p95)  # fmt: skip

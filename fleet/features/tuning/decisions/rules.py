@@ -60,6 +60,8 @@ class WorkerFacts:
     late: int
     """Of the window."""
     wait_p95_s: float
+    is_whole: bool = True
+    """Whether there was work from the beginning of the window on: of a part of a day a busier hour may be missing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +139,8 @@ def workers(facts: WorkerFacts, bounds: TuningBounds) -> TuningPlan | NoChange:
     calm = fewest(facts.load, facts.threads, wait_s=bounds.wait_s * SPARE_GOAL,
                   utilisation=bounds.utilisation * SPARE_UTILISATION, most=bounds.most_workers)  # fmt: skip
     if calm is not None and calm < facts.workers and facts.late / facts.seen <= CALM:
+        if not facts.is_whole:
+            return NoChange("fewer workers seem enough, but the window is not measured from its beginning on")
         return _workers(facts, bounds, max(calm, math.ceil(facts.workers / 2)), Aim.KEEP)
     return NoChange("the workers fit their load")
 

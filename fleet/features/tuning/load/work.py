@@ -32,7 +32,8 @@ served AS (
 """
 _LATE = sa.text(f"""
 WITH {_SERVED}
-SELECT count(wait_s), count(*) FILTER (WHERE wait_s > :goal_s), percentile_cont(0.95) WITHIN GROUP (ORDER BY wait_s)
+SELECT count(wait_s), count(*) FILTER (WHERE wait_s > :goal_s), percentile_cont(0.95) WITHIN GROUP (ORDER BY wait_s),
+       min(began)
 FROM served
 """)  # noqa: S608
 _BUSIEST = sa.text(f"""
@@ -56,7 +57,7 @@ SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY number) FROM (
 
 def facts(tx: Tx, window: LoadWindow, *, threads: int, goal_s: float) -> WorkerFacts:
     """Return the load of a window, with that of its busiest hour."""
-    seen, late, p95 = tx.execute(_LATE, {**window.values, "goal_s": goal_s}).one()
+    seen, late, p95, first = tx.execute(_LATE, {**window.values, "goal_s": goal_s}).one()
     busiest: Any = tx.execute(_BUSIEST, window.values).one()
     service, gap = busiest.service_s or 0.0, busiest.gap_s or 0.0
     load = QueueLoad(
@@ -67,7 +68,7 @@ def facts(tx: Tx, window: LoadWindow, *, threads: int, goal_s: float) -> WorkerF
     workers = 0 if busiest.hour is None else running(tx, busiest.hour + _HOUR)
     return WorkerFacts(
         workers=workers, now=running(tx, window.until), threads=threads, load=load, arrivals=busiest.number, seen=seen,
-        late=late, wait_p95_s=p95 or 0.0,
+        late=late, wait_p95_s=p95 or 0.0, is_whole=first is not None and first < window.since + window.length / 10,
     )  # fmt: skip
 
 
@@ -80,7 +81,7 @@ def running(tx: Tx, until: datetime) -> int:
 
 def late(tx: Tx, window: LoadWindow, goal_s: float) -> Sample:
     """Return the share of jobs and ticks that waited longer than the goal."""
-    seen, hits, _ = tx.execute(_LATE, {**window.values, "goal_s": goal_s}).one()
+    seen, hits, *_ = tx.execute(_LATE, {**window.values, "goal_s": goal_s}).one()
     return share(seen, hits)
 
 
