@@ -103,6 +103,21 @@ def reject(deps: Deps, request_ids: Sequence[uuid.UUID], by: Person, reason: str
     )
 
 
+def approve_one(deps: Deps, request_id: uuid.UUID, by: Person) -> bool:
+    """Approve a request; True if it is settled now, False if more people have to. Raises why it cannot be approved."""
+    (one,) = approve(deps, [request_id], by)
+    if one.error is not None:
+        raise one.error
+    return one.decided is not None and one.decided.request.is_settled
+
+
+def reject_one(deps: Deps, request_id: uuid.UUID, by: Person, reason: str) -> None:
+    """Reject a request. Raises InvalidInput without a reason, and why it cannot be rejected."""
+    (one,) = reject(deps, [request_id], by, reason)
+    if one.error is not None:
+        raise one.error
+
+
 def _is_alone(deps: Deps, tx: Tx, request: Request) -> bool:
     return people.is_alone(tx, deps.settings, request)
 

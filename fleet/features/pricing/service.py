@@ -176,17 +176,12 @@ def accept(deps: Deps, proposal_id: uuid.UUID, person: Person) -> bool:
 
     Raises NotFound, and what the approval raises.
     """
-    (one,) = approvals.approve(deps, [_request(deps, proposal_id)], person)
-    if one.error is not None:
-        raise one.error
-    return one.decided is not None and one.decided.request.is_settled
+    return approvals.approve_one(deps, _request(deps, proposal_id), person)
 
 
 def dismiss(deps: Deps, proposal_id: uuid.UUID, person: Person, reason: str) -> None:
     """Reject a proposal, with the reason. Raises NotFound, and what the rejection raises."""
-    (one,) = approvals.reject(deps, [_request(deps, proposal_id)], person, reason)
-    if one.error is not None:
-        raise one.error
+    approvals.reject_one(deps, _request(deps, proposal_id), person, reason)
 
 
 def _request(deps: Deps, proposal_id: uuid.UUID) -> uuid.UUID:

@@ -34,6 +34,8 @@ CROSS JOIN LATERAL (
         AND move.external_event IS NOT NULL AND move.at > state.base_at
 ) own
 WHERE job.agent_id = :agent_id AND job.kind = 'set_stock'
+    AND job.created_at >= (SELECT min(known.base_at) FROM field_states known WHERE known.account_id = :account_id
+        AND known.field = :field AND known.local_id = ANY(:ids))
     AND (job.state IN ('skipped', 'dead') AND jsonb_array_length(job.payload->'changes') = 1
         OR job.state = 'done' AND job.result ? 'adopted')
     AND EXISTS (SELECT FROM job_attempts attempt WHERE attempt.job_id = job.id
