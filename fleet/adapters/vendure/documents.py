@@ -1,6 +1,7 @@
 """The GraphQL documents that the adapter sends. Pure.
 
 Products and their variants are asked for apart: nested, 100 of them take three times as long (docs/shops/vendure.md).
+A write of prices or stock reads only these: options and names of variants take most of the shop's time for a batch.
 Prices are those of `prices`, as they are stored: `price` is without tax, also where a channel stores them with it.
 """
 
@@ -12,6 +13,7 @@ _PRODUCT = """
 _STOCK = "stockLevels { stockLocationId stockOnHand stockAllocated }"
 _PRICE = "currencyCode prices { price currencyCode }"
 _VARIANT = f"id productId sku name {_PRICE} updatedAt options {{ name group {{ name }} }} {_STOCK}"
+_PRICED = f"id productId sku {_PRICE} updatedAt"
 _FAILED = "__typename ... on ErrorResult { errorCode message }"
 
 SHOP = """query Shop { activeChannel {
@@ -30,8 +32,13 @@ VARIANT_PRODUCTS = """query VariantProducts($skip: Int!, $take: Int!, $filter: P
 LEVELS = f"""query Levels($skip: Int!, $take: Int!, $filter: ProductVariantFilterParameter) {{
   productVariants(options: {{ skip: $skip, take: $take, sort: {{ id: ASC }}, filter: $filter }}) {{
     totalItems items {{ id updatedAt {_STOCK} }} }} }}"""
-UPDATE_VARIANTS = f"""mutation UpdateVariants($input: [UpdateProductVariantInput!]!) {{
-  updateProductVariants(input: $input) {{ id productId sku name {_PRICE} updatedAt {_STOCK} }} }}"""
+PRICES = f"""query Prices($skip: Int!, $take: Int!, $filter: ProductVariantFilterParameter) {{
+  productVariants(options: {{ skip: $skip, take: $take, sort: {{ id: ASC }}, filter: $filter }}) {{
+    totalItems items {{ {_PRICED} }} }} }}"""
+UPDATE_PRICES = f"""mutation UpdatePrices($input: [UpdateProductVariantInput!]!) {{
+  updateProductVariants(input: $input) {{ {_PRICED} }} }}"""
+UPDATE_LEVELS = f"""mutation UpdateLevels($input: [UpdateProductVariantInput!]!) {{
+  updateProductVariants(input: $input) {{ id updatedAt {_STOCK} }} }}"""
 CREATED = "query Created($id: ID!) { product(id: $id) { id createdAt optionGroups { id name options { id name } } } }"
 LANGUAGES = "query Languages($id: ID!) { product(id: $id) { id translations { languageCode } } }"
 FACET_VALUES = """query FacetValues($id: ID!) { product(id: $id) { id facetValues { id facet { code } } } }"""

@@ -97,9 +97,9 @@ class VendureReader:
             found += self._with_variants([one for one in named if wire.id_of(one.get("id")) not in ids], timeout_s)
         return found
 
-    def variants_of(self, ids: Sequence[str], *, timeout_s: float | None = None) -> dict[str, dict[str, Any]]:
-        """Return the shop's own objects of the variants that are there, by id."""
-        found = self._all(documents.VARIANTS, "productVariants", {"id": {"in": list(ids)}}, timeout_s) if ids else []
+    def priced(self, ids: Sequence[str], *, timeout_s: float | None = None) -> dict[str, dict[str, Any]]:
+        """Return the shop's own objects of the variants that are there, by id, with SKUs and prices only."""
+        found = self._all(documents.PRICES, "productVariants", {"id": {"in": list(ids)}}, timeout_s) if ids else []
         return {wire.id_of(one["id"]): one for one in found}
 
     def stock(self, *, cursor: str | None, limit: int) -> StockPage:

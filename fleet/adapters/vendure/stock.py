@@ -46,7 +46,7 @@ class VariantWriter:
         if wanted:
             raise base.Refused(f"the shop's prices are in {currency}")
         changes = [_fields_of(one) for one in payload.changes]
-        found = self._send([one for one in changes if len(one) > 1], deadline)
+        found = self._send(documents.UPDATE_PRICES, [one for one in changes if len(one) > 1], deadline)
         return Receipt(ids[0], {"now": [_state(one) for one in found]})
 
     def set_stock(self, payload: SetStockPayload, deadline: CallDeadline) -> Receipt:
@@ -65,7 +65,8 @@ class VariantWriter:
                 raise base.Refused(f"the shop takes no stock of {one.quantity}")
             level = {"stockLocationId": located[one.location_id], "stockOnHand": one.quantity}
             levels.setdefault(one.variant_id, []).append(level)
-        found = self._send([{"id": one, "stockLevels": level} for one, level in levels.items()], deadline)
+        changes = [{"id": one, "stockLevels": level} for one, level in levels.items()]
+        found = self._send(documents.UPDATE_LEVELS, changes, deadline)
         written = {(one, level["stockLocationId"]) for one in levels for level in levels[one]}
         now = [
             stock_state(level, moment_of(one.get("updatedAt")))
@@ -76,7 +77,7 @@ class VariantWriter:
 
     def probe_update(self, payload: UpdateVariantsPayload) -> Receipt | None:
         """Return a receipt if all variants have exactly the values that were sent."""
-        found = self._reader.variants_of([one.variant_id for one in payload.changes])
+        found = self._reader.priced([one.variant_id for one in payload.changes])
         variants = {one: wire.variant_of(raw) for one, raw in found.items()}
         if not all(_has(variants.get(one.variant_id), one) for one in payload.changes):
             return None
@@ -101,15 +102,17 @@ class VariantWriter:
         now = [stock_state(level) for level in found if level is not None]
         return Receipt(payload.changes[0].variant_id, {**ADOPTED, "now": now})
 
-    def _send(self, changes: Sequence[Mapping[str, Any]], deadline: CallDeadline) -> list[dict[str, Any]]:
+    def _send(
+        self, document: str, changes: Sequence[Mapping[str, Any]], deadline: CallDeadline
+    ) -> list[dict[str, Any]]:
         """Send one batch and return the variants as they are after it. The shop reads them once it has committed."""
         if not changes:
             raise base.Refused("the batch changes nothing")
-        found = self._api.write(documents.UPDATE_VARIANTS, {"input": list(changes)}, timeout_s=deadline.left_s)
+        found = self._api.write(document, {"input": list(changes)}, timeout_s=deadline.left_s)
         return dicts_of(found)
 
     def _require_prices(self, changes: Sequence[VariantChange], deadline: CallDeadline) -> None:
-        found = self._reader.variants_of([one.variant_id for one in changes], timeout_s=deadline.left_s)
+        found = self._reader.priced([one.variant_id for one in changes], timeout_s=deadline.left_s)
         prices = {one: wire.variant_of(raw).price for one, raw in found.items()}
         _require_all(changes, prices)
         moved = {one.variant_id: prices[one.variant_id] for one in changes

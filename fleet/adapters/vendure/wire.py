@@ -107,17 +107,18 @@ def digest_of(name: str) -> str:
 
 
 def variant_of(found: Mapping[str, Any]) -> ShopVariant:
-    """Return a variant. Its stock is that of all locations together."""
+    """Return a variant. Its stock is that of all locations together; None if the answer has no stock."""
     options = {
         _name(dict_of(one.get("group")).get("name")): _name(one.get("name"))
         for one in dicts_of(found.get("options"))[:_MOST_OPTIONS]
     }
-    levels, currency = dicts_of(found.get("stockLevels")), found.get("currencyCode")
+    levels, currency = found.get("stockLevels"), found.get("currencyCode")
     prices = [one.get("price") for one in dicts_of(found.get("prices")) if one.get("currencyCode") == currency]
     return ShopVariant(
         id=id_of(found.get("id")), sku=_name(found.get("sku")), title=text_of(found.get("name"), 1000),
         options=options, price=money_of(prices[0], currency) if prices else None,
-        on_hand=sum(units_of(one.get("stockOnHand")) for one in levels), updated_at=moment_of(found.get("updatedAt")),
+        on_hand=None if levels is None else sum(units_of(one.get("stockOnHand")) for one in dicts_of(levels)),
+        updated_at=moment_of(found.get("updatedAt")),
     )  # fmt: skip
 
 

@@ -238,6 +238,17 @@ def retry_policy(
     return RetryDecision(RetryStep.WAIT, backoff(tries))
 
 
+def next_size(size: int, took_s: float, most_s: float) -> int:
+    """Return the most objects of the page after one of `size` objects that took `took_s` to read.
+
+    `most_s`: the time that a page may take, a part of the lease. A page that takes longer than the lease is never
+    stored, so pages double while they take an eighth of that at most, and halve from the half on.
+    """
+    if took_s > most_s / 2:
+        return max(1, size // 2)
+    return size * 2 if took_s <= most_s / 8 else size
+
+
 def backoff(failures: int) -> timedelta:
     """Return the wait after so many failures in a row (from 1): 30 s, doubled each time, one hour at most."""
     times: int = 2 ** min(max(failures, 1) - 1, 12)

@@ -158,3 +158,53 @@ def test_a_run_longer_than_a_lease_goes_on_in_a_following_job(stores: StoreWorld
     jobs = stores.fleet.jobs(kind="sync_store")
     assert (run.state, run.counts["created"], run.part) == ("done", 4, len(jobs) - 1), job.error
     assert len(jobs) > 1
+
+
+def test_pages_follow_from_the_time_that_they_take(stores: StoreWorld) -> None:
+    for number in range(12):
+        stores.shop.add(f"cup-{number}")
+    stores.setting("store_batch", 8)
+    adapter, clock = stores.adapter(), stores.fleet.deps.clock
+    read, monotonic_s, late, asked = adapter.products, clock.monotonic_s, [0.0], []
+
+    def slow(*, cursor: str | None, limit: int) -> object:
+        asked.append(limit)
+        late[0] += 3.0 * limit
+        return read(cursor=cursor, limit=limit)
+
+    adapter.products = slow
+    object.__setattr__(clock, "monotonic_s", lambda: monotonic_s() + late[0])
+    stores.request(Strategy.FULL)
+    try:
+        stores.work()
+    finally:
+        object.__delattr__(clock, "monotonic_s")
+    assert asked == [8, 4, 4]  # of 24 s and 12 s; a page may take 30 s
+    assert (stores.runs()[-1].state, len(stores.products())) == ("done", 12)
+
+
+def test_a_page_that_took_longer_than_its_lease_is_read_again_in_parts(stores: StoreWorld) -> None:
+    for number in range(5):
+        stores.shop.add(f"cup-{number}")
+    stores.setting("store_batch", 8)
+    adapter, clock = stores.adapter(), stores.fleet.deps.clock
+    read, monotonic_s, late, asked = adapter.products, clock.monotonic_s, [0.0], []
+
+    def slow(*, cursor: str | None, limit: int) -> object:
+        asked.append(limit)
+        late[0] += 9.0 * limit
+        if limit > 2:
+            stores.fleet.lease_runs_out()
+            sweep(stores.fleet.deps)
+        return read(cursor=cursor, limit=limit)
+
+    adapter.products = slow
+    object.__setattr__(clock, "monotonic_s", lambda: monotonic_s() + late[0])
+    stores.request(Strategy.FULL)
+    try:
+        go_on(stores)
+    finally:
+        object.__delattr__(clock, "monotonic_s")
+    assert asked[:4] == [8, 4, 2, 1]
+    assert set(asked[4:]) == {1}
+    assert (stores.runs()[-1].state, len(stores.products())) == ("done", 5)

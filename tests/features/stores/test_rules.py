@@ -207,3 +207,12 @@ def test_matching_never_guesses() -> None:
 def test_what_follows_from_a_creation_whose_outcome_is_unknown(hits: int, age_s: int, expected: AfterUnknown) -> None:
     found = rules.after_unknown(hits=hits, age=timedelta(seconds=age_s), settle=timedelta(seconds=20))
     assert found is expected
+
+
+@given(st.integers(1, 500), st.floats(0, 1000), st.floats(0.1, 60))
+def test_a_page_grows_and_shrinks_by_its_time_and_never_ends(size: int, took_s: float, most_s: float) -> None:
+    after = rules.next_size(size, took_s, most_s)
+    assert after >= 1
+    assert (after < size) == (took_s > most_s / 2 and size > 1)
+    if after > size:
+        assert took_s * 4 <= most_s / 2, "a page of twice the size would be halved again"

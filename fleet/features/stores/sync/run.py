@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, cast
 
@@ -71,14 +71,17 @@ def prepare(work: Work) -> Done | Skipped:
         steps = Steps(context, shops.shop(work.gateway.adapter), Strategy(row.strategy), tuple(map(str, row.only)),
                       row.started_at, store.created_at)  # fmt: skip
         run = _Run(row.id, row.account_id, row.part, _position(row), dict(row.counts), row.expected)
+        if work.claim.claims > 1:  # the page was perhaps too much for one lease
+            run.at = replace(run.at, size=max(1, steps.size(run.at) >> min(work.claim.claims - 1, 8)))
         until = row.started_at + timedelta(minutes=context.settings.store_timeout_min) / work.deps.settings.tempo
     try:
         while not run.is_over:
             if work.deps.now() >= until:
                 return _fail(work, context, run, f"it took more than {context.settings.store_timeout_min:g} minutes")
-            if work.lease.left_s() < min(_LEAST_LEFT_S, work.deps.settings.lease_s / 3):
+            most_s = min(_LEAST_LEFT_S, work.deps.settings.lease_s / 3)
+            if work.lease.left_s() < most_s:
                 return _go_on_later(work, run)
-            _store(work, context, steps, run, steps.read(run.at))
+            _carry(work, context, steps, run, most_s)
     except base.AdapterError as error:
         decision = rules.retry_policy(failure_of(error), work.claim.attempts + 1)
         if decision.step is not RetryStep.STOP:
@@ -110,11 +113,18 @@ class _Over(Exception):
 
 def _position(row: SyncRunRow) -> RunPosition:
     found: dict[str, Any] = json.loads(row.cursor) if row.cursor else {}
-    return RunPosition(row.step or STEPS[Strategy(row.strategy)][0], found.get("page"), found.get("memory") or {})
+    return RunPosition(row.step or STEPS[Strategy(row.strategy)][0], found.get("page"), found.get("memory") or {},
+                       found.get("size") or 0)  # fmt: skip
 
 
-def _store(work: Work, context: StoreContext, steps: Steps, run: _Run, page: PageToStore) -> None:
-    """Store a page, and move the run behind it, in the transaction that proves the lease. Raises Fenced, _Over."""
+def _carry(work: Work, context: StoreContext, steps: Steps, run: _Run, most_s: float) -> None:
+    """Read a page, store it, and move the run behind it, in the transaction that proves the lease.
+
+    `most_s`: the time that it may take. Raises an AdapterError, Fenced, _Over.
+    """
+    began_s = context.deps.clock.monotonic_s()
+    page = steps.read(run.at)
+    size = rules.next_size(steps.size(run.at), context.deps.clock.monotonic_s() - began_s, most_s)
     moved: list[tuple[RunPosition | None, dict[str, int]]] = []
 
     def also(tx: Tx) -> None:
@@ -123,7 +133,7 @@ def _store(work: Work, context: StoreContext, steps: Steps, run: _Run, page: Pag
             raise _Over
         done = page.store(tx)
         counts = done.plus(run.counts)
-        following = _following(steps, run.at, page)
+        following = _following(steps, run.at, page, size)
         moved.append((following, counts))
         expected = page.expected if page.expected is not None else run.expected
         values: dict[str, Any] = {
@@ -133,7 +143,7 @@ def _store(work: Work, context: StoreContext, steps: Steps, run: _Run, page: Pag
             _finish(tx, context, run, counts, is_whole=steps.strategy is not Strategy.SELECTIVE)
         else:
             _tell(tx, context, run, counts)
-            cursor = json.dumps({"page": following.page, "memory": dict(following.memory)})
+            cursor = json.dumps({"page": following.page, "memory": dict(following.memory), "size": following.size})
             values |= {"step": following.step, "cursor": cursor}
         tx.execute(sa.update(SyncRunRow).where(SyncRunRow.id == run.id).values(**values)
                    .execution_options(synchronize_session=False))  # fmt: skip
@@ -158,10 +168,10 @@ def _tell(tx: Tx, context: StoreContext, run: _Run, counts: dict[str, int]) -> N
                     read=counts["read"], step=run.at.step)  # fmt: skip
 
 
-def _following(steps: Steps, at: RunPosition, page: PageToStore) -> RunPosition | None:
+def _following(steps: Steps, at: RunPosition, page: PageToStore, size: int) -> RunPosition | None:
     cursor = page_after(page)
     if cursor is not None:
-        return RunPosition(at.step, cursor, page.memory)
+        return RunPosition(at.step, cursor, page.memory, size)
     step = steps.following(at.step)
     return None if step is None else RunPosition(step)
 

@@ -38,8 +38,8 @@ from fleet.features.stores.sync.products import apply_products
 
 log = logs.get(__name__)
 _FIRST = uuid.UUID(int=0)
-_NAMED, _ORDERS, _MOST_OPEN = 10, 10, 200
-"""Objects of a page that are read one by one: a page that takes longer than a lease is never stored."""
+_FIRST_SIZE, _MOST_OPEN = 10, 200
+"""Objects of the first page of those that are read one by one; later pages follow from the time that it took."""
 _OPEN = "open orders"
 """The page of the step "orders" at which open orders are read by their ids, so many in one run at most."""
 STEPS: Mapping[Strategy, tuple[str, ...]] = {
@@ -57,6 +57,8 @@ class RunPosition:
     step: str
     page: str | None = None
     memory: Mapping[str, Any] = field(default_factory=dict)
+    size: int = 0
+    """The most objects of the page; 0 for the first page of a step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +85,12 @@ class Steps:
 
     @property
     def limit(self) -> int:
-        """The most products and stock levels of a page."""
+        """The most objects of any page."""
         return max(1, min(self.context.traits.page, self.context.settings.store_batch))
+
+    def size(self, at: RunPosition) -> int:
+        """Return the most objects of a page: products and stock come many at a time, all others one by one."""
+        return min(self.limit, at.size or (self.limit if at.step in ("products", "stock") else _FIRST_SIZE))
 
     def read(self, at: RunPosition) -> PageToStore:
         """Read the next page of a step. Raises an AdapterError."""
@@ -118,9 +124,9 @@ class Steps:
                 service.note_info(tx, context.account_id, info)
         since = rules.stream_since(_time(memory["since"]), context.traits.cursor_overlap_s)
         if is_full or since is None or not isinstance(self.adapter, ChangesAdapter):
-            page = self.adapter.products(cursor=at.page, limit=self.limit)
+            page = self.adapter.products(cursor=at.page, limit=self.size(at))
         else:
-            page = self.adapter.changed_products(since=since, cursor=at.page, limit=self.limit)
+            page = self.adapter.changed_products(since=since, cursor=at.page, limit=self.size(at))
         _refuse_endless(at, page.cursor)
         memory["high"] = _latest(memory["high"], [one.updated_at for one in page.items])
         stock_began = context.deps.now()
@@ -142,7 +148,7 @@ class Steps:
     def _stock(self, at: RunPosition) -> PageToStore:
         context, began = self.context, self.context.deps.now()
         memory = dict(at.memory) or {"sweep": began.isoformat()}
-        page = self.adapter.stock(cursor=at.page, limit=self.limit)
+        page = self.adapter.stock(cursor=at.page, limit=self.size(at))
         _refuse_endless(at, page.cursor)
 
         def store(tx: Tx) -> SyncCounts:
@@ -165,7 +171,7 @@ class Steps:
                 before = cursors.value(tx, context.account_id, "orders")
             memory = {"since": None if before is None else before.isoformat(), "high": None}
         since = rules.stream_since(_time(memory["since"]), context.traits.cursor_overlap_s)
-        page = self.adapter.orders(since=since, cursor=at.page, limit=min(self.limit, _ORDERS))
+        page = self.adapter.orders(since=since, cursor=at.page, limit=self.size(at))
         _refuse_endless(at, page.cursor)
         memory["high"] = _latest(memory["high"], [one.updated_at or one.placed_at for one in page.items])
 
@@ -183,7 +189,7 @@ class Steps:
         """Read the next open orders by their ids: their shop does not tell which of them were paid or shipped."""
         context, began, number = self.context, self.context.deps.now(), int(at.memory.get("open", 0))
         with context.deps.db.transaction() as tx:
-            asked = orders.open_orders(tx, context.account_id, read_before=self.started_at, limit=_NAMED)
+            asked = orders.open_orders(tx, context.account_id, read_before=self.started_at, limit=self.size(at))
         found = self._orders_by_id(asked)
 
         def store(tx: Tx) -> SyncCounts:
@@ -191,7 +197,7 @@ class Steps:
             orders.note_read(tx, context.account_id, asked, began)  # those that are gone, or cannot be stored
             return done
 
-        is_over = len(asked) < _NAMED or number + len(asked) >= _MOST_OPEN
+        is_over = len(asked) < self.size(at) or number + len(asked) >= _MOST_OPEN
         return PageToStore(store, None if is_over else _OPEN, {"open": number + len(asked)})
 
     def _record(self, tx: Tx, found: Sequence[ShopOrder], began: datetime) -> SyncCounts:
@@ -246,10 +252,10 @@ class Steps:
         return _LatePage(store, None, memory, found=found)
 
     def _gone(self, at: RunPosition) -> PageToStore:
-        context = self.context
+        context, size = self.context, self.size(at)
         with context.deps.db.transaction() as tx:
             sweep = cursors.swept_at(tx, context.account_id, "products")
-            missed = [] if not at.page else sweeps.missed_products(tx, context, at.page.removeprefix("after "))
+            missed = [] if not at.page else sweeps.missed_products(tx, context, at.page.removeprefix("after "), size)
             asked = [(str(one.external_id), one.missed) for one in missed]
         if sweep is None:
             return PageToStore(lambda _: SyncCounts(), None)
@@ -273,14 +279,14 @@ class Steps:
             done = apply_products(tx, context, products, PageReading(began)) if products else SyncCounts()
             return _sum(done, sweeps.end_products(tx, context, gone))
 
-        return PageToStore(store, f"after {asked[-1][0]}" if len(asked) == sweeps.BATCH else None)
+        return PageToStore(store, f"after {asked[-1][0]}" if len(asked) == size else None)
 
     def _named(self, at: RunPosition) -> PageToStore:
         """Read what webhooks, finished writes or people named, by its id."""
         context, start = self.context, int(at.page or 0)
         # A full sync reads all products and stock anyhow.
         only = [one for one in self.only if self.strategy is not Strategy.FULL or one.startswith(("sku:", "order:"))]
-        named = [one.partition(":") for one in only[start : start + _NAMED]]
+        named = [one.partition(":") for one in only[start : start + self.size(at)]]
         if not named:
             return PageToStore(lambda _: SyncCounts(), None)
         began = context.deps.now()
@@ -308,7 +314,7 @@ class Steps:
             levels.apply_levels(tx, context, stock, stock_began)
             return _sum(done, self._record(tx, found, orders_began) if found else SyncCounts())
 
-        following = start + _NAMED
+        following = start + len(named)
         return PageToStore(store, str(following) if following < len(only) else None)
 
     def _by_id(self, product_ids: Sequence[str]) -> tuple[list[ShopProduct], list[str]]:
@@ -338,7 +344,7 @@ class Steps:
                 ids = orders.open_with(tx, context.account_id, changed)
         if not ids:
             return PageToStore(lambda _: SyncCounts(), None)
-        found, rest = self._orders_by_id(ids[:_ORDERS]), ids[_ORDERS:]
+        found, rest = self._orders_by_id(ids[: self.size(at)]), ids[self.size(at) :]
         return PageToStore(lambda tx: self._record(tx, found, began), str(len(rest)) if rest else None, {"ids": rest})
 
     def _unexplained(self) -> list[uuid.UUID]:

@@ -19,8 +19,6 @@ from fleet.features.stores import rules
 from fleet.features.stores.models import ExternalRefRow, SyncConflictRow
 from fleet.features.stores.state.context import StoreContext, SyncCounts
 
-BATCH = 20
-
 
 def judge_sweep(tx: Tx, context: StoreContext, sweep: datetime) -> bool:
     """Count what a complete sweep missed; False if it is distrusted, which changes nothing."""
@@ -41,12 +39,12 @@ def judge_sweep(tx: Tx, context: StoreContext, sweep: datetime) -> bool:
     return True
 
 
-def missed_products(tx: Tx, context: StoreContext, after: str) -> Sequence[ExternalRefRow]:
+def missed_products(tx: Tx, context: StoreContext, after: str, limit: int) -> Sequence[ExternalRefRow]:
     """Return the next products that enough sweeps missed: each is read by its id."""
     row = ExternalRefRow
     own = (row.account_id == context.account_id, row.kind == "product", row.state == "mapped",
            row.missed >= rules.GONE_AFTER, row.external_id > after)  # fmt: skip
-    return tx.session.scalars(sa.select(row).where(*own).order_by(row.external_id).limit(BATCH)).all()
+    return tx.session.scalars(sa.select(row).where(*own).order_by(row.external_id).limit(limit)).all()
 
 
 def end_products(tx: Tx, context: StoreContext, external_ids: Sequence[str]) -> SyncCounts:
