@@ -101,7 +101,7 @@ def push_changes(tx: Tx, context: StoreContext, after: uuid.UUID) -> tuple[SyncC
     push = _Push(context, refs.states_of(tx, context.account_id, [*found, *all_variants]),
                  refs.open_writes(tx, context.agent_id),
                  pins.pinned(tx, context.account_id, [*found, *all_variants]))  # fmt: skip
-    looked = []
+    looked, waiting = [], {local_id for local_id, _ in push.pending}
     for row in rows:
         _push_product(push, row, own[row.id], [
             (one, variant_refs[one.id]) for one in variants[row.id]
@@ -111,8 +111,7 @@ def push_changes(tx: Tx, context: StoreContext, after: uuid.UUID) -> tuple[SyncC
             context, variants[row.id], variant_refs, push.pending)  # fmt: skip
         if external_id is not None and new:
             push.plan.new_variants(row.id, external_id, new_variants.data_of(tx, context, new))
-        is_waiting = any(local_id in {row.id, *(one.id for one in variants[row.id])} for local_id, _ in push.pending)
-        if not is_waiting:
+        if waiting.isdisjoint((row.id, *(one.id for one in variants[row.id]))):
             looked.append({"kind": "product", "local_id": row.id, **_same(own[row.id]),
                            "details": {"looked": row.version}})  # fmt: skip
     refs.save_refs(tx, context.account_id, looked)
