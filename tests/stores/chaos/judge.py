@@ -32,6 +32,7 @@ FROM orders LEFT JOIN order_lines line ON line.order_id = orders.id WHERE orders
 _LEFT = """
 SELECT external_event, variant_id, sum(delta)::int AS delta, count(*) AS times FROM stock_movements
 WHERE account_id = :account_id AND external_event IS NOT NULL GROUP BY external_event, variant_id"""
+NEVER_TAKEN = "units that a shop sold twice, shipped, and did not take from its own stock"
 _ENDS = {
     "PaymentSettled": "confirmed", "PaymentAuthorized": "confirmed", "Shipped": "shipped", "Delivered": "delivered",
     "Cancelled": "cancelled", "Pending": "pending", "Complete": "shipped",
@@ -85,7 +86,8 @@ def judge(world: StoresWorld, hands: Hands, products: int) -> StoresVerdict:
         _equality(verdict, here, there)
         _edits(verdict, here, hands.edits)
         sold = {name: _orders(tx, verdict, name, accounts[name], orders[name]) for name in sites}
-        _conservation(verdict, here, hands.edits, sold, products)
+        shops = [site.shop for site in sites.values()]
+        _conservation(verdict, shops, {name: one.on_hand for name, one in here.items()}, hands.edits, sold, products)
         _told(tx, verdict, world, accounts, here)
         verdict.stock |= oversold.classify(tx, accounts, orders, hands, {name: one.id for name, one in here.items()})
         _open_ends(tx, verdict)
@@ -207,19 +209,28 @@ def _orders(
 
 
 def _conservation(
-    verdict: StoresVerdict, here: Mapping[str, _Here], edits: Sequence[Edit], sold: Mapping[str, Counter[str]],
-    products: int,
+    verdict: StoresVerdict, shops: Sequence[Any], here: Mapping[str, int], edits: Sequence[Edit],
+    sold: Mapping[str, Counter[str]], products: int,
 ) -> None:  # fmt: skip
-    """The units that were there, plus what people counted, minus what was shipped, are there."""
+    """The units that were there, plus what people counted, minus what left the shops, are there (`here`: by SKU).
+
+    Units that a shop shipped and did not take from its own stock, since it had sold them twice, are still there.
+    """
     units: Counter[str] = Counter({sku(one): catalogue.stock(one) for one in range(1, products + 1)})
     for one in edits:
         if one.field == "stock":
             units[one.sku] += one.value
     for found in sold.values():
         units.subtract(found)
-    for which, row in here.items():
-        if not which.startswith("NEW-") and row.on_hand != units[which]:
-            verdict.add("no unit lost or made up", f"{which}: {row.on_hand} here, {units[which]} by all that was done")
+    verdict.stock[NEVER_TAKEN] = 0
+    for which, on_hand in here.items():
+        if which.startswith("NEW-") or on_hand == units[which]:
+            continue
+        never_taken = sum(shop.never_taken(which) for shop in shops)
+        verdict.stock[NEVER_TAKEN] += never_taken
+        if on_hand != units[which] + never_taken:
+            what = f"{which}: {on_hand} here, {units[which]} by all that was done, {never_taken} never taken by a shop"
+            verdict.add("no unit lost or made up", what)
 
 
 def _told(

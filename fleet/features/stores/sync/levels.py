@@ -31,7 +31,7 @@ from fleet.features.stores.writes import sold_out
 from fleet.features.stores.writes.plan import WritePlan
 from fleet.features.stores.writes.sold_out import StockWrite
 
-_CHUNK = 500
+_CHUNK = 200
 _DIFFERING = """
 SELECT ref.local_id, ref.external_id, coalesce(level.on_hand, 0) AS on_hand,
     coalesce(others.units, 0)::int AS others, (state.base #>> '{}')::int AS base,
