@@ -304,7 +304,7 @@ def result(
             [(number + 1, round(one.values_s), round(two.values_s), *(round(each, 1) for each in (
                 one.shop_ms, two.shop_ms, one.own_ms, two.own_ms)))
              for number, (one, two) in enumerate(zip(*speeds, strict=True))],
-            note="Vendure 3.7.3 without search, SQLite with WAL, batches of 50. ms: of a processor, for each value.",
+            note="Vendure 3.7.3 without search, SQLite with WAL, batches of 100. ms: of a processor, for each value.",
         ))  # fmt: skip
     return Result(
         name="sync", title="Stores in step with the catalogue", order=70,

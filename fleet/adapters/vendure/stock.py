@@ -24,7 +24,7 @@ from fleet.adapters.vendure import documents, wire
 from fleet.adapters.vendure.admin_api import AdminApi
 from fleet.adapters.vendure.reads import VendureReader
 
-BATCH = 50
+BATCH = 100
 _MOST_UNITS = 2**31 - 1
 
 
