@@ -6,6 +6,7 @@ import pytest
 
 from fleet.engine.attempts import perform
 from fleet.features.stores.rules import Strategy
+from fleet.sandbox.shop.store import products
 from tests.features.stores.world import StoreWorld, world
 from tests.shops import ShopWorld
 
@@ -71,3 +72,38 @@ def test_one_that_the_shop_refused_is_tried_again_after_an_hour(creating: StoreW
     creating.fleet.sql("UPDATE jobs SET finished_at = finished_at - interval '61 minutes' WHERE state = 'dead'")
     look(creating)
     assert len(look(creating)) == 1
+
+
+def half_made(stores: StoreWorld) -> None:
+    """Show the new product as a shop does in which its creation was cut off: it is not shown to customers yet."""
+    (job,) = stores.fleet.jobs(kind="create_product")
+    variant = {"sku": "mug", "title": "", "options": {}, "price_minor": 1000, "barcode": "", "on_hand": 7}
+    fields = {"title": "Mug", "description": "", "status": "draft", "categories": [], "images": []}
+    with stores.shop.shop.change() as tx:
+        products.create(tx, {"key": job.payload["key"], **fields, "variants": [variant]})
+
+
+def test_a_product_is_not_read_while_its_creation_is_under_way(stores: StoreWorld) -> None:
+    stores.setting("store_direction", "both")
+    stores.setting("store_creates", True)
+    stores.sync()
+    stores.create("mug", on_hand=7)
+    stores.request(Strategy.SELECTIVE)
+    (sync,) = stores.ready()
+    perform.perform(stores.fleet.deps, sync.id)
+    half_made(stores)
+    stores.request(Strategy.FULL)
+    (sync,) = [job for job in stores.ready() if job.kind == "sync_store"]
+    perform.perform(stores.fleet.deps, sync.id)
+    assert stores.products()["Mug"].status == "active"
+    assert stores.fleet.sql("SELECT state FROM external_refs WHERE kind = 'product'").scalars().all() == ["pending"]
+    assert not stores.conflicts()
+
+
+def test_one_that_was_cut_off_is_finished(creating: StoreWorld) -> None:
+    half_made(creating)
+    look(creating)
+    creating.sync()
+    (product,) = creating.shop.products().values()
+    assert creating.products()["Mug"].status == product["status"] == "active"
+    assert [(one["sku"], creating.shop.on_hand(one["id"])) for one in product["variants"]] == [("mug", 7)]

@@ -188,6 +188,16 @@ def open_writes(tx: Tx, agent_id: uuid.UUID) -> frozenset[tuple[uuid.UUID, str]]
     return frozenset(found)
 
 
+def being_created(tx: Tx, agent_id: uuid.UUID, product_ids: Collection[uuid.UUID]) -> frozenset[uuid.UUID]:
+    """Return the products whose creation at a store has not ended: the store may show them half-made."""
+    if not product_ids:
+        return frozenset()
+    row = JobRow
+    query = sa.select(row.target).where(row.agent_id == agent_id, row.kind == "create_product", row.state.in_(LIVE))
+    found = tx.session.scalars(query.where(row.target.in_([str(one) for one in product_ids])))
+    return frozenset(uuid.UUID(one) for one in found if one)
+
+
 def written(fields: Iterable[tuple[uuid.UUID, str]]) -> list[str]:
     """Return objects and fields as the payload of a write has them."""
     return sorted(f"{local_id}/{name}" for local_id, name in fields)

@@ -93,10 +93,14 @@ def apply_products(tx: Tx, context: StoreContext, items: Sequence[ShopProduct], 
     found, known_variants = _matches(tx, context, products)
     merging: dict[uuid.UUID, ShopProduct] = {}
     creating: list[ShopProduct] = []
+    own = {uuid.UUID(match.local_id) for match, ref in found.values() if ref is None and match.local_id}
+    half_made = refs.being_created(tx, context.agent_id, own)
     for product in products.values():
         match, ref = found[product.id]
         if ref is not None and ref.state == "ignored":
             page.counts.unchanged += 1
+        elif ref is None and match.local_id and uuid.UUID(match.local_id) in half_made:
+            page.counts.unchanged += 1  # its job maps it, or has it looked for when it ends without a result
         elif problem := values.problem_of(product):
             page.counts.failed += 1
             page.matches.append(MatchConflict("match", product.id, _title(product), [], problem))
@@ -308,7 +312,12 @@ def _merge(
     pinned = pins.pinned(tx, context.account_id, objects)
     mapped = refs.variants_of_product(tx, context.account_id, [one.id for one in changed.values()])
     had = refs.by_local(tx, context.account_id, "variant", [one.id for found in variants.values() for one in found])
-    merger = _Merger(tx, page, states, pending, known, pinned, frozenset(had))
+    created = frozenset(
+        local_id
+        for local_id, product in changed.items()
+        if (ref := own.get(local_id)) is not None and ref.state == "pending" and ref.key == product.key
+    )
+    merger = _Merger(tx, page, states, pending, known, pinned, frozenset(had), created)
     for local_id, product in changed.items():
         merger.product(_Local(rows[local_id], variants[local_id]), product,
                        [one for one in mapped if one.parent_id == product.id])  # fmt: skip
@@ -326,6 +335,8 @@ class _Merger:
     pinned: Collection[tuple[uuid.UUID, str]]
     had: Collection[uuid.UUID]
     """Variants that the store has or had."""
+    created: Collection[uuid.UUID]
+    """Products whose creation here ended without a result: what they lack at the store is still to be sent."""
 
     def product(self, local: _Local, product: ShopProduct, mapped: Sequence[ExternalRefRow]) -> None:
         """Merge a product and its variants."""
@@ -397,6 +408,8 @@ class _Merger:
             page.in_step[product_id] = False  # a job of ours wrote it after the page was read
             return Merge.KEEP
         base, there = (None, None) if state is None else (state.here, state.there)
+        if state is None and product_id in self.created:
+            base = there = remote
         if state is not None and state.written_by is not None and state.there is None and state.remote is None:
             there = remote  # the first reading after our write: the store's form of what we wrote
         if (local_id, name) in self.pinned:
