@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import uuid
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -257,3 +258,30 @@ def webhook(stores: StoreWorld, *, variant_id: str, order_id: str) -> None:
     stores.fleet.sql("INSERT INTO shop_events (account_id, event_id, kind, priority, product_id, variant_id, order_id)"
                      " VALUES (:id, :event, :kind, 8, '', :variant, :ordered)",
                      id=stores.account_id, event=event_id, kind=kind, variant=variant_id, ordered=order_id)  # fmt: skip
+
+
+def test_a_sale_that_a_write_covered_is_no_count_in_the_shop(stores: StoreWorld) -> None:
+    stores.setting("store_direction", "both")
+    cup = stores.shop.add("cup", on_hand=10)["variants"][0]["id"]
+    stores.sync()
+    order = stores.shop.sell(cup, 3)
+    stores.sync(Strategy.INCREMENTAL)
+    adapter = stores.adapter()
+    write = adapter.write
+
+    def between_read_and_write(action: Any, *, timeout_s: float) -> Receipt:
+        """Ship the order once the number was compared, as a shop without compare-and-set lets happen."""
+        stores.shop.move(order["id"], "shipped")
+        changes = tuple(replace(one, expected=None) for one in action.payload.changes)
+        receipt: Receipt = write(replace(action, payload=replace(action.payload, changes=changes)), timeout_s=timeout_s)
+        return receipt
+
+    stores.count("cup-1", 20)
+    adapter.write = between_read_and_write
+    stores.wake()
+    stores.work()
+    adapter.write = write
+    assert stores.shop.on_hand(cup) == 20
+    for strategy in (Strategy.FULL, Strategy.STOCK, Strategy.FULL):
+        stores.sync(strategy)
+    assert (stores.on_hand("cup-1"), stores.shop.on_hand(cup)) == (17, 17)

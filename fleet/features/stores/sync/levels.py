@@ -9,7 +9,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -60,17 +60,33 @@ _ANY = sa.text(f"""SELECT EXISTS ({_DIFFERING} AND state.base IS NOT NULL AND re
         <> (state.base #>> '{{}}')::numeric)""").bindparams(sa.bindparam("pending", type_=ARRAY(sa.Uuid)))
 _OWN_MOVES = sa.text("""
 SELECT move.variant_id,
-    coalesce(sum(move.delta) FILTER (WHERE move.account_id = :account_id AND move.external_event IS NOT NULL
-        AND move.at > state.base_at AND move.at < state.remote_at), 0)::int AS before,
-    coalesce(sum(move.delta) FILTER (WHERE move.account_id = :account_id AND move.external_event IS NOT NULL
-        AND move.at > state.base_at AND move.at >= state.remote_at), 0)::int AS after,
+    coalesce(sum(move.delta) FILTER (WHERE own.is_own AND move.at < state.remote_at AND NOT own.is_covered), 0)::int
+        AS before,
+    coalesce(sum(move.delta) FILTER (WHERE own.is_own AND move.at >= state.remote_at AND NOT own.is_covered), 0)::int
+        AS after,
     bool_or(move.account_id IS DISTINCT FROM :account_id) AS has_others
 FROM stock_movements move
 JOIN field_states state ON state.account_id = :account_id AND state.local_id = move.variant_id AND state.field = :field
+LEFT JOIN jobs job ON job.id = state.written_by AND job.kind = 'set_stock' AND job.state = 'done'
+CROSS JOIN LATERAL (
+    SELECT move.account_id = :account_id AND move.external_event IS NOT NULL AND move.at > state.base_at AS is_own,
+        job.id IS NOT NULL AND state.remote IS NOT DISTINCT FROM state.base AND EXISTS (
+            SELECT FROM order_lines line
+            JOIN orders ON orders.id = line.order_id AND orders.account_id = :account_id
+            JOIN order_fulfilments parcel ON parcel.order_id = orders.id AND parcel.quantities ? line.external_id
+            WHERE line.variant_id = move.variant_id
+                AND starts_with(move.external_event, 'order:' || orders.external_id || ':' || line.external_id || ':')
+                AND parcel.at BETWEEN state.base_at - :slack AND job.finished_at + :slack
+        ) AS is_covered
+) own
 WHERE move.variant_id = ANY(:ids) AND move.location_id = :place
     AND (state.base_at IS NULL OR move.at > state.base_at)
 GROUP BY move.variant_id
-""").bindparams(sa.bindparam("ids", type_=ARRAY(sa.Uuid)))
+""").bindparams(sa.bindparam("ids", type_=ARRAY(sa.Uuid)), sa.bindparam("slack", type_=sa.Interval))
+"""`is_covered`: units left while Fleet's own write was under way, and the shop has exactly the number that was written.
+A shop without compare-and-set lost them under that number; they are no count by a person."""
+_CLOCKS_APART = timedelta(seconds=2)
+"""How far the clocks of a shop and of the database may differ, with what a shop rounds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +147,7 @@ def _own_moves(
     tx: Tx, context: StoreContext, place: StockPlace, ids: Collection[uuid.UUID]
 ) -> dict[uuid.UUID, sa.Row[Any]]:  # fmt: skip
     found = tx.execute(_OWN_MOVES, {"account_id": context.account_id, "field": place.field, "place": place.here,
-                                    "ids": list(ids)})  # fmt: skip
+                                    "ids": list(ids), "slack": _CLOCKS_APART})  # fmt: skip
     return {one.variant_id: one for one in found}
 
 
