@@ -15,12 +15,13 @@ import sqlalchemy as sa
 
 from fleet.adapters import base
 from fleet.core import failpoints, ids
-from fleet.core.errors import Conflict, InvalidInput, NotFound
+from fleet.core.errors import Conflict, InvalidInput, NotFound, Unavailable
 from fleet.core.failpoints import Point
 from fleet.engine.agents import lookup
 from fleet.engine.attempts.perform import perform
 from fleet.engine.deps import Deps
 from fleet.engine.dispatch import dispatch
+from fleet.engine.jobs import ledger
 from fleet.engine.jobs.models import JobRow
 from fleet.engine.jobs.states import JobState
 from fleet.engine.jobs.ticks import TickKey
@@ -547,6 +548,30 @@ def test_a_scan_that_dies_after_the_picture_was_ordered_does_not_pay_again(fleet
     perform(fleet.deps, job)
     (draft,) = drafts(fleet)
     assert (len(fleet.surface.images_paid), len(draft.content["media"])) == (1, 1)
+
+
+@pytest.mark.parametrize("is_saved", [True, False])
+def test_a_lost_commit_of_a_paid_picture_does_not_have_the_post_pay_again(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch, is_saved: bool
+) -> None:
+    save, lost = ledger.save_step, []
+
+    def lose_the_first(db: Any, claim: Any, name: str, value: Any, **more: Any) -> bool:
+        if name != "image:0" or lost:
+            return save(db, claim, name, value, **more)
+        lost.append(is_saved and save(db, claim, name, value, **more))
+        raise Unavailable("The server closed the connection.")
+
+    monkeypatch.setattr(ledger, "save_step", lose_the_first)
+    fleet.surface.posts, fleet.words.proposals = [post("a")], proposing(POST)
+    job = scan(fleet, supervised(fleet))
+    assert drafts(fleet) == []
+    fleet.sql("UPDATE jobs SET next_attempt_at = clock_timestamp() WHERE id = :id", id=job)
+    perform(fleet.deps, job)
+    (draft,) = drafts(fleet)
+    approve(fleet, draft)
+    assert publish(fleet, draft).state == JobState.DONE
+    assert set(fleet.surface.images_paid) == {f"{draft.scan_id}:image:0"}
 
 
 def test_a_picture_that_cannot_be_had_now_keeps_no_draft_back(fleet: Fleet) -> None:

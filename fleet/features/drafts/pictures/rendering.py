@@ -12,8 +12,8 @@ from typing import Any
 from fleet.adapters import base
 from fleet.adapters.gateway import NotAllowed
 from fleet.core import logs
-from fleet.core.errors import FleetError, InvalidInput, Unavailable
-from fleet.engine.attempts.work import Fenced, Work
+from fleet.core.errors import FleetError, InvalidInput
+from fleet.engine.attempts.work import Work
 from fleet.features.drafts.states import DraftKind
 from fleet.features.media import service as media
 from fleet.features.publishing import pictures
@@ -22,8 +22,11 @@ from fleet.images.credentials import NotSigned
 
 log = logs.get(__name__)
 _SIDE_PX, _MOST_BYTES, _MOST_PIXELS = 1024, 8 * 1024 * 1024, 40_000_000
-_LATER = (base.Throttled, base.Unreachable, NotAllowed, NotSigned, InvalidInput, Unavailable)
-"""Reasons to open a draft without its picture, unless that is paid for already: then the job tries again."""
+_LATER = (base.Throttled, base.Unreachable, NotAllowed, NotSigned, InvalidInput)
+"""Reasons to open a draft without its picture, unless that is paid for already: then the job tries again.
+
+Unavailable is not one of them: a lost commit leaves open whether the order was paid for and saved.
+"""
 
 
 def subject(content: Mapping[str, Any]) -> str:
@@ -60,7 +63,7 @@ def illustrated(work: Work, content: Mapping[str, Any], part: str = "") -> dict[
     try:
         return {**content, "media": render(work, content, part)}
     except _LATER as error:
-        if isinstance(error, Fenced) or pictures.is_paid(work, part):
+        if pictures.is_paid(work, part):
             raise
         log.warning("draft_picture_later", job_id=str(work.claim.job_id), reason=str(error)[:300])
         return dict(content)
