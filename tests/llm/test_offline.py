@@ -16,6 +16,7 @@ from fleet.core.character import Character
 from fleet.core.errors import InvalidInput
 from fleet.features.content.checks import tone
 from fleet.features.content.checks.similar import RecentTexts, repeats
+from fleet.features.content.review import Kind, review, standards
 from fleet.features.personas import library
 from fleet.llm.base import CommentRequest, PostRequest, PostWords, SeenPost, Speaker
 from fleet.llm.lexicon import subject
@@ -26,6 +27,7 @@ from tests.factories import comment_on
 LIBRARY = library.load()
 IDS = LIBRARY.ids
 WRITER = OfflineProvider()
+STANDARDS = standards()
 
 
 def speaker(persona_id: str) -> Speaker:
@@ -337,6 +339,24 @@ def test_no_two_tempers_begin_a_comment_alike() -> None:
     tempers = ("professional", "trendy", "creative", "analytical", "experimental", "minimal", "of my own")
     said = [" ".join(lead.casefold().split()[:3]) for temper in tempers for lead in leads.for_temper(temper)]
     assert [opening for opening, times in Counter(said).items() if times > 1] == []
+
+
+def test_no_lead_makes_the_review_doubt_a_comment() -> None:
+    """Symptom: one comment in twelve waited for a person, for "To say it in a line" and "Filed under pictures"."""
+    weak_signals = "I would say you put all of my next one beside a lamp on slate."
+    tempers = ("professional", "trendy", "creative", "analytical", "experimental", "minimal", "of my own")
+    texts = [f"{lead} {weak_signals}" for temper in tempers for lead in leads.for_temper(temper)]
+    assert [text for text in texts if review(text, Kind.COMMENT, "gallery", STANDARDS).findings] == []
+
+
+@pytest.mark.parametrize("persona_id", IDS)
+def test_the_review_doubts_no_comment_of_a_shipped_persona(persona_id: str) -> None:
+    who, captions = speaker(persona_id), [post.caption for post in posts("ux_designer", 60)]
+    texts = [
+        WRITER.write_comment(comment_on(who, "Neon Fox", caption), random.Random(number))[0].text
+        for number, caption in enumerate(captions)
+    ]
+    assert [text for text in texts if review(text, Kind.COMMENT, "gallery", STANDARDS).findings] == []
 
 
 @pytest.mark.long
