@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Iterator
 
 import psycopg
@@ -96,3 +98,16 @@ def test_only_as_many_are_cut_as_were_asked_for(through: Database, proxy: Commit
 def test_long_messages_pass_whole(through: Database, fresh_database: str) -> None:
     _write(through, "commit" * 200_000)
     assert len(_standing(fresh_database)[0]) == 1_200_000
+
+
+def test_the_session_of_a_killed_client_ends_at_once(proxy: CommitProxy, fresh_database: str) -> None:
+    """Symptom: the locks of a killed worker stayed for five seconds, and its sessions forever."""
+    url = sa.make_url(fresh_database).set(drivername="postgresql", port=proxy.port)
+    killed = psycopg.connect(url.render_as_string(hide_password=False), autocommit=True)
+    killed.execute("SELECT pg_advisory_lock(1)")
+    with socket.socket(fileno=os.dup(killed.fileno())) as end:
+        end.shutdown(socket.SHUT_RDWR)  # as the kernel does, with no word of goodbye
+    with psycopg.connect(_plain(fresh_database), autocommit=True) as other:
+        other.execute("SET lock_timeout = '20s'")
+        other.execute("SELECT pg_advisory_lock(1)")
+    killed.close()

@@ -87,19 +87,19 @@ class _Link:
         threading.Thread(target=self._questions, name="commit-proxy", daemon=True).start()
 
     def _questions(self) -> None:
-        try:
-            with socket.create_connection(self._address, timeout=5) as server:
+        with self._client:
+            try:
+                server = self._server = socket.create_connection(self._address, timeout=5)
+            except OSError:
+                return
+            with server:
                 server.settimeout(None)
-                self._server = server
                 threading.Thread(target=self._answers, name="commit-proxy", daemon=True).start()
-                for frame in _frames(self._client):
-                    if not self._pass_on(server, frame):
-                        break
-        except OSError:
-            pass
-        finally:
-            self._cut()
-            self._client.close()
+                with suppress(OSError):
+                    for frame in _frames(self._client):
+                        if not self._pass_on(server, frame):
+                            break
+                self._cut()  # before both are closed: the session of a client that was killed would stay open
 
     def _pass_on(self, server: socket.socket, frame: bytes) -> bool:
         """Send a frame to the server; False when this connection is to end here."""
