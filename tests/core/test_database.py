@@ -19,6 +19,7 @@ import sqlalchemy as sa
 
 from fleet.core import db
 from fleet.core.db import Database, Tx
+from fleet.core.db import link as db_link
 from fleet.core.db.sql import GroupStatement, Statement, given
 from fleet.core.errors import FleetError, InvalidInput, Unavailable
 from fleet.core.workarounds import psycopg as psycopg_workaround
@@ -189,6 +190,35 @@ def test_a_transaction_that_rested_too_long_is_said_to_be_cut(
         while _lives(database, pid):
             time.sleep(0.01)
         asked(tx)
+
+
+def test_the_locks_of_a_client_that_stopped_in_the_middle_of_a_message_are_freed(
+    database: Database, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Symptom: the last parts of a message never came, so neither limit of idle and running sessions applied."""
+    monkeypatch.setattr(db_link, "LONGEST_TRANSACTION", "300ms")
+    stopped = Database(database_url, pool_size=1)
+    with stopped.engine.connect() as connection:
+        connection.execute(sa.text("SELECT pg_advisory_xact_lock(4711)"))
+        protocol = connection.connection.driver_connection.pgconn  # type: ignore[union-attr]
+        protocol.enter_pipeline_mode()
+        protocol.send_query_params(b"SELECT 1", None)  # and no Sync, which ends a message
+        protocol.flush()
+        with database.transaction() as tx:
+            tx.execute(sa.text("SET LOCAL lock_timeout = '20s'"))
+            tx.execute(sa.text("SELECT pg_advisory_xact_lock(4711)"))
+        connection.invalidate()
+    stopped.close()
+
+
+def test_migrations_have_no_limit_of_transactions(database: Database) -> None:
+    shown = sa.text("SELECT current_setting('transaction_timeout')")
+    with database.engine.connect() as connection:
+        assert connection.scalar(shown) == "2min"
+        connection.rollback()
+        db_link.wait_without_end(connection)
+        assert connection.scalar(shown) == "0"
+        connection.invalidate()
 
 
 def _lives(database: Database, pid: int) -> bool:

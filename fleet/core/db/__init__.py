@@ -47,7 +47,9 @@ _MIGRATION_LOCK = 0x666C656574  # "fleet": any constant works, as long as all mi
 # transaction of ours idles (no network call is made inside one), so the server may end such a session soon.  The
 # planner's own price of a random page is that of a turning disk: it would read a young table from end to end, by a plan
 # that is kept while the table grows, rather than look up one key.
-_SESSION = "-c idle_in_transaction_session_timeout=5s -c statement_timeout=60s -c random_page_cost=1.1"
+_SESSION = (
+    "-c idle_in_transaction_session_timeout=5s -c statement_timeout=60s -c random_page_cost=1.1 " + db_link.SERVER_LINK
+)
 
 _CONNECT_S = 5
 
