@@ -207,8 +207,21 @@ def test_the_locks_of_a_client_that_stopped_in_the_middle_of_a_message_are_freed
         with database.transaction() as tx:
             tx.execute(sa.text("SET LOCAL lock_timeout = '20s'"))
             tx.execute(sa.text("SELECT pg_advisory_xact_lock(4711)"))
+        protocol.finish()
         connection.invalidate()
     stopped.close()
+
+
+def test_a_session_is_idle_after_a_batch_and_its_locks_are_freed_soon(database: Database) -> None:
+    """Symptom: a sweep that was killed after it had written its events kept the jobs locked for good."""
+    lock = sa.text("SELECT pg_advisory_xact_lock(:key)")
+    with pytest.raises(Unavailable, match="idle-in-transaction"), database.transaction() as tx:
+        tx.execute(sa.text("SET LOCAL idle_in_transaction_session_timeout = '50ms'"))
+        tx.execute(lock, [{"key": 4711}, {"key": 4712}])
+        with database.transaction() as other:
+            other.execute(sa.text("SET LOCAL lock_timeout = '20s'"))
+            other.execute(lock, {"key": 4711})
+        tx.now()
 
 
 def test_migrations_have_no_limit_of_transactions(database: Database) -> None:

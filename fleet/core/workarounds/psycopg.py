@@ -1,13 +1,15 @@
-"""psycopg: give up a connection when the server is silent for too long. psycopg waits without end.
+"""psycopg: give up a connection when the server is silent for too long, and end a batch with its Sync.
 
-Incident: a server process that was suspended ended no statement, and its kernel went on acknowledging; every thread of
-the process waited. Private parts: `Connection.wait` and the protocol of the generators that it drives (yields what it
-waits for, receives what is ready, 0 ten times a second). Used by `fleet.core.db.link`.
+Incident: every thread of a process waited for a suspended server process. Incident: a worker that was killed after
+`executemany` kept its locks: psycopg sends a Flush after the Sync, and then no limit of idle transactions applies.
+Private parts: `Connection.wait` and the protocol of the generators that it drives (yields what it waits for, receives
+what is ready, 0 ten times a second), `Connection._pipeline_nolock`, `Pipeline._exit_gen`. Used by `fleet.core.db.link`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
@@ -35,6 +37,21 @@ class WatchedConnection(psycopg.Connection[Any]):
         except _Silence:
             self.pgconn.finish()
             raise psycopg.OperationalError(f"no answer within {self.longest_answer_s:.0f} s") from None
+
+    @contextmanager
+    def _pipeline_nolock(self) -> Iterator[Any]:
+        """Have `executemany` end its batch with a Sync and nothing after it."""
+        with super()._pipeline_nolock() as pipeline:
+            pipeline._exit_gen = lambda: _end_batch(pipeline)  # type: ignore[method-assign]
+            yield pipeline
+
+
+def _end_batch(pipeline: Any) -> Generator[Any, Any, None]:
+    try:
+        pipeline._enqueue_sync()
+        yield from pipeline._communicate_gen()
+    finally:
+        yield from pipeline._fetch_gen(flush=False)  # the Sync has the server send all results
 
 
 class _Silence(Exception):
