@@ -33,6 +33,7 @@ from psycopg import sql
 from fleet import app
 from fleet.access import secret
 from fleet.core import db, masking
+from fleet.core.db import link as db_link
 from fleet.core.db import roles
 from fleet.engine import registry
 from fleet.engine.registry import Registry
@@ -234,6 +235,15 @@ def _own_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 def _unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let no pause of this process, on a machine that has much else to do, end a transaction that a test is in."""
     monkeypatch.setattr(db, "_SESSION", db._SESSION.replace("session_timeout=5s", "session_timeout=10min"))
+    monkeypatch.setattr(db_link, "LONGEST_TRANSACTION", "20min")
+
+
+@pytest.fixture(autouse=True)
+def _brief_pings(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let `fleet check` in this process wait a moment for workers, and not five seconds: a test has none, as a rule."""
+    if "broker_url" in request.fixturenames:
+        monkeypatch.setattr("fleet.cli.commands.check.checks_live._PING_S", 0.1)
+        monkeypatch.setattr("fleet.cli.commands.check.checks_live._PATIENT_PING_S", 0.1)
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from fleet.cli.commands.check import checks_live
 from fleet.engine.dispatch import dispatch
 from fleet.engine.jobs.ticks import TickKey
 from fleet.engine.tick import tick
@@ -32,13 +31,6 @@ STATUS_KEYS = {
 @pytest.fixture
 def cli(database_url: str, broker_url: str) -> Cli:
     return Cli(database_url, broker_url)
-
-
-@pytest.fixture(autouse=True)
-def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No worker runs here, so none needs time to answer."""
-    monkeypatch.setattr(checks_live, "_PING_S", 0.1)
-    monkeypatch.setattr(checks_live, "_PATIENT_PING_S", 0.1)
 
 
 def decided(fleet: Fleet) -> uuid.UUID:
