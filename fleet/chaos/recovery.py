@@ -32,7 +32,11 @@ _ILLS = {
                  " THEN 0 ELSE 1 END",
 }  # fmt: skip
 _LOOK = sa.text("SELECT " + ", ".join(f"({query})" for query in _ILLS.values()))
-
+_OPEN_LONG = sa.text(
+    "SELECT extract(epoch FROM clock_timestamp() - xact_start)::int AS for_s, left(query, 100) AS query"
+    " FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    " AND xact_start < clock_timestamp() - make_interval(secs => :lag_s) ORDER BY xact_start LIMIT 3"
+)
 
 SETTLE_IN_S = 10.0
 _SETTLE_IN_ROUNDS = 8
@@ -56,9 +60,12 @@ def look(world: World, since: datetime) -> FleetHealth:
     try:
         with world.deps.db.transaction() as tx:
             numbers = tx.execute(_LOOK, {"since": since, "lag_s": LAG_S}).one()
+            ills = [f"{what}: {number}" for what, number in zip(_ILLS, numbers, strict=True) if number]
+            if ills:  # a transaction that does not end explains most of them
+                open_long = tx.execute(_OPEN_LONG, {"lag_s": LAG_S})
+                ills += [f"transaction open for {one.for_s} s: {' '.join(one.query.split())}" for one in open_long]
     except FleetError:
         return FleetHealth(("the database is away",))
-    ills = [f"{what}: {number}" for what, number in zip(_ILLS, numbers, strict=True) if number]
     if not world.broker.answers():
         ills.append("the broker is away")
     if not ills and not world.surface.answers():
