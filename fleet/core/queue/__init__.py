@@ -106,7 +106,7 @@ def _transport_options(broker_url: str) -> dict[str, Any]:
         "socket_connect_timeout": 5,
         "socket_keepalive": True,
         "health_check_interval": 20,
-        # A broker that is away is given up after half a second; by default kombu would wait for 2 s, then 4 s. The sweep
+        # A broker that is away is given up after half a second; by default kombu waits for 2 s, then 4 s. The sweep
         # publishes again.
         "max_retries": 2,
         "interval_start": 0.1,
