@@ -260,7 +260,7 @@ class ShopConformance:
             assert {f"NOW-{n}", sku, catalogue.sku(20 + n)} <= set(found)
             assert found[sku].title == f"Edited {n}"
             assert found[catalogue.sku(20 + n)].variants[0].price == Money(4242 + n, "EUR")
-            assert len(found) <= 3 * (n + 1)
+            assert len(found) < 20, "the cursor overlaps by seconds, in which other tests may have changed some"
 
     # Writes
 

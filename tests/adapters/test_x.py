@@ -81,7 +81,7 @@ def test_a_large_picture_goes_in_chunks_and_is_waited_for(server: XContract, ada
     Image.effect_noise((1500, 1500), 90).save(out, "PNG")
     assert len(out.getvalue()) > 2 * 1024 * 1024
     second = data_url(render_jpeg("lamp", "ai_artist"))
-    action = act(social.POST, account, text="Noise", image_url=data_url(out.getvalue()).replace("jpeg", "png"),
+    action = act(social.POST, account, text="Noise", image_url=data_url(out.getvalue()).replace("jpeg", "png", 1),
                  more_pictures=(social.Media(second, "A lamp."),))  # fmt: skip
     with pytest.raises(base.UploadPending) as raised:
         adapter.upload(action, timeout_s=10)
