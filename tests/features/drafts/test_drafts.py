@@ -539,14 +539,20 @@ def test_a_post_is_published_with_the_picture_that_people_saw_which_was_paid_onc
     assert len(fleet.surface.images_paid) == 1
 
 
-def test_a_scan_that_dies_after_the_picture_was_ordered_does_not_pay_again(fleet: Fleet) -> None:
-    fleet.surface.fetch_faults = [base.Unreachable("no answer")]
+def proposed_at_the_second_attempt(fleet: Fleet) -> DraftRow:
+    """Return the draft of a post by a scan whose first attempt opens none."""
     fleet.surface.posts, fleet.words.proposals = [post("a")], proposing(POST)
     job = scan(fleet, supervised(fleet))
     assert drafts(fleet) == []
     fleet.sql("UPDATE jobs SET next_attempt_at = clock_timestamp() WHERE id = :id", id=job)
     perform(fleet.deps, job)
     (draft,) = drafts(fleet)
+    return draft
+
+
+def test_a_scan_that_dies_after_the_picture_was_ordered_does_not_pay_again(fleet: Fleet) -> None:
+    fleet.surface.fetch_faults = [base.Unreachable("no answer")]
+    draft = proposed_at_the_second_attempt(fleet)
     assert (len(fleet.surface.images_paid), len(draft.content["media"])) == (1, 1)
 
 
@@ -563,12 +569,7 @@ def test_a_lost_commit_of_a_paid_picture_does_not_have_the_post_pay_again(
         raise Unavailable("The server closed the connection.")
 
     monkeypatch.setattr(ledger, "save_step", lose_the_first)
-    fleet.surface.posts, fleet.words.proposals = [post("a")], proposing(POST)
-    job = scan(fleet, supervised(fleet))
-    assert drafts(fleet) == []
-    fleet.sql("UPDATE jobs SET next_attempt_at = clock_timestamp() WHERE id = :id", id=job)
-    perform(fleet.deps, job)
-    (draft,) = drafts(fleet)
+    draft = proposed_at_the_second_attempt(fleet)
     approve(fleet, draft)
     assert publish(fleet, draft).state == JobState.DONE
     assert set(fleet.surface.images_paid) == {f"{draft.scan_id}:image:0"}
