@@ -343,9 +343,14 @@ def test_no_two_tempers_begin_a_comment_alike() -> None:
 
 def test_no_lead_makes_the_review_doubt_a_comment() -> None:
     """Symptom: one comment in twelve waited for a person, for "To say it in a line" and "Filed under pictures"."""
-    weak_signals = "I would say you put all of my next one beside a lamp on slate."
+    sentences = (  # weak signals of topics, a word that could be a name, and a question
+        "I would say you put all of my next one beside a lamp on slate.",
+        "Good discipline here, bob21; the orchard needed no props at all.",
+        "Who is the orchard for, bob11?",
+    )
     tempers = ("professional", "trendy", "creative", "analytical", "experimental", "minimal", "of my own")
-    texts = [f"{lead} {weak_signals}" for temper in tempers for lead in leads.for_temper(temper)]
+    every = [lead for temper in tempers for lead in leads.for_temper(temper)]
+    texts = [f"{lead} {sentence}" for lead in every for sentence in sentences]
     assert [text for text in texts if review(text, Kind.COMMENT, "gallery", STANDARDS).findings] == []
 
 
